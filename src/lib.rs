@@ -1,0 +1,3 @@
+//! edge-broadcast: from an environment manifest to a verified deployment.
+
+pub mod sandbox;

@@ -1,0 +1,67 @@
+//! What a manifest tells each worker. The tool serialises these, the workers read them back.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the gateway script. Changing them never touches a socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewaySettings {
+    /// Origins whose pages may open a socket: exact (`https://app.glow.trade`) or one wildcard label (`https://*.glow.trade`).
+    pub allowed_origins: Vec<String>,
+    /// Whether a request without an `Origin` header (no browser sends one without) is refused.
+    pub require_origin: bool,
+    /// Whether publishers must sign (Standard Webhooks); `Authorization: Bearer` is then refused.
+    pub require_signature: bool,
+    /// Sockets that one client address may hold in one room object; 0 is no limit.
+    pub connections_per_ip: u32,
+    /// The largest publish body and the largest client frame, in bytes.
+    pub max_message_bytes: u32,
+    /// Regions in the manifest's order; the first is also the fallback.
+    pub regions: Vec<Region>,
+}
+
+/// A region: a host of its own, and where its shards are created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Region {
+    /// `us`, `eu`, `asia`: lower-case letters, digits and dashes.
+    pub name: String,
+    /// The host that chooses this region, whatever the client's continent.
+    pub host: String,
+    /// Cloudflare's location hint for new shards: `enam`, `weur`, `apac`, …
+    pub location_hint: String,
+    /// Continent codes (`NA`, `EU`, …) of clients that the main host sends here.
+    pub continents: Vec<String>,
+}
+
+/// Settings of the room script. Changing them makes a new version, so every socket reconnects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomSettings {
+    /// Sockets per object, at most 32,768 (the runtime's own limit).
+    pub max_connections: u32,
+    /// Objects one token may grow to, overflow shards of all regions and the root included.
+    pub max_shards: u32,
+    /// Leading-edge batching window in milliseconds; 0 sends every update at once.
+    pub batch_window_ms: u32,
+    /// What a batch keeps.
+    pub conflate: Conflate,
+    /// Updates kept for clients that resume.
+    pub history: u32,
+    /// A socket silent for longer is dead and swept, in milliseconds.
+    pub idle_timeout_ms: u32,
+    /// Updates per second that one room accepts, with a burst of the same size; 0 is no limit.
+    pub publish_rate: u32,
+    /// Whether permessage-deflate may be negotiated.
+    pub compression: bool,
+}
+
+/// What a batch keeps of the updates that arrive within one window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Conflate {
+    /// The last update of each `type`.
+    Latest,
+    /// Every update, in order.
+    All,
+}
