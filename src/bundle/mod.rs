@@ -1,0 +1,179 @@
+//! The two Workers as finished files, named by their content.
+//!
+//! `worker/<name>/build/` holds exactly what is deployed, by this program and by wrangler, and beside it the record of what it
+//! was made of.
+
+pub mod compile;
+pub mod fingerprint;
+pub mod module;
+pub mod record;
+pub mod size;
+pub mod worker;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+pub use self::module::Module;
+use self::record::Record;
+pub use self::size::Size;
+pub use self::worker::Worker;
+use crate::child;
+use crate::file_lock;
+use crate::progress::Progress;
+use crate::toolchain::{self, BuildTools, wasm_target};
+
+/// A Worker, ready for upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// Which Worker it is.
+    pub worker: Worker,
+    /// Its files.
+    pub modules: Vec<Module>,
+    /// The name of the module that it starts with.
+    pub main_module: &'static str,
+    /// A name for exactly this content: 64 hexadecimal digits.
+    pub hash: String,
+    /// How large it is.
+    pub size: Size,
+}
+
+impl Bundle {
+    /// The hash's first 16 digits: short enough for a version tag at Cloudflare, which takes 25 characters.
+    pub fn tag(&self) -> &str {
+        &self.hash[..16]
+    }
+}
+
+/// Both Workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundles {
+    /// Routes, authentication, limits; owns the secrets.
+    pub gateway: Bundle,
+    /// Defines the Durable Object.
+    pub room: Bundle,
+}
+
+/// Whether a bundle was made just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Compiled.
+    Built,
+    /// Found, made of the same inputs.
+    Unchanged,
+}
+
+/// The finished bundles; an error when one is missing or older than its sources. Runs nothing.
+pub fn load(root: &Path) -> Result<Bundles> {
+    let load = |worker| {
+        let found = find(root, worker, &fingerprint::of(root, worker)?).map(|(bundle, _)| bundle);
+        found.with_context(|| {
+            format!("the `{worker}` worker is not built, or older than its sources\nrun `edge-broadcast build`")
+        })
+    };
+    Ok(Bundles {
+        gateway: load(Worker::Gateway)?,
+        room: load(Worker::Room)?,
+    })
+}
+
+/// The bundles, built where they are missing or older than their sources.
+pub fn ensure(root: &Path, progress: &Progress) -> Result<Bundles> {
+    let [(gateway, _), (room, _)] = build(root, progress)?;
+    Ok(Bundles { gateway, room })
+}
+
+/// As [`ensure`], in the order of [`Worker::ALL`], and says which were built.
+pub fn build(root: &Path, progress: &Progress) -> Result<[(Bundle, Outcome); 2]> {
+    let compiler = wasm_target::compiler(root)?;
+    let unchanged = |worker| -> Result<Option<(Bundle, Outcome)>> {
+        let found = find(root, worker, &fingerprint::of(root, worker)?);
+        Ok(found
+            .filter(|(_, record)| record.compiler == compiler)
+            .map(|(bundle, _)| (bundle, Outcome::Unchanged)))
+    };
+    if let [Some(gateway), Some(room)] = [unchanged(Worker::Gateway)?, unchanged(Worker::Room)?] {
+        return Ok([gateway, room]);
+    }
+    let tools = toolchain::build_tools(root, progress)?;
+    let _alone = file_lock::acquire(&root.join(".edge-broadcast/build.lock"), progress)?;
+    // Looked for again: another process may have built it in the meantime.
+    let ensure = |worker| -> Result<_> {
+        match unchanged(worker)? {
+            Some(found) => Ok(found),
+            None => Ok((
+                make(root, worker, &tools, &compiler, progress)?,
+                Outcome::Built,
+            )),
+        }
+    };
+    Ok([ensure(Worker::Gateway)?, ensure(Worker::Room)?])
+}
+
+/// A finished bundle that was made of these inputs and was not touched since.
+fn find(root: &Path, worker: Worker, inputs: &str) -> Option<(Bundle, Record)> {
+    let output = worker.output(root);
+    let record = Record::read(&output).filter(|record| record.inputs == inputs)?;
+    let modules = module::read_all(&output).ok()?;
+    (module::hash(&modules) == record.hash).then(|| (bundle(worker, modules, &record), record))
+}
+
+fn bundle(worker: Worker, modules: Vec<Module>, record: &Record) -> Bundle {
+    Bundle {
+        worker,
+        modules,
+        main_module: module::MAIN,
+        hash: record.hash.clone(),
+        size: record.size,
+    }
+}
+
+fn make(
+    root: &Path,
+    worker: Worker,
+    tools: &BuildTools,
+    compiler: &str,
+    progress: &Progress,
+) -> Result<Bundle> {
+    let step = progress.start(format!(
+        "building the {worker} worker: the first time about a minute"
+    ));
+    // Before compiling: a source that changes meanwhile makes the bundle count as old.
+    let inputs = fingerprint::of(root, worker)?;
+    let target = compile::target_directory(root);
+    let staging = target.join("edge-broadcast").join(worker.name());
+    let remaps = compile::remaps(root, compiler)?;
+    child::run(
+        &compile::invocation(root, worker, tools, &remaps, &target, &staging),
+        &step,
+    )
+    .map_err(|error| anyhow!("cannot build the `{worker}` worker: {error:#}"))?;
+    let modules = module::read_all(&staging)?;
+    let record = Record {
+        inputs,
+        compiler: compiler.to_owned(),
+        hash: module::hash(&modules),
+        size: Size::of(&modules)?,
+    };
+    publish(&worker.output(root), &modules, &record)?;
+    step.finish(&format!("built the {worker} worker"));
+    Ok(bundle(worker, modules, &record))
+}
+
+/// Replaces what is in `output`. The record goes first and comes last: without it nothing there counts.
+fn publish(output: &Path, modules: &[Module], record: &Record) -> Result<()> {
+    match std::fs::remove_dir_all(output) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            bail!("cannot remove `{}`: {error}", output.display())
+        }
+        _ => {}
+    }
+    std::fs::create_dir_all(output)
+        .with_context(|| format!("cannot create `{}`", output.display()))?;
+    for module in modules {
+        let path = output.join(module.name);
+        std::fs::write(&path, &module.bytes)
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+    }
+    record.write(output)
+}

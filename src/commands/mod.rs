@@ -1,0 +1,3 @@
+//! One file per command: load, act, report.
+
+pub mod build;
