@@ -8,18 +8,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static WATCHER: Once = Once::new();
+static HEARD: Notify = Notify::const_new();
 
 /// How long the rest of the program has for an orderly end before the process ends by itself.
 const GRACE: Duration = Duration::from_secs(3);
 /// What a shell reports for a program that Ctrl-C ended.
-const EXIT_STATUS: i32 = 130;
+pub const EXIT_STATUS: u8 = 130;
 
 /// Whether the user asked to stop, by Ctrl-C, or the system, by SIGTERM or SIGHUP.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
+}
+
+/// Ends when the user asks to stop. Needs [`watch`].
+pub async fn wait() {
+    let heard = HEARD.notified();
+    if !requested() {
+        heard.await;
+    }
 }
 
 /// Watches for these signals from now on.
@@ -31,8 +41,9 @@ pub fn watch() {
         std::thread::spawn(|| {
             if wait_for_signal().is_ok() {
                 REQUESTED.store(true, Ordering::Relaxed);
+                HEARD.notify_waiters();
                 std::thread::sleep(GRACE);
-                std::process::exit(EXIT_STATUS);
+                std::process::exit(EXIT_STATUS.into());
             }
         });
     });

@@ -1,12 +1,29 @@
 //! edge-broadcast: from an environment manifest to a verified deployment.
 
+pub mod apply;
+pub mod artifact;
 pub mod bundle;
 pub mod child;
+pub mod cli;
+pub mod cloudflare;
 pub mod commands;
+pub mod environment;
 pub mod file_lock;
 pub mod interrupt;
 pub mod invocation;
+pub mod manifest;
+pub mod name;
+pub mod output;
+pub mod plan;
+pub mod problem;
 pub mod progress;
+pub mod project;
+pub mod remote;
 pub mod sandbox;
+pub mod script;
+pub mod secret;
+pub mod site;
+pub mod suggestion;
+pub mod template;
 pub mod toolchain;
-pub mod workspace;
+pub mod verify;

@@ -1,1 +1,27 @@
-fn main() {}
+//! Parse, run, print an error once, exit.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use edge_broadcast::cli::Cli;
+use edge_broadcast::{commands, interrupt};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // reqwest is built without a default so that only one cryptography library is compiled
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    interrupt::watch();
+    let result = tokio::select! {
+        result = commands::run(cli) => result,
+        // Dropping the command ends every process that it started
+        () = interrupt::wait() => return ExitCode::from(interrupt::EXIT_STATUS),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,12 @@
-//! The integration suite
+//! The integration suite: the real binary, the real runtime, real sockets. One feature per file.
+
+mod support;
+
+mod check;
+mod deploy;
+mod generate;
+mod readme;
+mod refusals;
+mod sandbox_command;
+mod secrecy;
+mod wrangler;

@@ -4,6 +4,7 @@
 //! was made of.
 
 pub mod compile;
+mod content;
 pub mod fingerprint;
 pub mod module;
 pub mod record;
@@ -14,6 +15,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+pub use self::content::{code_of_multipart, code_of_tag};
 pub use self::module::Module;
 use self::record::Record;
 pub use self::size::Size;

@@ -1,34 +1,40 @@
 //! `build`: both Workers as finished bundles.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
+use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::bundle::{self, Bundle, Outcome, Size};
-use crate::progress::Progress;
-
-/// The form of the answer on stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
+use super::Context;
+use crate::bundle::{self, Bundle, Bundles, Outcome, Size};
+use crate::output::{self, Format};
 
 /// Builds what is out of date and tells what there is now.
-pub fn run(root: &Path, format: Format) -> Result<()> {
-    let built = bundle::build(root, &Progress::stderr())?;
-    let answer = match format {
-        Format::Text => text(&built)?,
-        Format::Json => json(&built)?,
-    };
-    std::io::stdout()
-        .write_all(answer.as_bytes())
-        .context("cannot write the answer")
+pub async fn run(context: &Context) -> Result<ExitCode> {
+    let built = built(context).await?;
+    output::line(
+        match context.format {
+            Format::Text => text(&built)?,
+            Format::Json => json(&built)?,
+        }
+        .trim_end(),
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The bundles, built where they are out of date.
+pub(super) async fn ensure(context: &Context) -> Result<Bundles> {
+    let [(gateway, _), (room, _)] = built(context).await?;
+    Ok(Bundles { gateway, room })
+}
+
+/// Compiling blocks for minutes, and Ctrl-C must still be heard.
+async fn built(context: &Context) -> Result<[(Bundle, Outcome); 2]> {
+    let (root, progress) = (context.project.root.clone(), context.progress.clone());
+    tokio::task::spawn_blocking(move || bundle::build(&root, &progress))
+        .await
+        .context("building the workers")?
 }
 
 fn text(built: &[(Bundle, Outcome)]) -> Result<String> {

@@ -1,0 +1,86 @@
+// Generated from environments/local.toml: the browser's and the mobile app's side. Needs the npm package `partysocket`.
+
+import ReconnectingWebSocket from "partysocket/ws";
+
+export interface Update {
+  type: string;
+  seq: number;
+  epoch: string;
+  [key: string]: unknown;
+}
+
+const BASE = "wss://broadcast.glow.localhost";
+const PING_MS = 25_000;
+const SILENCE_MS = 60_000;
+/** Close codes that mean "do not come back": policy and message too large. */
+const TERMINAL = new Set([4001, 4009]);
+
+/** Calls `onUpdate` for every update of `token` until the returned function is called. Reconnects and resumes by itself. */
+export function subscribe(token: string, onUpdate: (update: Update) => void): () => void {
+  let seq: number | undefined;
+  let epoch: string | undefined;
+  let heard = Date.now();
+
+  const url = () => {
+    const address = new URL(`${BASE}/ws/${encodeURIComponent(token)}`);
+    if (seq !== undefined && epoch !== undefined) {
+      address.searchParams.set("since", String(seq));
+      address.searchParams.set("epoch", epoch);
+    }
+    return address.toString();
+  };
+  const socket = new ReconnectingWebSocket(url, [], {
+    minReconnectionDelay: 250 + Math.random() * 1750,
+    maxReconnectionDelay: 30_000,
+    minUptime: 10_000,
+    maxEnqueuedMessages: 0,
+  });
+
+  const deliver = (update: Update) => {
+    seq = update.seq;
+    epoch = update.epoch;
+    onUpdate(update);
+  };
+  socket.addEventListener("message", (event: MessageEvent) => {
+    heard = Date.now();
+    const frame = JSON.parse(String(event.data));
+    switch (frame.type) {
+      case "pong":
+        return;
+      case "connected":
+        if (frame.snapshot && !frame.recovered) deliver(frame.snapshot);
+        seq = seq === undefined || frame.epoch !== epoch ? frame.seq : seq;
+        epoch = frame.epoch;
+        return;
+      case "BATCH_UPDATE":
+        for (const update of frame.updates) deliver(update);
+        return;
+      default:
+        deliver(frame);
+    }
+  });
+  socket.addEventListener("close", (event) => {
+    if (TERMINAL.has(event.code)) stop();
+  });
+
+  // A random phase, so that a million clients do not ping in the same second.
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const start = setTimeout(() => {
+    timer = setInterval(() => {
+      if (Date.now() - heard > SILENCE_MS) {
+        heard = Date.now();
+        socket.reconnect();
+      } else if (socket.readyState === socket.OPEN) {
+        // This exact text is answered without waking the room.
+        socket.send('{"type":"ping"}');
+      }
+    }, PING_MS);
+  }, Math.random() * PING_MS);
+
+  function stop() {
+    clearTimeout(start);
+    clearInterval(timer);
+    socket.close();
+  }
+  return stop;
+}

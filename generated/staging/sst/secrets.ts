@@ -1,0 +1,19 @@
+// Generated from environments/staging.toml: the part of `sst.config.ts` that gives the webhook handler its secrets.
+// Set them once: `sst secret set EdgeBroadcastUrl https://broadcast-staging.glow.trade --stage staging`, and
+// `sst secret set EdgeBroadcastSecret --stage staging < FILE` (a value in an argument list can be read by others).
+
+export const edgeBroadcastApp = "glow";
+export const edgeBroadcastStage = "staging";
+
+export function edgeBroadcast() {
+  const url = new sst.Secret("EdgeBroadcastUrl", "https://broadcast-staging.glow.trade");
+  const secret = new sst.Secret("EdgeBroadcastSecret");
+  return {
+    link: [url, secret],
+    environment: {
+      USE_EDGE_BROADCAST: "true",
+      EDGE_BROADCAST_URL: url.value,
+      EDGE_BROADCAST_SECRET: secret.value,
+    },
+  };
+}

@@ -1,0 +1,136 @@
+//! A generated file: its path and text, how it is written, and how it differs from what is on disk.
+
+use std::fmt;
+use std::path::Path;
+
+use anyhow::Context;
+
+/// A file that `generate` owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// Relative to the project's root, with `/`.
+    pub path: String,
+    pub text: String,
+}
+
+/// A generated file that is not as the manifests want it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stale {
+    pub path: String,
+    /// A unified diff from what is on disk to what the manifests want.
+    pub diff: String,
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.diff)
+    }
+}
+
+/// Compares artifacts with the files under `root`; nothing is written.
+pub fn stale(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<Stale>> {
+    let mut found = Vec::new();
+    for artifact in artifacts {
+        let live = read(root, artifact)?;
+        if live.as_deref() == Some(&artifact.text) {
+            continue;
+        }
+        let old = live.unwrap_or_default();
+        let diff = similar::TextDiff::from_lines(old.as_str(), artifact.text.as_str())
+            .unified_diff()
+            .header(
+                &format!("a/{}", artifact.path),
+                &format!("b/{}", artifact.path),
+            )
+            .to_string();
+        found.push(Stale {
+            path: artifact.path.clone(),
+            diff,
+        });
+    }
+    Ok(found)
+}
+
+/// Writes the artifacts whose text differs; returns the paths written.
+pub fn write(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<String>> {
+    let mut written = Vec::new();
+    for artifact in artifacts {
+        if read(root, artifact)?.as_deref() == Some(&artifact.text) {
+            continue;
+        }
+        let path = root.join(&artifact.path);
+        let folder = path.parent().unwrap_or(root);
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("creating `{}`", folder.display()))?;
+        std::fs::write(&path, &artifact.text)
+            .with_context(|| format!("writing `{}`", path.display()))?;
+        written.push(artifact.path.clone());
+    }
+    Ok(written)
+}
+
+/// The files under `generated/` that no artifact explains, as paths relative to `root`.
+pub fn orphans(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.join("generated")];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            continue;
+        };
+        for entry in entries {
+            let path = entry
+                .with_context(|| format!("reading `{}`", folder.display()))?
+                .path();
+            if path.is_dir() {
+                // wrangler keeps its own temporary files beside its configuration
+                if !path.ends_with(".wrangler") {
+                    folders.push(path);
+                }
+                continue;
+            }
+            let shown = path
+                .strip_prefix(root)
+                .unwrap_or(&path)
+                .to_string_lossy()
+                .replace('\\', "/");
+            if !artifacts.iter().any(|artifact| artifact.path == shown) {
+                found.push(shown);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read(root: &Path, artifact: &Artifact) -> anyhow::Result<Option<String>> {
+    let path = root.join(&artifact.path);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("reading `{}`", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_file_is_shown_as_a_unified_diff_and_written_only_once() {
+        let root = tempfile::tempdir().unwrap();
+        let artifact = |text: &str| Artifact {
+            path: "generated/x.toml".into(),
+            text: text.into(),
+        };
+        write(root.path(), &[artifact("a = 1\nb = 2\n")]).unwrap();
+        let changed = [artifact("a = 1\nb = 3\n")];
+        assert_eq!(
+            stale(root.path(), &changed).unwrap()[0].diff,
+            "--- a/generated/x.toml\n+++ b/generated/x.toml\n@@ -1,2 +1,2 @@\n a = 1\n-b = 2\n+b = 3\n"
+        );
+        assert_eq!(write(root.path(), &changed).unwrap(), ["generated/x.toml"]);
+        assert!(write(root.path(), &changed).unwrap().is_empty());
+        assert!(stale(root.path(), &changed).unwrap().is_empty());
+        assert_eq!(orphans(root.path(), &[]).unwrap(), ["generated/x.toml"]);
+    }
+}

@@ -1,0 +1,153 @@
+//! The command line: what can be typed, and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Deploys the edge broadcast system from environment manifests, and proves that it works
+#[derive(Debug, Parser)]
+#[command(
+    name = "edge-broadcast",
+    version,
+    max_term_width = 100,
+    propagate_version = true
+)]
+#[command(after_help = "Examples:
+  edge-broadcast deploy staging --sandbox    rehearse a deployment on this machine
+  edge-broadcast plan production             what a deployment would change
+  edge-broadcast check                       are all manifests good?
+
+Every environment is one file, `environments/<name>.toml`.")]
+pub struct Cli {
+    /// The project's folder [default: the nearest one above that has `environments/` and `worker/`]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub project: Option<PathBuf>,
+    /// Print the answer as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read the manifests and report every problem, with its line
+    #[command(after_help = "Examples:
+  edge-broadcast check
+  edge-broadcast check staging --json
+
+Exits 1 when there is a problem.")]
+    Check(Environments),
+    /// Write what the manifests describe into `generated/`
+    #[command(after_help = "Examples:
+  edge-broadcast generate
+  edge-broadcast generate --check            in CI: exits 1 with a diff when a file is stale")]
+    Generate(Generate),
+    /// Compile both workers, if their sources changed
+    #[command(after_help = "Examples:
+  edge-broadcast build
+  edge-broadcast build --json                hashes and sizes
+
+Missing tools are installed into a cache folder outside the project; EDGE_BROADCAST_CACHE moves it.")]
+    Build,
+    /// Show what a deployment would change, and what it does to open sockets
+    #[command(after_help = "Examples:
+  edge-broadcast plan staging
+  edge-broadcast plan production --detailed-exitcode
+
+Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL. Sends nothing but GETs.")]
+    Plan(Plan),
+    /// Build, plan, apply and verify
+    #[command(after_help = "Examples:
+  edge-broadcast deploy staging --sandbox    on this machine, with the real runtime
+  WEBHOOK_SECRET=… edge-broadcast deploy staging
+  edge-broadcast deploy production --yes     in CI
+
+Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL, and the secrets' sources.")]
+    Deploy(Deploy),
+    /// Prove that a deployed environment works
+    #[command(after_help = "Examples:
+  WEBHOOK_SECRET=… edge-broadcast verify staging
+  edge-broadcast verify production --json
+
+Publishes into a room of its own, which no client sees. Exits 1 when a check fails.")]
+    Verify(Environment),
+    /// Keep a stand-in for Cloudflare running on this machine
+    #[command(after_help = "Examples:
+  edge-broadcast sandbox
+  edge-broadcast sandbox --api-port 8799 --port 8788 --state .edge-broadcast/sandbox
+
+Prints one JSON line with `api`, `ingress`, `account_id` and `token` when it is ready. This tool and wrangler reach it with
+CLOUDFLARE_API_BASE_URL, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN set to these. Ctrl-C ends it.")]
+    Sandbox(Sandbox),
+}
+
+/// One environment.
+#[derive(Debug, Args)]
+pub struct Environment {
+    /// The environment: the file name of its manifest without `.toml`
+    #[arg(value_name = "ENV")]
+    pub environment: String,
+}
+
+/// Some environments, or all.
+#[derive(Debug, Args)]
+pub struct Environments {
+    /// The environments [default: all]
+    #[arg(value_name = "ENV")]
+    pub environments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Generate {
+    #[command(flatten)]
+    pub environments: Environments,
+    /// Write nothing; show how the files differ and exit 1 when they do
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub environment: Environment,
+    /// Exit 2 when something has to change
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    #[command(flatten)]
+    pub environment: Environment,
+    /// Do not ask before changing a protected environment
+    #[arg(long)]
+    pub yes: bool,
+    /// Deploy to a stand-in for Cloudflare that lives as long as the command
+    #[arg(long)]
+    pub sandbox: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Sandbox {
+    /// Port of the API [default: a free one]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub api_port: u16,
+    /// Port that stands for the internet: the routes' hosts are served here [default: a free one]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+    /// Keep scripts, routes, secrets and rooms in this folder [default: forget them at the end]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,15 @@
+//! Cloudflare's API as this tool uses it: what is live is read with [`observe`], changed with [`execute`].
+//!
+//! - [`client`]: one request: address, token, envelope, repeats
+//! - [`error`]: what the API answered instead, with a hint for the codes that people meet
+//! - [`metadata`]: a version's upload, as a pure function
+//!
+//! Nothing here decides what to change: that is [`crate::plan`].
+
+pub mod client;
+pub mod error;
+pub mod execute;
+pub mod metadata;
+pub mod observe;
+
+pub use client::Cloudflare;

@@ -1,0 +1,366 @@
+//! Reads everything that a manifest governs. Sends nothing but GETs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::client::Cloudflare;
+use crate::bundle;
+use crate::environment::Environment;
+use crate::plan::{Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
+
+#[derive(Deserialize)]
+struct Deployments {
+    deployments: Vec<Deployment>,
+}
+
+/// `GET scripts/S/deployments`: the newest first.
+#[derive(Deserialize)]
+pub(super) struct Deployment {
+    pub(super) versions: Vec<Share_>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Share_ {
+    pub(super) version_id: String,
+    pub(super) percentage: f64,
+}
+
+#[derive(Deserialize)]
+struct Versions {
+    items: Vec<VersionItem>,
+}
+
+/// `GET scripts/S/versions`: the newest first.
+#[derive(Deserialize)]
+struct VersionItem {
+    id: String,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, Json>>,
+}
+
+/// `GET scripts/S/versions/V`
+#[derive(Deserialize)]
+struct Version {
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, Json>>,
+    resources: Resources,
+}
+
+#[derive(Deserialize)]
+struct Resources {
+    #[serde(default)]
+    bindings: Vec<Json>,
+    #[serde(default)]
+    script_runtime: Runtime,
+}
+
+#[derive(Default, Deserialize)]
+struct Runtime {
+    #[serde(default)]
+    compatibility_date: Option<String>,
+    #[serde(default)]
+    migration_tag: Option<String>,
+    #[serde(default)]
+    limits: Option<Limits>,
+}
+
+#[derive(Deserialize)]
+struct Limits {
+    #[serde(default)]
+    cpu_ms: Option<u32>,
+}
+
+/// `GET scripts/S/script-settings`
+#[derive(Deserialize)]
+struct ScriptSettings {
+    #[serde(default)]
+    tags: Option<BTreeSet<String>>,
+    #[serde(default)]
+    observability: Option<Observability>,
+}
+
+#[derive(Deserialize)]
+struct Observability {
+    enabled: bool,
+}
+
+/// `GET scripts/S/subdomain`
+#[derive(Deserialize)]
+struct Subdomain {
+    enabled: bool,
+    #[serde(default)]
+    previews_enabled: bool,
+}
+
+#[derive(Deserialize)]
+struct Zone {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Route {
+    id: String,
+    pattern: String,
+    #[serde(default)]
+    script: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Domain {
+    id: String,
+    hostname: String,
+    service: String,
+}
+
+#[derive(Deserialize)]
+struct Namespace {
+    #[serde(default)]
+    script: Option<String>,
+    #[serde(default)]
+    class: Option<String>,
+}
+
+/// Reads what is live of `environment`.
+pub async fn observe(
+    cloudflare: &Cloudflare,
+    environment: &Environment,
+) -> anyhow::Result<Observed> {
+    let (room, gateway) = (environment.room_script(), environment.gateway_script());
+    let objects = cloudflare.of_account("workers/durable_objects/namespaces?per_page=1000");
+    let (room_live, gateway_live, zone, namespaces) = tokio::try_join!(
+        script(cloudflare, &room),
+        script(cloudflare, &gateway),
+        zone_hosts(cloudflare, environment.zone.as_str()),
+        cloudflare.list::<Namespace>(&objects),
+    )
+    .with_context(|| format!("reading what is live of `{}`", environment.name))?;
+    let mut classes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for namespace in namespaces {
+        if let (Some(script), Some(class)) = (namespace.script, namespace.class)
+            && (script == room || script == gateway)
+        {
+            classes.entry(script).or_default().insert(class);
+        }
+    }
+    let (routes, domains) = zone;
+    let scripts = [(room, room_live), (gateway, gateway_live)]
+        .into_iter()
+        .filter_map(|(name, live)| Some((name, live?)))
+        .collect();
+    Ok(Observed {
+        scripts,
+        routes,
+        domains,
+        classes,
+    })
+}
+
+/// The id of the zone `name` in the account.
+pub(super) async fn zone_id(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<String> {
+    let path = format!("/zones?name={name}&account.id={}", cloudflare.account());
+    let zones: Vec<Zone> = cloudflare.get(&path).await?;
+    zones.into_iter().next().map(|zone| zone.id).with_context(|| {
+        format!(
+            "the account `{}` has no zone `{name}`; correct `cloudflare.zone` in the manifest, or give the API token Zone Read on it",
+            cloudflare.account()
+        )
+    })
+}
+
+/// The versions that get traffic, the largest share first; `None` when the script does not exist.
+pub(super) async fn split(
+    cloudflare: &Cloudflare,
+    script: &str,
+) -> anyhow::Result<Option<Vec<Share>>> {
+    let path = cloudflare.of_account(&format!("workers/scripts/{script}/deployments"));
+    let Some(list) = cloudflare.find::<Deployments>(&path).await? else {
+        return Ok(None);
+    };
+    let Some(newest) = list.deployments.into_iter().next() else {
+        return Ok(None);
+    };
+    let mut split: Vec<Share> = newest
+        .versions
+        .into_iter()
+        .map(|share| Share {
+            version_id: share.version_id,
+            percentage: share.percentage,
+        })
+        .collect();
+    split.sort_by(|a, b| b.percentage.total_cmp(&a.percentage));
+    Ok(Some(split))
+}
+
+async fn zone_hosts(
+    cloudflare: &Cloudflare,
+    zone: &str,
+) -> anyhow::Result<(Vec<LiveRoute>, Vec<LiveDomain>)> {
+    let id = zone_id(cloudflare, zone).await?;
+    let routes_path = format!("/zones/{id}/workers/routes");
+    let domains_path = cloudflare.of_account(&format!("workers/domains?zone_id={id}"));
+    let (routes, domains) = tokio::try_join!(
+        cloudflare.get::<Vec<Route>>(&routes_path),
+        cloudflare.get::<Vec<Domain>>(&domains_path),
+    )?;
+    let routes = routes
+        .into_iter()
+        .map(|route| LiveRoute {
+            id: route.id,
+            pattern: route.pattern,
+            script: route.script,
+        })
+        .collect();
+    let domains = domains
+        .into_iter()
+        .map(|domain| LiveDomain {
+            id: domain.id,
+            hostname: domain.hostname,
+            script: domain.service,
+        })
+        .collect();
+    Ok((routes, domains))
+}
+
+async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Live>> {
+    let Some(split) = split(cloudflare, name).await? else {
+        return Ok(None);
+    };
+    let Some(first) = split.first() else {
+        return Ok(None);
+    };
+    let path = |rest: &str| cloudflare.of_account(&format!("workers/scripts/{name}/{rest}"));
+    let paths = [
+        path(&format!("versions/{}", first.version_id)),
+        path("versions"),
+        path("script-settings"),
+        path("subdomain"),
+    ];
+    let (active, versions, settings, subdomain) = tokio::try_join!(
+        cloudflare.get::<Version>(&paths[0]),
+        cloudflare.get::<Versions>(&paths[1]),
+        cloudflare.get::<ScriptSettings>(&paths[2]),
+        cloudflare.get::<Subdomain>(&paths[3]),
+    )?;
+    let latest = versions
+        .items
+        .into_iter()
+        .next()
+        .map(|item| (item.id, tag(item.annotations.as_ref())));
+    Ok(Some(Live {
+        active: version(cloudflare, name, &first.version_id, active).await?,
+        latest,
+        tags: settings.tags.unwrap_or_default(),
+        observability: settings
+            .observability
+            .is_some_and(|observability| observability.enabled),
+        workers_dev: subdomain.enabled,
+        previews: subdomain.previews_enabled,
+        split,
+    }))
+}
+
+fn tag(annotations: Option<&BTreeMap<String, Json>>) -> Option<String> {
+    annotations?
+        .get("workers/tag")?
+        .as_str()
+        .map(ToOwned::to_owned)
+}
+
+async fn version(
+    cloudflare: &Cloudflare,
+    script: &str,
+    id: &str,
+    version: Version,
+) -> anyhow::Result<LiveVersion> {
+    let tag = tag(version.annotations.as_ref());
+    // A version that wrangler, the dashboard or a change of secrets made has no tag of ours: its modules are read back
+    let code = match tag.as_deref().and_then(bundle::code_of_tag) {
+        Some(code) => Some(code.to_owned()),
+        None => content(cloudflare, script).await?,
+    };
+    let runtime = version.resources.script_runtime;
+    let mut live = LiveVersion {
+        id: id.to_owned(),
+        tag,
+        code,
+        compatibility_date: runtime.compatibility_date.unwrap_or_default(),
+        cpu_ms: runtime.limits.and_then(|limits| limits.cpu_ms),
+        migration_tag: runtime.migration_tag,
+        ..LiveVersion::default()
+    };
+    for mut binding in version.resources.bindings {
+        let Some(name) = binding["name"].as_str().map(ToOwned::to_owned) else {
+            continue;
+        };
+        match binding["type"].as_str() {
+            Some("secret_text" | "secret_key") => {
+                live.secrets.insert(name);
+            }
+            _ => {
+                if let Some(fields) = binding.as_object_mut() {
+                    // The name is the key; the namespace id is Cloudflare's own and follows from class and script
+                    fields.remove("name");
+                    if fields["type"] == "durable_object_namespace" {
+                        fields.retain(|field, _| {
+                            matches!(field.as_str(), "type" | "class_name" | "script_name")
+                        });
+                        if fields
+                            .get("script_name")
+                            .is_some_and(|owner| owner == script)
+                        {
+                            fields.remove("script_name");
+                        }
+                    }
+                }
+                live.bindings.insert(name, binding);
+            }
+        }
+    }
+    Ok(live)
+}
+
+/// The content hash of the modules of the newest version: `GET scripts/S/content/v2` answers with multipart form data.
+async fn content(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<String>> {
+    let path = cloudflare.of_account(&format!("workers/scripts/{script}/content/v2"));
+    let response = match cloudflare.raw(&path).await {
+        Ok(response) => response,
+        Err(error)
+            if error
+                .downcast_ref()
+                .is_some_and(super::error::ApiError::is_absent) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let kind = response
+        .headers()
+        .get("content-type")
+        .and_then(|value| value.to_str().ok());
+    let Some(boundary) = kind.and_then(|kind| kind.split("boundary=").nth(1)) else {
+        return Ok(None);
+    };
+    let boundary = boundary.trim_matches('"').to_owned();
+    let body = response
+        .bytes()
+        .await
+        .with_context(|| format!("reading the code of `{script}`"))?;
+    Ok(bundle::code_of_multipart(&body, &boundary).await)
+}
+
+impl Cloudflare {
+    /// The address at which a sandbox serves the routes' hosts; `None` when the API is not a sandbox's.
+    pub async fn ingress(&self) -> anyhow::Result<Option<std::net::SocketAddr>> {
+        #[derive(Deserialize)]
+        struct Sandbox {
+            ingress: std::net::SocketAddr,
+        }
+        Ok(self
+            .find::<Sandbox>("/sandbox")
+            .await?
+            .map(|sandbox| sandbox.ingress))
+    }
+}

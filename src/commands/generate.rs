@@ -1,0 +1,91 @@
+//! `generate`: manifests to files.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use serde::Serialize;
+
+use super::Context;
+use crate::artifact::{self, Artifact};
+use crate::cli::Generate;
+use crate::template;
+
+#[derive(Serialize)]
+struct Answer {
+    written: Vec<String>,
+    unchanged: usize,
+    /// Files that no manifest asks for any more. They are named, never deleted.
+    orphans: Vec<String>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for path in &self.written {
+            writeln!(f, "wrote {path}")?;
+        }
+        for path in &self.orphans {
+            writeln!(f, "no manifest asks for {path} any more: delete it")?;
+        }
+        write!(
+            f,
+            "{} written, {} unchanged",
+            self.written.len(),
+            self.unchanged
+        )
+    }
+}
+
+pub fn run(context: &Context, args: &Generate) -> anyhow::Result<ExitCode> {
+    let root = &context.project.root;
+    // Both wrangler.toml have a section for every environment, so all manifests are read whatever was named
+    let every = template::render(&context.project.environments(&[])?)?;
+    let wanted: Vec<String> = context
+        .project
+        .environments(&args.environments.environments)?
+        .iter()
+        .map(|environment| format!("generated/{}/", environment.name))
+        .collect();
+    let shared =
+        |path: &str| path.starts_with("generated/gateway/") || path.starts_with("generated/room/");
+    let orphans = artifact::orphans(root, &every)?;
+    let chosen: Vec<Artifact> = every
+        .into_iter()
+        .filter(|artifact| {
+            shared(&artifact.path)
+                || wanted
+                    .iter()
+                    .any(|folder| artifact.path.starts_with(folder))
+        })
+        .collect();
+    if args.check {
+        return check(root, &chosen, &orphans);
+    }
+    let written = artifact::write(root, &chosen)?;
+    let unchanged = chosen.len() - written.len();
+    context.format.answer(&Answer {
+        written,
+        unchanged,
+        orphans,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(
+    root: &std::path::Path,
+    artifacts: &[Artifact],
+    orphans: &[String],
+) -> anyhow::Result<ExitCode> {
+    let stale = artifact::stale(root, artifacts)?;
+    if stale.is_empty() && orphans.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let diffs: String = stale.iter().map(ToString::to_string).collect();
+    crate::output::line(diffs.trim_end())?;
+    let mut names: Vec<&str> = stale.iter().map(|stale| stale.path.as_str()).collect();
+    names.extend(orphans.iter().map(String::as_str));
+    bail!(
+        "the generated files are stale: `{}`; run `edge-broadcast generate`, delete what no manifest asks for, and commit the result",
+        names.join("`, `")
+    );
+}

@@ -1,0 +1,46 @@
+//! `sandbox`: the stand-in for Cloudflare, kept running.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::Context;
+use crate::cli::Sandbox as Args;
+use crate::sandbox::{self, Options};
+use crate::toolchain;
+
+pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+    let environments = context.project.environments(&[])?;
+    let mut zones: Vec<String> = environments
+        .iter()
+        .map(|environment| environment.zone.to_string())
+        .collect();
+    zones.sort();
+    zones.dedup();
+    let progress = context.progress.clone();
+    let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&progress))
+        .await
+        .context("installing workerd")??;
+    let sandbox = sandbox::start(Options {
+        workerd,
+        api_port: args.api_port,
+        port: args.port,
+        state: args.state.clone(),
+        zones,
+        token: None,
+    })
+    .await
+    .context("starting the sandbox")?;
+    let ready = json!({
+        "api": sandbox.api(),
+        "ingress": format!("http://{}", sandbox.ingress()),
+        "account_id": sandbox.account_id(),
+        "token": sandbox.token(),
+    });
+    crate::output::line(&ready.to_string())?;
+    // Ctrl-C ends this command from outside, and dropping the sandbox ends the runtime
+    std::future::pending::<()>().await;
+    drop(sandbox);
+    Ok(ExitCode::SUCCESS)
+}

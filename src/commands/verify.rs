@@ -1,0 +1,34 @@
+//! `verify`: does the deployed environment work?
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::bail;
+use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
+
+use super::Context;
+use crate::cli::Environment as Args;
+use crate::remote::Remote;
+use crate::secret;
+use crate::verify::verify;
+
+pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+    let environment = context.project.environment(&args.environment)?;
+    let value = secret::read(WEBHOOK_SECRET, &environment.secrets[WEBHOOK_SECRET].source)?;
+    let remote = Remote::from_env(&environment).await?;
+    let report = verify(
+        &remote.site(&environment)?,
+        &environment,
+        &value,
+        Duration::ZERO,
+    )
+    .await;
+    context.format.answer(&report)?;
+    if !report.passed() {
+        bail!(
+            "`{}` does not work as it must: see the failed checks",
+            environment.name
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}

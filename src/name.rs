@@ -1,0 +1,416 @@
+//! Names and values as a manifest writes them: one type and one rule each.
+//!
+//! Each is checked while the TOML is read (`serde(try_from)`), so that a wrong one is reported with its line and a caret.
+//! A message's first line says what is wrong; the lines after it say what to do.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The continents of Cloudflare's `cf.continent` (docs: Workers runtime APIs, Request, `IncomingRequestCfProperties`).
+pub const CONTINENTS: [&str; 7] = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"];
+
+/// Cloudflare's location hints for Durable Objects (docs: Durable Objects, Data location).
+pub const LOCATION_HINTS: [&str; 9] = [
+    "wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me",
+];
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident: $check:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text as written.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+            fn try_from(text: String) -> Result<Self, String> {
+                let check: fn(&str) -> Result<(), String> = $check;
+                check(&text).map(|()| Self(text))
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+names! {
+    /// The stem of the script names: `<worker>-<environment>` and `<worker>-<environment>-room`.
+    WorkerName: |text| dashed(text, "worker name", 40);
+    /// An environment: the file name of its manifest without `.toml`.
+    EnvironmentName: |text| dashed(text, "environment name", 20);
+    /// A region of the broadcast system: `us`, `eu`, `asia`.
+    RegionName: |text| dashed(text, "region name", 20);
+    /// A host name, or the name of a zone: lower case, at least two labels.
+    Host: host;
+    /// A Cloudflare account id (dashboard: Workers & Pages, Account details).
+    AccountId: account_id;
+    /// A Workers compatibility date.
+    CompatibilityDate: compatibility_date;
+    /// An origin as a browser's `Origin` header gives it, or with one leading wildcard label.
+    Origin: origin;
+    /// A location hint of Durable Objects.
+    LocationHint: |text| one_of(text, "location hint", &LOCATION_HINTS);
+    /// A continent code.
+    Continent: |text| one_of(text, "continent", &CONTINENTS);
+    /// The name of a secret binding.
+    SecretName: secret_name;
+    /// An Analytics Engine data set: used as a table name in its SQL.
+    Dataset: dataset;
+    /// A name or stage of an SST app.
+    SstName: |text| dashed(text, "SST name", 40);
+}
+
+fn dashed(text: &str, what: &str, most: usize) -> Result<(), String> {
+    let shape = text.starts_with(|c: char| c.is_ascii_lowercase())
+        && !text.ends_with('-')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if shape && text.len() <= most {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` is not a valid {what}\nuse at most {most} lower-case letters, digits and dashes, beginning with a letter, like `glow-broadcast`"
+    ))
+}
+
+fn host(text: &str) -> Result<(), String> {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
+    if text.len() <= 253 && text.contains('.') && text.split('.').all(label) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` is not a host name\nwrite it in lower case without scheme, port or path, like `broadcast.glow.trade`"
+    ))
+}
+
+fn account_id(text: &str) -> Result<(), String> {
+    let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    if text.len() == 32 && text.chars().all(hex) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` is not a Cloudflare account id\nit has 32 hexadecimal digits: see Account details on the Workers page of the dashboard, or leave it out and set `CLOUDFLARE_ACCOUNT_ID`"
+    ))
+}
+
+fn compatibility_date(text: &str) -> Result<(), String> {
+    let number = |range: std::ops::Range<usize>| {
+        text.get(range)
+            .filter(|part| part.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|part| part.parse::<u32>().ok())
+    };
+    let dashes = text.len() == 10 && text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
+    let real = match (dashes, number(0..4), number(5..7), number(8..10)) {
+        (true, Some(year), Some(month @ 1..=12), Some(day)) => {
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let days = match month {
+                2 if leap => 29,
+                2 => 28,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            (1..=days).contains(&day)
+        }
+        _ => false,
+    };
+    if real {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` is not a date\nwrite year, month and day, like `2026-10-01`"
+    ))
+}
+
+fn origin(text: &str) -> Result<(), String> {
+    let wrong = || {
+        format!(
+            "`{text}` is not an origin\nwrite scheme, host and port as a browser sends them, without a path, like `https://app.glow.trade`, `http://localhost:3000` or `https://*.glow.trade`"
+        )
+    };
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+        .ok_or_else(wrong)?;
+    let (name, port) = match rest.rsplit_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (rest, None),
+    };
+    let named = name == "localhost" || host(name.strip_prefix("*.").unwrap_or(name)).is_ok();
+    let ported = port.is_none_or(|port| {
+        port.parse::<u16>()
+            .is_ok_and(|number| number > 0 && number.to_string() == port)
+    });
+    if named && ported {
+        Ok(())
+    } else {
+        Err(wrong())
+    }
+}
+
+fn one_of(text: &str, what: &str, known: &[&str]) -> Result<(), String> {
+    if known.contains(&text) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` is not a {what}\nuse one of `{}`",
+        known.join("`, `")
+    ))
+}
+
+fn secret_name(text: &str) -> Result<(), String> {
+    let shape = text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.len() <= 64
+        && text
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    if shape {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` is not a secret name\nuse upper-case letters, digits and underscores, like `WEBHOOK_SECRET`"
+    ))
+}
+
+fn dataset(text: &str) -> Result<(), String> {
+    let shape = text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.len() <= 64
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if shape {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` is not a data set name\nuse lower-case letters, digits and underscores, like `edge_broadcast`"
+    ))
+}
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct Whole<const MIN: u32, const MAX: u32>(u32);
+
+impl<const MIN: u32, const MAX: u32> Whole<MIN, MAX> {
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> TryFrom<i64> for Whole<MIN, MAX> {
+    type Error = String;
+    fn try_from(number: i64) -> Result<Self, String> {
+        u32::try_from(number)
+            .ok()
+            .filter(|number| (MIN..=MAX).contains(number))
+            .map(Self)
+            .ok_or_else(|| {
+                format!("{number} is out of range\nuse a whole number from {MIN} to {MAX}")
+            })
+    }
+}
+
+/// A span of time written like `10ms`, `90s`, `90d`, from `MIN` to `MAX` milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span<const MIN: u64, const MAX: u64>(Duration);
+
+impl<const MIN: u64, const MAX: u64> Span<MIN, MAX> {
+    /// The span.
+    pub fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> TryFrom<String> for Span<MIN, MAX> {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let span = match text.as_str() {
+            "0" => Duration::ZERO,
+            _ => humantime::parse_duration(&text).map_err(|error| {
+                format!("`{text}` is not a span of time: {error}\nwrite a number and a unit, like `10ms`, `90s` or `90d`")
+            })?,
+        };
+        let (least, most) = (Duration::from_millis(MIN), Duration::from_millis(MAX));
+        if (least..=most).contains(&span) {
+            return Ok(Self(span));
+        }
+        Err(format!(
+            "`{text}` is out of range\nuse a span of time from {} to {}",
+            humantime::format_duration(least),
+            humantime::format_duration(most)
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn table<T: std::str::FromStr>(good: &[&str], bad: &[&str]) {
+        for text in good {
+            assert!(text.parse::<T>().is_ok(), "`{text}` should be accepted");
+        }
+        for text in bad {
+            assert!(text.parse::<T>().is_err(), "`{text}` should be refused");
+        }
+    }
+
+    #[test]
+    fn worker_names_are_lower_case_letters_digits_and_dashes() {
+        table::<WorkerName>(
+            &["a", "glow-broadcast", "w2"],
+            &[
+                "",
+                "Glow",
+                "2w",
+                "-a",
+                "a-",
+                "a_b",
+                "a b",
+                "ä",
+                &"a".repeat(41),
+            ],
+        );
+    }
+
+    #[test]
+    fn hosts_have_two_lower_case_labels_and_nothing_around_them() {
+        table::<Host>(
+            &["glow.trade", "broadcast-us.glow.trade", "1.2.3.example"],
+            &[
+                "",
+                "localhost",
+                "Glow.trade",
+                "glow.trade.",
+                ".glow.trade",
+                "a..b",
+                "-a.b",
+                "a-.b",
+                "https://glow.trade",
+                "glow.trade/x",
+                "glow.trade:80",
+                "*.glow.trade",
+                "a b.c",
+                "gl\"ow.trade",
+                &format!("{}.b", "a".repeat(64)),
+            ],
+        );
+    }
+
+    #[test]
+    fn account_ids_have_thirty_two_hexadecimal_digits() {
+        table::<AccountId>(
+            &["0123456789abcdef0123456789abcdef"],
+            &[
+                "",
+                "0123",
+                "0123456789ABCDEF0123456789ABCDEF",
+                "g123456789abcdef0123456789abcdef",
+            ],
+        );
+    }
+
+    #[test]
+    fn compatibility_dates_are_real_days() {
+        table::<CompatibilityDate>(
+            &["2026-10-01", "2024-02-29"],
+            &[
+                "",
+                "2026-13-01",
+                "2026-02-29",
+                "2026-1-1",
+                "2026/10/01",
+                "2026-10-00",
+                "+026-10-01",
+            ],
+        );
+    }
+
+    #[test]
+    fn origins_have_a_scheme_a_host_and_no_path() {
+        table::<Origin>(
+            &[
+                "https://app.glow.trade",
+                "http://localhost:3000",
+                "https://*.glow.trade",
+            ],
+            &[
+                "",
+                "*",
+                "app.glow.trade",
+                "https://",
+                "https://app.glow.trade/",
+                "ws://a.b",
+                "https://app.glow.trade:0",
+                "https://app.glow.trade:070",
+                "https://*",
+                "https://a.*.trade",
+                "https://app.glow.trade,https://x.y",
+            ],
+        );
+    }
+
+    #[test]
+    fn secret_names_are_those_of_environment_variables() {
+        table::<SecretName>(
+            &["WEBHOOK_SECRET", "A1"],
+            &["", "webhook", "1A", "A-B", "_A"],
+        );
+    }
+
+    #[test]
+    fn a_number_out_of_range_says_the_range() {
+        assert_eq!(
+            Whole::<1, 32_768>::try_from(40_000).unwrap_err(),
+            "40000 is out of range\nuse a whole number from 1 to 32768"
+        );
+        assert!(Whole::<1, 32_768>::try_from(-1).is_err());
+        assert_eq!(Whole::<1, 32_768>::try_from(1).unwrap().get(), 1);
+    }
+
+    #[test]
+    fn a_span_of_time_has_a_unit_and_a_range() {
+        let span = |text: &str| Span::<0, 10_000>::try_from(text.to_owned());
+        assert_eq!(span("10ms").unwrap().get(), Duration::from_millis(10));
+        assert_eq!(span("0").unwrap().get(), Duration::ZERO);
+        assert_eq!(
+            span("1m").unwrap_err(),
+            "`1m` is out of range\nuse a span of time from 0s to 10s"
+        );
+        assert!(
+            span("10")
+                .unwrap_err()
+                .starts_with("`10` is not a span of time")
+        );
+    }
+}

@@ -1,0 +1,253 @@
+//! Proves that a deployed environment works: health, a message that arrives, and everything that must be refused.
+
+use std::fmt;
+use std::future::Future;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail, ensure};
+use edge_broadcast_protocol::signature::signature;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::environment::Environment;
+use crate::secret::Value;
+use crate::site::{Handshake, Site, Socket, next_frame};
+
+/// No page of this origin exists: the name can never be registered (RFC 2606).
+const FOREIGN_ORIGIN: &str = "https://edge-broadcast-verify.invalid";
+
+/// The checks in the order in which they were made.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub host: String,
+    pub checks: Vec<Check>,
+    /// Milliseconds from sending the publish to receiving its own message; absent when it did not arrive.
+    pub latency_ms: Option<f64>,
+}
+
+/// One check.
+#[derive(Debug, Serialize)]
+pub struct Check {
+    pub name: &'static str,
+    /// Why it failed; absent when it passed.
+    pub failure: Option<String>,
+}
+
+impl Report {
+    /// Whether every check passed.
+    pub fn passed(&self) -> bool {
+        self.checks.iter().all(|check| check.failure.is_none())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}", self.host)?;
+        for check in &self.checks {
+            match &check.failure {
+                None => write!(f, "\n  ok      {}", check.name)?,
+                Some(why) => write!(f, "\n  FAILED  {}: {why}", check.name)?,
+            }
+        }
+        match self.latency_ms {
+            Some(latency) => write!(f, "\n  publish to receive: {latency:.1} ms"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Runs every check against `site`. `patience` is how long a fresh deployment may take to answer at all.
+pub async fn verify(
+    site: &Site,
+    environment: &Environment,
+    secret: &Value,
+    patience: Duration,
+) -> Report {
+    // A room of its own: no client sees the test's message, and two verifications do not see each other's
+    let token = format!("edge-broadcast-verify-{:016x}", rand::random::<u64>());
+    let mut report = Report {
+        host: environment.main_host().to_string(),
+        checks: Vec::new(),
+        latency_ms: None,
+    };
+    let alive = report
+        .check("health answers", health(site, patience))
+        .await
+        .is_some();
+    if !alive {
+        return report;
+    }
+    let socket = report
+        .check(
+            "an allowed origin gets a socket",
+            connect(site, environment, &token),
+        )
+        .await;
+    if let Some(mut socket) = socket {
+        let received = own_message(site, environment, secret, &token, &mut socket);
+        report.latency_ms = report
+            .check("an authorised publish is received", received)
+            .await;
+    }
+    let wrong = Value::generate();
+    report
+        .check(
+            "a publish with a wrong secret is refused",
+            refused_publish(site, environment, &token, Some(&wrong), 403),
+        )
+        .await;
+    report
+        .check(
+            "a publish without a secret is refused",
+            refused_publish(site, environment, &token, None, 401),
+        )
+        .await;
+    report
+        .check("a foreign origin is refused", refused_origin(site, &token))
+        .await;
+    report
+}
+
+impl Report {
+    async fn check<T>(
+        &mut self,
+        name: &'static str,
+        doing: impl Future<Output = anyhow::Result<T>>,
+    ) -> Option<T> {
+        let (value, failure) = match doing.await {
+            Ok(value) => (Some(value), None),
+            Err(error) => (None, Some(format!("{error:#}"))),
+        };
+        self.checks.push(Check { name, failure });
+        value
+    }
+}
+
+/// A new route or certificate takes a while to reach every place, so the first answers may be errors.
+async fn health(site: &Site, patience: Duration) -> anyhow::Result<()> {
+    let until = Instant::now() + patience;
+    loop {
+        let failure = match site.get("/health").await {
+            Ok((200, _)) => return Ok(()),
+            Ok((status, _)) => anyhow::anyhow!("`{}` answered {status}", site.url("/health")),
+            Err(error) => error,
+        };
+        if Instant::now() >= until {
+            return Err(failure);
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn connect(
+    site: &Site,
+    environment: &Environment,
+    token: &str,
+) -> anyhow::Result<Box<Socket>> {
+    let origin = environment
+        .gateway
+        .allowed_origins
+        .first()
+        .map(|origin| origin.replacen("*.", "verify.", 1));
+    let mut socket = match site
+        .socket(&format!("/ws/{token}"), origin.as_deref())
+        .await?
+    {
+        Handshake::Open(socket) => socket,
+        Handshake::Refused(status) => bail!("the handshake was answered with {status}"),
+    };
+    let hello = next_frame(&mut socket)
+        .await
+        .context("waiting for the first frame")?;
+    ensure!(
+        hello["type"] == "connected" && hello["connectionId"].is_string(),
+        "the first frame is not `connected` with a `connectionId`"
+    );
+    Ok(socket)
+}
+
+async fn own_message(
+    site: &Site,
+    environment: &Environment,
+    secret: &Value,
+    token: &str,
+    socket: &mut Socket,
+) -> anyhow::Result<f64> {
+    let nonce = format!("{:016x}", rand::random::<u64>());
+    let body =
+        json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token, "nonce": nonce }).to_string();
+    let began = Instant::now();
+    let (status, _) = publish(site, environment, token, Some(secret), body).await?;
+    match status {
+        200 => {}
+        403 => bail!(
+            "the publish was answered with 403: the deployed secret is another one than the manifest's source gives"
+        ),
+        status => bail!("the publish was answered with {status}"),
+    }
+    let frame = next_frame(socket)
+        .await
+        .context("waiting for the message")?;
+    let latency = began.elapsed().as_secs_f64() * 1000.0;
+    ensure!(
+        frame["nonce"] == nonce,
+        "another message than the published one arrived"
+    );
+    Ok(latency)
+}
+
+async fn refused_publish(
+    site: &Site,
+    environment: &Environment,
+    token: &str,
+    secret: Option<&Value>,
+    wanted: u16,
+) -> anyhow::Result<()> {
+    let body = json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token }).to_string();
+    let (status, _) = publish(site, environment, token, secret, body).await?;
+    ensure!(
+        status == wanted,
+        "it was answered with {status}, not with {wanted}"
+    );
+    Ok(())
+}
+
+/// Publishes as the environment's publishers must: with a signature where one is required, with the secret itself elsewhere.
+async fn publish(
+    site: &Site,
+    environment: &Environment,
+    token: &str,
+    secret: Option<&Value>,
+    body: String,
+) -> anyhow::Result<(u16, String)> {
+    let headers = match secret {
+        None => Vec::new(),
+        Some(secret) if environment.gateway.require_signature => {
+            let id = format!("msg_{:016x}", rand::random::<u64>());
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .context("the clock is before 1970")?
+                .as_secs();
+            let signature = signature(secret.expose(), &id, now, body.as_bytes());
+            vec![
+                ("webhook-id", id),
+                ("webhook-timestamp", now.to_string()),
+                ("webhook-signature", signature),
+            ]
+        }
+        Some(secret) => vec![("authorization", format!("Bearer {}", secret.expose()))],
+    };
+    site.post(&format!("/broadcast/{token}"), &headers, body)
+        .await
+}
+
+async fn refused_origin(site: &Site, token: &str) -> anyhow::Result<()> {
+    match site
+        .socket(&format!("/ws/{token}"), Some(FOREIGN_ORIGIN))
+        .await?
+    {
+        Handshake::Refused(403) => Ok(()),
+        Handshake::Refused(status) => bail!("it was answered with {status}, not with 403"),
+        Handshake::Open(_) => bail!("it got a socket"),
+    }
+}

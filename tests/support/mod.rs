@@ -1,0 +1,228 @@
+//! What every test needs: the binary, projects to run it in, a sandbox to run it against.
+
+pub mod npm;
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+/// The repository.
+pub fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A run of the binary, before it starts. The environment variables that steer it are not inherited.
+#[must_use]
+pub struct Run {
+    command: Command,
+}
+
+/// What a run printed, and its exit code.
+#[derive(Debug)]
+pub struct Printed {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    pub fn new<'a>(args: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_edge-broadcast"));
+        command.args(args).current_dir(repository()).stdin(Stdio::null()).env("NO_COLOR", "1");
+        for name in [
+            "CLOUDFLARE_API_TOKEN",
+            "CLOUDFLARE_ACCOUNT_ID",
+            "CLOUDFLARE_API_BASE_URL",
+            "WEBHOOK_SECRET",
+            "ADMIN_SECRET",
+        ] {
+            command.env_remove(name);
+        }
+        Self { command }
+    }
+
+    pub fn inside(mut self, project: &Project) -> Self {
+        self.command.current_dir(project.path());
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// With the three variables that lead to `sandbox`.
+    pub fn against(self, sandbox: &Sandbox) -> Self {
+        self.env("CLOUDFLARE_API_BASE_URL", &sandbox.api)
+            .env("CLOUDFLARE_API_TOKEN", &sandbox.token)
+            .env("CLOUDFLARE_ACCOUNT_ID", &sandbox.account_id)
+    }
+
+    /// The command itself, for tests that need the process.
+    pub fn command(self) -> Command {
+        self.command
+    }
+
+    pub fn printed(mut self) -> Printed {
+        let output = self.command.output().expect("the binary starts");
+        Printed {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).expect("stdout is text"),
+            stderr: String::from_utf8(output.stderr).expect("stderr is text"),
+        }
+    }
+
+    /// Runs it, which must succeed.
+    #[track_caller]
+    pub fn succeeds(self) -> Printed {
+        let printed = self.printed();
+        assert_eq!(printed.code, 0, "stdout:\n{}\nstderr:\n{}", printed.stdout, printed.stderr);
+        printed
+    }
+
+    /// Runs it, which must exit with 1.
+    #[track_caller]
+    pub fn fails(self) -> Printed {
+        let printed = self.printed();
+        assert_eq!(printed.code, 1, "stdout:\n{}\nstderr:\n{}", printed.stdout, printed.stderr);
+        printed
+    }
+}
+
+impl Printed {
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in:\n{}", self.stdout))
+    }
+}
+
+/// The repository with manifests of its own: everything else is linked.
+pub struct Project {
+    folder: tempfile::TempDir,
+}
+
+impl Project {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["Cargo.toml", "Cargo.lock", "src", "templates", "worker", "generated", "target", ".edge-broadcast"] {
+            let original = repository().join(name);
+            if original.exists() {
+                std::os::unix::fs::symlink(original, folder.path().join(name)).unwrap();
+            }
+        }
+        std::fs::create_dir(folder.path().join("environments")).unwrap();
+        Self { folder }
+    }
+
+    /// With the repository's own manifests.
+    pub fn with_all() -> Self {
+        let project = Self::new();
+        for name in ["local", "staging", "production"] {
+            project.write(&format!("environments/{name}.toml"), &manifest(name));
+        }
+        project
+    }
+
+    /// With the repository's manifest of staging, in which `from` is replaced by `to`.
+    #[track_caller]
+    pub fn with_staging(from: &str, to: &str) -> Self {
+        let staging = manifest("staging");
+        assert!(staging.contains(from), "the manifest of staging has no `{from}`");
+        let project = Self::new();
+        project.write("environments/staging.toml", &staging.replacen(from, to, 1));
+        project
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.path().join(path), text).unwrap();
+    }
+}
+
+/// The text of one of the repository's manifests.
+pub fn manifest(name: &str) -> String {
+    std::fs::read_to_string(repository().join(format!("environments/{name}.toml"))).unwrap()
+}
+
+/// `edge-broadcast sandbox`, running.
+pub struct Sandbox {
+    child: Child,
+    pub api: String,
+    pub ingress: SocketAddr,
+    pub token: String,
+    pub account_id: String,
+}
+
+impl Sandbox {
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub fn start_with(args: &[&str]) -> Self {
+        let args: Vec<&str> = ["sandbox"].iter().chain(args).copied().collect();
+        let mut child = Run::new(args)
+            .command()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the binary starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
+            let _ = child.kill();
+            panic!("the sandbox printed `{line}`: {error}")
+        });
+        let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+        Self {
+            child,
+            api: text("api"),
+            ingress: text("ingress").trim_start_matches("http://").parse().unwrap(),
+            token: text("token"),
+            account_id: text("account_id"),
+        }
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The host as clients of the sandbox reach it.
+    pub fn site(&self, host: &str) -> edge_broadcast::site::Site {
+        cryptography();
+        edge_broadcast::site::Site::new(host, Some(self.ingress)).unwrap()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        interrupt(&self.child);
+        let _ = self.child.wait();
+    }
+}
+
+/// What Ctrl-C sends.
+pub fn interrupt(child: &Child) {
+    let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+}
+
+/// What the binary's main does before its first request.
+pub fn cryptography() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Compiles the workers once per test run: tests that time or count something must not find them stale.
+pub fn built() {
+    static BUILT: Mutex<bool> = Mutex::new(false);
+    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !*built {
+        Run::new(["build"]).succeeds();
+        *built = true;
+    }
+}
