@@ -1,1 +1,3 @@
-//! The integration suite
+//! One integration suite.
+
+mod npm;
