@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A program to run: everything that its result depends on, and nothing run yet.
@@ -51,9 +51,10 @@ impl Invocation {
         self
     }
 
-    /// The program, for messages about it.
-    pub fn program(&self) -> &Path {
-        &self.program
+    /// The program's name, for messages about it.
+    pub fn name(&self) -> String {
+        let name = self.program.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
     }
 
     /// The form that the operating system runs.

@@ -5,8 +5,11 @@ mod support;
 mod check;
 mod deploy;
 mod generate;
+mod npm;
 mod readme;
 mod refusals;
 mod sandbox_command;
 mod secrecy;
 mod wrangler;
+//! One integration suite.
+

@@ -52,6 +52,8 @@ pub fn invocation(
         .arg(rustflags(remaps))
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_TERM_COLOR", "never")
+        // A compiler's message is the end of the output only without worker-build's own backtrace below it.
+        .env("RUST_BACKTRACE", "0")
         .env("WASM_BINDGEN_BIN", &tools.wasm_bindgen)
         .env("WASM_OPT_BIN", &tools.wasm_opt)
         .env("ESBUILD_BIN", &tools.esbuild)
@@ -125,7 +127,7 @@ mod tests {
             line,
             "cd /project/worker/gateway && env -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS -u COREDUMP -u CUSTOM_SHIM \
              -u NO_MINIFY -u RUN_TO_COMPLETION -u RUSTC_BOOTSTRAP -u RUSTFLAGS \
-             CARGO_TARGET_DIR=/project/target CARGO_TERM_COLOR=never ESBUILD_BIN=/tools/esbuild \
+             CARGO_TARGET_DIR=/project/target CARGO_TERM_COLOR=never ESBUILD_BIN=/tools/esbuild RUST_BACKTRACE=0 \
              WASM_BINDGEN_BIN=/tools/wasm-bindgen WASM_OPT_BIN=/tools/wasm-opt \
              /tools/worker-build --profile worker --out-dir /project/target/edge-broadcast/gateway \
              -- --locked --config \

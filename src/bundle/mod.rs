@@ -11,9 +11,10 @@ pub mod record;
 pub mod size;
 pub mod worker;
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 
 pub use self::content::{code_of_multipart, code_of_tag};
 pub use self::module::Module;
@@ -144,6 +145,8 @@ fn make(
     let inputs = fingerprint::of(root, worker)?;
     let target = compile::target_directory(root);
     let staging = target.join("edge-broadcast").join(worker.name());
+    // What an interrupted build left there would make worker-build wait.
+    remove(&staging)?;
     let remaps = compile::remaps(root, compiler)?;
     child::run(
         &compile::invocation(root, worker, tools, &remaps, &target, &staging),
@@ -164,12 +167,7 @@ fn make(
 
 /// Replaces what is in `output`. The record goes first and comes last: without it nothing there counts.
 fn publish(output: &Path, modules: &[Module], record: &Record) -> Result<()> {
-    match std::fs::remove_dir_all(output) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            bail!("cannot remove `{}`: {error}", output.display())
-        }
-        _ => {}
-    }
+    remove(output)?;
     std::fs::create_dir_all(output)
         .with_context(|| format!("cannot create `{}`", output.display()))?;
     for module in modules {
@@ -178,4 +176,13 @@ fn publish(output: &Path, modules: &[Module], record: &Record) -> Result<()> {
             .with_context(|| format!("cannot write `{}`", path.display()))?;
     }
     record.write(output)
+}
+
+fn remove(directory: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove `{}`", directory.display()))
+        }
+        _ => Ok(()),
+    }
 }

@@ -77,16 +77,11 @@ pub fn install(
         tool.package, tool.purpose, tool.usually
     ));
     let staging = cache.staging()?;
-    child::run(
-        &installation(tool, version, root, target, staging.path()),
-        &step,
-    )
-    .map_err(|error| {
-        anyhow!(
-            "cannot install `{}` {version}: {error}\n{}",
-            tool.package,
-            advice(tool, version)
-        )
+    let invocation = installation(tool, version, root, target, staging.path());
+    child::run(&invocation, &step).map_err(|error| {
+        let package = tool.package;
+        let advice = advice(tool, version);
+        anyhow!("cannot install `{package}` {version} with cargo: {error:#}\ntried: {invocation}\n{advice}")
     })?;
     let place = cache.keep(staging.path(), tool.package, version)?;
     step.finish(&format!("installed {} {version}", tool.package));

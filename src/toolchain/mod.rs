@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod cargo_tool;
 pub mod locked_versions;
+pub mod npm_project;
 pub mod npm_tool;
 pub mod override_variable;
 pub mod platform;

@@ -1,16 +1,15 @@
-//! A tool from the npm registry, installed by `npm ci` from a lock file that is part of this program: npm refuses a package whose
-//! hash is not the one in the lock file. No package's own code runs during the installation.
+//! A tool from the npm registry, at the version that the lock file in this program pins.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::cache::Cache;
+use super::npm_project::{self, NpmProject};
 use super::override_variable;
 use super::platform;
-use crate::child;
-use crate::invocation::Invocation;
 use crate::progress::Progress;
 
 /// A tool from the npm registry.
@@ -62,33 +61,44 @@ pub const WORKERD: NpmTool = NpmTool {
     purpose: "is Cloudflare's runtime for the sandbox",
 };
 
-/// A tool that is already here: the user's own, or one in the cache.
-pub fn find(tool: &NpmTool, cache: &Cache) -> Result<Option<PathBuf>> {
-    if let Some(own) = override_variable::program(tool.variable)? {
-        return Ok(Some(own));
-    }
-    let program = program_in(&cache.tool(tool.package, &version(tool)?), tool)?;
-    Ok(Some(program).filter(|program| program.is_file()))
-}
-
-/// Finds the tool, or downloads it into the cache.
+/// The user's own program; else the installed one, downloaded into the cache if it is not there.
 pub fn ensure(tool: &NpmTool, cache: &Cache, progress: &Progress) -> Result<PathBuf> {
-    if let Some(found) = find(tool, cache)? {
-        return Ok(found);
+    if let Some(own) = override_variable::program(tool.variable)? {
+        return Ok(own);
     }
-    let _alone = cache.lock(tool.package, progress)?;
-    // Another process may have installed it in the meantime.
-    match find(tool, cache)? {
-        Some(found) => Ok(found),
-        None => install(tool, cache, progress),
+    let relative = (tool.program)()?;
+    let version = version(tool)?;
+    let project = NpmProject {
+        name: tool.package,
+        version: &version,
+        manifest: tool.manifest,
+        lock: tool.lock,
+        purpose: tool.purpose,
+    };
+    let modules = npm_project::ensure(&project, cache, progress).map_err(|error| {
+        anyhow!(
+            "{error:#}, or name a program of your own in `{}`",
+            tool.variable
+        )
+    })?;
+    let program = modules.join(relative);
+    if !program.is_file() {
+        bail!(
+            "npm left no `{}`\n\
+             remove `{}` and try again, or name a program of your own in `{}`",
+            program.display(),
+            cache.tool(tool.package, &version).display(),
+            tool.variable
+        );
     }
+    Ok(program)
 }
 
 /// The version that this program is pinned to.
 pub fn version(tool: &NpmTool) -> Result<String> {
     #[derive(Deserialize)]
     struct Manifest {
-        dependencies: std::collections::BTreeMap<String, String>,
+        dependencies: BTreeMap<String, String>,
     }
     let manifest: Manifest = serde_json::from_str(tool.manifest)
         .with_context(|| format!("the built-in package.json of `{}` is broken", tool.package))?;
@@ -99,66 +109,11 @@ pub fn version(tool: &NpmTool) -> Result<String> {
         .with_context(|| format!("the built-in package.json has no `{}`", tool.package))
 }
 
-fn install(tool: &NpmTool, cache: &Cache, progress: &Progress) -> Result<PathBuf> {
-    let version = version(tool)?;
-    let step = progress.start(format!(
-        "installing {} {version}, which {}: once, a few seconds",
-        tool.package, tool.purpose
-    ));
-    let staging = cache.staging()?;
-    for (name, text) in [
-        ("package.json", tool.manifest),
-        ("package-lock.json", tool.lock),
-    ] {
-        let path = staging.path().join(name);
-        std::fs::write(&path, text)
-            .with_context(|| format!("cannot write `{}`", path.display()))?;
-    }
-    child::run(&installation(staging.path()), &step).map_err(|error| {
-        anyhow!(
-            "cannot install `{}` {version}: {error:#}\n\
-             check that `npm` is installed and reaches its registry, or name your own program in `{}`",
-            tool.package,
-            tool.variable
-        )
-    })?;
-    if !program_in(staging.path(), tool)?.is_file() {
-        bail!(
-            "npm installed `{}` {version} without a program for this platform\n\
-             name your own program in `{}`",
-            tool.package,
-            tool.variable
-        );
-    }
-    let place = cache.keep(staging.path(), tool.package, &version)?;
-    step.finish(&format!("installed {} {version}", tool.package));
-    program_in(&place, tool)
-}
-
-fn installation(directory: &Path) -> Invocation {
-    Invocation::new("npm", directory)
-        .arg("ci")
-        .args(["--ignore-scripts", "--no-audit", "--no-fund"])
-        .args(["--include=optional", "--loglevel=error"])
-}
-
-fn program_in(place: &Path, tool: &NpmTool) -> Result<PathBuf> {
-    Ok(place.join("node_modules").join((tool.program)()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const ALL: [NpmTool; 3] = [WASM_OPT, ESBUILD, WORKERD];
-
-    #[test]
-    fn a_tool_is_installed_from_its_lock_file_without_running_the_packages_scripts() {
-        assert_eq!(
-            installation(Path::new("/staging")).to_string(),
-            "cd /staging && npm ci --ignore-scripts --no-audit --no-fund --include=optional --loglevel=error"
-        );
-    }
 
     #[test]
     fn every_locked_package_has_an_integrity_hash_and_no_address() {

@@ -1,7 +1,5 @@
 //! What every test needs: the binary, projects to run it in, a sandbox to run it against.
 
-pub mod npm;
-
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
