@@ -11,5 +11,3 @@ mod refusals;
 mod sandbox_command;
 mod secrecy;
 mod wrangler;
-//! One integration suite.
-
