@@ -3,7 +3,10 @@ use crate::support::{Project, Run};
 #[test]
 fn the_repositorys_manifests_are_good() {
     let printed = Run::new(["check"]).succeeds();
-    assert_eq!(printed.stdout, "`local`, `production`, `staging` are good\n");
+    assert_eq!(
+        printed.stdout,
+        "`local`, `production`, `staging` are good\n"
+    );
     assert_eq!(printed.stderr, "");
 }
 
@@ -55,7 +58,14 @@ fn json_has_every_problem_with_line_and_column() {
 
 #[test]
 fn the_value_of_a_secret_that_was_pasted_as_its_source_is_not_repeated_outside_the_excerpt() {
-    let project = Project::with_staging("source = \"env:WEBHOOK_SECRET\"", "source = \"hunter2-marker\"");
+    let project = Project::with_staging(
+        "source = \"env:WEBHOOK_SECRET\"",
+        "source = \"hunter2-marker\"",
+    );
     let printed = Run::new(["check"]).inside(&project).fails();
-    assert!(!printed.stderr.contains("hunter2-marker"), "{}", printed.stderr);
+    assert!(
+        !printed.stderr.contains("hunter2-marker"),
+        "{}",
+        printed.stderr
+    );
 }

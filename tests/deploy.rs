@@ -7,7 +7,10 @@ const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1kZXBsb3ktdGVzdHM=";
 const HOST: &str = "broadcast-staging.glow.trade";
 
 fn deploy(sandbox: &Sandbox, environment: &str) -> Printed {
-    Run::new(["deploy", environment, "--yes", "--json"]).against(sandbox).env("WEBHOOK_SECRET", SECRET).succeeds()
+    Run::new(["deploy", environment, "--yes", "--json"])
+        .against(sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds()
 }
 
 #[test]
@@ -15,7 +18,12 @@ fn the_first_deployment_uploads_everything_and_is_verified() {
     built();
     let sandbox = Sandbox::start();
     let answer = deploy(&sandbox, "staging").json();
-    let titles: Vec<&str> = answer["applied"]["done"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let titles: Vec<&str> = answer["applied"]["done"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
     assert_eq!(
         titles,
         [
@@ -29,7 +37,10 @@ fn the_first_deployment_uploads_everything_and_is_verified() {
         ]
     );
     let checks = answer["verified"]["checks"].as_array().unwrap();
-    let names: Vec<&str> = checks.iter().filter_map(|check| check["name"].as_str()).collect();
+    let names: Vec<&str> = checks
+        .iter()
+        .filter_map(|check| check["name"].as_str())
+        .collect();
     assert_eq!(
         names,
         [
@@ -41,7 +52,10 @@ fn the_first_deployment_uploads_everything_and_is_verified() {
             "a foreign origin is refused",
         ]
     );
-    assert!(checks.iter().all(|check| check["failure"].is_null()), "{answer:#}");
+    assert!(
+        checks.iter().all(|check| check["failure"].is_null()),
+        "{answer:#}"
+    );
     assert!(answer["verified"]["latency_ms"].as_f64().unwrap() > 0.0);
 }
 
@@ -51,7 +65,9 @@ fn the_second_deployment_has_nothing_to_do_and_uploads_nothing() {
     let sandbox = Sandbox::start();
     for environment in ["staging", "production"] {
         deploy(&sandbox, environment);
-        let plan = Run::new(["plan", environment, "--detailed-exitcode"]).against(&sandbox).succeeds();
+        let plan = Run::new(["plan", environment, "--detailed-exitcode"])
+            .against(&sandbox)
+            .succeeds();
         assert_eq!(plan.stdout, format!("{environment}: nothing to change\n"));
         let answer = deploy(&sandbox, environment).json();
         assert_eq!(answer["plan"]["steps"], json!([]));
@@ -63,7 +79,9 @@ fn the_second_deployment_has_nothing_to_do_and_uploads_nothing() {
 fn a_plan_before_the_first_deployment_exits_with_2_and_names_every_change() {
     built();
     let sandbox = Sandbox::start();
-    let plan = Run::new(["plan", "staging", "--detailed-exitcode"]).against(&sandbox).printed();
+    let plan = Run::new(["plan", "staging", "--detailed-exitcode"])
+        .against(&sandbox)
+        .printed();
     assert_eq!(plan.code, 2, "{}", plan.stderr);
     for line in [
         "1. upload `glow-broadcast-staging-room` and deploy it",
@@ -73,7 +91,11 @@ fn a_plan_before_the_first_deployment_exits_with_2_and_names_every_change() {
         "7. route `broadcast-staging.glow.trade/*` to `glow-broadcast-staging`",
         "socket impact: none",
     ] {
-        assert!(plan.stdout.lines().any(|printed| printed == line), "no line `{line}` in:\n{}", plan.stdout);
+        assert!(
+            plan.stdout.lines().any(|printed| printed == line),
+            "no line `{line}` in:\n{}",
+            plan.stdout
+        );
     }
 }
 
@@ -82,11 +104,24 @@ fn a_changed_limit_of_the_gateway_takes_the_code_lane_and_touches_no_socket() {
     built();
     let sandbox = Sandbox::start();
     deploy(&sandbox, "staging");
-    let project = crate::support::Project::with_staging("max_message_bytes = 16384", "max_message_bytes = 8192");
-    let plan = Run::new(["plan", "staging"]).inside(&project).against(&sandbox).succeeds();
+    let project = crate::support::Project::with_staging(
+        "max_message_bytes = 16384",
+        "max_message_bytes = 8192",
+    );
+    let plan = Run::new(["plan", "staging"])
+        .inside(&project)
+        .against(&sandbox)
+        .succeeds();
     insta::assert_snapshot!(plan.stdout, @"");
-    Run::new(["deploy", "staging"]).inside(&project).against(&sandbox).env("WEBHOOK_SECRET", SECRET).succeeds();
-    let plan = Run::new(["plan", "staging"]).inside(&project).against(&sandbox).succeeds();
+    Run::new(["deploy", "staging"])
+        .inside(&project)
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds();
+    let plan = Run::new(["plan", "staging"])
+        .inside(&project)
+        .against(&sandbox)
+        .succeeds();
     assert_eq!(plan.stdout, "staging: nothing to change\n");
 }
 
@@ -96,7 +131,10 @@ fn a_host_that_left_the_manifest_loses_its_route_and_no_other_route_is_touched()
     let sandbox = Sandbox::start();
     deploy(&sandbox, "production");
     deploy(&sandbox, "staging");
-    let project = crate::support::Project::with_staging("broadcast-staging.glow.trade", "broadcast-next.glow.trade");
+    let project = crate::support::Project::with_staging(
+        "broadcast-staging.glow.trade",
+        "broadcast-next.glow.trade",
+    );
     let answer = Run::new(["deploy", "staging", "--json"])
         .inside(&project)
         .against(&sandbox)
@@ -110,7 +148,9 @@ fn a_host_that_left_the_manifest_loses_its_route_and_no_other_route_is_touched()
             "remove the route `broadcast-staging.glow.trade/*` of `glow-broadcast-staging`",
         ])
     );
-    let plan = Run::new(["plan", "production"]).against(&sandbox).succeeds();
+    let plan = Run::new(["plan", "production"])
+        .against(&sandbox)
+        .succeeds();
     assert_eq!(plan.stdout, "production: nothing to change\n");
 }
 
@@ -122,8 +162,16 @@ async fn a_price_update_reaches_every_client_of_its_token_and_no_other() {
     let site = sandbox.site(HOST);
     let token = "So11111111111111111111111111111111111111112";
     let mut sockets = Vec::new();
-    for path in [format!("/ws/{token}"), format!("/ws/{token}"), "/ws/BONK".to_owned()] {
-        let Handshake::Open(mut socket) = site.socket(&path, Some("https://app.glow.trade")).await.unwrap() else {
+    for path in [
+        format!("/ws/{token}"),
+        format!("/ws/{token}"),
+        "/ws/BONK".to_owned(),
+    ] {
+        let Handshake::Open(mut socket) = site
+            .socket(&path, Some("https://app.glow.trade"))
+            .await
+            .unwrap()
+        else {
             panic!("`{path}` was refused");
         };
         let hello = next_frame(&mut socket).await.unwrap();
@@ -139,7 +187,14 @@ async fn a_price_update_reaches_every_client_of_its_token_and_no_other() {
         "signature": "5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW",
     });
     let authorization = [("authorization", format!("Bearer {SECRET}"))];
-    let (status, receipt) = site.post(&format!("/broadcast/{token}"), &authorization, update.to_string()).await.unwrap();
+    let (status, receipt) = site
+        .post(
+            &format!("/broadcast/{token}"),
+            &authorization,
+            update.to_string(),
+        )
+        .await
+        .unwrap();
     assert_eq!(status, 200, "{receipt}");
     let receipt: Value = serde_json::from_str(&receipt).unwrap();
     assert_eq!(receipt["sockets"], 2, "{receipt}");
@@ -149,7 +204,11 @@ async fn a_price_update_reaches_every_client_of_its_token_and_no_other() {
             assert_eq!(frame[key], *value, "{frame}");
         }
     }
-    let other = tokio::time::timeout(std::time::Duration::from_millis(300), next_frame(&mut sockets[2])).await;
+    let other = tokio::time::timeout(
+        std::time::Duration::from_millis(300),
+        next_frame(&mut sockets[2]),
+    )
+    .await;
     assert!(other.is_err(), "a client of another token got {other:?}");
 }
 
@@ -157,8 +216,18 @@ async fn a_price_update_reaches_every_client_of_its_token_and_no_other() {
 fn a_rehearsal_needs_no_account_no_token_and_no_secret() {
     built();
     let printed = Run::new(["deploy", "staging", "--sandbox"]).succeeds();
-    assert!(printed.stdout.contains("ok      an authorised publish is received"), "{}", printed.stdout);
-    assert!(printed.stdout.contains("publish to receive: "), "{}", printed.stdout);
+    assert!(
+        printed
+            .stdout
+            .contains("ok      an authorised publish is received"),
+        "{}",
+        printed.stdout
+    );
+    assert!(
+        printed.stdout.contains("publish to receive: "),
+        "{}",
+        printed.stdout
+    );
 }
 
 #[test]
@@ -166,14 +235,23 @@ fn verification_with_another_secret_than_the_deployed_one_fails() {
     built();
     let sandbox = Sandbox::start();
     deploy(&sandbox, "staging");
-    let printed = Run::new(["verify", "staging"]).against(&sandbox).env("WEBHOOK_SECRET", "another-secret-than-the-deployed-one").fails();
+    let printed = Run::new(["verify", "staging"])
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", "another-secret-than-the-deployed-one")
+        .fails();
     assert!(
         printed.stdout.contains("FAILED  an authorised publish is received: the publish was answered with 403: the deployed secret is another one than the manifest's source gives"),
         "{}",
         printed.stdout
     );
-    assert_eq!(printed.stderr, "error: `staging` does not work as it must: see the failed checks\n");
-    let printed = Run::new(["verify", "staging"]).against(&sandbox).env("WEBHOOK_SECRET", SECRET).succeeds();
+    assert_eq!(
+        printed.stderr,
+        "error: `staging` does not work as it must: see the failed checks\n"
+    );
+    let printed = Run::new(["verify", "staging"])
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds();
     assert!(!printed.stdout.contains("FAILED"));
 }
 
@@ -186,9 +264,17 @@ fn a_wrong_token_is_named_as_such_and_nothing_is_deployed() {
         .env("CLOUDFLARE_API_TOKEN", "not-the-token")
         .env("WEBHOOK_SECRET", SECRET)
         .fails();
-    assert!(printed.stderr.contains("check `CLOUDFLARE_API_TOKEN`"), "{}", printed.stderr);
+    assert!(
+        printed.stderr.contains("check `CLOUDFLARE_API_TOKEN`"),
+        "{}",
+        printed.stderr
+    );
     let plan = Run::new(["plan", "staging"]).against(&sandbox).succeeds();
-    assert!(plan.stdout.starts_with("staging: 7 steps\n"), "{}", plan.stdout);
+    assert!(
+        plan.stdout.starts_with("staging: 7 steps\n"),
+        "{}",
+        plan.stdout
+    );
 }
 
 #[test]
@@ -207,25 +293,41 @@ fn ctrl_c_during_a_rehearsal_leaves_no_process() {
     let running = || running_with(marker.path().to_str().unwrap());
     let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while running().is_empty() {
-        assert!(std::time::Instant::now() < until, "the runtime did not start");
-        assert!(child.try_wait().unwrap().is_none(), "the command ended before it could be interrupted");
+        assert!(
+            std::time::Instant::now() < until,
+            "the runtime did not start"
+        );
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "the command ended before it could be interrupted"
+        );
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
     while !running().is_empty() {
-        assert!(std::time::Instant::now() < until, "still running: {:?}", running());
+        assert!(
+            std::time::Instant::now() < until,
+            "still running: {:?}",
+            running()
+        );
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    assert_eq!(std::fs::read_dir(marker.path()).unwrap().count(), 0, "temporary files were left");
+    assert_eq!(
+        std::fs::read_dir(marker.path()).unwrap().count(),
+        0,
+        "temporary files were left"
+    );
 }
 
 /// Command lines of running processes that mention `text`.
 fn running_with(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(line) = std::fs::read(entry.path().join("cmdline")) else { continue };
+        let Ok(line) = std::fs::read(entry.path().join("cmdline")) else {
+            continue;
+        };
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
         if line.contains(text) {
             found.push(line);

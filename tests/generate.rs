@@ -10,7 +10,10 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
         if path.is_dir() {
             found.extend(files(&path));
         } else {
-            found.insert(path.display().to_string(), std::fs::read_to_string(&path).unwrap());
+            found.insert(
+                path.display().to_string(),
+                std::fs::read_to_string(&path).unwrap(),
+            );
         }
     }
     found
@@ -34,7 +37,10 @@ fn two_runs_write_the_same_bytes_and_the_second_writes_nothing() {
     Run::new(["generate"]).inside(&project).succeeds();
     let first = files(&project.path().join("generated"));
     let printed = Run::new(["generate"]).inside(&project).succeeds();
-    assert_eq!(printed.stdout, format!("0 written, {} unchanged\n", first.len()));
+    assert_eq!(
+        printed.stdout,
+        format!("0 written, {} unchanged\n", first.len())
+    );
     assert_eq!(files(&project.path().join("generated")), first);
     assert_eq!(first.len(), files(&repository().join("generated")).len());
 }
@@ -57,14 +63,25 @@ fn a_file_that_no_manifest_asks_for_is_named_and_left_alone() {
     Run::new(["generate"]).inside(&project).succeeds();
     std::fs::remove_file(project.path().join("environments/staging.toml")).unwrap();
     let printed = Run::new(["generate"]).inside(&project).succeeds();
-    assert!(printed.stdout.contains("no manifest asks for generated/staging/routes.toml any more: delete it"));
-    assert!(project.path().join("generated/staging/routes.toml").exists());
+    assert!(
+        printed
+            .stdout
+            .contains("no manifest asks for generated/staging/routes.toml any more: delete it")
+    );
+    assert!(
+        project
+            .path()
+            .join("generated/staging/routes.toml")
+            .exists()
+    );
 }
 
 #[test]
 fn nothing_is_written_when_one_manifest_is_wrong() {
     let project = own_copy();
     project.write("environments/staging.toml", "[worker]\n");
-    Run::new(["generate", "production"]).inside(&project).fails();
+    Run::new(["generate", "production"])
+        .inside(&project)
+        .fails();
     assert!(!project.path().join("generated").exists());
 }

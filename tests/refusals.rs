@@ -36,15 +36,30 @@ fn an_unknown_environment_is_answered_with_the_known_and_the_nearest() {
 
 #[test]
 fn a_duplicate_route_stops_a_deployment() {
-    let project = Project::with_staging("[room]", "[[routes]]\nhost = \"broadcast-staging.glow.trade\"\n\n[room]");
-    let printed = refused(Run::new(["deploy", "staging"]).inside(&project).env("WEBHOOK_SECRET", "x"));
-    assert!(printed.stderr.starts_with("error: `broadcast-staging.glow.trade` is routed twice\n"), "{}", printed.stderr);
+    let project = Project::with_staging(
+        "[room]",
+        "[[routes]]\nhost = \"broadcast-staging.glow.trade\"\n\n[room]",
+    );
+    let printed = refused(
+        Run::new(["deploy", "staging"])
+            .inside(&project)
+            .env("WEBHOOK_SECRET", "x"),
+    );
+    assert!(
+        printed
+            .stderr
+            .starts_with("error: `broadcast-staging.glow.trade` is routed twice\n"),
+        "{}",
+        printed.stderr
+    );
 }
 
 #[test]
 fn a_missing_secret_stops_a_deployment() {
     let printed = refused(
-        Run::new(["deploy", "staging"]).env("CLOUDFLARE_API_TOKEN", "t").env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT),
+        Run::new(["deploy", "staging"])
+            .env("CLOUDFLARE_API_TOKEN", "t")
+            .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT),
     );
     assert_eq!(
         printed.stderr,
@@ -64,7 +79,11 @@ fn an_empty_secret_stops_a_deployment() {
 #[test]
 fn a_missing_token_stops_every_command_that_needs_it() {
     for command in ["plan", "deploy", "verify"] {
-        let printed = refused(Run::new([command, "staging"]).env("WEBHOOK_SECRET", "x").env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT));
+        let printed = refused(
+            Run::new([command, "staging"])
+                .env("WEBHOOK_SECRET", "x")
+                .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT),
+        );
         assert_eq!(
             printed.stderr,
             "error: there is no API token: set `CLOUDFLARE_API_TOKEN` (dashboard: My Profile, API Tokens), or rehearse with `--sandbox`\n"
@@ -104,7 +123,9 @@ fn the_manifests_account_and_the_shells_account_must_agree() {
     );
     assert_eq!(
         printed.stderr,
-        format!("error: the manifest of `staging` names the account `{ACCOUNT}`, but `CLOUDFLARE_ACCOUNT_ID` is `ffffffffffffffffffffffffffffffff`; unset the variable or correct the manifest\n")
+        format!(
+            "error: the manifest of `staging` names the account `{ACCOUNT}`, but `CLOUDFLARE_ACCOUNT_ID` is `ffffffffffffffffffffffffffffffff`; unset the variable or correct the manifest\n"
+        )
     );
 }
 
@@ -114,14 +135,21 @@ fn a_folder_that_is_no_project_is_an_error() {
     let mut command = Run::new(["check"]).command();
     let output = command.current_dir(folder.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("is not in an edge-broadcast project"));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("is not in an edge-broadcast project")
+    );
 }
 
 #[test]
 fn a_protected_environment_is_not_changed_without_an_answer() {
     let sandbox = crate::support::Sandbox::start();
     crate::support::built();
-    let printed = Run::new(["deploy", "production"]).against(&sandbox).env("WEBHOOK_SECRET", "a-long-enough-secret-for-this-test").fails();
+    let printed = Run::new(["deploy", "production"])
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", "a-long-enough-secret-for-this-test")
+        .fails();
     assert_eq!(
         printed.stderr,
         "error: `production` is protected and nobody can be asked here; look at `edge-broadcast plan production`, then run with `--yes`\n"

@@ -6,8 +6,14 @@ const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1zYW5kYm94LXRlc3Q=";
 fn the_three_variables_alone_lead_to_the_api_and_to_the_deployed_hosts() {
     built();
     let sandbox = Sandbox::start();
-    Run::new(["deploy", "staging", "--yes"]).against(&sandbox).env("WEBHOOK_SECRET", SECRET).succeeds();
-    Run::new(["verify", "staging"]).against(&sandbox).env("WEBHOOK_SECRET", SECRET).succeeds();
+    Run::new(["deploy", "staging", "--yes"])
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds();
+    Run::new(["verify", "staging"])
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds();
 }
 
 #[test]
@@ -15,8 +21,15 @@ fn any_account_id_is_accepted() {
     built();
     let sandbox = Sandbox::start();
     for account in ["acc0", "0123456789abcdef0123456789abcdef"] {
-        let plan = Run::new(["plan", "staging"]).against(&sandbox).env("CLOUDFLARE_ACCOUNT_ID", account).succeeds();
-        assert!(plan.stdout.starts_with("staging: 7 steps\n"), "{}", plan.stdout);
+        let plan = Run::new(["plan", "staging"])
+            .against(&sandbox)
+            .env("CLOUDFLARE_ACCOUNT_ID", account)
+            .succeeds();
+        assert!(
+            plan.stdout.starts_with("staging: 7 steps\n"),
+            "{}",
+            plan.stdout
+        );
     }
 }
 
@@ -28,12 +41,23 @@ fn with_a_state_folder_a_deployment_is_still_there_after_a_restart() {
     let args = ["--state", folder.to_str().unwrap()];
     let account = {
         let sandbox = Sandbox::start_with(&args);
-        Run::new(["deploy", "staging"]).against(&sandbox).env("WEBHOOK_SECRET", SECRET).succeeds();
+        Run::new(["deploy", "staging"])
+            .against(&sandbox)
+            .env("WEBHOOK_SECRET", SECRET)
+            .succeeds();
         sandbox.account_id.clone()
     };
     let sandbox = Sandbox::start_with(&args);
-    let run = |command| Run::new([command, "staging"]).against(&sandbox).env("CLOUDFLARE_ACCOUNT_ID", &account).env("WEBHOOK_SECRET", SECRET);
-    assert_eq!(run("plan").succeeds().stdout, "staging: nothing to change\n");
+    let run = |command| {
+        Run::new([command, "staging"])
+            .against(&sandbox)
+            .env("CLOUDFLARE_ACCOUNT_ID", &account)
+            .env("WEBHOOK_SECRET", SECRET)
+    };
+    assert_eq!(
+        run("plan").succeeds().stdout,
+        "staging: nothing to change\n"
+    );
     run("verify").succeeds();
 }
 
@@ -41,22 +65,37 @@ fn with_a_state_folder_a_deployment_is_still_there_after_a_restart() {
 fn ctrl_c_ends_it_and_its_runtime() {
     built();
     let sandbox = Sandbox::start();
-    Run::new(["deploy", "staging"]).against(&sandbox).env("WEBHOOK_SECRET", SECRET).succeeds();
+    Run::new(["deploy", "staging"])
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds();
     let id = sandbox.process_id();
     let children = || {
-        let text = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-        text.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>()
+        let text =
+            std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        text.split_whitespace()
+            .map(ToOwned::to_owned)
+            .collect::<Vec<_>>()
     };
     // The runtime may have been started by any of the sandbox's threads
     let mut started = children();
-    for task in std::fs::read_dir(format!("/proc/{id}/task")).unwrap().flatten() {
+    for task in std::fs::read_dir(format!("/proc/{id}/task"))
+        .unwrap()
+        .flatten()
+    {
         let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
         started.extend(text.split_whitespace().map(ToOwned::to_owned));
     }
-    assert!(!started.is_empty(), "the sandbox runs the deployed scripts in a process of its own");
+    assert!(
+        !started.is_empty(),
+        "the sandbox runs the deployed scripts in a process of its own"
+    );
     drop(sandbox);
     for child in started {
         let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        assert!(state.is_empty() || state.contains(") Z "), "still running: {state}");
+        assert!(
+            state.is_empty() || state.contains(") Z "),
+            "still running: {state}"
+        );
     }
 }

@@ -218,10 +218,10 @@ async fn put<T: serde::de::DeserializeOwned>(
         let mut form = Form::new().text("metadata", metadata.clone());
         for module in &bundle.modules {
             let part = Part::bytes(module.bytes.clone())
-                .file_name(module.name.clone())
+                .file_name(module.name)
                 .mime_str(module.content_type)
                 .expect("the content types are constants");
-            form = form.part(module.name.clone(), part);
+            form = form.part(module.name, part);
         }
         form
     };

@@ -159,7 +159,7 @@ fn half_done(environment: &Environment, report: &apply::Report) -> String {
     for done in &report.done {
         text += &format!("\n  done:           {done}");
     }
-    for failed in &report.failed {
+    if let Some(failed) = &report.failed {
         text += &format!("\n  failed:         {failed}");
     }
     for waiting in &report.not_attempted {

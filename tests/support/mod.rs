@@ -30,7 +30,11 @@ pub struct Printed {
 impl Run {
     pub fn new<'a>(args: impl IntoIterator<Item = &'a str>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_edge-broadcast"));
-        command.args(args).current_dir(repository()).stdin(Stdio::null()).env("NO_COLOR", "1");
+        command
+            .args(args)
+            .current_dir(repository())
+            .stdin(Stdio::null())
+            .env("NO_COLOR", "1");
         for name in [
             "CLOUDFLARE_API_TOKEN",
             "CLOUDFLARE_ACCOUNT_ID",
@@ -78,7 +82,11 @@ impl Run {
     #[track_caller]
     pub fn succeeds(self) -> Printed {
         let printed = self.printed();
-        assert_eq!(printed.code, 0, "stdout:\n{}\nstderr:\n{}", printed.stdout, printed.stderr);
+        assert_eq!(
+            printed.code, 0,
+            "stdout:\n{}\nstderr:\n{}",
+            printed.stdout, printed.stderr
+        );
         printed
     }
 
@@ -86,7 +94,11 @@ impl Run {
     #[track_caller]
     pub fn fails(self) -> Printed {
         let printed = self.printed();
-        assert_eq!(printed.code, 1, "stdout:\n{}\nstderr:\n{}", printed.stdout, printed.stderr);
+        assert_eq!(
+            printed.code, 1,
+            "stdout:\n{}\nstderr:\n{}",
+            printed.stdout, printed.stderr
+        );
         printed
     }
 }
@@ -94,7 +106,8 @@ impl Run {
 impl Printed {
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in:\n{}", self.stdout))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error} in:\n{}", self.stdout))
     }
 }
 
@@ -106,7 +119,16 @@ pub struct Project {
 impl Project {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["Cargo.toml", "Cargo.lock", "src", "templates", "worker", "generated", "target", ".edge-broadcast"] {
+        for name in [
+            "Cargo.toml",
+            "Cargo.lock",
+            "src",
+            "templates",
+            "worker",
+            "generated",
+            "target",
+            ".edge-broadcast",
+        ] {
             let original = repository().join(name);
             if original.exists() {
                 std::os::unix::fs::symlink(original, folder.path().join(name)).unwrap();
@@ -129,7 +151,10 @@ impl Project {
     #[track_caller]
     pub fn with_staging(from: &str, to: &str) -> Self {
         let staging = manifest("staging");
-        assert!(staging.contains(from), "the manifest of staging has no `{from}`");
+        assert!(
+            staging.contains(from),
+            "the manifest of staging has no `{from}`"
+        );
         let project = Self::new();
         project.write("environments/staging.toml", &staging.replacen(from, to, 1));
         project
@@ -172,7 +197,9 @@ impl Sandbox {
             .spawn()
             .expect("the binary starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
             let _ = child.kill();
             panic!("the sandbox printed `{line}`: {error}")
@@ -181,7 +208,10 @@ impl Sandbox {
         Self {
             child,
             api: text("api"),
-            ingress: text("ingress").trim_start_matches("http://").parse().unwrap(),
+            ingress: text("ingress")
+                .trim_start_matches("http://")
+                .parse()
+                .unwrap(),
             token: text("token"),
             account_id: text("account_id"),
         }
@@ -207,7 +237,9 @@ impl Drop for Sandbox {
 
 /// What Ctrl-C sends.
 pub fn interrupt(child: &Child) {
-    let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let _ = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
 }
 
 /// What the binary's main does before its first request.
@@ -218,7 +250,9 @@ pub fn cryptography() {
 /// Compiles the workers once per test run: tests that time or count something must not find them stale.
 pub fn built() {
     static BUILT: Mutex<bool> = Mutex::new(false);
-    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut built = BUILT
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     if !*built {
         Run::new(["build"]).succeeds();
         *built = true;

@@ -1,0 +1,199 @@
+//! Zones and their routes.
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use http::HeaderMap;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Shared, read, stamp};
+use crate::sandbox::envelope::{self, Answer, result};
+use crate::sandbox::route::{self, shown};
+use crate::sandbox::state::zone_id;
+
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    name: Option<String>,
+    #[serde(rename = "account.id")]
+    account: Option<String>,
+}
+
+fn shown_zone(account: &str, name: &str) -> Value {
+    json!({
+        "id": zone_id(account, name), "name": name, "status": "active", "paused": false, "type": "full",
+        "account": {"id": account, "name": "sandbox"},
+    })
+}
+
+pub(super) async fn zones(State(context): Shared, Query(wanted): Query<Wanted>) -> Answer {
+    let account = wanted
+        .account
+        .as_deref()
+        .unwrap_or(&context.account)
+        .to_owned();
+    // A zone's id alone must lead back to its account later
+    if !context.engine.state().accounts.contains_key(&account) {
+        let account = account.clone();
+        context
+            .engine
+            .change(move |state| {
+                state.account_mut(&account);
+                Ok(())
+            })
+            .await?;
+    }
+    let state = context.engine.state();
+    let named = state
+        .zones
+        .iter()
+        .filter(|zone| wanted.name.as_ref().is_none_or(|name| name == *zone));
+    envelope::list(named.map(|zone| shown_zone(&account, zone)).collect())
+}
+
+pub(super) async fn zone(State(context): Shared, Path(id): Path<String>) -> Answer {
+    let (account, name) = context.engine.state().zone(&id, &context.account)?;
+    result(shown_zone(&account, &name))
+}
+
+pub(super) async fn list(State(context): Shared, Path(id): Path<String>) -> Answer {
+    let state = context.engine.state();
+    let (account, zone) = state.zone(&id, &context.account)?;
+    envelope::list(
+        state
+            .account(&account)
+            .routes
+            .iter()
+            .filter(|route| route.zone == zone)
+            .map(shown)
+            .collect(),
+    )
+}
+
+pub(super) async fn get(
+    State(context): Shared,
+    Path((id, route)): Path<(String, String)>,
+) -> Answer {
+    let state = context.engine.state();
+    let (account, zone) = state.zone(&id, &context.account)?;
+    let routes = state.account(&account).routes;
+    let found = routes
+        .iter()
+        .find(|known| known.id == route && known.zone == zone);
+    result(shown(found.ok_or_else(|| route::no_route(&route))?))
+}
+
+#[derive(Deserialize)]
+struct Given {
+    pattern: String,
+    script: Option<String>,
+}
+
+pub(super) async fn create(
+    State(context): Shared,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    let given: Given = read(&body)?;
+    let (account, zone) = context.engine.state().zone(&id, &context.account)?;
+    let stamp = stamp(&headers);
+    let edit = move |state: &mut crate::sandbox::state::State| {
+        route::create(
+            state,
+            &account,
+            &zone,
+            &given.pattern,
+            given.script.as_deref(),
+            &stamp,
+        )
+    };
+    result(shown(&context.engine.change(edit).await?))
+}
+
+pub(super) async fn update(
+    State(context): Shared,
+    Path((id, route)): Path<(String, String)>,
+    body: Bytes,
+) -> Answer {
+    let given: Given = read(&body)?;
+    let (account, zone) = context.engine.state().zone(&id, &context.account)?;
+    let edit = move |state: &mut crate::sandbox::state::State| {
+        route::update(
+            state,
+            &account,
+            &zone,
+            &route,
+            &given.pattern,
+            given.script.as_deref(),
+        )
+    };
+    result(shown(&context.engine.change(edit).await?))
+}
+
+pub(super) async fn delete(
+    State(context): Shared,
+    Path((id, route)): Path<(String, String)>,
+) -> Answer {
+    let (account, zone) = context.engine.state().zone(&id, &context.account)?;
+    let answer = json!({"id": route});
+    context
+        .engine
+        .change(move |state| route::delete(state, &account, &zone, &route))
+        .await?;
+    result(answer)
+}
+
+pub(super) async fn of_script(
+    State(context): Shared,
+    Path((account, name)): Path<(String, String)>,
+) -> Answer {
+    let state = context.engine.state();
+    state.script(&account, &name)?;
+    let routes = state.account(&account).routes;
+    envelope::list(
+        routes
+            .iter()
+            .filter(|route| route.script.as_deref() == Some(&name))
+            .map(shown)
+            .collect(),
+    )
+}
+
+#[derive(Deserialize)]
+struct Pattern {
+    pattern: String,
+    zone_name: Option<String>,
+    zone_id: Option<String>,
+}
+
+pub(super) async fn replace(
+    State(context): Shared,
+    Path((account, name)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    let given: Vec<Pattern> = read(&body)?;
+    let stamp = stamp(&headers);
+    let edit = move |state: &mut crate::sandbox::state::State| {
+        state.script(&account, &name)?;
+        let wanted: Vec<_> = given
+            .into_iter()
+            .map(|given| {
+                let by_id = given
+                    .zone_id
+                    .and_then(|id| state.zone_named(&account, &id).map(str::to_owned));
+                (given.pattern, given.zone_name.or(by_id))
+            })
+            .collect();
+        route::replace(state, &account, &name, &wanted, &stamp)
+    };
+    envelope::list(
+        context
+            .engine
+            .change(edit)
+            .await?
+            .iter()
+            .map(shown)
+            .collect(),
+    )
+}

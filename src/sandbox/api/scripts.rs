@@ -1,0 +1,115 @@
+//! Scripts: the list, the code as it was uploaded, and the end of one.
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderName};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Shared;
+use crate::sandbox::class::check_unbound;
+use crate::sandbox::engine::internal;
+use crate::sandbox::envelope::{self, Answer, result};
+use crate::sandbox::error::{ApiError, no_version};
+use crate::sandbox::script::summary;
+use crate::sandbox::state;
+
+pub(super) async fn list(State(context): Shared, Path(account): Path<String>) -> Answer {
+    envelope::list(
+        context
+            .engine
+            .state()
+            .account(&account)
+            .scripts
+            .values()
+            .map(summary)
+            .collect(),
+    )
+}
+
+pub(super) async fn schedules(
+    State(context): Shared,
+    Path((account, script)): Path<(String, String)>,
+) -> Answer {
+    context.engine.state().script(&account, &script)?;
+    result(json!({"schedules": []}))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Which {
+    version: Option<String>,
+}
+
+/// The modules as multipart, with the entry point's name in `cf-entrypoint`, as wrangler reads them.
+pub(super) async fn content(
+    State(context): Shared,
+    Path((account, name)): Path<(String, String)>,
+    Query(which): Query<Which>,
+) -> Result<Response, ApiError> {
+    let state = context.engine.state();
+    let script = state.script(&account, &name)?;
+    let version = match &which.version {
+        Some(id) => script.version(id).ok_or_else(|| no_version(&name, id))?,
+        None => script.latest().ok_or_else(|| no_version(&name, "latest"))?,
+    };
+    let boundary = format!("----sandbox{}", &version.etag[..16]);
+    let mut body = Vec::new();
+    for module in &version.modules {
+        let bytes = context
+            .engine
+            .store
+            .module(&module.hash)
+            .map_err(|error| internal(&error))?;
+        let (name, kind) = (&module.name, module.kind.content_type());
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\nContent-Type: {kind}\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(&bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    let headers = [
+        (
+            CONTENT_TYPE,
+            format!("multipart/form-data; boundary={boundary}"),
+        ),
+        (
+            HeaderName::from_static("cf-entrypoint"),
+            version.main_module.clone(),
+        ),
+    ];
+    Ok((headers, body).into_response())
+}
+
+#[derive(Deserialize)]
+pub(super) struct Force {
+    force: Option<String>,
+}
+
+impl Force {
+    /// Only the word counts, as on Cloudflare.
+    pub(super) fn is_set(&self) -> bool {
+        self.force.as_deref() == Some("true")
+    }
+}
+
+pub(super) async fn delete(
+    State(context): Shared,
+    Path((account, name)): Path<(String, String)>,
+    Query(force): Query<Force>,
+) -> Answer {
+    let forced = force.is_set();
+    context
+        .engine
+        .change(move |state| {
+            let script = state.script(&account, &name)?.clone();
+            if !forced {
+                check_unbound(&state.account(&account), &script)?;
+            }
+            state::remove_script(state.account_mut(&account), &name);
+            Ok(())
+        })
+        .await?;
+    result(json!({"id": null}))
+}

@@ -1,0 +1,185 @@
+//! A deployment: which versions of a script answer, each for which share of the requests.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::{ApiError, invalid, no_version, refuse};
+use super::script::Script;
+use super::stamp::Stamp;
+
+/// A deployment, in the form that the API shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Deployment {
+    /// UUID.
+    pub id: String,
+    /// RFC 3339.
+    pub created_on: String,
+    /// `wrangler` or `api`.
+    pub source: String,
+    /// Always `percentage`.
+    pub strategy: String,
+    /// Who.
+    pub author_email: String,
+    /// `workers/message`, `workers/triggered_by`.
+    pub annotations: Map<String, Value>,
+    /// One or two.
+    pub versions: Vec<Share>,
+    /// As it was sent; the sandbox always restarts at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_update_strategy: Option<Value>,
+}
+
+/// A version's share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Share {
+    /// The version.
+    pub version_id: String,
+    /// 0 to 100.
+    pub percentage: f64,
+}
+
+/// The body of `POST …/deployments`.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Request {
+    /// Must be `percentage`.
+    #[serde(default)]
+    pub strategy: Option<String>,
+    /// The shares.
+    pub versions: Vec<Share>,
+    /// Free text for people.
+    #[serde(default)]
+    pub annotations: Map<String, Value>,
+    /// `{mode: immediate|deferred, max_delay}`.
+    #[serde(default)]
+    pub code_update_strategy: Option<Value>,
+}
+
+/// Whether a deployment may put back secrets that were changed since (`?force=true`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Secrets {
+    /// Refuse with 10220.
+    Guarded,
+    /// The caller has asked and insists.
+    Forced,
+}
+
+/// A deployment of one version to everybody.
+pub(super) fn everybody(version: &str, triggered_by: &str, stamp: &Stamp) -> Deployment {
+    let shares = vec![Share {
+        version_id: version.to_owned(),
+        percentage: 100.0,
+    }];
+    let annotations = Map::from_iter([("workers/triggered_by".to_owned(), triggered_by.into())]);
+    made(shares, annotations, None, stamp)
+}
+
+/// Checks a request against the script and makes it the current deployment.
+pub(super) fn create(
+    script: &mut Script,
+    request: Request,
+    secrets: Secrets,
+    stamp: &Stamp,
+) -> Result<Deployment, ApiError> {
+    check_shares(&request)?;
+    for share in &request.versions {
+        let version = script
+            .version(&share.version_id)
+            .ok_or_else(|| no_version(&script.name, &share.version_id))?;
+        if version.migration_tag != script.migration_tag {
+            return Err(invalid(
+                10211,
+                format!(
+                    "version `{}` was made before the Durable Object migration `{}`; a deployment cannot cross a migration",
+                    version.id,
+                    script.migration_tag.as_deref().unwrap_or("none"),
+                ),
+            ));
+        }
+    }
+    if secrets == Secrets::Guarded && brings_back_old_secrets(script, &request.versions) {
+        let message = "a secret has changed since this version was deployed; repeat with `?force=true` to go back anyway";
+        return Err(invalid(10220, message));
+    }
+    let deployment = made(
+        request.versions,
+        request.annotations,
+        request.code_update_strategy,
+        stamp,
+    );
+    script.deployments.insert(0, deployment.clone());
+    Ok(deployment)
+}
+
+fn made(
+    versions: Vec<Share>,
+    annotations: Map<String, Value>,
+    update: Option<Value>,
+    stamp: &Stamp,
+) -> Deployment {
+    Deployment {
+        id: uuid::Uuid::parse_str(&stamp.id).map_or_else(|_| stamp.id.clone(), |id| id.to_string()),
+        created_on: stamp.now.clone(),
+        source: stamp.source.to_owned(),
+        strategy: "percentage".into(),
+        author_email: "sandbox@localhost".into(),
+        annotations,
+        versions,
+        code_update_strategy: update,
+    }
+}
+
+fn check_shares(request: &Request) -> Result<(), ApiError> {
+    let bad = |message: String| Err(refuse(StatusCode::BAD_REQUEST, 10021, message));
+    if request
+        .strategy
+        .as_deref()
+        .is_some_and(|strategy| strategy != "percentage")
+    {
+        return bad("the deployment strategy must be `percentage`".into());
+    }
+    if request.versions.is_empty() || request.versions.len() > 2 {
+        return bad(format!(
+            "a deployment has one or two versions, not {}",
+            request.versions.len()
+        ));
+    }
+    let different: BTreeSet<_> = request
+        .versions
+        .iter()
+        .map(|share| &share.version_id)
+        .collect();
+    if different.len() != request.versions.len() {
+        return bad("a deployment names the same version twice".into());
+    }
+    if request
+        .versions
+        .iter()
+        .any(|share| !(0.0..=100.0).contains(&share.percentage))
+    {
+        return bad("a percentage lies between 0 and 100".into());
+    }
+    let total: f64 = request.versions.iter().map(|share| share.percentage).sum();
+    if (total - 100.0).abs() > 0.001 {
+        return bad(format!("the percentages must total 100, not {total}"));
+    }
+    Ok(())
+}
+
+/// Going back to a version that is not running and whose secrets are not those of the newest running version.
+fn brings_back_old_secrets(script: &Script, shares: &[Share]) -> bool {
+    let running = script.running();
+    let Some(newest) = running.iter().max_by_key(|version| version.number) else {
+        return false;
+    };
+    shares
+        .iter()
+        .filter_map(|share| script.version(&share.version_id))
+        .any(|version| {
+            version.number < newest.number
+                && version.secrets != newest.secrets
+                && !running.iter().any(|other| other.id == version.id)
+        })
+}

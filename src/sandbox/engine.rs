@@ -1,0 +1,255 @@
+//! The sandbox's only owner of state and runtime: every change is decided purely, brought to the runtime, and only then kept.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use super::analytics::Points;
+use super::bundle::Described;
+use super::config::{Config, render};
+use super::error::{ApiError, invalid, refuse};
+use super::gate::Gate;
+use super::ingress::{Cut, Link, Upstream};
+use super::log::Log;
+use super::metadata::Metadata;
+use super::module::Module;
+use super::process::{self, Process};
+use super::state::State;
+use super::store::Store;
+use super::{probe, table};
+
+/// The engine.
+#[derive(Debug)]
+pub(super) struct Engine {
+    workerd: PathBuf,
+    analytics: SocketAddr,
+    /// The state directory.
+    pub store: Store,
+    /// What the runtime wrote.
+    pub log: Log,
+    /// Analytics Engine data points.
+    pub points: Points,
+    /// What the ingress stands at.
+    pub gate: Arc<Gate<Upstream>>,
+    current: RwLock<Arc<State>>,
+    /// Held by the one change that is under way.
+    turn: tokio::sync::Mutex<()>,
+    runtime: Mutex<Runtime>,
+}
+
+/// The running process with all that belongs to it. Without deployed scripts there is none.
+#[derive(Debug, Default)]
+struct Runtime {
+    process: Option<Process>,
+    config: Config,
+    link: Option<(Link, Cut)>,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Serving,
+    /// Nothing may be started any more.
+    Ended,
+}
+
+impl Engine {
+    /// An engine without a runtime; [`Engine::change`] starts it.
+    pub(super) fn new(
+        workerd: PathBuf,
+        analytics: SocketAddr,
+        points: Points,
+        store: Store,
+        state: State,
+    ) -> Self {
+        Self {
+            workerd,
+            analytics,
+            store,
+            log: Log::default(),
+            points,
+            gate: Arc::new(Gate::new(Upstream::new(
+                table::Table::default(),
+                Link::new().0,
+            ))),
+            current: RwLock::new(Arc::new(state)),
+            turn: tokio::sync::Mutex::new(()),
+            runtime: Mutex::default(),
+        }
+    }
+
+    /// The state as of now.
+    pub(super) fn state(&self) -> Arc<State> {
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Asks the runtime what a bundle exports.
+    pub(super) async fn describe(
+        &self,
+        metadata: &Metadata,
+        modules: &[Module],
+    ) -> Result<(Described, u32), ApiError> {
+        let name = format!("{:016x}", rand::random::<u64>());
+        probe::probe(&self.workerd, self.store.path(), &name, metadata, modules).await
+    }
+
+    /// Changes the state. When what runs changes with it, the runtime is restarted while the ingress holds requests; when it
+    /// does not start, everything stays as it was (10021). A caller that goes away does not interrupt a change.
+    pub(super) async fn change<T, F>(self: &Arc<Self>, edit: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut State) -> Result<T, ApiError> + Send + 'static,
+    {
+        let engine = self.clone();
+        let changed = tokio::spawn(async move { engine.commit(edit).await }).await;
+        changed.unwrap_or_else(|error| Err(internal(&error)))
+    }
+
+    /// Stops the runtime for good.
+    pub(super) async fn end(&self) {
+        let _turn = self.turn.lock().await;
+        let process = {
+            let mut runtime = self.runtime();
+            runtime.phase = Phase::Ended;
+            runtime.link = None;
+            runtime.process.take()
+        };
+        if let Some(process) = process {
+            process.stop().await;
+        }
+    }
+
+    /// The same at once, for a drop.
+    pub(super) fn kill(&self) {
+        let mut runtime = self.runtime();
+        runtime.phase = Phase::Ended;
+        if let Some(mut process) = runtime.process.take() {
+            process.kill();
+        }
+    }
+
+    async fn commit<T, F>(&self, edit: F) -> Result<T, ApiError>
+    where
+        F: FnOnce(&mut State) -> Result<T, ApiError>,
+    {
+        let _turn = self.turn.lock().await;
+        let before = self.state();
+        let mut after = State::clone(&before);
+        let result = edit(&mut after)?;
+        let config = render(&after, self.analytics);
+        if self.needs_restart(&config) {
+            self.restart(config, &before).await?;
+        }
+        self.store.save(&after).map_err(|error| internal(&error))?;
+        self.forget_namespaces(&before, &after);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+        self.open();
+        Ok(result)
+    }
+
+    fn needs_restart(&self, config: &Config) -> bool {
+        let mut runtime = self.runtime();
+        let dead = runtime
+            .process
+            .as_mut()
+            .is_some_and(|process| !process.is_alive());
+        dead || runtime.config != *config
+    }
+
+    /// Two processes must not open the same objects, so the old one goes before the new one comes.
+    async fn restart(&self, config: Config, before: &State) -> Result<(), ApiError> {
+        self.gate.shut().await;
+        let old = {
+            let mut runtime = self.runtime();
+            runtime.link = None;
+            runtime.process.take()
+        };
+        if let Some(old) = old {
+            old.stop().await;
+        }
+        let Err(error) = self.start(config).await else {
+            return Ok(());
+        };
+        if let Err(again) = self.start(render(before, self.analytics)).await {
+            self.log
+                .push(&format!("the runtime did not come back: {again:#}"));
+        }
+        self.open();
+        Err(invalid(10021, format!("script startup failed: {error:#}")))
+    }
+
+    async fn start(&self, config: Config) -> anyhow::Result<()> {
+        let process = if config.sockets.is_empty() {
+            None
+        } else {
+            Some(
+                process::start(
+                    &self.workerd,
+                    self.store.path(),
+                    "config.capnp",
+                    &config,
+                    &self.log,
+                )
+                .await?,
+            )
+        };
+        let mut runtime = self.runtime();
+        if runtime.phase == Phase::Ended {
+            anyhow::bail!("the sandbox has ended");
+        }
+        *runtime = Runtime {
+            process,
+            config,
+            link: Some(Link::new()),
+            phase: Phase::Serving,
+        };
+        Ok(())
+    }
+
+    /// Opens the ingress to what is current.
+    fn open(&self) {
+        let runtime = self.runtime();
+        let ports = runtime
+            .process
+            .as_ref()
+            .map(|process| process.ports.clone())
+            .unwrap_or_default();
+        let link = runtime
+            .link
+            .as_ref()
+            .map_or_else(|| Link::new().0, |(link, _)| link.clone());
+        self.gate
+            .open(Upstream::new(table::build(&self.state(), &ports), link));
+    }
+
+    fn forget_namespaces(&self, before: &State, after: &State) {
+        let ids = |state: &State| -> BTreeSet<String> {
+            let namespaces = state
+                .accounts
+                .values()
+                .flat_map(|account| &account.namespaces);
+            namespaces.map(|namespace| namespace.id.clone()).collect()
+        };
+        for gone in ids(before).difference(&ids(after)) {
+            self.store.forget(gone);
+        }
+    }
+
+    fn runtime(&self) -> MutexGuard<'_, Runtime> {
+        self.runtime.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Something that is the sandbox's own fault.
+pub(super) fn internal(error: &impl std::fmt::Display) -> ApiError {
+    refuse(
+        http::StatusCode::INTERNAL_SERVER_ERROR,
+        10013,
+        format!("the sandbox failed: {error:#}"),
+    )
+}

@@ -1,0 +1,136 @@
+//! Holds requests while the runtime restarts, and knows when none is under way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+/// How long a request is held before it is refused.
+const HOLD: Duration = Duration::from_secs(10);
+/// How long a restart waits for the requests that are under way.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// A gate in front of something that can be away for a moment.
+#[derive(Debug)]
+pub(super) struct Gate<T> {
+    there: watch::Sender<Option<Arc<T>>>,
+    passing: Arc<Passing>,
+}
+
+#[derive(Debug, Default)]
+struct Passing {
+    count: AtomicUsize,
+    none: Notify,
+}
+
+/// Permission to use what is behind the gate; a restart waits (for a while) until it is dropped.
+#[derive(Debug)]
+pub(super) struct Pass<T> {
+    /// What is behind the gate.
+    pub there: Arc<T>,
+    _counted: Counted,
+}
+
+#[derive(Debug)]
+struct Counted(Arc<Passing>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.none.notify_waiters();
+        }
+    }
+}
+
+impl<T> Gate<T> {
+    /// An open gate.
+    pub(super) fn new(there: T) -> Self {
+        Self {
+            there: watch::Sender::new(Some(Arc::new(there))),
+            passing: Arc::default(),
+        }
+    }
+
+    /// Passes, waiting while the gate is shut; `None` after ten seconds.
+    pub(super) async fn pass(&self) -> Option<Pass<T>> {
+        let mut seen = self.there.subscribe();
+        timeout(HOLD, async {
+            loop {
+                // Counted before looking, so that whoever shuts the gate sees everyone who got through
+                let counted = self.count();
+                let there = seen.borrow_and_update().clone();
+                if let Some(there) = there {
+                    return Some(Pass {
+                        there,
+                        _counted: counted,
+                    });
+                }
+                drop(counted);
+                seen.changed().await.ok()?;
+            }
+        })
+        .await
+        .ok()
+        .flatten()
+    }
+
+    /// Shuts the gate and waits until those who passed are through, two seconds at most.
+    pub(super) async fn shut(&self) {
+        self.there.send_replace(None);
+        let idle = async {
+            loop {
+                let none = self.passing.none.notified();
+                if self.passing.count.load(Ordering::SeqCst) == 0 {
+                    return;
+                }
+                none.await;
+            }
+        };
+        let _ = timeout(DRAIN, idle).await;
+    }
+
+    /// Opens the gate to something new.
+    pub(super) fn open(&self, there: T) {
+        self.there.send_replace(Some(Arc::new(there)));
+    }
+
+    fn count(&self) -> Counted {
+        self.passing.count.fetch_add(1, Ordering::SeqCst);
+        Counted(self.passing.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_is_held_until_the_gate_opens_again() {
+        let gate = Arc::new(Gate::new(1));
+        gate.shut().await;
+        let held = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.pass().await.map(|pass| *pass.there) }
+        });
+        tokio::task::yield_now().await;
+        assert!(!held.is_finished());
+        gate.open(2);
+        assert_eq!(held.await.unwrap(), Some(2));
+    }
+
+    #[tokio::test]
+    async fn shutting_waits_for_those_who_passed() {
+        let gate = Arc::new(Gate::new(()));
+        let pass = gate.pass().await.unwrap();
+        let shutting = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.shut().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!shutting.is_finished());
+        drop(pass);
+        shutting.await.unwrap();
+    }
+}

@@ -1,0 +1,200 @@
+//! The edge: takes a request, picks the script and version, and passes it on to the runtime, WebSockets included.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::header::{CONNECTION, HOST, UPGRADE};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::edge;
+use super::gate::{Gate, Pass};
+use super::table::{Backend, Table, overridden, share};
+
+/// What is behind the ingress at one time: a table, and connections to the one process whose ports the table names.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    table: Table,
+    link: Link,
+}
+
+/// Connections to one process. They, and every open WebSocket, end when the last [`Cut`] of the process is dropped.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    client: Client<HttpConnector, Incoming>,
+    cut: watch::Receiver<()>,
+}
+
+/// Ends every open WebSocket of a [`Link`] when it is dropped.
+pub(super) type Cut = watch::Sender<()>;
+
+impl Link {
+    /// New connections, and what cuts them.
+    pub(super) fn new() -> (Link, Cut) {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let (sender, cut) = watch::channel(());
+        (
+            Link {
+                client: Client::builder(TokioExecutor::new()).build(connector),
+                cut,
+            },
+            sender,
+        )
+    }
+}
+
+impl Upstream {
+    /// A table over a process's connections.
+    pub(super) fn new(table: Table, link: Link) -> Self {
+        Self { table, link }
+    }
+}
+
+/// Answers one request.
+pub(super) async fn answer(
+    gate: Arc<Gate<Upstream>>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<Body> {
+    let Some(pass) = gate.pass().await else {
+        return refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &json!({"error": "the sandbox's runtime is restarting; try again"}),
+        );
+    };
+    let host = host(&request);
+    let path = request.uri().path();
+    let table = &pass.there.table;
+    let Some((script, backends)) = table.pick(&host, path) else {
+        let error = format!("no Worker answers for `{host}{path}`");
+        return refuse(
+            StatusCode::NOT_FOUND,
+            &json!({"error": error, "known": table.known}),
+        );
+    };
+    let Some(port) = choose(&request, script, backends).map(|backend| backend.port) else {
+        return refuse(
+            StatusCode::NOT_FOUND,
+            &json!({"error": format!("the Worker `{script}` has no running version")}),
+        );
+    };
+    forward(pass, request, peer, port).await
+}
+
+fn choose<'a>(
+    request: &Request<Incoming>,
+    script: &str,
+    backends: &'a [Backend],
+) -> Option<&'a Backend> {
+    let header = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let named = header("cloudflare-workers-version-overrides")
+        .and_then(|value| overridden(value, script, backends));
+    named.or_else(|| match backends {
+        [only] => Some(only),
+        several => share(several, edge::lot(header("cloudflare-workers-version-key"))),
+    })
+}
+
+async fn forward(
+    pass: Pass<Upstream>,
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+    port: u16,
+) -> Response<Body> {
+    let link = pass.there.link.clone();
+    let upgrade = request
+        .headers()
+        .contains_key(UPGRADE)
+        .then(|| hyper::upgrade::on(&mut request));
+    edge::add_headers(request.headers_mut(), peer);
+    if upgrade.is_none() {
+        request.headers_mut().remove(CONNECTION);
+    }
+    *request.uri_mut() = local(request.uri(), port);
+    *request.version_mut() = http::Version::HTTP_11;
+    let mut response = match link.client.request(request).await {
+        Ok(response) => response,
+        Err(error) => {
+            let error = format!("the runtime did not answer: {error}; see the sandbox's log");
+            return refuse(StatusCode::BAD_GATEWAY, &json!({"error": error}));
+        }
+    };
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS
+        && let Some(client) = upgrade
+    {
+        let server = hyper::upgrade::on(&mut response);
+        tokio::spawn(tunnel(client, server, link.cut));
+        return response.map(|_| Body::empty());
+    }
+    // The pass goes with the body: a restart waits for answers that are still being read
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held = &pass;
+            frame
+        }))
+    })
+}
+
+async fn tunnel(
+    client: hyper::upgrade::OnUpgrade,
+    server: hyper::upgrade::OnUpgrade,
+    mut cut: watch::Receiver<()>,
+) {
+    let (Ok(client), Ok(server)) = tokio::join!(client, server) else {
+        return;
+    };
+    let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
+    tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+        _ = cut.changed() => {}
+    }
+}
+
+/// The host without its port, in lower case.
+fn host(request: &Request<Incoming>) -> String {
+    let header = request
+        .headers()
+        .get(HOST)
+        .and_then(|value| value.to_str().ok());
+    let host = header.or_else(|| request.uri().host()).unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name.to_ascii_lowercase()
+}
+
+fn local(uri: &Uri, port: u16) -> Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Authority::try_from(format!("127.0.0.1:{port}")).ok();
+    parts.path_and_query = uri
+        .path_and_query()
+        .cloned()
+        .or_else(|| Some(PathAndQuery::from_static("/")));
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+fn refuse(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}

@@ -1,0 +1,239 @@
+//! One run of `workerd`: started, ready, stopped. No other file starts a process.
+//!
+//! Readiness is reported, not guessed: with `--control-fd=1` workerd writes one JSON line per listening socket to its standard
+//! output. A worker cannot forge one, since structured logging wraps its own output in lines of another form.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::config::Config;
+use super::log::Log;
+
+/// How long a start may take before it counts as failed.
+const START: Duration = Duration::from_secs(20);
+/// How long the runtime may take to leave by itself.
+const LEAVE: Duration = Duration::from_millis(500);
+
+/// A running `workerd`. Dropping it kills the process.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    /// Port of each socket by its name.
+    pub ports: BTreeMap<String, u16>,
+    /// The watchdog kills the runtime when this pipe closes, so even a killed sandbox leaves nothing behind.
+    watchdog: Option<(Child, ChildStdin)>,
+}
+
+enum Line {
+    Out(String),
+    Err(String),
+}
+
+/// Starts the runtime in `directory` (where `modules/` and `objects/` are) and waits until every socket listens. The error is
+/// what the runtime wrote about it.
+pub(super) async fn start(
+    workerd: &Path,
+    directory: &Path,
+    file: &str,
+    config: &Config,
+    log: &Log,
+) -> anyhow::Result<Process> {
+    let path = directory.join(file);
+    tokio::fs::write(&path, &config.text)
+        .await
+        .with_context(|| format!("writing `{}`", path.display()))?;
+    let mut child = Command::new(workerd)
+        .args(["serve", "--experimental", file, "--control-fd=1"])
+        .current_dir(directory)
+        .env_clear()
+        .envs(
+            config
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value.expose())),
+        )
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| {
+            format!(
+                "starting `{}`; install it or name another file",
+                workerd.display()
+            )
+        })?;
+    let watchdog = child.id().and_then(watch);
+    let (sender, mut lines) = mpsc::unbounded_channel();
+    forward(child.stdout.take(), sender.clone(), Line::Out);
+    forward(child.stderr.take(), sender, Line::Err);
+    let ports = match timeout(START, ready(&mut lines, config, log)).await {
+        Ok(ports) => ports?,
+        Err(_) => bail!(
+            "the runtime was not ready after {} seconds",
+            START.as_secs()
+        ),
+    };
+    let log = log.clone();
+    tokio::spawn(async move {
+        while let Some(Line::Out(line) | Line::Err(line)) = lines.recv().await {
+            log.push(&line);
+        }
+    });
+    Ok(Process {
+        child,
+        ports,
+        watchdog,
+    })
+}
+
+impl Process {
+    /// Whether the process still runs.
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Stops it: asks first, then kills. Objects on disk survive both.
+    pub(super) async fn stop(mut self) {
+        if let Some(pid) = self
+            .child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw)
+        {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        if timeout(LEAVE, self.child.wait()).await.is_err() {
+            let _ = self.child.kill().await;
+        }
+        // The process id is free for others now: its watchdog must not act on it any more
+        if let Some((shell, _)) = &mut self.watchdog {
+            let _ = shell.start_kill();
+        }
+    }
+
+    /// Kills it without waiting.
+    pub(super) fn kill(&mut self) {
+        let _ = self.child.start_kill();
+    }
+}
+
+async fn ready(
+    lines: &mut mpsc::UnboundedReceiver<Line>,
+    config: &Config,
+    log: &Log,
+) -> anyhow::Result<BTreeMap<String, u16>> {
+    let mut ports = BTreeMap::new();
+    let mut errors = Vec::new();
+    while let Some(line) = lines.recv().await {
+        match line {
+            Line::Out(line) => match listening(&line) {
+                Some((socket, port)) => {
+                    ports.insert(socket, port);
+                    if ports.len() == config.sockets.len() {
+                        return Ok(ports);
+                    }
+                }
+                None => log.push(&line),
+            },
+            Line::Err(line) => {
+                log.push(&line);
+                errors.push(message(&line));
+            }
+        }
+    }
+    // Both pipes are closed: the process has ended
+    let said = errors.join("\n");
+    bail!(
+        "{}",
+        if said.is_empty() {
+            "the runtime ended without a message"
+        } else {
+            &said
+        }
+    )
+}
+
+/// The socket and port of a control line.
+fn listening(line: &str) -> Option<(String, u16)> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    (value["event"] == "listen").then_some(())?;
+    Some((
+        value["socket"].as_str()?.to_owned(),
+        u16::try_from(value["port"].as_u64()?).ok()?,
+    ))
+}
+
+/// The text of a log line, without the name that the sandbox gave the service.
+fn message(line: &str) -> String {
+    let value: Value = serde_json::from_str(line).unwrap_or_default();
+    let text = value["message"].as_str().unwrap_or(line);
+    match text
+        .strip_prefix("service ")
+        .and_then(|rest| rest.split_once(": "))
+    {
+        Some((_, rest)) => rest.to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+fn forward(
+    pipe: Option<impl AsyncRead + Unpin + Send + 'static>,
+    sender: mpsc::UnboundedSender<Line>,
+    wrap: fn(String) -> Line,
+) {
+    let Some(pipe) = pipe else { return };
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(pipe).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if sender.send(wrap(line)).is_err() {
+                break;
+            }
+        }
+    });
+}
+
+/// A shell that waits for the end of its input and then kills the runtime. Only a convenience: without it the runtime still
+/// ends with every orderly end of the sandbox.
+fn watch(runtime: u32) -> Option<(Child, ChildStdin)> {
+    let mut shell = Command::new("sh")
+        .args(["-c", "read -r _; kill -9 \"$0\"", &runtime.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .ok()?;
+    let input = shell.stdin.take()?;
+    Some((shell, input))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_control_line_reports_a_socket() {
+        let control = r#"{"event":"listen","socket":"a/s/v","port":4711}"#;
+        assert_eq!(listening(control), Some(("a/s/v".into(), 4711)));
+        let forged = r#"{"timestamp":0,"level":"log","message":"{\"event\":\"listen\",\"socket\":\"a\",\"port\":1}"}"#;
+        assert_eq!(listening(forged), None);
+    }
+
+    #[test]
+    fn an_error_loses_the_services_name() {
+        let line = r#"{"level":"error","message":"service a/s/v: Uncaught Error: boom\n  at index.js:1:7"}"#;
+        assert_eq!(message(line), "Uncaught Error: boom\n  at index.js:1:7");
+    }
+}

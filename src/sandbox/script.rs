@@ -1,0 +1,184 @@
+//! A script: its versions, deployments, and the settings that are not versioned.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::deployment::Deployment;
+use super::error::{ApiError, invalid};
+use super::namespace::Namespace;
+use super::version::{Version, bindings, set};
+
+/// A script. Versions are in the order of their upload, deployments newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Script {
+    /// As in the URL.
+    pub name: String,
+    /// 32 hex digits; wrangler compares it in CI.
+    pub tag: String,
+    /// RFC 3339.
+    pub created_on: String,
+    /// RFC 3339.
+    pub modified_on: String,
+    /// Of the last migration.
+    pub migration_tag: Option<String>,
+    /// Settings that take effect without a version.
+    pub settings: Settings,
+    /// The workers.dev address.
+    pub subdomain: Subdomain,
+    /// Every version.
+    pub versions: Vec<Version>,
+    /// Every deployment.
+    pub deployments: Vec<Deployment>,
+}
+
+/// `script-settings`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Settings {
+    /// Labels.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Log push.
+    #[serde(default)]
+    pub logpush: bool,
+    /// `{"enabled": …}`
+    #[serde(default)]
+    pub observability: Option<Value>,
+    /// Consumers.
+    #[serde(default)]
+    pub tail_consumers: Option<Value>,
+}
+
+/// Whether `<script>.<account>.workers.dev` answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Subdomain {
+    /// The address itself.
+    pub enabled: bool,
+    /// Addresses of single versions; the sandbox keeps the setting only.
+    #[serde(default)]
+    pub previews_enabled: bool,
+}
+
+impl Script {
+    /// A version by id.
+    pub(super) fn version(&self, id: &str) -> Option<&Version> {
+        self.versions.iter().find(|version| version.id == id)
+    }
+
+    /// The version uploaded last.
+    pub(super) fn latest(&self) -> Option<&Version> {
+        self.versions.last()
+    }
+
+    /// The versions of the current deployment, in its order.
+    pub(super) fn running(&self) -> Vec<&Version> {
+        let shares = self
+            .deployments
+            .first()
+            .map_or(&[][..], |current| &current.versions);
+        shares
+            .iter()
+            .filter_map(|share| self.version(&share.version_id))
+            .collect()
+    }
+
+    /// The running version with the highest share: the one that holds the Durable Objects.
+    pub(super) fn primary(&self) -> Option<&Version> {
+        let shares = &self.deployments.first()?.versions;
+        let best = shares.iter().reduce(|best, share| {
+            if share.percentage > best.percentage {
+                share
+            } else {
+                best
+            }
+        })?;
+        self.version(&best.version_id)
+    }
+
+    /// The number of the next version.
+    pub(super) fn next_number(&self) -> u32 {
+        self.latest().map_or(1, |latest| latest.number + 1)
+    }
+}
+
+/// Lower-case letters, digits, `-` and `_`, at most 63 (a label of the workers.dev address).
+pub(super) fn check_name(name: &str) -> Result<(), ApiError> {
+    if name.len() > 63 {
+        return Err(invalid(
+            10016,
+            format!(
+                "the Worker name `{name}` has {} characters; 63 are allowed",
+                name.len()
+            ),
+        ));
+    }
+    let allowed = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
+    };
+    if name.is_empty() || name.starts_with('-') || !name.bytes().all(allowed) {
+        let message = format!(
+            "the Worker name `{name}` is invalid; use lower-case letters, digits, `-` and `_`"
+        );
+        return Err(invalid(10016, message));
+    }
+    Ok(())
+}
+
+/// As an item of `GET …/scripts`, and within `services/S`.
+pub(super) fn summary(script: &Script) -> Value {
+    let latest = script.latest();
+    let mut value = json!({
+        "id": script.name, "tag": script.tag, "tags": script.settings.tags, "logpush": script.settings.logpush,
+        "created_on": script.created_on, "modified_on": script.modified_on, "usage_model": "standard",
+        "etag": latest.map(|version| &version.etag), "handlers": latest.map(|version| &version.described.handlers),
+        "last_deployed_from": latest.map(|version| &version.source), "has_assets": false, "has_modules": true,
+        "compatibility_date": latest.and_then(|version| version.compatibility_date.as_ref()),
+        "compatibility_flags": latest.map(|version| &version.compatibility_flags),
+    });
+    set(&mut value, "migration_tag", script.migration_tag.as_deref());
+    set(
+        &mut value,
+        "observability",
+        script.settings.observability.clone(),
+    );
+    set(
+        &mut value,
+        "tail_consumers",
+        script.settings.tail_consumers.clone(),
+    );
+    value
+}
+
+/// As `GET …/settings`: the latest version's settings and the script's own.
+pub(super) fn settings(script: &Script, namespaces: &[Namespace]) -> Value {
+    let mut value = json!({
+        "usage_model": "standard", "tags": script.settings.tags, "logpush": script.settings.logpush,
+        "tail_consumers": script.settings.tail_consumers, "observability": script.settings.observability,
+    });
+    set(&mut value, "migration_tag", script.migration_tag.as_deref());
+    if let Some(latest) = script.latest() {
+        value["bindings"] = bindings(latest, &script.name, namespaces).into();
+        value["compatibility_flags"] = json!(latest.compatibility_flags);
+        value["annotations"] = json!(latest.annotations);
+        value["placement"] = latest.placement.clone().unwrap_or_else(|| json!({}));
+        set(
+            &mut value,
+            "compatibility_date",
+            latest.compatibility_date.as_deref(),
+        );
+        set(&mut value, "limits", latest.limits.clone());
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_name;
+
+    #[test]
+    fn a_script_name_is_a_lower_case_label_of_at_most_63_characters() {
+        assert!(check_name("glow-broadcast-staging_1").is_ok());
+        for bad in ["", "Upper", "-dash", "dot.ted", &"a".repeat(64)] {
+            assert_eq!(check_name(bad).unwrap_err().problems[0].0, 10016, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Changes of secrets on a live script: each makes a new version of the latest code and deploys it at once. Pure.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::binding::Binding;
+use super::deployment::everybody;
+use super::error::{ApiError, conflict, invalid, refuse};
+use super::script::Script;
+use super::stamp::Stamp;
+use super::value::SecretValue;
+use super::version::Version;
+
+/// A secret's new value, or its end.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    /// Set.
+    Put(SecretValue),
+    /// Remove; whether an absent one is an error is the caller's rule.
+    Delete,
+}
+
+/// The names, as `GET …/secrets` lists them: those of the latest version.
+pub(super) fn list(script: &Script) -> Vec<Value> {
+    let bindings = script.latest().map_or(&[][..], |version| &version.bindings);
+    let secrets = bindings
+        .iter()
+        .filter(|binding| binding.kind == "secret_text");
+    secrets.map(|binding| shown(&binding.name)).collect()
+}
+
+/// One name.
+pub(super) fn shown(name: &str) -> Value {
+    json!({"name": name, "type": "secret_text"})
+}
+
+/// Whether the script has this secret; 10056 if not.
+pub(super) fn check_known(script: &Script, name: &str) -> Result<(), ApiError> {
+    let binding = script.latest().and_then(|latest| latest.binding(name));
+    match binding.filter(|binding| binding.kind == "secret_text") {
+        Some(_) => Ok(()),
+        None => Err(refuse(
+            StatusCode::NOT_FOUND,
+            10056,
+            format!("there is no secret `{name}` on `{}`", script.name),
+        )),
+    }
+}
+
+/// Applies changes in one version and deploys it to everybody.
+pub(super) fn change(
+    script: &mut Script,
+    changes: Vec<(String, Change)>,
+    stamp: &Stamp,
+) -> Result<(), ApiError> {
+    check_latest_is_deployed(script)?;
+    let version = changed(script, changes, "secret", Map::new(), stamp)?;
+    script
+        .deployments
+        .insert(0, everybody(&version.id, "secret", stamp));
+    script.versions.push(version);
+    script.modified_on.clone_from(&stamp.now);
+    Ok(())
+}
+
+/// Applies changes in one version that is not deployed: `PATCH workers/S/versions/latest`.
+pub(super) fn stage(
+    script: &mut Script,
+    changes: Vec<(String, Change)>,
+    annotations: Map<String, Value>,
+    stamp: &Stamp,
+) -> Result<(), ApiError> {
+    let version = changed(script, changes, "version_upload", annotations, stamp)?;
+    script.versions.push(version);
+    Ok(())
+}
+
+/// A secret may only be edited in place when all traffic has the latest code: otherwise the edit would deploy something else too.
+fn check_latest_is_deployed(script: &Script) -> Result<(), ApiError> {
+    let latest = script
+        .latest()
+        .map(|version| version.id.as_str())
+        .unwrap_or_default();
+    let shares = script
+        .deployments
+        .first()
+        .map_or(&[][..], |current| &current.versions);
+    match shares {
+        [only] if only.version_id == latest => Ok(()),
+        shares if shares.iter().any(|share| share.version_id == latest) => Err(conflict(
+            10214,
+            "secret edit failed: a gradual deployment is running; finish it or roll it back first",
+        )),
+        _ => Err(conflict(
+            10215,
+            "secret edit failed: the latest version of the Worker isn't deployed; deploy it or roll it back first",
+        )),
+    }
+}
+
+fn changed(
+    script: &Script,
+    changes: Vec<(String, Change)>,
+    trigger: &str,
+    annotations: Map<String, Value>,
+    stamp: &Stamp,
+) -> Result<Version, ApiError> {
+    let latest = script.latest().ok_or_else(|| {
+        refuse(
+            StatusCode::NOT_FOUND,
+            10222,
+            format!("the Worker `{}` has no versions", script.name),
+        )
+    })?;
+    let mut version = Version {
+        id: stamp.version.clone(),
+        number: script.next_number(),
+        created_on: stamp.now.clone(),
+        source: stamp.source.to_owned(),
+        annotations: Map::from_iter([("workers/triggered_by".to_owned(), trigger.into())]),
+        ..latest.clone()
+    };
+    version.annotations.extend(annotations);
+    for (name, change) in changes {
+        let other_kind = |binding: &&Binding| binding.name == name && binding.kind != "secret_text";
+        if version.bindings.iter().any(|binding| other_kind(&binding)) {
+            return Err(invalid(
+                10053,
+                format!(
+                    "binding name `{name}` already in use; please use a different name and try again"
+                ),
+            ));
+        }
+        version.bindings.retain(|binding| binding.name != name);
+        version.secrets.remove(&name);
+        if let Change::Put(value) = change {
+            version.bindings.push(Binding::secret(&name));
+            version.secrets.insert(name, value);
+        }
+    }
+    Ok(version)
+}
