@@ -9,26 +9,26 @@ use std::sync::Mutex;
 use serde_json::Value;
 
 /// The repository.
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A run of the binary, before it starts. The environment variables that steer it are not inherited.
 #[must_use]
-pub struct Run {
+pub(crate) struct Run {
     command: Command,
 }
 
 /// What a run printed, and its exit code.
 #[derive(Debug)]
-pub struct Printed {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Printed {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Run {
-    pub fn new<'a>(args: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn new<'a>(args: impl IntoIterator<Item = &'a str>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_edge-broadcast"));
         command
             .args(args)
@@ -47,29 +47,29 @@ impl Run {
         Self { command }
     }
 
-    pub fn inside(mut self, project: &Project) -> Self {
+    pub(crate) fn inside(mut self, project: &Project) -> Self {
         self.command.current_dir(project.path());
         self
     }
 
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
     /// With the three variables that lead to `sandbox`.
-    pub fn against(self, sandbox: &Sandbox) -> Self {
+    pub(crate) fn against(self, sandbox: &Sandbox) -> Self {
         self.env("CLOUDFLARE_API_BASE_URL", &sandbox.api)
             .env("CLOUDFLARE_API_TOKEN", &sandbox.token)
             .env("CLOUDFLARE_ACCOUNT_ID", &sandbox.account_id)
     }
 
     /// The command itself, for tests that need the process.
-    pub fn command(self) -> Command {
+    pub(crate) fn command(self) -> Command {
         self.command
     }
 
-    pub fn printed(mut self) -> Printed {
+    pub(crate) fn printed(mut self) -> Printed {
         let output = self.command.output().expect("the binary starts");
         Printed {
             code: output.status.code().unwrap_or(-1),
@@ -80,7 +80,7 @@ impl Run {
 
     /// Runs it, which must succeed.
     #[track_caller]
-    pub fn succeeds(self) -> Printed {
+    pub(crate) fn succeeds(self) -> Printed {
         let printed = self.printed();
         assert_eq!(
             printed.code, 0,
@@ -92,7 +92,7 @@ impl Run {
 
     /// Runs it, which must exit with 1.
     #[track_caller]
-    pub fn fails(self) -> Printed {
+    pub(crate) fn fails(self) -> Printed {
         let printed = self.printed();
         assert_eq!(
             printed.code, 1,
@@ -105,19 +105,19 @@ impl Run {
 
 impl Printed {
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error} in:\n{}", self.stdout))
     }
 }
 
 /// The repository with manifests of its own: everything else is linked.
-pub struct Project {
+pub(crate) struct Project {
     folder: tempfile::TempDir,
 }
 
 impl Project {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in [
             "Cargo.toml",
@@ -139,7 +139,7 @@ impl Project {
     }
 
     /// With the repository's own manifests.
-    pub fn with_all() -> Self {
+    pub(crate) fn with_all() -> Self {
         let project = Self::new();
         for name in ["local", "staging", "production"] {
             project.write(&format!("environments/{name}.toml"), &manifest(name));
@@ -149,7 +149,7 @@ impl Project {
 
     /// With the repository's manifest of staging, in which `from` is replaced by `to`.
     #[track_caller]
-    pub fn with_staging(from: &str, to: &str) -> Self {
+    pub(crate) fn with_staging(from: &str, to: &str) -> Self {
         let staging = manifest("staging");
         assert!(
             staging.contains(from),
@@ -160,35 +160,35 @@ impl Project {
         project
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         std::fs::write(self.path().join(path), text).unwrap();
     }
 }
 
 /// The text of one of the repository's manifests.
-pub fn manifest(name: &str) -> String {
+pub(crate) fn manifest(name: &str) -> String {
     std::fs::read_to_string(repository().join(format!("environments/{name}.toml"))).unwrap()
 }
 
 /// `edge-broadcast sandbox`, running.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     child: Child,
-    pub api: String,
-    pub ingress: SocketAddr,
-    pub token: String,
-    pub account_id: String,
+    pub(crate) api: String,
+    pub(crate) ingress: SocketAddr,
+    pub(crate) token: String,
+    pub(crate) account_id: String,
 }
 
 impl Sandbox {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
-    pub fn start_with(args: &[&str]) -> Self {
+    pub(crate) fn start_with(args: &[&str]) -> Self {
         let args: Vec<&str> = ["sandbox"].iter().chain(args).copied().collect();
         let mut child = Run::new(args)
             .command()
@@ -217,12 +217,12 @@ impl Sandbox {
         }
     }
 
-    pub fn process_id(&self) -> u32 {
+    pub(crate) fn process_id(&self) -> u32 {
         self.child.id()
     }
 
     /// The host as clients of the sandbox reach it.
-    pub fn site(&self, host: &str) -> edge_broadcast::site::Site {
+    pub(crate) fn site(&self, host: &str) -> edge_broadcast::site::Site {
         cryptography();
         edge_broadcast::site::Site::new(host, Some(self.ingress)).unwrap()
     }
@@ -236,19 +236,19 @@ impl Drop for Sandbox {
 }
 
 /// What Ctrl-C sends.
-pub fn interrupt(child: &Child) {
+pub(crate) fn interrupt(child: &Child) {
     let _ = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();
 }
 
 /// What the binary's main does before its first request.
-pub fn cryptography() {
+pub(crate) fn cryptography() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// Compiles the workers once per test run: tests that time or count something must not find them stale.
-pub fn built() {
+pub(crate) fn built() {
     static BUILT: Mutex<bool> = Mutex::new(false);
     let mut built = BUILT
         .lock()
