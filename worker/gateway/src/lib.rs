@@ -1,1 +1,60 @@
-//! stub
+//! The ingress Worker: routes, authentication, limits and the choice of a region. It owns the secrets and no socket, so
+//! it can be deployed at any time.
+//!
+//! Absent on purpose: decisions. They are pure functions in `edge_broadcast_protocol`; this crate carries them out.
+
+mod config;
+mod connect;
+mod health;
+mod inspect;
+mod js;
+mod object;
+mod publish;
+mod reply;
+mod request;
+mod snapshot;
+mod uses;
+
+use config::Config;
+use edge_broadcast_protocol::{
+    metric::{Event, Point},
+    route::{self, Route},
+};
+use request::Request;
+use worker::{
+    Context, Env, Result, event,
+    worker_sys::web_sys::{self, Response},
+};
+
+#[event(fetch)]
+async fn fetch(raw: web_sys::Request, env: Env, context: Context) -> Result<Response> {
+    let url = raw.url();
+    let config = match Config::of(&env) {
+        Ok(config) => config,
+        Err(refusal) => return Ok(reply::refusal(&refusal)),
+    };
+    let request = Request {
+        raw,
+        url,
+        env,
+        context,
+        config,
+    };
+    let method = request.raw.method();
+    let answer = match Route::of(&method, route::path(&request.url)) {
+        Ok(Route::Health) => health::health(&request).await,
+        Ok(Route::Connect(token)) => connect::connect(&request, &token).await,
+        Ok(Route::Publish(token)) => publish::publish(&request, &token).await,
+        Ok(Route::PublishMany) => publish::publish_many(&request).await,
+        Ok(Route::Snapshot(token)) => snapshot::snapshot(&request, &token).await,
+        Ok(Route::SnapshotPreflight(_)) => snapshot::preflight(&request),
+        Ok(Route::Room(token)) => inspect::room(&request, &token).await,
+        Ok(Route::SecretUses) => inspect::secret_uses(&request).await,
+        Err(refusal) => Err(refusal),
+    };
+    Ok(answer.unwrap_or_else(|refusal| {
+        request.debug(|| format!("refused {method}: {} {}", refusal.status, refusal.code));
+        request.measure(&Point::new("", Event::Refusal, refusal.code));
+        reply::refusal(&refusal)
+    }))
+}

@@ -65,3 +65,17 @@ pub enum Conflate {
     /// Every update, in order.
     All,
 }
+
+#[cfg(test)]
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            allowed_origins: Vec::new(),
+            require_origin: false,
+            require_signature: false,
+            connections_per_ip: 0,
+            max_message_bytes: 16_384,
+            regions: Vec::new(),
+        }
+    }
+}

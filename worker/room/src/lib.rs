@@ -1,1 +1,142 @@
-//! stub
+//! The Worker that defines the Durable Object [`BroadcastRoom`]. A new version restarts every room, so whatever can change
+//! without one is in the gateway.
+//!
+//! Absent on purpose: decisions. They are pure functions in `edge_broadcast_protocol`; this crate carries them out.
+
+mod connect;
+mod deliver;
+mod inspect;
+mod js;
+mod memory;
+mod object;
+mod publish;
+mod reply;
+mod save;
+mod shard;
+mod snapshot;
+mod socket;
+mod uses;
+
+use edge_broadcast_protocol::{
+    call::{self, Call},
+    counters::Billed,
+    refusal::Refusal,
+    route,
+};
+use object::Object;
+use std::rc::Rc;
+use worker::{
+    Context, DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
+    WebSocketIncomingMessage, durable_object, event, wasm_bindgen, worker_sys::web_sys,
+};
+
+/// One object: the root of a room, a shard of one, or the counter of secret uses. Which it is, each call says.
+#[durable_object(websocket)]
+pub struct BroadcastRoom {
+    object: Rc<Object>,
+}
+
+impl DurableObject for BroadcastRoom {
+    fn new(state: State, env: Env) -> Self {
+        Self {
+            object: Rc::new(Object::new(state, env)),
+        }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let answer = serve(&self.object, &request).await;
+        Ok(answer
+            .unwrap_or_else(|refusal| reply::refusal(&refusal))
+            .into())
+    }
+
+    async fn websocket_message(
+        &self,
+        socket: WebSocket,
+        message: WebSocketIncomingMessage,
+    ) -> Result<()> {
+        self.object.begin("message", Billed::Message);
+        socket::message(&self.object, socket.as_ref(), &message);
+        Ok(())
+    }
+
+    async fn websocket_close(
+        &self,
+        socket: WebSocket,
+        code: usize,
+        reason: String,
+        _clean: bool,
+    ) -> Result<()> {
+        self.object.begin("close", Billed::Message);
+        let code = u16::try_from(code).unwrap_or_default();
+        js::close(socket.as_ref(), code, &reason);
+        socket::closed(&self.object, socket.as_ref(), code).await;
+        Ok(())
+    }
+
+    async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {
+        self.object.begin("error", Billed::Message);
+        socket::closed(&self.object, socket.as_ref(), 1006).await;
+        Ok(())
+    }
+}
+
+/// Rooms are reached through the gateway's binding only.
+#[event(fetch)]
+async fn fetch(
+    _request: web_sys::Request,
+    _env: Env,
+    _context: Context,
+) -> Result<web_sys::Response> {
+    Ok(reply::refusal(&route::unknown()))
+}
+
+async fn serve(
+    object: &Rc<Object>,
+    request: &Request,
+) -> std::result::Result<web_sys::Response, Refusal> {
+    let header = request.headers().get(call::HEADER).ok().flatten();
+    let call = header
+        .as_deref()
+        .and_then(Call::decode)
+        .ok_or(Refusal::new(
+            400,
+            "unknown_call",
+            "the gateway and the room are of different versions",
+        ))?;
+    object.begin(call.name(), Billed::Request);
+    object.check()?;
+    match call {
+        Call::Connect(call) => connect::connect(object, call).await,
+        Call::Publish(call) => publish::publish(object, &call, &body(request).await?).await,
+        Call::Snapshot {
+            token,
+            if_none_match,
+        } => snapshot::snapshot(object, &token, if_none_match.as_deref()).await,
+        Call::Inspect {
+            token,
+            name,
+            region,
+        } => inspect::inspect(object, &token, &name, region).await,
+        Call::Health => Ok(inspect::health(object)),
+        Call::Uses => uses::uses(object, &body(request).await?).await,
+        Call::Join { name, region } => shard::join(object, &name, &region).await,
+        Call::Leave { name } => shard::leave(object, &name).await,
+        Call::Push => shard::push(object, &body(request).await?),
+    }
+}
+
+async fn body(request: &Request) -> std::result::Result<String, Refusal> {
+    let text = async {
+        let promise = request.inner().text().ok()?;
+        worker::wasm_bindgen_futures::JsFuture::from(promise)
+            .await
+            .ok()?
+            .as_string()
+    };
+    text.await.ok_or(Refusal::new(
+        400,
+        "incomplete_body",
+        "the body ended too soon",
+    ))
+}

@@ -1,0 +1,116 @@
+//! `GET /ws/:token`: finds the object with a free place and hands the client's request over to it.
+
+use crate::{js, request::Request};
+use edge_broadcast_protocol::{
+    binding,
+    call::{self, Call, Connect, plain},
+    origin,
+    peer::{self, Close},
+    place::{self, MAX_PROBES, Place},
+    probe::Probes,
+    refusal::Refusal,
+    token::Token,
+};
+use std::cell::RefCell;
+use worker::{Date, wasm_bindgen_futures::JsFuture, worker_sys::web_sys::Response};
+
+thread_local! {
+    static PROBES: RefCell<Probes> = RefCell::default();
+}
+
+pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response, Refusal> {
+    origin::check(
+        request.header("origin").as_deref(),
+        &request.config.settings,
+    )?;
+    let upgrade = request.header("upgrade").unwrap_or_default();
+    if !upgrade.eq_ignore_ascii_case("websocket") {
+        return Err(Refusal::new(
+            426,
+            "upgrade_required",
+            "this path is for WebSockets",
+        ));
+    }
+    let client = request.client();
+    limit(request, client.as_deref()).await?;
+    let settings = &request.config.settings;
+    let region = if settings.regions.is_empty() {
+        None
+    } else {
+        let continent = js::continent(&request.raw);
+        place::region(&settings.regions, request.host(), continent.as_deref())
+    };
+    let connect = Connect {
+        place: Place::first(token, &settings.regions, region),
+        address: client,
+        per_address: settings.connections_per_ip,
+        max_message_bytes: settings.max_message_bytes,
+        since: request
+            .parameter("since")
+            .and_then(|since| since.parse().ok()),
+        epoch: request.parameter("epoch").and_then(plain),
+    };
+    let response = find_place(request, connect).await?;
+    match (response.status(), request.parameter("errors")) {
+        (101, _) => request.debug(|| format!("connected a client to `{token}`")),
+        // A browser shows a page neither status nor body of a refused upgrade, but it does show close codes.
+        (503, Some("close")) => return Ok(farewell(peer::FULL)),
+        (429, Some("close")) => return Ok(farewell(peer::TOO_MANY)),
+        _ => {}
+    }
+    Ok(response)
+}
+
+/// Refuses a client that connects, or polls, too often.
+pub(crate) async fn limit(request: &Request, client: Option<&str>) -> Result<(), Refusal> {
+    let Some(client) = client else {
+        return Ok(());
+    };
+    let limited = JsFuture::from(js::limited(&request.env, binding::CONNECT_RATE, client)).await;
+    if limited.is_ok_and(|limited| limited.is_truthy()) {
+        return Err(
+            Refusal::new(429, "connect_rate", "this address connects too often").retry_after(10),
+        );
+    }
+    Ok(())
+}
+
+async fn find_place(request: &Request, mut connect: Connect) -> Result<Response, Refusal> {
+    let first = connect.place.name();
+    let now_ms = Date::now().as_millis();
+    let start = PROBES.with_borrow(|probes| probes.start(&first, now_ms));
+    connect.place = connect.place.at(start);
+    for _ in 0..MAX_PROBES {
+        let call = Call::Connect(connect.clone());
+        let response = request
+            .object(&connect.place)
+            .forward(&request.raw, &call)
+            .await?;
+        if response.status() == 101 {
+            let index = connect.place.index;
+            PROBES.with_borrow_mut(|probes| probes.found(&first, index, now_ms));
+            return Ok(response);
+        }
+        if response.status() != 503 {
+            return Ok(response);
+        }
+        match next(&response) {
+            Some(index) => connect.place = connect.place.at(index),
+            // All shards from where we began are full; sockets may have closed in those before.
+            None if start > 0 && connect.place.index >= start => {
+                PROBES.with_borrow_mut(|probes| probes.forget(&first));
+                connect.place = connect.place.at(0);
+            }
+            None => return Ok(response),
+        }
+    }
+    Err(edge_broadcast_protocol::registry::room_full())
+}
+
+fn next(response: &Response) -> Option<u32> {
+    response.headers().get(call::NEXT).ok()??.parse().ok()
+}
+
+fn farewell(close: Close) -> Response {
+    js::farewell(close.code, close.reason)
+}

@@ -1,0 +1,41 @@
+//! What only an administrator may see.
+
+use crate::{object::Object, request::Request};
+use edge_broadcast_protocol::{
+    call::Call,
+    credential,
+    place::{Place, USES_OBJECT},
+    refusal::Refusal,
+    route,
+    token::Token,
+};
+use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
+
+/// `GET /rooms/:token`
+pub(crate) async fn room(request: &Request, token: &Token) -> Result<Response, Refusal> {
+    authorise(request)?;
+    let regions = &request.config.settings.regions;
+    let place = Place::first(token, regions, regions.first());
+    let call = Call::Inspect {
+        token: place.token.clone(),
+        name: place.name(),
+        region: place.region.clone(),
+    };
+    request
+        .root(token.as_str())
+        .ask(&call, &JsValue::UNDEFINED)
+        .await
+}
+
+/// `GET /secrets/uses`
+pub(crate) async fn secret_uses(request: &Request) -> Result<Response, Refusal> {
+    authorise(request)?;
+    let object = Object::new(&request.env, USES_OBJECT, None);
+    object.ask(&Call::Uses, &JsValue::UNDEFINED).await
+}
+
+/// Without an admin secret these paths do not exist.
+fn authorise(request: &Request) -> Result<(), Refusal> {
+    let admin = request.config.admin.as_ref().ok_or(route::unknown())?;
+    credential::admin(request.header("authorization").as_deref(), admin)
+}

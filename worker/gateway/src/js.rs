@@ -1,0 +1,160 @@
+//! The runtime's own functions. Each does all that it can in JavaScript, since every crossing of the boundary costs.
+
+use worker::{
+    js_sys::{Promise, Uint8Array},
+    wasm_bindgen::{JsValue, prelude::wasm_bindgen},
+    worker_sys::web_sys::{Request, Response},
+};
+
+#[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, inline_js = r#"
+export function binding(env, name) {
+  const value = env[name];
+  if (value === undefined || value === null) return undefined;
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+export function stub(env, namespace, name, hint) {
+  const objects = env[namespace];
+  return objects.get(objects.idFromName(name), hint ? { locationHint: hint } : undefined);
+}
+
+export function forward(stub, request, header, call) {
+  const copy = new Request(request);
+  copy.headers.set(header, call);
+  return stub.fetch(copy);
+}
+
+export function ask(stub, header, call, body) {
+  return stub.fetch("https://room/", { method: "POST", headers: { [header]: call }, body });
+}
+
+export async function limited(env, name, key) {
+  const limiter = env[name];
+  if (!limiter) return false;
+  try {
+    return !(await limiter.limit({ key })).success;
+  } catch {
+    return false;
+  }
+}
+
+export async function read(request, max) {
+  if (!request.body) return new Uint8Array();
+  if (request.headers.has("content-length")) {
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    return bytes.length > max ? undefined : bytes;
+  }
+  const reader = request.body.getReader();
+  const chunks = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.length;
+    if (length > max) {
+      reader.cancel().catch(() => {});
+      return undefined;
+    }
+    chunks.push(value);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+export function respond(status, body, headers) {
+  const response = new Response(body, { status });
+  for (let i = 0; i < headers.length; i += 2) response.headers.set(headers[i], headers[i + 1]);
+  return response;
+}
+
+export function amend(response, headers) {
+  const copy = new Response(response.body, response);
+  for (let i = 0; i < headers.length; i += 2) copy.headers.set(headers[i], headers[i + 1]);
+  return copy;
+}
+
+export function farewell(code, reason) {
+  const pair = new WebSocketPair();
+  pair[1].accept();
+  pair[1].close(code, reason);
+  return new Response(null, { status: 101, webSocket: pair[0] });
+}
+
+export function continent(request) {
+  return request.cf?.continent;
+}
+
+export function point(env, name, index, blobs, doubles) {
+  try {
+    env[name]?.writeDataPoint({ indexes: [index], blobs, doubles: Array.from(doubles) });
+  } catch {}
+}
+"#)]
+extern "C" {
+    /// A text binding, or a JSON binding as text.
+    pub(crate) fn binding(env: &JsValue, name: &str) -> Option<String>;
+
+    /// The object of that name; the hint only counts the first time.
+    #[wasm_bindgen(catch)]
+    pub(crate) fn stub(
+        env: &JsValue,
+        namespace: &str,
+        name: &str,
+        hint: Option<&str>,
+    ) -> Result<JsValue, JsValue>;
+
+    /// The client's request itself, with one header replaced, to an object.
+    #[wasm_bindgen(catch)]
+    pub(crate) fn forward(
+        stub: &JsValue,
+        request: &Request,
+        header: &str,
+        call: &str,
+    ) -> Result<Promise, JsValue>;
+
+    /// A request of our own to an object.
+    #[wasm_bindgen(catch)]
+    pub(crate) fn ask(
+        stub: &JsValue,
+        header: &str,
+        call: &str,
+        body: &JsValue,
+    ) -> Result<Promise, JsValue>;
+
+    /// Whether a rate-limit binding refuses `key`. One that is missing or fails refuses nobody.
+    pub(crate) fn limited(env: &JsValue, name: &str, key: &str) -> Promise;
+
+    /// The body, or `undefined` when it has more than `max` bytes.
+    pub(crate) fn read(request: &Request, max: u32) -> Promise;
+
+    /// A response; headers are names and values in turn.
+    pub(crate) fn respond(status: u16, body: Option<&str>, headers: Vec<String>) -> Response;
+
+    /// The same response with more headers.
+    pub(crate) fn amend(response: &Response, headers: Vec<String>) -> Response;
+
+    /// A socket that is open for just long enough to say why it closes.
+    pub(crate) fn farewell(code: u16, reason: &str) -> Response;
+
+    /// Cloudflare's guess of the client's continent, such as `EU`.
+    pub(crate) fn continent(request: &Request) -> Option<String>;
+
+    /// Writes a data point where the binding exists; never fails.
+    pub(crate) fn point(
+        env: &JsValue,
+        name: &str,
+        index: &str,
+        blobs: Vec<String>,
+        doubles: &[f64],
+    );
+}
+
+/// The bytes that [`read`] resolved to.
+pub(crate) fn bytes(value: JsValue) -> Option<Uint8Array> {
+    (!value.is_undefined()).then(|| Uint8Array::from(value))
+}

@@ -1,0 +1,213 @@
+//! `POST /broadcast/:token` and `POST /broadcast`.
+
+use crate::{js, object, reply, request::Request, uses};
+use edge_broadcast_protocol::{
+    binding,
+    call::{Call, Publish},
+    credential,
+    metric::{Event, Point},
+    refusal::Refusal,
+    signature::{self, Claim},
+    slot::Slot,
+    token::Token,
+    update::{self, MAX_BATCH_BYTES},
+};
+use std::collections::BTreeMap;
+use worker::{
+    Date, js_sys::Uint8Array, wasm_bindgen::JsValue, wasm_bindgen_futures::JsFuture,
+    worker_sys::web_sys::Response,
+};
+
+/// A body whose sender has been authenticated.
+struct Authentic {
+    /// The same bytes twice: for the room as the runtime has them, and for us.
+    raw: Uint8Array,
+    body: String,
+    slot: Slot,
+    id: Option<String>,
+}
+
+/// Publishes one object.
+pub(crate) async fn publish(request: &Request, token: &Token) -> Result<Response, Refusal> {
+    let max_bytes = request.config.settings.max_message_bytes;
+    let authentic = authenticate(request, max_bytes).await?;
+    update::head(&authentic.body).and_then(|head| update::check_token(&head, token.as_str()))?;
+    let body = JsValue::from(authentic.raw);
+    send(request, token.as_str(), authentic.slot, authentic.id, &body).await
+}
+
+/// Publishes an array of objects. Items of one token keep their order; tokens are served at once.
+pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal> {
+    let max_bytes = request.config.settings.max_message_bytes;
+    let authentic = authenticate(request, max_bytes.max(MAX_BATCH_BYTES)).await?;
+    let items = update::items(&authentic.body)?;
+    let mut results: Vec<String> = vec![String::new(); items.len()];
+    let mut rooms: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, item) in items.iter().enumerate() {
+        match addressee(item, max_bytes) {
+            Ok(token) => rooms
+                .entry(token.as_str().to_owned())
+                .or_default()
+                .push(index),
+            Err(refusal) => results[index] = result(refusal.status, &refusal.body()),
+        }
+    }
+    let rooms = rooms.iter().map(|(token, indexes)| {
+        let (items, authentic) = (&items, &authentic);
+        async move {
+            let mut answers = Vec::new();
+            for &index in indexes {
+                let id = authentic.id.as_ref().map(|id| format!("{id}:{index}"));
+                let body = JsValue::from_str(items[index]);
+                let answer = match send(request, token, authentic.slot, id, &body).await {
+                    Ok(response) => {
+                        let text = object::text(&response).await.unwrap_or_default();
+                        result(response.status(), &text)
+                    }
+                    Err(refusal) => result(refusal.status, &refusal.body()),
+                };
+                answers.push((index, answer));
+            }
+            answers
+        }
+    });
+    for (index, answer) in futures_util::future::join_all(rooms)
+        .await
+        .into_iter()
+        .flatten()
+    {
+        results[index] = answer;
+    }
+    Ok(reply::json(
+        200,
+        &format!(r#"{{"results":[{}]}}"#, results.join(",")),
+    ))
+}
+
+async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Refusal> {
+    let config = &request.config;
+    let signature = request.header("webhook-signature");
+    let id = request
+        .header("webhook-id")
+        .or_else(|| request.header("idempotency-key"));
+    let bearer = match &signature {
+        Some(_) => None,
+        None if config.settings.require_signature => {
+            return Err(Refusal::new(
+                401,
+                "signature_required",
+                "publishing needs a Standard Webhooks signature",
+            ));
+        }
+        // Before the body is read: whoever may not publish does not get to send us bytes.
+        None => Some(credential::bearer(
+            request.header("authorization").as_deref(),
+            &config.secrets,
+        )?),
+    };
+    if let Some(id) = &id
+        && !signature::is_id(id)
+    {
+        return Err(Refusal::new(
+            if signature.is_some() { 401 } else { 400 },
+            "invalid_id",
+            "an idempotency key has 1 to 256 visible ASCII characters",
+        ));
+    }
+    update::check_content_type(request.header("content-type").as_deref())?;
+    let too_large = Refusal::new(
+        413,
+        "too_large",
+        "the body is larger than this deployment accepts",
+    );
+    let length: Option<u64> = request
+        .header("content-length")
+        .and_then(|length| length.parse().ok());
+    if length.is_some_and(|length| length > u64::from(max_bytes)) {
+        return Err(too_large);
+    }
+    let timestamp = request.header("webhook-timestamp");
+    let claim = match signature.as_deref() {
+        Some(signature) => Some(Claim::of(
+            signature::Headers {
+                id: id.as_deref(),
+                timestamp: timestamp.as_deref(),
+                signature: Some(signature),
+            },
+            Date::now().as_millis(),
+        )?),
+        None => None,
+    };
+    let raw = JsFuture::from(js::read(&request.raw, max_bytes))
+        .await
+        .map_err(|_| Refusal::new(400, "incomplete_body", "the body ended too soon"))?;
+    let raw = js::bytes(raw).ok_or(too_large)?;
+    let bytes = raw.to_vec();
+    let slot = match (claim, bearer) {
+        (Some(claim), _) => claim.verify(&bytes, &config.secrets)?,
+        (None, Some(slot)) => slot,
+        (None, None) => return Err(edge_broadcast_protocol::route::unknown()),
+    };
+    uses::count(request, slot);
+    let body = String::from_utf8(bytes)
+        .map_err(|_| Refusal::new(400, "invalid_json", "the body must be UTF-8"))?;
+    Ok(Authentic {
+        raw,
+        body,
+        slot,
+        id,
+    })
+}
+
+/// The room that an item is for.
+fn addressee(item: &str, max_bytes: u32) -> Result<Token, Refusal> {
+    if item.len() > max_bytes as usize {
+        return Err(Refusal::new(
+            413,
+            "too_large",
+            "the item is larger than this deployment accepts",
+        ));
+    }
+    let head = update::head(item)?;
+    let token = head.token.ok_or(Refusal::new(
+        400,
+        "missing_token",
+        "each item needs the `token` of its room",
+    ))?;
+    Token::try_from(token.as_str())
+}
+
+async fn send(
+    request: &Request,
+    token: &str,
+    slot: Slot,
+    id: Option<String>,
+    body: &JsValue,
+) -> Result<Response, Refusal> {
+    let limited = JsFuture::from(js::limited(&request.env, binding::BROADCAST_RATE, token)).await;
+    if limited.is_ok_and(|limited| limited.is_truthy()) {
+        return Err(Refusal::new(
+            429,
+            "broadcast_rate",
+            "this room is published to more often than this deployment accepts",
+        )
+        .retry_after(10));
+    }
+    let force = matches!(request.parameter("force"), Some("1" | "true"));
+    let call = Call::Publish(Publish {
+        token: token.to_owned(),
+        slot,
+        id,
+        force,
+    });
+    let response = request.root(token).ask(&call, body).await?;
+    request.debug(|| format!("broadcast to `{token}`: {}", response.status()));
+    request.measure(&Point::new(token, Event::Publish, slot.binding()));
+    Ok(response)
+}
+
+/// One item's result: its status and what would have been the body.
+fn result(status: u16, body: &str) -> String {
+    let members = body.strip_prefix('{').unwrap_or("}");
+    format!(r#"{{"status":{status},{members}"#)
+}

@@ -1,0 +1,52 @@
+//! `GET /snapshot/:token`: the latest value for clients that poll.
+
+use crate::{connect, js, reply, request::Request};
+use edge_broadcast_protocol::{
+    call::{Call, plain},
+    origin,
+    refusal::Refusal,
+    token::Token,
+};
+use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
+
+pub(crate) async fn snapshot(request: &Request, token: &Token) -> Result<Response, Refusal> {
+    let origin = request.header("origin");
+    origin::check(origin.as_deref(), &request.config.settings)?;
+    connect::limit(request, request.client().as_deref()).await?;
+    let call = Call::Snapshot {
+        token: token.as_str().to_owned(),
+        if_none_match: request.header("if-none-match").as_deref().and_then(plain),
+    };
+    let response = request
+        .root(token.as_str())
+        .ask(&call, &JsValue::UNDEFINED)
+        .await?;
+    let Some(origin) = origin else {
+        return Ok(response);
+    };
+    Ok(js::amend(
+        &response,
+        reply::flat([
+            ("access-control-allow-origin", &origin),
+            ("access-control-expose-headers", "etag"),
+            ("vary", "origin"),
+        ]),
+    ))
+}
+
+/// A browser's question whether a page may send `If-None-Match` itself.
+pub(crate) fn preflight(request: &Request) -> Result<Response, Refusal> {
+    let origin = request.header("origin");
+    origin::check(origin.as_deref(), &request.config.settings)?;
+    let headers = reply::flat([
+        (
+            "access-control-allow-origin",
+            origin.as_deref().unwrap_or("*"),
+        ),
+        ("access-control-allow-methods", "GET, HEAD"),
+        ("access-control-allow-headers", "if-none-match"),
+        ("access-control-max-age", "86400"),
+        ("vary", "origin"),
+    ]);
+    Ok(js::respond(204, None, headers))
+}

@@ -1,0 +1,153 @@
+//! What a room has counted since it was made, and what its month costs.
+//!
+//! Stored along with updates, never for its own sake: what is counted between the last update and an eviction is lost.
+
+use crate::slot::Uses;
+use serde::{Deserialize, Serialize};
+
+/// Counts of one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// Updates that were accepted.
+    pub publishes: u64,
+    pub duplicates: u64,
+    pub stale: u64,
+    /// Updates that a newer one replaced before they were sent.
+    pub conflated: u64,
+    /// Publishes above the room's rate.
+    pub limited: u64,
+    /// Frames written to sockets.
+    pub deliveries: u64,
+    /// Sockets whose write failed.
+    pub failed_sends: u64,
+    pub connects: u64,
+    pub disconnects: u64,
+    /// Connections that found no place or came from an address that has too many.
+    pub refused_connects: u64,
+    /// Sockets closed because they were silent.
+    pub swept: u64,
+    /// Shards that failed or were late, once for each broadcast.
+    pub failed_shards: u64,
+    /// Times the object was started, from nothing or from hibernation.
+    pub wake_ups: u64,
+    /// Accepted publishes by the secret slot that authenticated them.
+    pub slots: Uses,
+    pub month: Month,
+}
+
+/// What is billed, since the month began (UTC).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Month {
+    /// Months since January 1970.
+    number: u64,
+    /// Requests to the object, connects and calls of other objects included.
+    pub requests: u64,
+    /// Frames from clients that woke the object; the runtime's own answers to pings are not billed.
+    pub messages: u64,
+    pub rows_written: u64,
+    /// An estimate of the time in which the object could not hibernate, in milliseconds.
+    pub active_ms: u64,
+}
+
+/// Something that is billed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Billed {
+    Request,
+    Message,
+    Row,
+    /// Milliseconds.
+    Active(u64),
+}
+
+impl Month {
+    /// Counts at `now_ms`; a new month starts from zero.
+    pub fn count(&mut self, billed: Billed, now_ms: u64) {
+        let number = month(now_ms);
+        if number != self.number {
+            *self = Self {
+                number,
+                ..Self::default()
+            };
+        }
+        match billed {
+            Billed::Request => self.requests += 1,
+            Billed::Message => self.messages += 1,
+            Billed::Row => self.rows_written += 1,
+            Billed::Active(milliseconds) => self.active_ms += milliseconds,
+        }
+    }
+
+    /// `2026-11`
+    pub fn name(&self) -> String {
+        format!("{:04}-{:02}", 1970 + self.number / 12, self.number % 12 + 1)
+    }
+
+    /// What the month has cost so far at list price, in dollars, as if nothing were included in the plan: requests
+    /// $0.15/M with 20 messages for one, rows $1/M, duration $12.50 per million GB-s at 0.128 GB
+    /// (<https://developers.cloudflare.com/durable-objects/platform/pricing/>).
+    pub fn dollars(&self) -> f64 {
+        let million = 1e6;
+        let requests = self.requests as f64 + self.messages as f64 / 20.0;
+        let gigabyte_seconds = self.active_ms as f64 / 1000.0 * 0.128;
+        (requests * 0.15 + self.rows_written as f64 + gigabyte_seconds * 12.5) / million
+    }
+}
+
+/// Months since January 1970 (UTC), by the calendar arithmetic of <https://howardhinnant.github.io/date_algorithms.html>.
+fn month(now_ms: u64) -> u64 {
+    let days = now_ms / 86_400_000 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // Years of this calendar start in March.
+    let months = (5 * day_of_year + 2) / 153 + 2;
+    (year_of_era + era * 400) * 12 + months - 1970 * 12
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_begin_where_the_calendar_says() {
+        for (now_ms, name) in [
+            (0, "1970-01"),
+            (951_782_400_000, "2000-02"),
+            (951_868_800_000, "2000-03"),
+            (1_796_083_199_999, "2026-11"),
+            (1_796_083_200_000, "2026-12"),
+            (1_798_761_600_000, "2027-01"),
+        ] {
+            let counted = Month {
+                number: month(now_ms),
+                ..Month::default()
+            };
+            assert_eq!(counted.name(), name, "{now_ms}");
+        }
+    }
+
+    #[test]
+    fn a_new_month_starts_from_zero() {
+        let mut month = Month::default();
+        month.count(Billed::Request, 1_796_083_199_999);
+        month.count(Billed::Request, 1_796_083_199_999);
+        assert_eq!((month.name().as_str(), month.requests), ("2026-11", 2));
+        month.count(Billed::Request, 1_796_083_200_000);
+        assert_eq!((month.name().as_str(), month.requests), ("2026-12", 1));
+    }
+
+    #[test]
+    fn the_estimate_is_the_price_list() {
+        let mut month = Month::default();
+        for _ in 0..20 {
+            month.count(Billed::Message, 0);
+        }
+        month.count(Billed::Request, 0);
+        month.count(Billed::Row, 0);
+        month.count(Billed::Active(1_000_000), 0);
+        assert!((month.dollars() - (2.0 * 0.15 + 1.0 + 128.0 * 12.5) / 1e6).abs() < 1e-12);
+    }
+}

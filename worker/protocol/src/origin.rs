@@ -1,0 +1,131 @@
+//! Which pages may open a socket.
+
+use crate::{refusal::Refusal, settings::GatewaySettings};
+
+/// Whether a request with this `Origin` header may connect.
+///
+/// Only browsers send `Origin`, and a page cannot forge it; a program can. So this protects users from foreign pages, not
+/// the room from programs: what is missing is refused only when the settings say so.
+///
+/// # Errors
+/// 403 for an origin that is not allowed, and for none when one is required.
+pub fn check(origin: Option<&str>, settings: &GatewaySettings) -> Result<(), Refusal> {
+    match origin {
+        None if settings.require_origin => Err(Refusal::new(
+            403,
+            "origin_required",
+            "this room accepts only requests with an `Origin` header",
+        )),
+        None => Ok(()),
+        Some(origin)
+            if settings
+                .allowed_origins
+                .iter()
+                .any(|rule| matches(rule, origin)) =>
+        {
+            Ok(())
+        }
+        Some(_) => Err(Refusal::new(
+            403,
+            "origin_not_allowed",
+            "pages of this origin may not connect",
+        )),
+    }
+}
+
+/// `*` is any origin; `https://*.glow.trade` is one label or more below `glow.trade`, never `glow.trade` itself.
+fn matches(rule: &str, origin: &str) -> bool {
+    if rule == "*" || rule.eq_ignore_ascii_case(origin) {
+        return true;
+    }
+    let Some((scheme, suffix)) = rule.split_once("://*.") else {
+        return false;
+    };
+    let Some((origin_scheme, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    let Some(split) = authority.len().checked_sub(suffix.len() + 1) else {
+        return false;
+    };
+    let (Some(label), Some(rest)) = (authority.get(..split), authority.get(split..)) else {
+        return false;
+    };
+    origin_scheme.eq_ignore_ascii_case(scheme)
+        && rest
+            .strip_prefix('.')
+            .is_some_and(|rest| rest.eq_ignore_ascii_case(suffix))
+        && !label.is_empty()
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn settings(rules: &[&str]) -> GatewaySettings {
+        GatewaySettings {
+            allowed_origins: rules.iter().map(ToString::to_string).collect(),
+            ..GatewaySettings::default()
+        }
+    }
+
+    fn allowed(rule: &str, origin: &str) -> bool {
+        check(Some(origin), &settings(&[rule])).is_ok()
+    }
+
+    #[test]
+    fn an_exact_origin_is_scheme_host_and_port() {
+        assert!(allowed("https://app.glow.trade", "https://app.glow.trade"));
+        assert!(!allowed("https://app.glow.trade", "http://app.glow.trade"));
+        assert!(!allowed(
+            "https://app.glow.trade",
+            "https://app.glow.trade:8443"
+        ));
+        assert!(!allowed(
+            "https://app.glow.trade",
+            "https://app.glow.trade.evil.com"
+        ));
+        assert!(!allowed("https://app.glow.trade", "null"));
+    }
+
+    #[test]
+    fn a_wildcard_is_a_subdomain_and_never_the_domain_itself() {
+        let rule = "https://*.glow.trade";
+        assert!(allowed(rule, "https://app.glow.trade"));
+        assert!(allowed(rule, "https://a.b.glow.trade"));
+        for origin in [
+            "https://glow.trade",
+            "https://.glow.trade",
+            "https://evilglow.trade",
+            "https://evil.com/.glow.trade",
+            "http://app.glow.trade",
+            "https://app.glow.trade.evil.com",
+            "https://ä.glow.trade",
+        ] {
+            assert!(!allowed(rule, origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_origin_is_refused_only_when_one_is_required() {
+        assert!(check(None, &settings(&[])).is_ok());
+        let strict = GatewaySettings {
+            require_origin: true,
+            ..settings(&["*"])
+        };
+        assert_eq!(check(None, &strict).unwrap_err().code, "origin_required");
+        assert!(check(Some("https://any.example"), &strict).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_origin_panics_and_a_wildcard_lets_only_its_domain_through(origin in ".*") {
+            if allowed("https://*.glow.trade", &origin) {
+                prop_assert!(origin.to_ascii_lowercase().ends_with(".glow.trade"));
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Where a socket of a room can live: the root object, or one of its shards.
+
+use crate::{settings::Region, token::Token};
+use serde::{Deserialize, Serialize};
+
+/// The object that counts uses of secrets. No token has a `/`, so no room has this name.
+pub const USES_OBJECT: &str = "/secrets";
+/// The object that `GET /health?deep=1` touches.
+pub const HEALTH_OBJECT: &str = "/health";
+/// Most overflow shards of one region that a gateway tries for one connection, whatever a room says.
+pub const MAX_PROBES: u32 = 64;
+
+/// One object of a room. Index 0 of the first region is the root, named by the token alone; a shard's name is
+/// `token/region/index`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    pub token: String,
+    /// Empty where the manifest has no regions.
+    pub region: String,
+    pub index: u32,
+    /// Whether this is the first region, whose index 0 is the root.
+    pub home: Home,
+}
+
+/// Whether a region is the one in which the root lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Home {
+    Root,
+    Away,
+}
+
+impl Place {
+    /// Where the first socket of a client in `region` goes; `None` where the manifest has no regions.
+    pub fn first(token: &Token, regions: &[Region], region: Option<&Region>) -> Self {
+        let home = match (regions.first(), region) {
+            (Some(first), Some(region)) if first.name != region.name => Home::Away,
+            _ => Home::Root,
+        };
+        Self {
+            token: token.as_str().to_owned(),
+            region: region.map(|region| region.name.clone()).unwrap_or_default(),
+            index: 0,
+            home,
+        }
+    }
+
+    /// The same region's shard number `index`.
+    #[must_use]
+    pub fn at(&self, index: u32) -> Self {
+        Self {
+            index,
+            ..self.clone()
+        }
+    }
+
+    pub fn is_root(&self) -> bool {
+        self.index == 0 && self.home == Home::Root
+    }
+
+    /// The name of the object.
+    pub fn name(&self) -> String {
+        if self.is_root() {
+            self.token.clone()
+        } else {
+            format!("{}/{}/{}", self.token, self.region, self.index)
+        }
+    }
+}
+
+/// The region of a client: by the host it asked, or else by its continent, or else the first.
+pub fn region<'settings>(
+    regions: &'settings [Region],
+    host: &str,
+    continent: Option<&str>,
+) -> Option<&'settings Region> {
+    let by_host = || {
+        regions
+            .iter()
+            .find(|region| region.host.eq_ignore_ascii_case(host))
+    };
+    let by_continent = || {
+        let continent = continent?;
+        regions
+            .iter()
+            .find(|region| region.continents.iter().any(|code| code == continent))
+    };
+    by_host().or_else(by_continent).or_else(|| regions.first())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn regions() -> Vec<Region> {
+        [("us", "enam", "NA"), ("eu", "weur", "EU")]
+            .into_iter()
+            .map(|(name, hint, continent)| Region {
+                name: name.to_owned(),
+                host: format!("broadcast-{name}.glow.trade"),
+                location_hint: hint.to_owned(),
+                continents: vec![continent.to_owned()],
+            })
+            .collect()
+    }
+
+    fn chosen(host: &str, continent: Option<&str>) -> String {
+        region(&regions(), host, continent).unwrap().name.clone()
+    }
+
+    #[test]
+    fn the_host_wins_over_the_continent_and_the_first_region_is_the_fallback() {
+        assert_eq!(chosen("broadcast-eu.glow.trade", Some("NA")), "eu");
+        assert_eq!(chosen("broadcast.glow.trade", Some("EU")), "eu");
+        assert_eq!(chosen("broadcast.glow.trade", Some("AS")), "us");
+        assert_eq!(chosen("broadcast.glow.trade", None), "us");
+        assert_eq!(region(&[], "any", Some("EU")), None);
+    }
+
+    #[test]
+    fn the_root_has_the_tokens_name_and_shards_have_names_that_no_token_can_have() {
+        let (token, regions) = (Token::try_from("SOL").unwrap(), regions());
+        let home = Place::first(&token, &regions, regions.first());
+        let away = Place::first(&token, &regions, regions.get(1));
+        let plain = Place::first(&token, &[], None);
+        assert_eq!(home.name(), "SOL");
+        assert_eq!(home.at(1).name(), "SOL/us/1");
+        assert_eq!(away.name(), "SOL/eu/0");
+        assert_eq!(plain.name(), "SOL");
+        assert_eq!(plain.at(2).name(), "SOL//2");
+        for name in ["SOL/us/1", USES_OBJECT, HEALTH_OBJECT] {
+            assert!(Token::try_from(name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What a publisher learns of an update.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to a publish.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    pub seq: u64,
+    pub epoch: String,
+    /// Sockets that the update was written to, or, when it waits for its window, that are open.
+    pub sockets: u32,
+    /// Objects that hold those sockets.
+    pub shards: u32,
+    /// Earlier updates that this one replaced before they were sent.
+    pub dropped: u32,
+    /// A repeat: the rest of the receipt is the first one's, and nothing was sent again.
+    pub duplicate: bool,
+    /// Older than the room's latest `slot`: not delivered.
+    pub stale: bool,
+    /// The update leaves with the next frame of the batch window.
+    pub batched: bool,
+    /// Shards that failed or did not answer in time.
+    pub failed_shards: u32,
+    /// From the request's arrival in the room to this receipt, in milliseconds.
+    pub took_ms: u64,
+}
+
+impl Receipt {
+    /// The receipt of a repeat of the update that this one is for.
+    #[must_use]
+    pub fn repeated(&self, took_ms: u64) -> Self {
+        Self {
+            duplicate: true,
+            took_ms,
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! A room's root: what becomes of a publish, and what of it is stored.
+
+use crate::{
+    bucket::Bucket,
+    call::Publish,
+    counters::Counters,
+    receipt::Receipt,
+    recent::{Recent, Stored},
+    refusal::Refusal,
+    settings::RoomSettings,
+    stream::Stream,
+    update::{Head, Update},
+    window::{Offer, Window},
+};
+use serde::{Deserialize, Serialize};
+
+/// Everything that a root decides with.
+#[derive(Clone, Debug)]
+pub struct Room {
+    pub stream: Stream,
+    pub window: Window,
+    pub counters: Counters,
+    recent: Recent,
+    bucket: Bucket,
+    /// The publisher's clock, as of the latest update that had one.
+    slot: Option<u64>,
+}
+
+/// What becomes of a publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing is sent: it is a repeat, or stale.
+    Answer(Receipt),
+    /// Send it now.
+    Send(Update),
+    /// It leaves with the next frame. A timer is to be set when `timer_ms` says so.
+    Wait {
+        seq: u64,
+        dropped: u32,
+        timer_ms: Option<u64>,
+    },
+}
+
+/// Whether a stored record is the last word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    Exact,
+    /// More was published after it was written.
+    Behind,
+}
+
+/// A room as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    standing: Standing,
+    stream: Stream,
+    slot: Option<u64>,
+    recent: Vec<Stored>,
+    counters: Counters,
+}
+
+impl Room {
+    /// A room in which nothing has happened. `epoch` is a random text that no earlier epoch of the room had.
+    pub fn new(settings: &RoomSettings, epoch: &str) -> Self {
+        Self {
+            stream: Stream::new(epoch),
+            window: Window::new(settings.batch_window_ms, settings.conflate),
+            counters: Counters::default(),
+            recent: Recent::default(),
+            bucket: Bucket::new(settings.publish_rate),
+            slot: None,
+        }
+    }
+
+    /// The room of a stored record, or a new one when there is none that can be read.
+    pub fn restored(settings: &RoomSettings, record: Option<&str>, epoch: &str) -> Self {
+        let mut room = Self::new(settings, epoch);
+        let Some(record) = record.and_then(|text| serde_json::from_str::<Record>(text).ok()) else {
+            return room;
+        };
+        room.stream = record.stream;
+        room.slot = record.slot;
+        room.recent = Recent::restored(record.recent);
+        room.counters = record.counters;
+        if record.standing == Standing::Behind {
+            room.stream.restart(epoch);
+        }
+        room
+    }
+
+    /// The record to store.
+    pub fn record(&self, standing: Standing) -> String {
+        serde_json::to_string(&Record {
+            standing,
+            stream: self.stream.stored(),
+            slot: self.slot,
+            recent: self.recent.stored(),
+            counters: self.counters.clone(),
+        })
+        .expect("strings and numbers serialise")
+    }
+
+    /// Decides about the update `body` with the given head at `now_ms`.
+    ///
+    /// # Errors
+    /// 429 when the room gets more than its rate.
+    pub fn publish(
+        &mut self,
+        call: &Publish,
+        head: Head,
+        body: &str,
+        now_ms: u64,
+    ) -> Result<Outcome, Refusal> {
+        if let Some(first) = call
+            .id
+            .as_deref()
+            .and_then(|id| self.recent.find(id, now_ms))
+        {
+            let receipt = first.repeated(0);
+            self.counters.duplicates += 1;
+            return Ok(Outcome::Answer(receipt));
+        }
+        if let Err(seconds) = self.bucket.take(now_ms) {
+            self.counters.limited += 1;
+            return Err(Refusal::new(
+                429,
+                "publish_rate",
+                "this room gets more updates per second than it accepts",
+            )
+            .retry_after(seconds));
+        }
+        let force = call.force || head.force == Some(true);
+        if !force
+            && self
+                .slot
+                .zip(head.slot)
+                .is_some_and(|(ours, theirs)| theirs < ours)
+        {
+            self.counters.stale += 1;
+            let receipt = Receipt {
+                stale: true,
+                ..self.receipt(self.stream.assigned)
+            };
+            self.remember(call, &receipt, now_ms);
+            return Ok(Outcome::Answer(receipt));
+        }
+        self.slot = head.slot.or(self.slot);
+        self.counters.publishes += 1;
+        self.counters.slots.count(call.slot, now_ms);
+        let update = self.stream.number(head.kind, body);
+        let seq = update.seq;
+        // Until the real receipt is known: a repeat that arrives while this one is being delivered is a repeat too.
+        let receipt = self.receipt(seq);
+        self.remember(call, &receipt, now_ms);
+        Ok(match self.window.offer(update, now_ms) {
+            Offer::Send(update) => Outcome::Send(update),
+            Offer::Wait { dropped, timer_ms } => {
+                self.counters.conflated += u64::from(dropped);
+                Outcome::Wait {
+                    seq,
+                    dropped,
+                    timer_ms,
+                }
+            }
+        })
+    }
+
+    /// Remembers the receipt of a publish that has an id.
+    pub fn remember(&mut self, call: &Publish, receipt: &Receipt, now_ms: u64) {
+        if let Some(id) = &call.id {
+            self.recent.remember(id, receipt.clone(), now_ms);
+        }
+    }
+
+    /// An empty receipt for number `seq`.
+    pub fn receipt(&self, seq: u64) -> Receipt {
+        Receipt {
+            seq,
+            epoch: self.stream.epoch.clone(),
+            ..Receipt::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{settings::Conflate, slot::Slot, update};
+
+    fn settings() -> RoomSettings {
+        RoomSettings {
+            max_connections: 10,
+            max_shards: 4,
+            batch_window_ms: 0,
+            conflate: Conflate::Latest,
+            history: 8,
+            idle_timeout_ms: 90_000,
+            publish_rate: 0,
+            compression: false,
+        }
+    }
+
+    fn publish_as(
+        room: &mut Room,
+        id: Option<&str>,
+        force: bool,
+        body: &str,
+        now_ms: u64,
+    ) -> Result<Outcome, u16> {
+        let call = Publish {
+            token: "SOL".to_owned(),
+            slot: Slot::Primary,
+            id: id.map(str::to_owned),
+            force,
+        };
+        let outcome = room
+            .publish(&call, update::head(body).unwrap(), body, now_ms)
+            .map_err(|refusal| refusal.status)?;
+        if let Outcome::Send(update) = &outcome {
+            room.stream.record(std::slice::from_ref(update), 8);
+        }
+        Ok(outcome)
+    }
+
+    fn publish(room: &mut Room, body: &str) -> Outcome {
+        publish_as(room, None, false, body, 1_000).unwrap()
+    }
+
+    fn is_sent(outcome: &Outcome) -> bool {
+        matches!(outcome, Outcome::Send(_))
+    }
+
+    #[test]
+    fn a_repeat_is_answered_with_the_first_receipt_and_not_sent() {
+        let mut room = Room::new(&settings(), "e1");
+        assert!(is_sent(
+            &publish_as(&mut room, Some("m1"), false, "{}", 1_000).unwrap()
+        ));
+        let repeat = publish_as(&mut room, Some("m1"), false, r#"{"other":1}"#, 2_000).unwrap();
+        let expected = Receipt {
+            seq: 1,
+            epoch: "e1".to_owned(),
+            duplicate: true,
+            ..Receipt::default()
+        };
+        assert_eq!(repeat, Outcome::Answer(expected));
+        assert!(is_sent(
+            &publish_as(&mut room, Some("m2"), false, "{}", 2_000).unwrap()
+        ));
+    }
+
+    #[test]
+    fn an_update_from_before_the_rooms_slot_is_stale_unless_forced() {
+        let mut room = Room::new(&settings(), "e1");
+        assert!(is_sent(&publish(&mut room, r#"{"slot":10}"#)));
+        assert!(is_sent(&publish(&mut room, r#"{"slot":10}"#)));
+        assert!(is_sent(&publish(&mut room, "{}")));
+        let stale = publish(&mut room, r#"{"slot":9}"#);
+        assert!(
+            matches!(
+                stale,
+                Outcome::Answer(Receipt {
+                    stale: true,
+                    seq: 3,
+                    ..
+                })
+            ),
+            "{stale:?}"
+        );
+        assert!(is_sent(&publish(&mut room, r#"{"slot":9,"force":true}"#)));
+        assert!(is_sent(
+            &publish_as(&mut room, None, true, r#"{"slot":8}"#, 1_000).unwrap()
+        ));
+        assert!(is_sent(&publish(&mut room, r#"{"slot":8}"#)));
+    }
+
+    #[test]
+    fn above_its_rate_a_room_refuses_and_remembers_nothing() {
+        let mut room = Room::new(
+            &RoomSettings {
+                publish_rate: 1,
+                ..settings()
+            },
+            "e1",
+        );
+        assert!(is_sent(&publish(&mut room, "{}")));
+        assert_eq!(
+            publish_as(&mut room, Some("m1"), false, "{}", 1_000),
+            Err(429)
+        );
+        assert!(is_sent(
+            &publish_as(&mut room, Some("m1"), false, "{}", 2_000).unwrap()
+        ));
+    }
+
+    #[test]
+    fn a_restored_room_goes_on_where_it_stopped() {
+        let mut room = Room::new(&settings(), "e1");
+        publish_as(&mut room, Some("m1"), false, r#"{"slot":10}"#, 1_000).unwrap();
+        let record = room.record(Standing::Exact);
+        let mut back = Room::restored(&settings(), Some(&record), "e2");
+        assert_eq!(back.stream, room.stream);
+        assert!(matches!(
+            publish_as(&mut back, Some("m1"), false, "{}", 2_000).unwrap(),
+            Outcome::Answer(Receipt {
+                duplicate: true,
+                ..
+            })
+        ));
+        assert!(matches!(
+            publish(&mut back, r#"{"slot":9}"#),
+            Outcome::Answer(Receipt { stale: true, .. })
+        ));
+        assert_eq!(back.counters.publishes, 1);
+    }
+
+    #[test]
+    fn a_record_that_is_behind_starts_a_new_epoch_with_the_old_value() {
+        let mut room = Room::new(&settings(), "e1");
+        publish(&mut room, r#"{"price":1}"#);
+        let back = Room::restored(&settings(), Some(&room.record(Standing::Behind)), "e2");
+        assert_eq!(back.stream.epoch, "e2");
+        assert_eq!(back.stream.latest, room.stream.latest);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_a_new_room() {
+        for record in [None, Some(""), Some("{}"), Some("null")] {
+            assert_eq!(
+                Room::restored(&settings(), record, "e2").stream,
+                Stream::new("e2")
+            );
+        }
+    }
+}

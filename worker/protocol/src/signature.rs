@@ -1,0 +1,255 @@
+//! Standard Webhooks signatures: <https://www.standardwebhooks.com>.
+//!
+//! `v1` only: HMAC-SHA256 over `id.timestamp.body`, base64, with the key in `whsec_<base64>`.
+
+use crate::{
+    credential::{Secret, matching, missing, wrong},
+    refusal::Refusal,
+    slot::Slot,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::{Choice, ConstantTimeEq};
+
+/// How far the sender's clock may be from ours, in seconds.
+pub const TOLERANCE_SECONDS: u64 = 300;
+/// Longest `webhook-id` or `Idempotency-Key`, in bytes.
+pub const MAX_ID_BYTES: usize = 256;
+/// Entries of one `webhook-signature` that are tried; more is an attack on our time.
+const MAX_SIGNATURES: usize = 16;
+
+/// The three headers as they came.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Headers<'request> {
+    /// `webhook-id`
+    pub id: Option<&'request str>,
+    /// `webhook-timestamp`, unix seconds
+    pub timestamp: Option<&'request str>,
+    /// `webhook-signature`: `v1,<base64>`, several separated by spaces
+    pub signature: Option<&'request str>,
+}
+
+/// Headers of the right shape and within the tolerance. Nothing is proved yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'request> {
+    id: &'request str,
+    timestamp: &'request str,
+    signature: &'request str,
+}
+
+impl<'request> Claim<'request> {
+    /// Checks what can be checked without the body.
+    ///
+    /// # Errors
+    /// 401 for headers that are missing or misshapen, and for a timestamp out of tolerance.
+    pub fn of(headers: Headers<'request>, now_ms: u64) -> Result<Self, Refusal> {
+        let (Some(id), Some(timestamp), Some(signature)) =
+            (headers.id, headers.timestamp, headers.signature)
+        else {
+            return Err(missing());
+        };
+        if !is_id(id) {
+            return Err(malformed());
+        }
+        let digits = !timestamp.is_empty() && timestamp.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds: u64 = digits
+            .then(|| timestamp.parse().ok())
+            .flatten()
+            .ok_or_else(malformed)?;
+        if (now_ms / 1000).abs_diff(seconds) > TOLERANCE_SECONDS {
+            return Err(Refusal::new(
+                401,
+                "stale_signature",
+                "`webhook-timestamp` is more than five minutes from now",
+            ));
+        }
+        if entries(signature).next().is_none() {
+            return Err(malformed());
+        }
+        Ok(Self {
+            id,
+            timestamp,
+            signature,
+        })
+    }
+
+    /// The slot whose key made one of the signatures over `body`. Every key is tried with every signature.
+    ///
+    /// # Errors
+    /// 403 when none did.
+    pub fn verify(&self, body: &[u8], secrets: &[Secret]) -> Result<Slot, Refusal> {
+        matching(secrets, |secret| {
+            let expected = sign(secret.signing_key(), self.id, self.timestamp, body);
+            entries(self.signature).fold(Choice::from(0), |found, given| {
+                found | given.as_slice().ct_eq(&expected)
+            })
+        })
+        .ok_or_else(wrong)
+    }
+}
+
+/// Whether `text` can be a `webhook-id` or an `Idempotency-Key`: 1 to 256 visible ASCII characters.
+pub fn is_id(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= MAX_ID_BYTES
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The value of one `v1` entry of `webhook-signature`.
+pub fn signature(secret: &str, id: &str, timestamp: u64, body: &[u8]) -> String {
+    let mac = sign(&key(secret), id, &timestamp.to_string(), body);
+    format!("v1,{}", STANDARD.encode(mac))
+}
+
+/// `whsec_` and base64 is the key's bytes; anything else that is not base64 is itself the key.
+pub(crate) fn key(secret: &str) -> Vec<u8> {
+    let encoded = secret.strip_prefix("whsec_").unwrap_or(secret);
+    STANDARD
+        .decode(encoded)
+        .unwrap_or_else(|_| secret.as_bytes().to_vec())
+}
+
+fn sign(key: &[u8], id: &str, timestamp: &str, body: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("hmac takes a key of any length");
+    for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// The decoded `v1` entries; other versions are for other receivers.
+fn entries(header: &str) -> impl Iterator<Item = Vec<u8>> {
+    header
+        .split_ascii_whitespace()
+        .take(MAX_SIGNATURES)
+        .filter_map(|entry| entry.strip_prefix("v1,"))
+        .filter_map(|encoded| STANDARD.decode(encoded).ok())
+}
+
+const fn malformed() -> Refusal {
+    Refusal::new(
+        401,
+        "malformed_signature",
+        "`webhook-id`, `webhook-timestamp` and `webhook-signature` must have the form of Standard Webhooks",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    // The example of the Standard Webhooks specification and of its libraries' own tests.
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+    const TIMESTAMP: &str = "1614265330";
+    const BODY: &[u8] = br#"{"test": 2432232314}"#;
+    const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+    const NOW_MS: u64 = 1_614_265_330_000;
+
+    fn slots() -> Vec<Secret> {
+        [(Slot::Primary, "whsec_AAAA"), (Slot::Alternate, SECRET)]
+            .into_iter()
+            .filter_map(|(slot, value)| Secret::of(slot, value))
+            .collect()
+    }
+
+    fn headers<'text>(
+        id: &'text str,
+        timestamp: &'text str,
+        signature: &'text str,
+    ) -> Headers<'text> {
+        Headers {
+            id: Some(id),
+            timestamp: Some(timestamp),
+            signature: Some(signature),
+        }
+    }
+
+    fn verified(signature: &str, now_ms: u64, body: &[u8]) -> Result<Slot, u16> {
+        Claim::of(headers(ID, TIMESTAMP, signature), now_ms)
+            .and_then(|claim| claim.verify(body, &slots()))
+            .map_err(|refusal| refusal.status)
+    }
+
+    #[test]
+    fn the_published_example_verifies_and_is_what_we_sign() {
+        assert_eq!(verified(SIGNATURE, NOW_MS, BODY), Ok(Slot::Alternate));
+        assert_eq!(signature(SECRET, ID, 1_614_265_330, BODY), SIGNATURE);
+    }
+
+    #[test]
+    fn one_good_signature_among_several_is_enough() {
+        let header = format!("v1,AAAA v1a,{SIGNATURE} v2,xx {SIGNATURE}");
+        assert_eq!(verified(&header, NOW_MS, BODY), Ok(Slot::Alternate));
+    }
+
+    #[test]
+    fn a_changed_body_or_a_foreign_key_is_403() {
+        assert_eq!(verified(SIGNATURE, NOW_MS, b"{}"), Err(403));
+        assert_eq!(verified("v1,AAAA", NOW_MS, BODY), Err(403));
+    }
+
+    #[test]
+    fn five_minutes_are_tolerated_in_both_directions() {
+        for (offset, result) in [(300_999, Ok(Slot::Alternate)), (301_000, Err(401))] {
+            assert_eq!(verified(SIGNATURE, NOW_MS + offset, BODY), result);
+        }
+        assert_eq!(
+            verified(SIGNATURE, NOW_MS - 300_000, BODY),
+            Ok(Slot::Alternate)
+        );
+        assert_eq!(verified(SIGNATURE, NOW_MS - 301_000, BODY), Err(401));
+    }
+
+    #[test]
+    fn misshapen_headers_are_401() {
+        for (id, timestamp, signature) in [
+            ("", TIMESTAMP, SIGNATURE),
+            ("with space", TIMESTAMP, SIGNATURE),
+            (ID, "", SIGNATURE),
+            (ID, "+1614265330", SIGNATURE),
+            (ID, "99999999999999999999999", SIGNATURE),
+            (ID, TIMESTAMP, ""),
+            (ID, TIMESTAMP, "v2,AAAA"),
+            (ID, TIMESTAMP, "v1,not base64"),
+        ] {
+            let refused = Claim::of(headers(id, timestamp, signature), NOW_MS);
+            assert_eq!(
+                refused.unwrap_err().status,
+                401,
+                "{id} {timestamp} {signature}"
+            );
+        }
+        assert_eq!(
+            Claim::of(Headers::default(), NOW_MS).unwrap_err().status,
+            401
+        );
+    }
+
+    #[test]
+    fn a_secret_that_is_not_base64_is_its_own_key() {
+        assert_eq!(key("not-base64!"), b"not-base64!");
+        assert_eq!(key("whsec_AAAA"), [0, 0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_panics_and_nothing_random_verifies(
+            id in ".*", timestamp in "[0-9+-]{0,20}", signature in ".*", now in any::<u64>(), body in any::<Vec<u8>>(),
+        ) {
+            if let Ok(claim) = Claim::of(headers(&id, &timestamp, &signature), now) {
+                prop_assert!(claim.verify(&body, &slots()).is_err());
+            }
+        }
+
+        #[test]
+        fn what_we_sign_verifies(id in "[!-~]{1,64}", seconds in 1u64..1_000_000_000_000, body in any::<Vec<u8>>()) {
+            let header = signature(SECRET, &id, seconds, &body);
+            let timestamp = seconds.to_string();
+            let claim = Claim::of(headers(&id, &timestamp, &header), seconds * 1000).unwrap();
+            prop_assert_eq!(claim.verify(&body, &slots()), Ok(Slot::Alternate));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The two secret slots of equal rank, and how often each is used.
+
+use crate::binding;
+use serde::{Deserialize, Serialize};
+
+/// A slot that holds a publisher's credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Slot {
+    Primary,
+    Alternate,
+}
+
+impl Slot {
+    pub const ALL: [Self; 2] = [Self::Primary, Self::Alternate];
+
+    /// The name of the secret binding.
+    pub const fn binding(self) -> &'static str {
+        match self {
+            Self::Primary => binding::WEBHOOK_SECRET,
+            Self::Alternate => binding::WEBHOOK_SECRET_ALTERNATE,
+        }
+    }
+}
+
+/// Uses of one slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    pub uses: u64,
+    /// Unix milliseconds of the last use.
+    pub last_used: Option<u64>,
+}
+
+/// Uses of both slots, as `GET /secrets/uses` answers them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uses {
+    #[serde(rename = "WEBHOOK_SECRET", default)]
+    pub primary: Use,
+    #[serde(rename = "WEBHOOK_SECRET_ALTERNATE", default)]
+    pub alternate: Use,
+}
+
+impl Uses {
+    /// One use of `slot` at `now_ms`.
+    pub fn count(&mut self, slot: Slot, now_ms: u64) {
+        let used = match slot {
+            Slot::Primary => &mut self.primary,
+            Slot::Alternate => &mut self.alternate,
+        };
+        used.uses += 1;
+        used.last_used = used.last_used.max(Some(now_ms));
+    }
+
+    /// Adds what another counter saw.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in [
+            (&mut self.primary, &other.primary),
+            (&mut self.alternate, &other.alternate),
+        ] {
+            mine.uses = mine.uses.saturating_add(theirs.uses);
+            mine.last_used = mine.last_used.max(theirs.last_used);
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uses_of_many_gateways_add_up_and_keep_the_latest_time() {
+        let mut all = Uses::default();
+        let mut one = Uses::default();
+        one.count(Slot::Primary, 50);
+        one.count(Slot::Primary, 40);
+        all.add(&one);
+        all.add(&one);
+        assert_eq!(
+            serde_json::to_string(&all).unwrap(),
+            r#"{"WEBHOOK_SECRET":{"uses":4,"last_used":50},"WEBHOOK_SECRET_ALTERNATE":{"uses":0,"last_used":null}}"#
+        );
+    }
+}

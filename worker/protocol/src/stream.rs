@@ -1,0 +1,324 @@
+//! The numbered updates of one room: what subscribers have seen, and what one that comes back has missed.
+
+use crate::update::Update;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// Most bytes of history that are stored: what is above is still kept in memory.
+pub const MAX_STORED_BYTES: usize = 64 * 1024;
+
+/// The state that root and shards share, and that the root stores.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Names one unbroken numbering. A new one says: forget what you knew.
+    pub epoch: String,
+    /// The last number given to an update, sent or waiting for its window.
+    pub assigned: u64,
+    /// The last number that subscribers have been sent.
+    pub sent: u64,
+    /// Every update that was sent with a number above this one is in `history`.
+    floor: u64,
+    pub latest: Option<Update>,
+    history: VecDeque<Update>,
+}
+
+/// What a client gets that says where it left off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// Whether `missed` is all that the client has missed.
+    pub recovered: bool,
+    pub missed: Vec<Update>,
+}
+
+/// Updates on their way from root to shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Push {
+    pub epoch: String,
+    /// The root's `sent` before these.
+    pub previous: u64,
+    pub updates: Vec<Update>,
+}
+
+impl Stream {
+    /// A stream in which nothing has happened.
+    pub fn new(epoch: &str) -> Self {
+        Self {
+            epoch: epoch.to_owned(),
+            assigned: 0,
+            sent: 0,
+            floor: 0,
+            latest: None,
+            history: VecDeque::new(),
+        }
+    }
+
+    /// The next update.
+    pub fn number(&mut self, kind: Option<String>, body: &str) -> Update {
+        self.assigned += 1;
+        Update::new(self.assigned, &self.epoch, kind, body)
+    }
+
+    /// Remembers what has been sent, of which `limit` updates stay for clients that resume.
+    pub fn record(&mut self, updates: &[Update], limit: u32) {
+        for update in updates {
+            self.sent = self.sent.max(update.seq);
+            self.assigned = self.assigned.max(update.seq);
+            self.latest = Some(update.clone());
+            self.history.push_back(update.clone());
+        }
+        while self.history.len() > limit as usize {
+            self.forget_oldest();
+        }
+    }
+
+    /// What a client has missed whose last update was number `since` of `epoch`.
+    pub fn resume(&self, since: Option<u64>, epoch: Option<&str>) -> Resume {
+        match (since, epoch) {
+            (Some(since), Some(epoch))
+                if epoch == self.epoch && (self.floor..=self.sent).contains(&since) =>
+            {
+                Resume {
+                    recovered: true,
+                    missed: self
+                        .history
+                        .iter()
+                        .filter(|update| update.seq > since)
+                        .cloned()
+                        .collect(),
+                }
+            }
+            _ => Resume {
+                recovered: false,
+                missed: Vec::new(),
+            },
+        }
+    }
+
+    /// A new numbering after numbers may have been lost: the latest value stays, the history does not.
+    pub fn restart(&mut self, epoch: &str) {
+        self.epoch = epoch.to_owned();
+        self.sent = self.assigned;
+        self.floor = self.assigned;
+        self.history.clear();
+    }
+
+    /// Takes in what the root pushed, and returns the part that is news.
+    pub fn receive(&mut self, push: Push, limit: u32) -> Vec<Update> {
+        if push.epoch != self.epoch {
+            *self = Self::new(&push.epoch);
+        }
+        if push.previous > self.sent {
+            // A push was lost or went to this shard's previous life: whoever resumes across it gets the latest value.
+            self.history.clear();
+            self.floor = push.previous;
+        }
+        let mut news = push.updates;
+        news.retain(|update| update.seq > self.sent);
+        self.record(&news, limit);
+        news
+    }
+
+    /// Takes in the root's stream when a shard joins. Pushes may have overtaken it.
+    pub fn adopt(&mut self, root: Self) {
+        if root.epoch != self.epoch || root.sent >= self.sent {
+            *self = root;
+        } else if root.sent >= self.floor {
+            let floor = self.floor;
+            let older = root
+                .history
+                .into_iter()
+                .filter(|update| update.seq <= floor);
+            self.history = older.chain(self.history.drain(..)).collect();
+            self.floor = root.floor;
+        }
+    }
+
+    /// The stream as it is stored: with as much history as is cheap to write.
+    #[must_use]
+    pub fn stored(&self) -> Self {
+        let mut stored = self.clone();
+        let mut bytes: usize = stored.history.iter().map(|update| update.text.len()).sum();
+        while bytes > MAX_STORED_BYTES {
+            bytes -= stored
+                .history
+                .front()
+                .map_or(bytes, |update| update.text.len());
+            stored.forget_oldest();
+        }
+        stored
+    }
+
+    /// The validator of `GET /snapshot/:token`.
+    pub fn etag(&self) -> String {
+        format!("\"{}-{}\"", self.epoch, self.sent)
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(oldest) = self.history.pop_front() {
+            self.floor = oldest.seq;
+        }
+    }
+}
+
+/// Whether `If-None-Match` names `etag`; `W/` before an entry does not matter for a GET.
+pub fn none_match(header: Option<&str>, etag: &str) -> bool {
+    header.is_some_and(|header| {
+        header
+            .split(',')
+            .map(str::trim)
+            .any(|entry| entry == "*" || entry.strip_prefix("W/").unwrap_or(entry) == etag)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stream(count: u64, limit: u32) -> Stream {
+        let mut stream = Stream::new("e1");
+        for _ in 0..count {
+            let update = stream.number(None, "{}");
+            stream.record(&[update], limit);
+        }
+        stream
+    }
+
+    fn missed(stream: &Stream, since: u64) -> (bool, Vec<u64>) {
+        let resume = stream.resume(Some(since), Some("e1"));
+        (
+            resume.recovered,
+            resume.missed.iter().map(|update| update.seq).collect(),
+        )
+    }
+
+    #[test]
+    fn a_client_that_comes_back_gets_exactly_what_it_missed() {
+        let stream = stream(5, 3);
+        assert_eq!(missed(&stream, 5), (true, vec![]));
+        assert_eq!(missed(&stream, 3), (true, vec![4, 5]));
+        assert_eq!(missed(&stream, 2), (true, vec![3, 4, 5]));
+        assert_eq!(
+            missed(&stream, 1),
+            (false, vec![]),
+            "the history does not reach so far"
+        );
+        assert_eq!(missed(&stream, 6), (false, vec![]), "that was never sent");
+    }
+
+    #[test]
+    fn another_epoch_or_none_recovers_nothing() {
+        let stream = stream(2, 8);
+        for epoch in [None, Some("e0")] {
+            assert!(!stream.resume(Some(2), epoch).recovered);
+        }
+        assert!(!stream.resume(None, Some("e1")).recovered);
+    }
+
+    #[test]
+    fn conflated_numbers_are_no_gap() {
+        let mut stream = Stream::new("e1");
+        let dropped = stream.number(None, "{}");
+        let kept = stream.number(None, "{}");
+        stream.record(&[kept], 8);
+        assert_eq!(dropped.seq, 1);
+        assert_eq!(missed(&stream, 0), (true, vec![2]));
+    }
+
+    #[test]
+    fn a_shard_that_joins_late_knows_what_the_root_knows() {
+        let root = stream(5, 8);
+        let mut shard = Stream::new("");
+        shard.adopt(root.clone());
+        assert_eq!(shard, root);
+    }
+
+    #[test]
+    fn a_push_that_overtakes_the_join_loses_no_history() {
+        let mut root = stream(5, 8);
+        let before = root.clone();
+        let update = root.number(None, "{}");
+        let mut shard = Stream::new("");
+        let push = Push {
+            epoch: "e1".to_owned(),
+            previous: 5,
+            updates: vec![update.clone()],
+        };
+        assert_eq!(
+            shard.receive(push.clone(), 8),
+            std::slice::from_ref(&update)
+        );
+        assert_eq!(missed(&shard, 4), (false, vec![]));
+        shard.adopt(before);
+        assert_eq!(missed(&shard, 3), (true, vec![4, 5, 6]));
+        assert_eq!(shard.receive(push, 8), [], "a repeat is no news");
+    }
+
+    #[test]
+    fn a_lost_push_is_a_gap_that_a_resuming_client_is_told_of() {
+        let mut root = stream(2, 8);
+        let mut shard = root.clone();
+        let lost = root.number(None, "{}");
+        root.record(&[lost], 8);
+        let update = root.number(None, "{}");
+        let news = shard.receive(
+            Push {
+                epoch: "e1".to_owned(),
+                previous: 3,
+                updates: vec![update],
+            },
+            8,
+        );
+        assert_eq!(news.len(), 1);
+        assert_eq!(missed(&shard, 2), (false, vec![]));
+        assert_eq!(missed(&shard, 3), (true, vec![4]));
+    }
+
+    #[test]
+    fn what_is_stored_has_a_limited_size_and_admits_it() {
+        let mut stream = Stream::new("e1");
+        let body = format!("{{\"x\":\"{}\"}}", "a".repeat(20_000));
+        for _ in 0..5 {
+            let update = stream.number(None, &body);
+            stream.record(&[update], 64);
+        }
+        let stored = stream.stored();
+        assert_eq!(missed(&stored, 2), (true, vec![3, 4, 5]));
+        assert_eq!(missed(&stored, 1), (false, vec![]));
+        assert_eq!(stored.latest, stream.latest);
+    }
+
+    #[test]
+    fn after_a_crash_the_value_stays_and_the_numbering_is_new() {
+        let mut stream = stream(3, 8);
+        stream.restart("e2");
+        assert_eq!(stream.latest.as_ref().unwrap().seq, 3);
+        assert!(!stream.resume(Some(3), Some("e1")).recovered);
+        assert_eq!(stream.number(None, "{}").text, r#"{"seq":4,"epoch":"e2"}"#);
+    }
+
+    #[test]
+    fn an_etag_matches_itself_weak_or_strong() {
+        let etag = stream(3, 8).etag();
+        assert_eq!(etag, "\"e1-3\"");
+        for header in ["\"e1-3\"", "W/\"e1-3\"", "\"x\", \"e1-3\"", "*"] {
+            assert!(none_match(Some(header), &etag), "{header}");
+        }
+        assert!(!none_match(Some("\"e1-2\""), &etag));
+        assert!(!none_match(None, &etag));
+    }
+
+    proptest! {
+        #[test]
+        fn recovered_means_nothing_is_missing(count in 0u64..40, limit in 0u32..20, since in 0u64..50) {
+            let stream = stream(count, limit);
+            let (recovered, seqs) = missed(&stream, since);
+            if recovered {
+                prop_assert_eq!(seqs, (since + 1..=count).collect::<Vec<_>>());
+            } else {
+                prop_assert!(seqs.is_empty());
+                prop_assert!(since > count || count - since > u64::from(limit));
+            }
+        }
+    }
+}

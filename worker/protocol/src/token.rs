@@ -1,0 +1,92 @@
+//! The name of a room.
+
+use crate::refusal::Refusal;
+use std::fmt;
+
+/// Longest token in bytes; a base58 mint address has 44.
+pub const MAX_TOKEN_BYTES: usize = 64;
+
+/// 1 to 64 ASCII letters, digits, `-`, `_`, `.` and `:`, of which the first is a letter or a digit.
+///
+/// Neither `/` nor `%` can occur, so a token is a path segment as it stands, and names that contain a `/` are free for
+/// the objects that are not rooms (see [`crate::place`]).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(String);
+
+impl Token {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<&str> for Token {
+    type Error = Refusal;
+
+    fn try_from(text: &str) -> Result<Self, Refusal> {
+        let bytes = text.as_bytes();
+        let first = bytes.first().is_some_and(u8::is_ascii_alphanumeric);
+        let rest = bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte));
+        if first && rest && bytes.len() <= MAX_TOKEN_BYTES {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Refusal::new(
+            400,
+            "invalid_token",
+            "a token has 1 to 64 letters, digits, `-`, `_`, `.` or `:` and starts with a letter or a digit",
+        ))
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(text: &str) -> bool {
+        Token::try_from(text).is_ok()
+    }
+
+    #[test]
+    fn mint_addresses_and_ticker_symbols_are_tokens() {
+        for text in [
+            "So11111111111111111111111111111111111111112",
+            "SOL",
+            "SOL-USD",
+            "a.b_c:d",
+            "7",
+        ] {
+            assert!(accepted(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn hostile_text_is_not_a_token() {
+        let long = "a".repeat(MAX_TOKEN_BYTES + 1);
+        let huge = "a".repeat(1 << 20);
+        for text in [
+            "",
+            "__proto__",
+            "..",
+            ".",
+            "-a",
+            "a/b",
+            "a%2fb",
+            "%00",
+            "a b",
+            "tökén",
+            "a\0",
+            "🚀",
+            &long,
+            &huge,
+        ] {
+            assert!(!accepted(text), "{text:.20}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Opens a socket, or says why not.
+
+use crate::{
+    js,
+    object::{Object, now_ms},
+    reply, shard,
+};
+use edge_broadcast_protocol::{
+    address,
+    call::Connect,
+    greeting::greeting,
+    metric::{Event, Point},
+    peer::Peer,
+    refusal::Refusal,
+    registry, update,
+};
+use std::rc::Rc;
+use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
+
+pub(crate) async fn connect(object: &Rc<Object>, call: Connect) -> Result<Response, Refusal> {
+    let settings = object.settings();
+    if is_full(object) {
+        object.memory().room.counters.refused_connects += 1;
+        let next = call.place.index + 1;
+        return if next < settings.max_shards {
+            Ok(reply::full(&registry::room_full(), next))
+        } else {
+            Err(registry::room_full())
+        };
+    }
+    // The tag tells nothing about the address: nobody outside knows an object's id.
+    let salt = object.state.id().to_string();
+    let tag = call
+        .address
+        .as_deref()
+        .map(|group| address::tag(&salt, group));
+    if let Some(tag) = &tag
+        && call.per_address > 0
+        && js::count(object.state.as_raw(), Some(tag), &JsValue::UNDEFINED) >= call.per_address
+    {
+        object.memory().room.counters.refused_connects += 1;
+        return Err(Refusal::new(
+            429,
+            "too_many_connections",
+            "this address has too many connections to this room",
+        ));
+    }
+    if call.place.is_root() {
+        object.load().await;
+    } else {
+        object.memory().arriving += 1;
+        let joined = shard::ensure_joined(object, &call.place).await;
+        object.memory().arriving -= 1;
+        joined?;
+    }
+    open(object, &call, tag).ok_or_else(registry::room_full)
+}
+
+/// From here to the end nothing waits, so the socket misses no update and gets none twice.
+fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Response> {
+    let settings = object.settings();
+    let name = call.place.name();
+    let peer = Peer {
+        id: js::random(),
+        token: call.place.token.clone(),
+        name,
+        region: call.place.region.clone(),
+        max_message_bytes: call.max_message_bytes,
+        seen_ms: now_ms(),
+    };
+    let (frames, sockets) = {
+        let mut memory = object.memory();
+        let resume = memory.room.stream.resume(call.since, call.epoch.as_deref());
+        let mut frames = vec![greeting(
+            &peer.id,
+            &peer.token,
+            &memory.room.stream,
+            &resume,
+        )];
+        frames.extend(update::frame(&resume.missed));
+        memory.sockets += 1;
+        memory.room.counters.connects += 1;
+        (frames, memory.sockets)
+    };
+    let headers = if settings.compression {
+        Vec::new()
+    } else {
+        // An empty value keeps the runtime from negotiating permessage-deflate.
+        reply::flat([("sec-websocket-extensions", "")])
+    };
+    let attachment = serde_json::to_string(&peer).unwrap_or_default();
+    let tags = tag.into_iter().collect();
+    let response = js::accept(object.state.as_raw(), tags, &attachment, frames, headers);
+    if response.is_none() {
+        object.count();
+        return None;
+    }
+    object.debug(|| format!("`{}` opened a socket, now {sockets}", peer.name));
+    object.measure(
+        &Point::new(&peer.token, Event::Connect, "")
+            .region(&peer.region)
+            .count(sockets),
+    );
+    response
+}
+
+/// The count in memory may be too high, never for long; it is checked before anybody is turned away.
+fn is_full(object: &Object) -> bool {
+    let max = object.settings().max_connections;
+    let roughly = object.memory().sockets;
+    roughly >= max && object.count() >= max
+}

@@ -1,0 +1,80 @@
+//! What an object says of itself.
+
+use crate::{js, object::Object, reply};
+use edge_broadcast_protocol::{
+    binding,
+    call::Call,
+    refusal::Refusal,
+    report::{self, Awake},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, rc::Rc};
+use worker::worker_sys::web_sys::Response;
+
+/// A root answers for its whole room, a shard for itself.
+pub(crate) async fn inspect(
+    object: &Rc<Object>,
+    token: &str,
+    name: &str,
+    region: String,
+) -> Result<Response, Refusal> {
+    if token != name {
+        return Ok(reply::json(&this(object, region)));
+    }
+    object.load().await;
+    let registry = object.memory().registry.clone();
+    let calls: Vec<(String, Call)> = registry
+        .shards()
+        .iter()
+        .map(|(name, shard)| {
+            let call = Call::Inspect {
+                token: token.to_owned(),
+                name: name.clone(),
+                region: shard.region.clone(),
+            };
+            (name.clone(), call)
+        })
+        .collect();
+    let answers = object.ask(&calls, None).await;
+    let shards: BTreeMap<String, Option<report::Object>> = calls
+        .into_iter()
+        .zip(answers)
+        .map(|((name, _), answer)| {
+            (
+                name,
+                answer.and_then(|text| serde_json::from_str(&text).ok()),
+            )
+        })
+        .collect();
+    let root = this(object, region);
+    let report = report::report(token, &object.memory().room, root, &registry, shards);
+    Ok(reply::json(&report))
+}
+
+pub(crate) fn health(object: &Object) -> Response {
+    let version = js::binding(&object.env, binding::VERSION)
+        .and_then(|text| serde_json::from_str::<Value>(&text).ok())
+        .and_then(|version| version.get("id").cloned());
+    reply::json(&json!({"status": "ok", "version": version}))
+}
+
+fn this(object: &Object, region: String) -> report::Object {
+    let sockets = object.count();
+    let memory = object.memory();
+    let mut held_by = Vec::new();
+    if memory.room.window.is_waiting() {
+        held_by.push("batch_window".to_owned());
+    }
+    if memory.saver.is_pending() {
+        held_by.push("save".to_owned());
+    }
+    report::Object {
+        region,
+        sockets,
+        awake: Awake {
+            held_by,
+            ..memory.awake.clone()
+        },
+        counters: memory.room.counters.clone(),
+    }
+}

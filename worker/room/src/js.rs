@@ -1,0 +1,248 @@
+//! The runtime's own functions. Whatever touches every socket is one JavaScript loop, since every crossing of the boundary
+//! costs; and what can throw is caught here, since an exception in `worker`'s own wrappers would end the instance.
+
+use worker::{
+    js_sys::{Array, Promise},
+    wasm_bindgen::{JsValue, prelude::wasm_bindgen},
+    worker_sys::web_sys::{Response, WebSocket},
+};
+
+#[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, inline_js = r#"
+const OPEN = 1;
+
+export function binding(env, name) {
+  const value = env[name];
+  if (value === undefined || value === null) return undefined;
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+export function random() {
+  return crypto.randomUUID();
+}
+
+export function answer_pings(state, ping, pong) {
+  state.setWebSocketAutoResponse(new WebSocketRequestResponsePair(ping, pong));
+}
+
+export function load(state, keys) {
+  return Promise.all(keys.map((key) => state.storage.get(key)));
+}
+
+export function save(state, key, text) {
+  try {
+    state.storage.put(key, text, { allowUnconfirmed: true }).catch(() => {});
+  } catch {}
+}
+
+export function count(state, tag, except) {
+  const sockets = tag === undefined ? state.getWebSockets() : state.getWebSockets(tag);
+  let open = 0;
+  for (const socket of sockets) if (socket.readyState === OPEN && socket !== except) open++;
+  return open;
+}
+
+export function accept(state, tags, attachment, frames, headers) {
+  const pair = new WebSocketPair();
+  try {
+    state.acceptWebSocket(pair[1], tags);
+  } catch {
+    return undefined;
+  }
+  pair[1].serializeAttachment(attachment);
+  for (const frame of frames) pair[1].send(frame);
+  const response = new Response(null, { status: 101, webSocket: pair[0] });
+  for (let i = 0; i < headers.length; i += 2) response.headers.set(headers[i], headers[i + 1]);
+  return response;
+}
+
+export function broadcast(state, text, turn) {
+  const sockets = state.getWebSockets();
+  const length = sockets.length;
+  const start = length ? turn % length : 0;
+  let sent = 0;
+  let failed = 0;
+  for (let i = 0; i < length; i++) {
+    const socket = sockets[start + i < length ? start + i : start + i - length];
+    if (socket.readyState !== OPEN) continue;
+    try {
+      socket.send(text);
+      sent++;
+    } catch {
+      failed++;
+      try {
+        socket.close(1011, "send failed");
+      } catch {}
+    }
+  }
+  return Uint32Array.of(sent, failed);
+}
+
+export function sockets(state) {
+  return state.getWebSockets();
+}
+
+export function seen(state, sockets, since) {
+  return Float64Array.from(sockets, (socket) => {
+    if (socket.readyState !== OPEN) return Infinity;
+    const answered = state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
+    if (answered >= since) return answered;
+    try {
+      return Math.max(answered, JSON.parse(socket.deserializeAttachment()).seen_ms);
+    } catch {
+      return answered;
+    }
+  });
+}
+
+export function close_each(sockets, indexes, code, reason) {
+  for (const index of indexes) {
+    try {
+      sockets[index].close(code, reason);
+    } catch {}
+  }
+}
+
+export function attachment(socket) {
+  return socket.deserializeAttachment() ?? undefined;
+}
+
+export function attach(socket, attachment) {
+  try {
+    socket.serializeAttachment(attachment);
+  } catch {}
+}
+
+export function send(socket, text) {
+  try {
+    socket.send(text);
+  } catch {}
+}
+
+export function close(socket, code, reason) {
+  try {
+    socket.close(code, reason);
+  } catch {
+    try {
+      socket.close();
+    } catch {}
+  }
+}
+
+export function stub(env, namespace, name) {
+  const objects = env[namespace];
+  return objects.get(objects.idFromName(name));
+}
+
+async function ask_one(stub, header, call, body, limit) {
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, limit, null);
+  });
+  const answer = async () => {
+    const response = await stub.fetch("https://room/", { method: "POST", headers: { [header]: call }, body });
+    const text = await response.text();
+    return response.ok ? text : null;
+  };
+  try {
+    return await Promise.race([answer(), late]);
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+export function ask(stubs, header, calls, body, limit) {
+  return Promise.all(stubs.map((stub, i) => ask_one(stub, header, calls[i], body, limit)));
+}
+
+export function respond(status, body, headers) {
+  const response = new Response(body, { status });
+  for (let i = 0; i < headers.length; i += 2) response.headers.set(headers[i], headers[i + 1]);
+  return response;
+}
+
+export function point(env, name, index, blobs, doubles) {
+  try {
+    env[name]?.writeDataPoint({ indexes: [index], blobs, doubles: Array.from(doubles) });
+  } catch {}
+}
+"#)]
+extern "C" {
+    /// A text binding, or a JSON binding as text.
+    pub(crate) fn binding(env: &JsValue, name: &str) -> Option<String>;
+
+    /// A random UUID.
+    pub(crate) fn random() -> String;
+
+    /// From now on the runtime itself answers `ping` with `pong`.
+    #[wasm_bindgen(catch)]
+    pub(crate) fn answer_pings(state: &JsValue, ping: &str, pong: &str) -> Result<(), JsValue>;
+
+    /// The stored texts, or `undefined`, in the order of `keys`.
+    pub(crate) fn load(state: &JsValue, keys: Vec<String>) -> Promise;
+
+    /// Stores a text. Frames and answers do not wait for it.
+    pub(crate) fn save(state: &JsValue, key: &str, text: &str);
+
+    /// Open sockets: all, or those with a tag; `except` is not counted.
+    pub(crate) fn count(state: &JsValue, tag: Option<&str>, except: &JsValue) -> u32;
+
+    /// Opens a socket and sends its first frames; `None` when the runtime takes no more.
+    pub(crate) fn accept(
+        state: &JsValue,
+        tags: Vec<String>,
+        attachment: &str,
+        frames: Vec<String>,
+        headers: Vec<String>,
+    ) -> Option<Response>;
+
+    /// Sends one frame to all open sockets, beginning with number `turn`: how many got it, how many failed.
+    pub(crate) fn broadcast(state: &JsValue, text: &str, turn: u32) -> Vec<u32>;
+
+    /// All sockets, for [`seen`] and [`close_each`].
+    pub(crate) fn sockets(state: &JsValue) -> Array;
+
+    /// When each socket was last heard of, in unix milliseconds. Where that is before `since`, its attachment is asked too.
+    pub(crate) fn seen(state: &JsValue, sockets: &Array, since: f64) -> Vec<f64>;
+
+    /// Closes the sockets with these indexes.
+    pub(crate) fn close_each(sockets: &Array, indexes: Vec<u32>, code: u16, reason: &str);
+
+    /// What [`attach`] or [`accept`] attached.
+    pub(crate) fn attachment(socket: &WebSocket) -> Option<String>;
+
+    pub(crate) fn attach(socket: &WebSocket, attachment: &str);
+
+    /// Sends to one socket, if it still takes it.
+    pub(crate) fn send(socket: &WebSocket, text: &str);
+
+    /// Closes a socket, or answers its close; codes that may not be sent are left out.
+    pub(crate) fn close(socket: &WebSocket, code: u16, reason: &str);
+
+    /// Another object of this class.
+    #[wasm_bindgen(catch)]
+    pub(crate) fn stub(env: &JsValue, namespace: &str, name: &str) -> Result<JsValue, JsValue>;
+
+    /// Asks several objects at once, each its own call with the same body: the text of each answer, or `null` for one that
+    /// failed or took longer than `limit` milliseconds.
+    pub(crate) fn ask(
+        stubs: Vec<JsValue>,
+        header: &str,
+        calls: Vec<String>,
+        body: Option<&str>,
+        limit: f64,
+    ) -> Promise;
+
+    /// A response; headers are names and values in turn.
+    pub(crate) fn respond(status: u16, body: Option<&str>, headers: Vec<String>) -> Response;
+
+    /// Writes a data point where the binding exists; never fails.
+    pub(crate) fn point(
+        env: &JsValue,
+        name: &str,
+        index: &str,
+        blobs: Vec<String>,
+        doubles: &[f64],
+    );
+}

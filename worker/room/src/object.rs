@@ -1,0 +1,200 @@
+//! One Durable Object: its runtime, its settings and its memory.
+
+use crate::{js, memory::Memory};
+use edge_broadcast_protocol::{
+    binding, call,
+    call::Call,
+    counters::Billed,
+    metric::Point,
+    peer,
+    refusal::Refusal,
+    registry::Registry,
+    room::Room,
+    settings::{Conflate, RoomSettings},
+};
+use std::cell::{RefCell, RefMut};
+use worker::{
+    Date, Env, State, console_log, js_sys::Array, wasm_bindgen::JsValue,
+    wasm_bindgen_futures::JsFuture,
+};
+
+/// The key under which a root stores its [`edge_broadcast_protocol::room::Record`].
+pub(crate) const ROOM_KEY: &str = "room";
+/// The key under which a root stores its [`Registry`].
+pub(crate) const SHARDS_KEY: &str = "shards";
+
+pub(crate) struct Object {
+    pub(crate) state: State,
+    pub(crate) env: Env,
+    /// `None` where the deployment gave none that can be read.
+    settings: Option<RoomSettings>,
+    development: bool,
+    memory: RefCell<Memory>,
+}
+
+impl Object {
+    /// Wakes an object up. Kept small: this runs before every first event.
+    pub(crate) fn new(state: State, env: Env) -> Self {
+        let settings = js::binding(&env, binding::SETTINGS)
+            .and_then(|text| serde_json::from_str::<RoomSettings>(&text).ok());
+        let development = js::binding(&env, binding::ENVIRONMENT).as_deref() == Some("development");
+        // It fails only for texts that are too long, and these are not.
+        let _ = js::answer_pings(state.as_raw(), peer::PING, peer::PONG);
+        let sockets = js::count(state.as_raw(), None, &JsValue::UNDEFINED);
+        let epoch = epoch();
+        let memory = Memory::new(
+            settings.as_ref().unwrap_or(&NONE),
+            &epoch,
+            sockets,
+            now_ms(),
+        );
+        Self {
+            state,
+            env,
+            settings,
+            development,
+            memory: RefCell::new(memory),
+        }
+    }
+
+    /// Notes that something has reached the object.
+    pub(crate) fn begin(&self, event: &str, billed: Billed) {
+        let mut memory = self.memory();
+        if memory.awake.woken_by.is_empty() {
+            event.clone_into(&mut memory.awake.woken_by);
+            memory.room.counters.wake_ups += 1;
+        }
+        memory.room.counters.month.count(billed, now_ms());
+    }
+
+    /// # Errors
+    /// 500 when there are no settings to serve with.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        self.settings.as_ref().map(|_| ()).ok_or(Refusal::new(
+            500,
+            "misconfigured",
+            "the room's binding `SETTINGS` is missing or is not what this version understands",
+        ))
+    }
+
+    pub(crate) fn settings(&self) -> &RoomSettings {
+        self.settings.as_ref().unwrap_or(&NONE)
+    }
+
+    /// The memory, until the end of the statement: never hold it across an `await`.
+    pub(crate) fn memory(&self) -> RefMut<'_, Memory> {
+        self.memory.borrow_mut()
+    }
+
+    /// Reads a root's record, once. While storage is read the runtime delivers no other event.
+    pub(crate) async fn load(&self) {
+        if self.memory().loaded {
+            return;
+        }
+        let keys = vec![ROOM_KEY.to_owned(), SHARDS_KEY.to_owned()];
+        let Ok(values) = JsFuture::from(js::load(self.state.as_raw(), keys)).await else {
+            return;
+        };
+        let values = Array::from(&values);
+        let mut memory = self.memory();
+        if memory.loaded {
+            return;
+        }
+        memory.loaded = true;
+        let before = memory.room.counters.clone();
+        let mut room = Room::restored(
+            self.settings(),
+            values.get(0).as_string().as_deref(),
+            &epoch(),
+        );
+        room.counters.wake_ups += before.wake_ups;
+        room.counters.month.count(Billed::Request, now_ms());
+        memory.room = room;
+        memory.registry = values
+            .get(1)
+            .as_string()
+            .and_then(|text| serde_json::from_str::<Registry>(&text).ok())
+            .unwrap_or_default();
+    }
+
+    /// Counts the open sockets, exactly.
+    pub(crate) fn count(&self) -> u32 {
+        let sockets = js::count(self.state.as_raw(), None, &JsValue::UNDEFINED);
+        self.memory().sockets = sockets;
+        sockets
+    }
+
+    /// Asks other objects, each its own call with the same body. `None` is one that failed or is late.
+    pub(crate) async fn ask(
+        &self,
+        calls: &[(String, Call)],
+        body: Option<&str>,
+    ) -> Vec<Option<String>> {
+        let mut stubs = Vec::new();
+        for (name, _) in calls {
+            let known = self.memory().stubs.get(name).cloned();
+            let stub = match known.map_or_else(|| js::stub(&self.env, binding::ROOM, name), Ok) {
+                Ok(stub) => stub,
+                Err(_) => return vec![None; calls.len()],
+            };
+            self.memory().stubs.insert(name.clone(), stub.clone());
+            stubs.push(stub);
+        }
+        let texts = calls.iter().map(|(_, call)| call.encode()).collect();
+        let limit_ms = call::SHARD_TIME_LIMIT_MS as f64;
+        let promise = js::ask(stubs, call::HEADER, texts, body, limit_ms);
+        let answers: Vec<Option<String>> = match JsFuture::from(promise).await {
+            Ok(answers) => Array::from(&answers)
+                .iter()
+                .map(|answer| answer.as_string())
+                .collect(),
+            Err(_) => vec![None; calls.len()],
+        };
+        for ((name, _), answer) in calls.iter().zip(&answers) {
+            if answer.is_none() {
+                // A stub that has failed once may be broken for good.
+                self.memory().stubs.remove(name);
+            }
+        }
+        answers
+    }
+
+    pub(crate) fn measure(&self, point: &Point) {
+        js::point(
+            &self.env,
+            binding::ANALYTICS,
+            &point.index,
+            point.blobs.to_vec(),
+            &point.doubles,
+        );
+    }
+
+    /// Logs where the environment is `development`. The text is not even made anywhere else.
+    pub(crate) fn debug(&self, text: impl FnOnce() -> String) {
+        if self.development {
+            console_log!("{}", text());
+        }
+    }
+}
+
+pub(crate) fn now_ms() -> u64 {
+    Date::now().as_millis()
+}
+
+fn epoch() -> String {
+    let mut random = js::random();
+    random.truncate(8);
+    random
+}
+
+/// Stands in where there are no settings; nothing is served with it.
+const NONE: RoomSettings = RoomSettings {
+    max_connections: 0,
+    max_shards: 0,
+    batch_window_ms: 0,
+    conflate: Conflate::Latest,
+    history: 0,
+    idle_timeout_ms: 0,
+    publish_rate: 0,
+    compression: false,
+};

@@ -1,0 +1,90 @@
+//! Root and shards: how a shard comes, what it is pushed, and how it goes.
+
+use crate::{deliver, object::Object, reply, save};
+use edge_broadcast_protocol::{
+    call::{Call, Joined},
+    place::Place,
+    refusal::Refusal,
+    registry,
+    stream::Push,
+};
+use std::rc::Rc;
+use worker::worker_sys::web_sys::Response;
+
+/// In a shard: makes sure that the root knows it before it gets a socket.
+///
+/// # Errors
+/// 503 when the root does not answer, or has as many shards as it may.
+pub(crate) async fn ensure_joined(object: &Rc<Object>, place: &Place) -> Result<(), Refusal> {
+    if object.memory().joined {
+        return Ok(());
+    }
+    let call = Call::Join {
+        name: place.name(),
+        region: place.region.clone(),
+    };
+    let answers = object.ask(&[(place.token.clone(), call)], None).await;
+    let joined = answers
+        .into_iter()
+        .flatten()
+        .next()
+        .and_then(|text| serde_json::from_str::<Joined>(&text).ok())
+        .ok_or_else(registry::room_full)?;
+    let mut memory = object.memory();
+    memory.joined = true;
+    memory.room.stream.adopt(joined.stream);
+    Ok(())
+}
+
+/// In a shard: tells the root that the last socket is gone.
+pub(crate) async fn say_goodbye(object: &Rc<Object>, token: &str, name: &str) {
+    object.memory().joined = false;
+    let call = Call::Leave {
+        name: name.to_owned(),
+    };
+    // If it is lost, the root learns at its next push.
+    object.ask(&[(token.to_owned(), call)], None).await;
+}
+
+/// In the root: a shard is about to get its first socket.
+pub(crate) async fn join(
+    object: &Rc<Object>,
+    name: &str,
+    region: &str,
+) -> Result<Response, Refusal> {
+    object.load().await;
+    let max_shards = object.settings().max_shards;
+    object.memory().registry.join(name, region, max_shards)?;
+    save::registry(object);
+    object.debug(|| format!("shard `{name}` joined"));
+    let mut stream = object.memory().room.stream.clone();
+    // Numbers that wait for their window are the root's business.
+    stream.assigned = stream.sent;
+    Ok(reply::json(&Joined { stream }))
+}
+
+/// In the root: a shard has lost its last socket.
+pub(crate) async fn leave(object: &Rc<Object>, name: &str) -> Result<Response, Refusal> {
+    object.load().await;
+    let known = object.memory().registry.leave(name);
+    if known {
+        save::registry(object);
+        object.debug(|| format!("shard `{name}` left"));
+    }
+    Ok(reply::json(&()))
+}
+
+/// In a shard: the root has updates.
+pub(crate) fn push(object: &Rc<Object>, body: &str) -> Result<Response, Refusal> {
+    let push: Push = serde_json::from_str(body).map_err(|_| {
+        Refusal::new(
+            400,
+            "invalid_push",
+            "the push is not what this version understands",
+        )
+    })?;
+    let history = object.settings().history;
+    let news = object.memory().room.stream.receive(push, history);
+    let (pushed, _) = deliver::send(object, &news);
+    Ok(reply::json(&pushed))
+}

@@ -1,0 +1,30 @@
+//! The latest value for clients that poll.
+
+use crate::{js, object::Object, reply};
+use edge_broadcast_protocol::{greeting, refusal::Refusal, stream::none_match};
+use std::rc::Rc;
+use worker::worker_sys::web_sys::Response;
+
+pub(crate) async fn snapshot(
+    object: &Rc<Object>,
+    token: &str,
+    if_none_match: Option<&str>,
+) -> Result<Response, Refusal> {
+    object.load().await;
+    let memory = object.memory();
+    let stream = &memory.room.stream;
+    let etag = stream.etag();
+    let headers = reply::flat([
+        ("content-type", "application/json"),
+        ("cache-control", "no-cache"),
+        ("etag", &etag),
+    ]);
+    if none_match(if_none_match, &etag) {
+        return Ok(js::respond(304, None, headers));
+    }
+    Ok(js::respond(
+        200,
+        Some(&greeting::snapshot(token, stream)),
+        headers,
+    ))
+}

@@ -1,0 +1,72 @@
+//! What a socket does after it was opened.
+
+use crate::{
+    js,
+    object::{Object, now_ms},
+    shard,
+};
+use edge_broadcast_protocol::{
+    metric::{Event, Point},
+    peer::{self, PONG, Peer, Reply},
+};
+use std::rc::Rc;
+use worker::{WebSocketIncomingMessage, worker_sys::web_sys::WebSocket};
+
+/// A frame that the runtime did not answer itself.
+pub(crate) fn message(object: &Object, socket: &WebSocket, message: &WebSocketIncomingMessage) {
+    let peer = peer(socket);
+    let max_bytes = peer
+        .as_ref()
+        .map_or(u32::MAX, |peer| peer.max_message_bytes);
+    let reply = match message {
+        WebSocketIncomingMessage::String(text) => peer::reply(Some(text), text.len(), max_bytes),
+        WebSocketIncomingMessage::Binary(bytes) => peer::reply(None, bytes.len(), max_bytes),
+    };
+    match reply {
+        Reply::Pong => {
+            js::send(socket, PONG);
+            if let Some(peer) = peer {
+                let peer = Peer {
+                    seen_ms: now_ms(),
+                    ..peer
+                };
+                js::attach(socket, &serde_json::to_string(&peer).unwrap_or_default());
+            }
+        }
+        Reply::Close(close) => {
+            object.debug(|| format!("closed a socket: {}", close.reason));
+            js::close(socket, close.code, close.reason);
+        }
+    }
+}
+
+/// A socket is gone.
+pub(crate) async fn closed(object: &Rc<Object>, socket: &WebSocket, code: u16) {
+    let sockets = {
+        let mut memory = object.memory();
+        memory.sockets = memory.sockets.saturating_sub(1);
+        memory.room.counters.disconnects += 1;
+        memory.sockets
+    };
+    let Some(peer) = peer(socket) else {
+        return;
+    };
+    object.debug(|| format!("`{}` lost a socket, now {sockets}", peer.name));
+    object.measure(
+        &Point::new(&peer.token, Event::Disconnect, &code.to_string())
+            .region(&peer.region)
+            .count(sockets),
+    );
+    // Few are left, so counting exactly is cheap; with many, the last one is not gone yet.
+    if peer.name != peer.token && sockets <= 8 {
+        let left = js::count(object.state.as_raw(), None, socket);
+        object.memory().sockets = left;
+        if left == 0 && object.memory().arriving == 0 {
+            shard::say_goodbye(object, &peer.token, &peer.name).await;
+        }
+    }
+}
+
+fn peer(socket: &WebSocket) -> Option<Peer> {
+    serde_json::from_str(&js::attachment(socket)?).ok()
+}
