@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use edge_broadcast::cli::Cli;
+use edge_broadcast::project::Problems;
 use edge_broadcast::{commands, interrupt};
 
 #[tokio::main]
@@ -20,7 +21,11 @@ async fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            match error.downcast_ref::<Problems>() {
+                // Drawn under its source lines, each with a heading of its own
+                Some(problems) => eprintln!("{problems}"),
+                None => eprintln!("error: {error:#}"),
+            }
             ExitCode::FAILURE
         }
     }

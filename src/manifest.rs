@@ -12,7 +12,7 @@ use crate::name::{
     SecretName, Span, SstName, Whole, WorkerName,
 };
 use crate::problem::Problem;
-use crate::secret::Source;
+use crate::secret::{NOT_A_SOURCE, Source};
 
 /// One environment as written.
 #[derive(Debug, Deserialize)]
@@ -251,6 +251,13 @@ pub fn parse(path: &str, source: &str) -> Result<Manifest, Problem> {
             Some(help) => format!("{message}\n{help}"),
             None => message.to_owned(),
         };
+        if message.starts_with(NOT_A_SOURCE) {
+            // Perhaps somebody pasted the value itself: its line is drawn, the text is not
+            let hidden = source[span.clone()].replace(|c: char| !c.is_whitespace(), "*");
+            let source = [&source[..span.start], &hidden, &source[span.end..]].concat();
+            let span = span.start..span.start + hidden.len();
+            return Problem::at(path, &source, span, &message);
+        }
         Problem::at(path, source, span, &message)
     })
 }

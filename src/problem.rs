@@ -85,7 +85,15 @@ mod tests {
             16..22,
             "`Glow` is wrong\nuse `glow`",
         );
-        insta::assert_snapshot!(problem, @"");
+        insta::assert_snapshot!(problem, @r#"
+error: `Glow` is wrong
+ --> environments/x.toml:2:8
+  |
+2 | name = "Glow"
+  |        ^^^^^^
+  |
+  = help: use `glow`
+"#);
         assert_eq!((problem.line, problem.column), (2, 8));
     }
 

@@ -5,6 +5,9 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+/// How the problem with a source that cannot be read begins.
+pub const NOT_A_SOURCE: &str = "this is not the source of a secret";
+
 /// Where a secret's value comes from, as a manifest writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -24,7 +27,9 @@ impl TryFrom<String> for Source {
                 Ok(Self::Env(name.to_owned()))
             }
             // The text may be a value that somebody pasted: it is not repeated.
-            _ => Err("this is not the source of a secret\nsay where the value comes from, never the value: `env:NAME` reads an environment variable".to_owned()),
+            _ => Err(format!(
+                "{NOT_A_SOURCE}\nsay where the value comes from, never the value: `env:NAME` reads an environment variable"
+            )),
         }
     }
 }

@@ -14,7 +14,15 @@ fn the_repositorys_manifests_are_good() {
 fn an_unknown_key_is_drawn_with_its_line_and_the_nearest_known_key() {
     let project = Project::with_staging("compatibility_date =", "compatibility_dat =");
     let printed = Run::new(["check"]).inside(&project).fails();
-    insta::assert_snapshot!(printed.stderr, @"");
+    insta::assert_snapshot!(printed.stderr, @r#"
+error: error: unknown field `compatibility_dat`, expected one of `name`, `compatibility_date`, `debug`, `observability`, `cpu_ms`, `code_update`
+ --> environments/staging.toml:5:1
+  |
+5 | compatibility_dat = "2026-10-01"
+  | ^^^^^^^^^^^^^^^^^
+  |
+  = help: did you mean `compatibility_date`?
+"#);
     assert_eq!(printed.stdout, "");
 }
 
@@ -22,21 +30,43 @@ fn an_unknown_key_is_drawn_with_its_line_and_the_nearest_known_key() {
 fn a_wrong_type_is_drawn_with_its_line() {
     let project = Project::with_staging("history = 64", "history = \"many\"");
     let printed = Run::new(["check"]).inside(&project).fails();
-    insta::assert_snapshot!(printed.stderr, @"");
+    insta::assert_snapshot!(printed.stderr, @r#"
+error: error: invalid type: string "many", expected i64
+  --> environments/staging.toml:19:11
+   |
+19 | history = "many"
+   |           ^^^^^^
+"#);
 }
 
 #[test]
 fn a_bad_host_is_drawn_with_its_line_and_what_to_write() {
     let project = Project::with_staging("broadcast-staging.glow.trade", "https://glow.trade/");
     let printed = Run::new(["check"]).inside(&project).fails();
-    insta::assert_snapshot!(printed.stderr, @"");
+    insta::assert_snapshot!(printed.stderr, @r#"
+error: error: `https://glow.trade/` is not a host name
+  --> environments/staging.toml:12:8
+   |
+12 | host = "https://glow.trade/"
+   |        ^^^^^^^^^^^^^^^^^^^^^
+   |
+   = help: write it in lower case without scheme, port or path, like `broadcast.glow.trade`
+"#);
 }
 
 #[test]
 fn a_bad_account_id_is_drawn_with_its_line_and_where_to_find_it() {
     let project = Project::with_staging("zone = ", "account_id = \"me@glow.trade\"\nzone = ");
     let printed = Run::new(["check"]).inside(&project).fails();
-    insta::assert_snapshot!(printed.stderr, @"");
+    insta::assert_snapshot!(printed.stderr, @r#"
+error: error: `me@glow.trade` is not a Cloudflare account id
+ --> environments/staging.toml:9:14
+  |
+9 | account_id = "me@glow.trade"
+  |              ^^^^^^^^^^^^^^^
+  |
+  = help: it has 32 hexadecimal digits: see Account details on the Workers page of the dashboard, or leave it out and set `CLOUDFLARE_ACCOUNT_ID`
+"#);
 }
 
 #[test]
@@ -46,14 +76,51 @@ fn problems_between_fields_are_all_reported_at_once() {
         "[[routes]]\nhost = \"broadcast-staging.glow.trade\"\n\n[[regions]]\nname = \"us\"\nhost = \"us.example.com\"\nlocation_hint = \"enam\"\n\n[secrets.API_KEY]\nsource = \"env:API_KEY\"\n\n[room]",
     );
     let printed = Run::new(["check"]).inside(&project).fails();
-    insta::assert_snapshot!(printed.stderr, @"");
+    insta::assert_snapshot!(printed.stderr, @r#"
+error: error: `broadcast-staging.glow.trade` is routed twice
+  --> environments/staging.toml:15:8
+   |
+15 | host = "broadcast-staging.glow.trade"
+   |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = help: remove one of the two: a host belongs to one route or one region
+
+error: `us.example.com` is not in the zone `glow.trade`
+  --> environments/staging.toml:19:8
+   |
+19 | host = "us.example.com"
+   |        ^^^^^^^^^^^^^^^^
+   |
+   = help: use a host that ends with `.glow.trade`, or change `cloudflare.zone`
+
+error: no worker reads a secret `API_KEY`
+  --> environments/staging.toml:22:10
+   |
+22 | [secrets.API_KEY]
+   |          ^^^^^^^
+   |
+   = help: use one of `WEBHOOK_SECRET`, `ADMIN_SECRET`
+"#);
 }
 
 #[test]
 fn json_has_every_problem_with_line_and_column() {
     let project = Project::with_staging("zone = \"glow.trade\"", "zone = \"glow.example\"");
     let printed = Run::new(["check", "--json"]).inside(&project).fails();
-    insta::assert_snapshot!(printed.stdout, @"");
+    insta::assert_snapshot!(printed.stdout, @r#"
+{
+  "environments": [],
+  "problems": [
+    {
+      "path": "environments/staging.toml",
+      "message": "`broadcast-staging.glow.trade` is not in the zone `glow.example`",
+      "help": "use a host that ends with `.glow.example`, or change `cloudflare.zone`",
+      "line": 12,
+      "column": 8
+    }
+  ]
+}
+"#);
 }
 
 #[test]

@@ -19,12 +19,6 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
     found
 }
 
-fn own_copy() -> Project {
-    let project = Project::with_all();
-    std::fs::remove_file(project.path().join("generated")).unwrap();
-    project
-}
-
 #[test]
 fn what_is_committed_is_what_the_manifests_describe() {
     let printed = Run::new(["generate", "--check"]).succeeds();
@@ -33,7 +27,7 @@ fn what_is_committed_is_what_the_manifests_describe() {
 
 #[test]
 fn two_runs_write_the_same_bytes_and_the_second_writes_nothing() {
-    let project = own_copy();
+    let project = Project::with_all();
     Run::new(["generate"]).inside(&project).succeeds();
     let first = files(&project.path().join("generated"));
     let printed = Run::new(["generate"]).inside(&project).succeeds();
@@ -47,19 +41,29 @@ fn two_runs_write_the_same_bytes_and_the_second_writes_nothing() {
 
 #[test]
 fn a_stale_file_is_shown_as_a_diff_with_exit_code_1() {
-    let project = own_copy();
+    let project = Project::with_all();
     Run::new(["generate"]).inside(&project).succeeds();
     let path = "generated/staging/routes.toml";
     let text = std::fs::read_to_string(project.path().join(path)).unwrap();
     project.write(path, &text.replace("broadcast-staging", "broadcast-stage"));
     let printed = Run::new(["generate", "--check"]).inside(&project).fails();
-    insta::assert_snapshot!(printed.stdout, @"");
-    insta::assert_snapshot!(printed.stderr, @"");
+    insta::assert_snapshot!(printed.stdout, @r#"
+--- a/generated/staging/routes.toml
++++ b/generated/staging/routes.toml
+@@ -1,5 +1,5 @@
+ # Generated from environments/staging.toml. The routes alone, for review or for pasting into another wrangler.toml.
+ 
+ [[routes]]
+-pattern = "broadcast-stage.glow.trade/*"
++pattern = "broadcast-staging.glow.trade/*"
+ zone_name = "glow.trade"
+"#);
+    insta::assert_snapshot!(printed.stderr, @"error: the generated files are stale: `generated/staging/routes.toml`; run `edge-broadcast generate`, delete what no manifest asks for, and commit the result");
 }
 
 #[test]
 fn a_file_that_no_manifest_asks_for_is_named_and_left_alone() {
-    let project = own_copy();
+    let project = Project::with_all();
     Run::new(["generate"]).inside(&project).succeeds();
     std::fs::remove_file(project.path().join("environments/staging.toml")).unwrap();
     let printed = Run::new(["generate"]).inside(&project).succeeds();
@@ -78,7 +82,7 @@ fn a_file_that_no_manifest_asks_for_is_named_and_left_alone() {
 
 #[test]
 fn nothing_is_written_when_one_manifest_is_wrong() {
-    let project = own_copy();
+    let project = Project::with_all();
     project.write("environments/staging.toml", "[worker]\n");
     Run::new(["generate", "production"])
         .inside(&project)

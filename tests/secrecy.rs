@@ -53,7 +53,6 @@ fn no_command_prints_a_secret_on_success_or_on_failure() {
 #[test]
 fn no_generated_file_holds_a_secret() {
     let project = Project::with_all();
-    std::fs::remove_file(project.path().join("generated")).unwrap();
     Run::new(["generate"])
         .inside(&project)
         .env("WEBHOOK_SECRET", MARKER)

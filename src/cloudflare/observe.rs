@@ -358,9 +358,21 @@ impl Cloudflare {
         struct Sandbox {
             ingress: std::net::SocketAddr,
         }
-        Ok(self
-            .find::<Sandbox>("/sandbox")
-            .await?
-            .map(|sandbox| sandbox.ingress))
+        let answer = match self.raw("/sandbox").await {
+            Ok(answer) => answer,
+            Err(error)
+                if error
+                    .downcast_ref()
+                    .is_some_and(super::error::ApiError::is_absent) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let sandbox: Sandbox = answer
+            .json()
+            .await
+            .context("reading the sandbox's ingress")?;
+        Ok(Some(sandbox.ingress))
     }
 }

@@ -47,6 +47,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         Remote::from_env(&environment).await?
     };
+    super::generate::refresh(context)?;
     let bundles = super::build::ensure(context).await?;
     let desired = Desired::new(
         &environment,

@@ -71,6 +71,17 @@ pub fn run(context: &Context, args: &Generate) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Brings all generated files up to date, as a part of a longer command.
+pub(super) fn refresh(context: &Context) -> anyhow::Result<()> {
+    let artifacts = template::render(&context.project.environments(&[])?)?;
+    for path in artifact::write(&context.project.root, &artifacts)? {
+        context
+            .progress
+            .say(&format!("wrote {path}, which was stale: commit it"));
+    }
+    Ok(())
+}
+
 fn check(
     root: &std::path::Path,
     artifacts: &[Artifact],

@@ -125,7 +125,6 @@ impl Project {
             "src",
             "templates",
             "worker",
-            "generated",
             "target",
             ".edge-broadcast",
         ] {
