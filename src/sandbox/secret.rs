@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::binding::Binding;
 use super::deployment::everybody;
 use super::error::{ApiError, conflict, invalid, refuse};
+use super::inheritance::{Missing, resolve};
 use super::script::Script;
 use super::stamp::Stamp;
 use super::value::SecretValue;
@@ -63,6 +64,32 @@ pub(super) fn change(
     Ok(())
 }
 
+/// Replaces all bindings in one version and deploys it: `PATCH …/settings`, which older wranglers use for `secret bulk`. A binding
+/// with nothing but a name and a type stays what it is.
+pub(super) fn rebind(script: &mut Script, given: &[Value], stamp: &Stamp) -> Result<(), ApiError> {
+    check_latest_is_deployed(script)?;
+    let bare = |value: &Value| value.as_object().is_some_and(|object| object.len() == 2);
+    let given: Vec<Value> = given
+        .iter()
+        .map(|value| {
+            if bare(value) {
+                json!({"type": "inherit", "name": value["name"]})
+            } else {
+                value.clone()
+            }
+        })
+        .collect();
+    let environment = resolve(&given, Some(&[]), Some(script), Missing::Refused)?;
+    let mut version = changed(script, Vec::new(), "secret", Map::new(), stamp)?;
+    version.bindings = environment.bindings;
+    version.secrets = environment.secrets;
+    script
+        .deployments
+        .insert(0, everybody(&version.id, "secret", stamp));
+    script.versions.push(version);
+    Ok(())
+}
+
 /// Applies changes in one version that is not deployed: `PATCH workers/S/versions/latest`.
 pub(super) fn stage(
     script: &mut Script,
@@ -70,7 +97,7 @@ pub(super) fn stage(
     annotations: Map<String, Value>,
     stamp: &Stamp,
 ) -> Result<(), ApiError> {
-    let version = changed(script, changes, "version_upload", annotations, stamp)?;
+    let version = changed(script, changes, "secret", annotations, stamp)?;
     script.versions.push(version);
     Ok(())
 }
