@@ -54,7 +54,7 @@ pub(super) fn change(
     changes: Vec<(String, Change)>,
     stamp: &Stamp,
 ) -> Result<(), ApiError> {
-    check_latest_is_deployed(script)?;
+    check_latest_is_deployed(script, if changes.len() == 1 { 10215 } else { 10214 })?;
     let version = changed(script, changes, "secret", Map::new(), stamp)?;
     script
         .deployments
@@ -67,7 +67,7 @@ pub(super) fn change(
 /// Replaces all bindings in one version and deploys it: `PATCH …/settings`, which older wranglers use for `secret bulk`. A binding
 /// with nothing but a name and a type stays what it is.
 pub(super) fn rebind(script: &mut Script, given: &[Value], stamp: &Stamp) -> Result<(), ApiError> {
-    check_latest_is_deployed(script)?;
+    check_latest_is_deployed(script, 10214)?;
     let bare = |value: &Value| value.as_object().is_some_and(|object| object.len() == 2);
     let given: Vec<Value> = given
         .iter()
@@ -102,8 +102,9 @@ pub(super) fn stage(
     Ok(())
 }
 
-/// A secret may only be edited in place when all traffic has the latest code: otherwise the edit would deploy something else too.
-fn check_latest_is_deployed(script: &Script) -> Result<(), ApiError> {
+/// Bindings may only be edited in place when all traffic has the latest code: otherwise the edit would deploy something else too.
+/// Cloudflare has a code for single secrets (10215) and one for several bindings at once (10214); wrangler treats them alike.
+fn check_latest_is_deployed(script: &Script, code: u32) -> Result<(), ApiError> {
     let latest = script
         .latest()
         .map(|version| version.id.as_str())
@@ -114,13 +115,9 @@ fn check_latest_is_deployed(script: &Script) -> Result<(), ApiError> {
         .map_or(&[][..], |current| &current.versions);
     match shares {
         [only] if only.version_id == latest => Ok(()),
-        shares if shares.iter().any(|share| share.version_id == latest) => Err(conflict(
-            10214,
-            "secret edit failed: a gradual deployment is running; finish it or roll it back first",
-        )),
         _ => Err(conflict(
-            10215,
-            "secret edit failed: the latest version of the Worker isn't deployed; deploy it or roll it back first",
+            code,
+            "edit failed: the latest version of the Worker isn't deployed to all traffic; deploy it or roll it back first",
         )),
     }
 }
