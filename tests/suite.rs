@@ -8,6 +8,7 @@ mod generate;
 mod npm;
 mod readme;
 mod refusals;
+mod sandbox;
 mod sandbox_command;
 mod secrecy;
 mod wrangler;

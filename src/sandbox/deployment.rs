@@ -99,9 +99,8 @@ pub(super) fn create(
             ));
         }
     }
-    if secrets == Secrets::Guarded && brings_back_old_secrets(script, &request.versions) {
-        let message = "a secret has changed since this version was deployed; repeat with `?force=true` to go back anyway";
-        return Err(invalid(10220, message));
+    if secrets == Secrets::Guarded {
+        check_secrets(script, &request.versions)?;
     }
     let deployment = made(
         request.versions,
@@ -168,18 +167,36 @@ fn check_shares(request: &Request) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Going back to a version that is not running and whose secrets are not those of the newest running version.
-fn brings_back_old_secrets(script: &Script, shares: &[Share]) -> bool {
+/// 10220 for going back to a version that is not running and whose secrets are not those of the newest running version. Wrangler
+/// shows what follows `The following secrets have changed:`.
+fn check_secrets(script: &Script, shares: &[Share]) -> Result<(), ApiError> {
     let running = script.running();
     let Some(newest) = running.iter().max_by_key(|version| version.number) else {
-        return false;
+        return Ok(());
     };
-    shares
+    let wanted = shares
         .iter()
-        .filter_map(|share| script.version(&share.version_id))
-        .any(|version| {
-            version.number < newest.number
-                && version.secrets != newest.secrets
-                && !running.iter().any(|other| other.id == version.id)
+        .filter_map(|share| script.version(&share.version_id));
+    let older = wanted.filter(|version| {
+        version.number < newest.number && !running.iter().any(|other| other.id == version.id)
+    });
+    let mut changed: Vec<&str> = older
+        .flat_map(|version| {
+            let names = version.secrets.keys().chain(newest.secrets.keys());
+            names.filter(|name| version.secrets.get(*name) != newest.secrets.get(*name))
         })
+        .map(String::as_str)
+        .collect();
+    changed.sort_unstable();
+    changed.dedup();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let names = changed.join(", ");
+    Err(invalid(
+        10220,
+        format!(
+            "repeat with `?force=true` to go back anyway. The following secrets have changed: {names}"
+        ),
+    ))
 }

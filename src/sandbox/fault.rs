@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 /// A fault and the call it waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Fault {
     /// Which of the coming matching calls, counted from 1.
     #[serde(default = "one")]
@@ -71,7 +70,7 @@ pub(super) fn meet(faults: &mut Vec<Fault>, method: &str, path: &str) -> Option<
         if fault.nth > 1 {
             fault.nth -= 1;
         } else if met.is_none() {
-            fault.times -= 1;
+            fault.times = fault.times.saturating_sub(1);
             met = Some(fault.kind);
         }
     }

@@ -31,7 +31,7 @@ pub(super) struct Environment {
 /// Resolves an upload's bindings against the versions that are there.
 pub(super) fn resolve(
     given: &[Value],
-    keep: &[String],
+    keep: Option<&[String]>,
     script: Option<&Script>,
     missing: Missing,
 ) -> Result<Environment, ApiError> {
@@ -67,7 +67,14 @@ pub(super) fn resolve(
         });
     }
     check_names(&environment.bindings)?;
-    keep_others(&mut environment, keep, script);
+    match keep {
+        Some(kinds) => keep_others(&mut environment, kinds, script),
+        // An upload that says nothing about secrets at all leaves them: `wrangler deploy` up to 4.86 relies on it
+        None if environment.secrets.is_empty() => {
+            keep_others(&mut environment, &["secret_text".to_owned()], script);
+        }
+        None => {}
+    }
     Ok(environment)
 }
 

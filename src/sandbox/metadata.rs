@@ -27,7 +27,7 @@ pub(super) struct Metadata {
     /// The declarative form of the same: class → `{type, storage}`.
     pub exports: Option<Map<String, Value>>,
     /// Types of bindings that are taken over from the latest version when this upload does not name them.
-    pub keep_bindings: Vec<String>,
+    pub keep_bindings: Option<Vec<String>>,
     /// Free text for people.
     pub annotations: Map<String, Value>,
     /// Script setting.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::binding::Binding;
 use super::deployment::everybody;
 use super::error::{ApiError, conflict, invalid, refuse};
+use super::inheritance::{Missing, resolve};
 use super::script::Script;
 use super::stamp::Stamp;
 use super::value::SecretValue;
@@ -53,13 +54,39 @@ pub(super) fn change(
     changes: Vec<(String, Change)>,
     stamp: &Stamp,
 ) -> Result<(), ApiError> {
-    check_latest_is_deployed(script)?;
+    check_latest_is_deployed(script, if changes.len() == 1 { 10215 } else { 10214 })?;
     let version = changed(script, changes, "secret", Map::new(), stamp)?;
     script
         .deployments
         .insert(0, everybody(&version.id, "secret", stamp));
     script.versions.push(version);
     script.modified_on.clone_from(&stamp.now);
+    Ok(())
+}
+
+/// Replaces all bindings in one version and deploys it: `PATCH …/settings`, which older wranglers use for `secret bulk`. A binding
+/// with nothing but a name and a type stays what it is.
+pub(super) fn rebind(script: &mut Script, given: &[Value], stamp: &Stamp) -> Result<(), ApiError> {
+    check_latest_is_deployed(script, 10214)?;
+    let bare = |value: &Value| value.as_object().is_some_and(|object| object.len() == 2);
+    let given: Vec<Value> = given
+        .iter()
+        .map(|value| {
+            if bare(value) {
+                json!({"type": "inherit", "name": value["name"]})
+            } else {
+                value.clone()
+            }
+        })
+        .collect();
+    let environment = resolve(&given, Some(&[]), Some(script), Missing::Refused)?;
+    let mut version = changed(script, Vec::new(), "secret", Map::new(), stamp)?;
+    version.bindings = environment.bindings;
+    version.secrets = environment.secrets;
+    script
+        .deployments
+        .insert(0, everybody(&version.id, "secret", stamp));
+    script.versions.push(version);
     Ok(())
 }
 
@@ -70,13 +97,14 @@ pub(super) fn stage(
     annotations: Map<String, Value>,
     stamp: &Stamp,
 ) -> Result<(), ApiError> {
-    let version = changed(script, changes, "version_upload", annotations, stamp)?;
+    let version = changed(script, changes, "secret", annotations, stamp)?;
     script.versions.push(version);
     Ok(())
 }
 
-/// A secret may only be edited in place when all traffic has the latest code: otherwise the edit would deploy something else too.
-fn check_latest_is_deployed(script: &Script) -> Result<(), ApiError> {
+/// Bindings may only be edited in place when all traffic has the latest code: otherwise the edit would deploy something else too.
+/// Cloudflare has a code for single secrets (10215) and one for several bindings at once (10214); wrangler treats them alike.
+fn check_latest_is_deployed(script: &Script, code: u32) -> Result<(), ApiError> {
     let latest = script
         .latest()
         .map(|version| version.id.as_str())
@@ -87,13 +115,9 @@ fn check_latest_is_deployed(script: &Script) -> Result<(), ApiError> {
         .map_or(&[][..], |current| &current.versions);
     match shares {
         [only] if only.version_id == latest => Ok(()),
-        shares if shares.iter().any(|share| share.version_id == latest) => Err(conflict(
-            10214,
-            "secret edit failed: a gradual deployment is running; finish it or roll it back first",
-        )),
         _ => Err(conflict(
-            10215,
-            "secret edit failed: the latest version of the Worker isn't deployed; deploy it or roll it back first",
+            code,
+            "edit failed: the latest version of the Worker isn't deployed to all traffic; deploy it or roll it back first",
         )),
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn put(
     let known = account.scripts.get(name);
     let environment = resolve(
         &upload.metadata.bindings,
-        &upload.metadata.keep_bindings,
+        upload.metadata.keep_bindings.as_deref(),
         known,
         missing,
     )?;
@@ -86,7 +86,7 @@ pub(super) fn add_version(
     }
     let environment = resolve(
         &upload.metadata.bindings,
-        &upload.metadata.keep_bindings,
+        upload.metadata.keep_bindings.as_deref(),
         Some(script),
         missing,
     )?;
@@ -103,7 +103,7 @@ pub(super) fn add_version(
         &account.namespaces,
         &upload.described,
     )?;
-    let version = version(script, upload, environment, "version_upload", stamp);
+    let version = version(script, upload, environment, "upload", stamp);
     if let Some(script) = account.scripts.get_mut(name) {
         script.versions.push(version);
     }

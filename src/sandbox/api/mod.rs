@@ -103,7 +103,8 @@ pub(super) fn router(context: Arc<Context>) -> Router {
         )
         .route("/{script}/domains/changeset", post(domains::changeset))
         .route("/{script}/domains/records", put(domains::replace))
-        .route("/{script}/schedules", get(scripts::schedules));
+        .route("/{script}/schedules", get(scripts::schedules))
+        .route("/{script}/references", get(scripts::references));
     let workers = Router::new()
         .nest("/scripts", scripts)
         .route(
@@ -123,6 +124,7 @@ pub(super) fn router(context: Arc<Context>) -> Router {
         )
         .route("/domains/records", get(domains::list))
         .route("/domains/records/{domain}", get(domains::get))
+        .route("/tails/by-consumer/{script}", get(scripts::nothing))
         .route("/durable_objects/namespaces", get(objects::namespaces))
         .route(
             "/durable_objects/namespaces/{namespace}/objects",
@@ -130,6 +132,10 @@ pub(super) fn router(context: Arc<Context>) -> Router {
         );
     let api = Router::new()
         .nest("/accounts/{account}/workers", workers)
+        .route(
+            "/accounts/{account}/storage/kv/namespaces",
+            get(scripts::nothing),
+        )
         .route("/zones", get(routes::zones))
         .route("/zones/{zone}", get(routes::zone))
         .route(

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Shared;
-use crate::sandbox::class::check_unbound;
+use crate::sandbox::class::{bound_by_others, check_unbound};
 use crate::sandbox::engine::internal;
 use crate::sandbox::envelope::{self, Answer, result};
 use crate::sandbox::error::{ApiError, no_version};
@@ -33,6 +33,38 @@ pub(super) async fn schedules(
 ) -> Answer {
     context.engine.state().script(&account, &script)?;
     result(json!({"schedules": []}))
+}
+
+/// What wrangler asks for before it deletes: which other Workers bind this one's classes or call it.
+pub(super) async fn references(
+    State(context): Shared,
+    Path((account, name)): Path<(String, String)>,
+) -> Answer {
+    let state = context.engine.state();
+    state.script(&account, &name)?;
+    let account = state.account(&account);
+    let objects = bound_by_others(&account, &name)
+        .into_iter()
+        .map(|(service, class)| {
+            let namespace = account
+                .namespaces
+                .iter()
+                .find(|known| known.script == name && known.class == class);
+            json!({
+                "service": service, "environment": "production",
+                "durable_object_namespace_id": namespace.map(|namespace| &namespace.id),
+                "durable_object_namespace_name": format!("{name}_{class}"),
+            })
+        });
+    let objects: Vec<_> = objects.collect();
+    result(
+        json!({"services": {"incoming": [], "outgoing": []}, "durable_objects": objects, "dispatch_outbounds": []}),
+    )
+}
+
+/// What an account of the sandbox never has: tail consumers, KV namespaces.
+pub(super) async fn nothing() -> Answer {
+    envelope::list(Vec::new())
 }
 
 #[derive(Deserialize)]

@@ -8,11 +8,12 @@ use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Shared, read};
+use super::{Shared, read, stamp};
 use crate::sandbox::engine::internal;
 use crate::sandbox::envelope::{Answer, result};
 use crate::sandbox::error::{ApiError, invalid};
 use crate::sandbox::script::{Script, Subdomain, settings};
+use crate::sandbox::secret;
 
 pub(super) async fn get(
     State(context): Shared,
@@ -33,7 +34,8 @@ pub(super) async fn get_script(
     result(json!(state.script(&account, &name)?.settings))
 }
 
-/// `PATCH …/settings` takes multipart with a `settings` part. The sandbox changes what is not versioned; the rest is refused.
+/// `PATCH …/settings` takes multipart with a `settings` part. The sandbox changes bindings and what is not versioned; the rest is
+/// refused.
 pub(super) async fn patch(
     State(context): Shared,
     Path((account, name)): Path<(String, String)>,
@@ -60,7 +62,10 @@ pub(super) async fn patch(
             .await
             .map_err(|error| internal(&error))?
     };
-    let patch: Value = read(&body)?;
+    let mut patch: Value = read(&body)?;
+    let bindings = patch
+        .as_object_mut()
+        .and_then(|patch| patch.remove("bindings"));
     let known = ["tags", "logpush", "observability", "tail_consumers"];
     let unknown = patch
         .as_object()
@@ -71,11 +76,22 @@ pub(super) async fn patch(
             format!("the sandbox cannot patch `{key}`; upload a version instead"),
         ));
     }
-    context
-        .engine
-        .change(move |state| merge(state.script_mut(&account, &name)?, &patch))
-        .await
-        .and_then(result)
+    let stamp = stamp(&headers);
+    let edit = move |state: &mut crate::sandbox::state::State| {
+        let script = state.script_mut(&account, &name)?;
+        if let Some(bindings) = bindings {
+            let bindings = bindings
+                .as_array()
+                .ok_or_else(|| invalid(10021, "`bindings` must be a list"))?;
+            secret::rebind(script, bindings, &stamp)?;
+        }
+        merge(script, &patch)?;
+        Ok(settings(
+            state.script(&account, &name)?,
+            &state.account(&account).namespaces,
+        ))
+    };
+    result(context.engine.change(edit).await?)
 }
 
 pub(super) async fn patch_script(
