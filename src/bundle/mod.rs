@@ -186,3 +186,76 @@ fn remove(directory: &Path) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A finished gateway bundle made of the inputs `one`.
+    fn published(root: &Path) -> (Bundle, Record) {
+        let worker = Worker::Gateway;
+        let modules: Vec<_> = module::MODULES
+            .iter()
+            .map(|&(name, content_type)| Module {
+                name,
+                content_type,
+                bytes: name.into(),
+            })
+            .collect();
+        let record = Record {
+            inputs: "one".to_owned(),
+            compiler: "rustc 1".to_owned(),
+            hash: module::hash(&modules),
+            size: Size::of(&modules).unwrap(),
+        };
+        publish(&worker.output(root), &modules, &record).unwrap();
+        (bundle(worker, modules, &record), record)
+    }
+
+    #[test]
+    fn a_published_bundle_is_found_by_the_inputs_it_was_made_of() {
+        let root = tempfile::tempdir().unwrap();
+        let published = published(root.path());
+        let find = |worker, inputs| find(root.path(), worker, inputs);
+        assert_eq!(find(Worker::Gateway, "one"), Some(published));
+        assert_eq!(find(Worker::Gateway, "two"), None);
+        assert_eq!(find(Worker::Room, "one"), None);
+    }
+
+    #[test]
+    fn a_bundle_that_somebody_changed_or_half_removed_does_not_count() {
+        let root = tempfile::tempdir().unwrap();
+        for file in ["index.js", "index_bg.wasm", "bundle.json"] {
+            let path = Worker::Gateway.output(root.path()).join(file);
+            published(root.path());
+            std::fs::write(&path, "changed").unwrap();
+            assert_eq!(find(root.path(), Worker::Gateway, "one"), None, "{file}");
+            published(root.path());
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(find(root.path(), Worker::Gateway, "one"), None, "{file}");
+        }
+    }
+
+    #[test]
+    fn publishing_leaves_nothing_of_what_was_there_before() {
+        let root = tempfile::tempdir().unwrap();
+        let output = Worker::Gateway.output(root.path());
+        std::fs::create_dir_all(&output).unwrap();
+        std::fs::write(output.join("old.js"), "").unwrap();
+        published(root.path());
+        let mut names: Vec<_> = std::fs::read_dir(&output)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["bundle.json", "index.js", "index_bg.wasm"]);
+    }
+
+    #[test]
+    fn the_tag_is_short_enough_for_a_version_at_cloudflare() {
+        let root = tempfile::tempdir().unwrap();
+        let (bundle, _) = published(root.path());
+        assert_eq!(bundle.tag().len(), 16);
+        assert!(bundle.hash.starts_with(bundle.tag()));
+    }
+}
