@@ -112,7 +112,15 @@ fn a_changed_limit_of_the_gateway_takes_the_code_lane_and_touches_no_socket() {
         .inside(&project)
         .against(&sandbox)
         .succeeds();
-    insta::assert_snapshot!(plan.stdout, @"");
+    insta::assert_snapshot!(plan.stdout, @r"
+staging: 1 step
+
+1. upload a version of `glow-broadcast-staging` and deploy it
+   lane: code
+   ~ binding SETTINGS.max_message_bytes: 16384 -> 8192
+
+socket impact: none
+");
     Run::new(["deploy", "staging"])
         .inside(&project)
         .against(&sandbox)

@@ -162,8 +162,8 @@ impl World {
 }
 
 pub(crate) fn options(state: Option<PathBuf>) -> Options {
-    let workerd = std::env::var_os("EDGE_BROADCAST_WORKERD")
-        .expect("`EDGE_BROADCAST_WORKERD` names the runtime's program");
+    let workerd =
+        edge_broadcast::toolchain::workerd(&edge_broadcast::progress::Progress::hidden()).unwrap();
     Options {
         workerd: workerd.into(),
         api_port: 0,
