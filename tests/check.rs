@@ -15,7 +15,7 @@ fn an_unknown_key_is_drawn_with_its_line_and_the_nearest_known_key() {
     let project = Project::with_staging("compatibility_date =", "compatibility_dat =");
     let printed = Run::new(["check"]).inside(&project).fails();
     insta::assert_snapshot!(printed.stderr, @r#"
-error: error: unknown field `compatibility_dat`, expected one of `name`, `compatibility_date`, `debug`, `observability`, `cpu_ms`, `code_update`
+error: unknown field `compatibility_dat`, expected one of `name`, `compatibility_date`, `debug`, `observability`, `cpu_ms`, `code_update`
  --> environments/staging.toml:5:1
   |
 5 | compatibility_dat = "2026-10-01"
@@ -31,7 +31,7 @@ fn a_wrong_type_is_drawn_with_its_line() {
     let project = Project::with_staging("history = 64", "history = \"many\"");
     let printed = Run::new(["check"]).inside(&project).fails();
     insta::assert_snapshot!(printed.stderr, @r#"
-error: error: invalid type: string "many", expected i64
+error: invalid type: string "many", expected i64
   --> environments/staging.toml:19:11
    |
 19 | history = "many"
@@ -44,7 +44,7 @@ fn a_bad_host_is_drawn_with_its_line_and_what_to_write() {
     let project = Project::with_staging("broadcast-staging.glow.trade", "https://glow.trade/");
     let printed = Run::new(["check"]).inside(&project).fails();
     insta::assert_snapshot!(printed.stderr, @r#"
-error: error: `https://glow.trade/` is not a host name
+error: `https://glow.trade/` is not a host name
   --> environments/staging.toml:12:8
    |
 12 | host = "https://glow.trade/"
@@ -59,7 +59,7 @@ fn a_bad_account_id_is_drawn_with_its_line_and_where_to_find_it() {
     let project = Project::with_staging("zone = ", "account_id = \"me@glow.trade\"\nzone = ");
     let printed = Run::new(["check"]).inside(&project).fails();
     insta::assert_snapshot!(printed.stderr, @r#"
-error: error: `me@glow.trade` is not a Cloudflare account id
+error: `me@glow.trade` is not a Cloudflare account id
  --> environments/staging.toml:9:14
   |
 9 | account_id = "me@glow.trade"
@@ -77,7 +77,7 @@ fn problems_between_fields_are_all_reported_at_once() {
     );
     let printed = Run::new(["check"]).inside(&project).fails();
     insta::assert_snapshot!(printed.stderr, @r#"
-error: error: `broadcast-staging.glow.trade` is routed twice
+error: `broadcast-staging.glow.trade` is routed twice
   --> environments/staging.toml:15:8
    |
 15 | host = "broadcast-staging.glow.trade"

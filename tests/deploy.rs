@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use edge_broadcast::site::{Handshake, next_frame};
 use serde_json::{Value, json};
 
@@ -212,11 +214,7 @@ async fn a_price_update_reaches_every_client_of_its_token_and_no_other() {
             assert_eq!(frame[key], *value, "{frame}");
         }
     }
-    let other = tokio::time::timeout(
-        std::time::Duration::from_millis(300),
-        next_frame(&mut sockets[2]),
-    )
-    .await;
+    let other = tokio::time::timeout(Duration::from_millis(300), next_frame(&mut sockets[2])).await;
     assert!(other.is_err(), "a client of another token got {other:?}");
 }
 
@@ -288,58 +286,49 @@ fn a_wrong_token_is_named_as_such_and_nothing_is_deployed() {
 #[test]
 fn ctrl_c_during_a_rehearsal_leaves_no_process() {
     built();
-    let marker = tempfile::tempdir().unwrap();
-    // The runtime's command line has the folder of its configuration in it
-    let child = Run::new(["deploy", "staging", "--sandbox"])
-        .env("TMPDIR", marker.path().to_str().unwrap())
+    let temporary = tempfile::tempdir().unwrap();
+    let mut child = Run::new(["deploy", "staging", "--sandbox"])
+        .env("TMPDIR", temporary.path().to_str().unwrap())
         .command()
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let mut child = child;
-    let running = || running_with(marker.path().to_str().unwrap());
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while running().is_empty() {
-        assert!(
-            std::time::Instant::now() < until,
-            "the runtime did not start"
-        );
+    let until = Instant::now() + Duration::from_secs(30);
+    let runtime = loop {
+        if let Some(runtime) = runtime_of(child.id()) {
+            break runtime;
+        }
+        assert!(Instant::now() < until, "the runtime did not start");
         assert!(
             child.try_wait().unwrap().is_none(),
             "the command ended before it could be interrupted"
         );
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    };
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
-    while !running().is_empty() {
-        assert!(
-            std::time::Instant::now() < until,
-            "still running: {:?}",
-            running()
-        );
-        std::thread::sleep(std::time::Duration::from_millis(5));
+    let until = Instant::now() + Duration::from_secs(5);
+    while std::fs::read_to_string(format!("/proc/{runtime}/stat"))
+        .is_ok_and(|stat| !stat.contains(") Z "))
+    {
+        assert!(Instant::now() < until, "the runtime is still there");
     }
     assert_eq!(
-        std::fs::read_dir(marker.path()).unwrap().count(),
+        std::fs::read_dir(temporary.path()).unwrap().count(),
         0,
         "temporary files were left"
     );
 }
 
-/// Command lines of running processes that mention `text`.
-fn running_with(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(line) = std::fs::read(entry.path().join("cmdline")) else {
-            continue;
-        };
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        if line.contains(text) {
-            found.push(line);
-        }
-    }
-    found
+/// The process id of the `workerd` that the process `parent` started.
+fn runtime_of(parent: u32) -> Option<u32> {
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .find_map(|entry| {
+            let id = entry.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            let after = stat.strip_prefix(&format!("{id} (workerd) "))?;
+            (after.split(' ').nth(1)? == parent.to_string()).then_some(id)
+        })
 }

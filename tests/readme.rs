@@ -1,6 +1,6 @@
 use std::process::{Command, Stdio};
 
-use crate::support::{Project, built, repository};
+use crate::support::{Project, Run, built, repository};
 
 /// The commands of the tour, as somebody would type them, but with the binary that is under test.
 fn tour() -> String {
@@ -28,6 +28,7 @@ fn every_command_of_the_tour_works() {
     built();
     let project = Project::with_all();
     std::fs::remove_file(project.path().join(".edge-broadcast")).unwrap();
+    Run::new(["generate"]).inside(&project).succeeds();
     let script = format!(
         "set -meuo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n{}",
         tour()
@@ -66,7 +67,7 @@ fn the_two_commands_are_the_documented_ones_and_ci_runs_the_second() {
 #[test]
 fn every_command_of_the_binary_is_in_the_readme_and_has_examples() {
     let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
-    let help = crate::support::Run::new(["--help"]).succeeds().stdout;
+    let help = Run::new(["--help"]).succeeds().stdout;
     let commands = help
         .split("Commands:\n")
         .nth(1)
@@ -84,9 +85,7 @@ fn every_command_of_the_binary_is_in_the_readme_and_has_examples() {
                 readme.contains(&format!("| `{command}")),
                 "`{command}` is not in the README"
             );
-            let help = crate::support::Run::new([command, "--help"])
-                .succeeds()
-                .stdout;
+            let help = Run::new([command, "--help"]).succeeds().stdout;
             assert!(
                 help.contains("Examples:\n"),
                 "`{command} --help` has no examples"
