@@ -209,7 +209,7 @@ async fn put<T: serde::de::DeserializeOwned>(
         .collect();
     let metadata = metadata(
         inputs.script(upload.role),
-        &bundle.main_module,
+        bundle.main_module,
         upload,
         &secrets,
     )

@@ -79,7 +79,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         confirm(&environment, &plan)?;
     }
     let (applied, result) = apply(&remote.cloudflare, &desired, &plan, &inputs, |step| {
-        context.progress.say(step)
+        context.progress.say(step);
     })
     .await;
     if let Err(error) = result {
