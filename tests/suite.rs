@@ -12,4 +12,5 @@ mod refusals;
 mod sandbox;
 mod sandbox_command;
 mod secrecy;
+mod toolchain;
 mod wrangler;

@@ -19,7 +19,7 @@ pub(super) fn result(value: impl Into<Value>) -> Answer {
 pub(super) fn list(values: Vec<Value>) -> Answer {
     let count = values.len();
     let body = json!({
-        "success": true, "errors": [], "messages": [], "result": values,
+        "success": true, "errors": [], "messages": [], "result": Value::Array(values),
         "result_info": {"page": 1, "per_page": count.max(20), "count": count, "total_count": count, "total_pages": 1, "cursor": ""},
     });
     Ok(Json(body).into_response())
