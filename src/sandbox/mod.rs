@@ -12,6 +12,7 @@ mod analytics;
 mod api;
 mod binding;
 mod bundle;
+mod capnp;
 mod class;
 mod config;
 mod deployment;
@@ -45,6 +46,7 @@ mod table;
 mod upload;
 mod value;
 mod version;
+mod worker;
 
 use std::fmt;
 use std::net::SocketAddr;
