@@ -103,3 +103,62 @@ fn frame(services: &str, sockets: &str) -> String {
          logging = (structuredLogging = true),\n);\n"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::deployment::{Request, Secrets, create};
+    use super::super::fixture::{room, room_with_two_versions};
+    use super::super::stamp::tests::fixed;
+    use super::*;
+    use serde_json::json;
+
+    fn analytics() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 1))
+    }
+
+    #[test]
+    fn a_secret_reaches_the_runtime_by_its_environment_only() {
+        let config = render(&room(), analytics());
+        assert!(!config.text.contains("marker"));
+        assert!(
+            config
+                .text
+                .contains(r#"(name = "SECRET", fromEnvironment = "SANDBOX_SECRET_0")"#)
+        );
+        assert_eq!(config.environment[0].1.expose(), "marker");
+        assert!(!format!("{config:?}").contains("marker"));
+    }
+
+    #[test]
+    fn only_the_version_with_the_greatest_share_holds_the_objects() {
+        let (mut state, first, second) = room_with_two_versions();
+        let split = |share: u32| -> Request {
+            serde_json::from_value(json!({"versions": [
+                {"version_id": second, "percentage": share}, {"version_id": first, "percentage": 100 - share},
+            ]}))
+            .unwrap()
+        };
+        for (share, primary) in [(10, &first), (90, &second)] {
+            let script = state.script_mut("a", "room").unwrap();
+            create(script, split(share), Secrets::Guarded, &fixed(3)).unwrap();
+            let text = render(&state, analytics()).text;
+            assert_eq!(text.matches("durableObjectStorage").count(), 1);
+            let target = format!(r#"className = "Room", serviceName = "a/room/{primary}""#);
+            assert_eq!(
+                text.matches(&target).count(),
+                2,
+                "both versions use the same objects: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn routes_and_settings_do_not_change_what_runs() {
+        let mut state = room();
+        let before = render(&state, analytics());
+        let script = state.script_mut("a", "room").unwrap();
+        script.settings.tags.push("tag".into());
+        script.subdomain.enabled = true;
+        assert!(render(&state, analytics()) == before);
+    }
+}

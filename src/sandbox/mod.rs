@@ -22,6 +22,8 @@ mod engine;
 mod envelope;
 mod error;
 mod fault;
+#[cfg(test)]
+mod fixture;
 mod gate;
 mod ingress;
 mod inheritance;
