@@ -22,7 +22,7 @@ impl fmt::Display for Plan {
             if let Step::Upload(Upload { lane, .. }) = step {
                 match lane {
                     Lane::Lifecycle { why, .. } => {
-                        write!(f, "\n   lane: lifecycle, because {why}")?
+                        write!(f, "\n   lane: lifecycle, because {why}")?;
                     }
                     Lane::Code { .. } => write!(f, "\n   lane: code")?,
                 }
