@@ -54,7 +54,7 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
     match (response.status(), request.parameter("errors")) {
         (101, _) => {
             request.debug(|| format!("connected a client to `{token}`"));
-            if response.headers().has(call::PLAIN).unwrap_or_default() {
+            if !settings.compression {
                 return Ok(js::uncompressed(&response));
             }
         }

@@ -82,7 +82,7 @@ export function uncompressed(response) {
   return new Response(null, {
     status: 101,
     webSocket: response.webSocket,
-    headers: { "sec-websocket-extensions": "" },
+    headers: { "sec-websocket-extensions": "none" },
   });
 }
 
@@ -146,7 +146,9 @@ extern "C" {
     /// The same response with more headers.
     pub(crate) fn amend(response: &Response, headers: Vec<String>) -> Response;
 
-    /// The same socket, without permessage-deflate: an empty value keeps the runtime from negotiating it.
+    /// The same socket, without permessage-deflate: the runtime negotiates it unless the response names an extension
+    /// that it does not know, which it then leaves out (an empty value does not count, and the headers of an object's own
+    /// 101 never reach the gateway).
     pub(crate) fn uncompressed(response: &Response) -> Response;
 
     /// A socket that is open for just long enough to say why it closes.

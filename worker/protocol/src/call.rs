@@ -10,9 +10,6 @@ use serde::{Deserialize, Serialize};
 pub const HEADER: &str = "x-edge-call";
 /// The response header of an object that is full: the index of the shard to try next.
 pub const NEXT: &str = "x-edge-next";
-/// The response header of an opened socket that must not be compressed. The hop from room to gateway loses what the room
-/// says in `Sec-WebSocket-Extensions`, so the gateway says it.
-pub const PLAIN: &str = "x-edge-plain";
 /// How long a root waits for a shard before it counts it as failed. A full object needs more than a second to write one
 /// frame to all its sockets.
 pub const SHARD_TIME_LIMIT_MS: u64 = 2000;

@@ -7,7 +7,7 @@ use crate::{
 };
 use edge_broadcast_protocol::{
     address,
-    call::{Connect, PLAIN},
+    call::Connect,
     greeting::greeting,
     metric::{Event, Point},
     peer::Peer,
@@ -70,7 +70,6 @@ fn full(object: &Object, call: &Connect) -> Result<Response, Refusal> {
 
 /// `None` when the runtime takes no more sockets.
 fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Response> {
-    let settings = object.settings();
     let name = call.place.name();
     let peer = Peer {
         id: js::random(),
@@ -94,14 +93,9 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
         memory.room.counters.connects += 1;
         (frames, memory.sockets)
     };
-    let headers = if settings.compression {
-        Vec::new()
-    } else {
-        reply::flat([(PLAIN, "1")])
-    };
     let attachment = serde_json::to_string(&peer).unwrap_or_default();
     let tags = tag.into_iter().collect();
-    let response = js::accept(object.state.as_raw(), tags, &attachment, frames, headers);
+    let response = js::accept(object.state.as_raw(), tags, &attachment, frames);
     if response.is_none() {
         object.count();
         return None;

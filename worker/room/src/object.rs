@@ -210,5 +210,4 @@ const NONE: RoomSettings = RoomSettings {
     history: 0,
     idle_timeout_ms: 0,
     publish_rate: 0,
-    compression: false,
 };
