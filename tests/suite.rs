@@ -4,11 +4,15 @@ mod support;
 
 mod build;
 mod check;
+mod conflicts;
 mod deploy;
+mod faults;
 mod generate;
 mod npm;
 mod readme;
 mod refusals;
+mod rollback;
+mod rollout;
 mod sandbox;
 mod sandbox_command;
 mod secrecy;
