@@ -15,6 +15,7 @@ mod rollback;
 mod rollout;
 mod sandbox;
 mod sandbox_command;
+mod sdk;
 mod secrecy;
 mod toolchain;
 mod wrangler;
