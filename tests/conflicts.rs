@@ -298,6 +298,9 @@ async fn ctrl_c_in_the_middle_tells_what_is_half_done_and_the_next_run_finishes(
             "{told}"
         );
     }
+    while api::call(&sandbox, "GET", "/sandbox/faults", None).await["result"] != json!([]) {
+        tokio::task::yield_now().await;
+    }
     crate::support::interrupt(&child);
     std::io::Read::read_to_string(&mut lines, &mut told).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{told}");

@@ -9,6 +9,7 @@ mod deploy;
 mod faults;
 mod generate;
 mod npm;
+mod pace;
 mod readme;
 mod refusals;
 mod rollback;

@@ -14,6 +14,18 @@ NEWER = {
 }
 TYPES = {"script": script_update_params.Metadata, "version": version_create_params.Metadata}
 
+
+
+def consume(value):
+    """Pydantic checks the items of an `Iterable` only when they are read."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            consume(inner)
+    elif not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
+        for inner in value:
+            consume(inner)
+
+
 kind = sys.argv[1]
 metadata = json.load(sys.stdin)
 known = set(TYPES[kind].__annotations__) | NEWER[kind]
@@ -22,7 +34,7 @@ if unknown:
     print("unknown keys: " + ", ".join(unknown))
     sys.exit()
 try:
-    TypeAdapter(TYPES[kind]).validate_python({key: value for key, value in metadata.items() if key not in NEWER[kind]})
+    consume(TypeAdapter(TYPES[kind]).validate_python({key: value for key, value in metadata.items() if key not in NEWER[kind]}))
     print("ok")
 except ValidationError as error:
     print("; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5]))
