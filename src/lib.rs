@@ -15,6 +15,7 @@ pub mod interrupt;
 pub mod invocation;
 pub mod manifest;
 pub mod name;
+pub mod occupancy;
 pub mod output;
 pub mod plan;
 pub mod problem;

@@ -72,9 +72,21 @@ impl Site {
 
     /// GETs `path`; the status and the body.
     pub async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        self.get_with(path, &[]).await
+    }
+
+    /// GETs `path` with further headers; the status and the body.
+    pub async fn get_with(
+        &self,
+        path: &str,
+        headers: &[(&str, String)],
+    ) -> anyhow::Result<(u16, String)> {
         let url = self.url(path);
-        let response = self
-            .versioned(self.http.get(&url))
+        let mut request = self.versioned(self.http.get(&url));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let response = request
             .send()
             .await
             .with_context(|| format!("asking `{url}`"))?;
