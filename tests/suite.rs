@@ -19,4 +19,5 @@ mod sandbox_command;
 mod sdk;
 mod secrecy;
 mod toolchain;
+mod typescript;
 mod wrangler;
