@@ -20,4 +20,5 @@ mod sdk;
 mod secrecy;
 mod toolchain;
 mod typescript;
+mod workers;
 mod wrangler;

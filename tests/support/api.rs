@@ -4,6 +4,10 @@ use serde_json::{Value, json};
 
 use super::{Sandbox, cryptography};
 
+/// A script of another project.
+const FOREIGN: &str =
+    "export class Theirs {} export default { fetch() { return new Response('foreign') } }";
+
 /// A call below `/client/v4`; the whole answer.
 pub(crate) async fn call(
     sandbox: &Sandbox,
@@ -83,6 +87,7 @@ pub(crate) async fn foreign_version(sandbox: &Sandbox, script: &str) -> String {
         "POST",
         &format!("workers/scripts/{script}/versions"),
         &metadata,
+        FOREIGN,
     )
     .await;
     answer["result"]["id"]
@@ -100,6 +105,7 @@ pub(crate) async fn foreign_script(sandbox: &Sandbox, script: &str) {
         "PUT",
         &format!("workers/scripts/{script}"),
         &metadata,
+        FOREIGN,
     )
     .await;
     assert_eq!(answer["success"], true, "{answer}");
@@ -118,19 +124,25 @@ pub(crate) async fn foreign_class(sandbox: &Sandbox, script: &str) {
         "PUT",
         &format!("workers/scripts/{script}"),
         &metadata,
+        FOREIGN,
     )
     .await;
     assert_eq!(answer["success"], true, "{answer}");
 }
 
-async fn upload(sandbox: &Sandbox, method: &str, rest: &str, metadata: &Value) -> Value {
+/// Uploads a script of one module; the whole answer.
+pub(crate) async fn upload(
+    sandbox: &Sandbox,
+    method: &str,
+    rest: &str,
+    metadata: &Value,
+    module: &'static str,
+) -> Value {
     cryptography();
-    let module = reqwest::multipart::Part::text(
-        "export class Theirs {} export default { fetch() { return new Response('foreign') } }",
-    )
-    .file_name("index.js")
-    .mime_str("application/javascript+module")
-    .unwrap();
+    let module = reqwest::multipart::Part::text(module)
+        .file_name("index.js")
+        .mime_str("application/javascript+module")
+        .unwrap();
     let form = reqwest::multipart::Form::new()
         .text("metadata", metadata.to_string())
         .part("index.js", module);

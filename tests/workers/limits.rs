@@ -1,0 +1,244 @@
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{Deployed, Opened};
+
+fn from(address: &str) -> [(&str, &str); 1] {
+    [("cf-connecting-ip", address)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn origins_are_exact_or_one_wildcard_label_and_programs_have_none() {
+    let deployed = Deployed::with(&[(
+        "allowed_origins = [\"https://app.glow.trade\",",
+        "allowed_origins = [\"https://app.glow.trade\", \"https://*.preview.glow.trade\",",
+    )]);
+    for good in [
+        "https://app.glow.trade",
+        "http://localhost:3000",
+        "https://x.preview.glow.trade",
+    ] {
+        deployed.client("/ws/SOL", &[("origin", good)]).await;
+    }
+    deployed.client("/ws/SOL", &[]).await;
+    for foreign in [
+        "https://evil.example",
+        "https://preview.glow.trade",
+        "http://app.glow.trade",
+        "null",
+        "https://app.glow.trade.evil.example",
+    ] {
+        assert_eq!(
+            deployed.refused("/ws/SOL", &[("origin", foreign)]).await,
+            "403 origin_not_allowed",
+            "{foreign}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_without_an_origin_is_refused_where_the_manifest_says_so() {
+    let deployed = Deployed::with(&[(
+        "require_signature = false",
+        "require_signature = false\nrequire_origin = true",
+    )]);
+    assert_eq!(
+        deployed.refused("/ws/SOL", &[]).await,
+        "403 origin_required"
+    );
+    deployed
+        .client("/ws/SOL", &[("origin", "https://app.glow.trade")])
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_may_hold_only_so_many_sockets_and_ipv6_counts_by_network() {
+    let deployed = Deployed::with(&[("connections_per_ip = 20", "connections_per_ip = 2")]);
+    let _one = deployed.client("/ws/SOL", &from("2001:db8:1:2::1")).await;
+    let two = deployed.client("/ws/SOL", &from("2001:db8:1:2::2")).await;
+    assert_eq!(
+        deployed
+            .refused("/ws/SOL", &from("2001:db8:1:2:ffff::3"))
+            .await,
+        "429 too_many_connections"
+    );
+    deployed.client("/ws/SOL", &from("2001:db8:1:3::1")).await;
+    deployed.client("/ws/BONK", &from("2001:db8:1:2::1")).await;
+    let Opened::Socket(told) = deployed
+        .open("/ws/SOL?errors=close", &from("2001:db8:1:2::4"))
+        .await
+    else {
+        panic!("refused")
+    };
+    assert_eq!(
+        told.hello["closed"],
+        "the socket was closed with 4029: too many connections from this address"
+    );
+    drop(two);
+    deployed
+        .until("/rooms/SOL", |room| room["sockets"] == 1)
+        .await;
+    deployed.client("/ws/SOL", &from("2001:db8:1:2::5")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_room_answers_503_and_says_so_as_a_close_code_on_request() {
+    let deployed = Deployed::with(&[
+        ("max_connections = 32000", "max_connections = 2"),
+        ("max_shards = 8", "max_shards = 1"),
+    ]);
+    let _held = (
+        deployed.client("/ws/SOL", &[]).await,
+        deployed.client("/ws/SOL", &[]).await,
+    );
+    assert_eq!(deployed.refused("/ws/SOL", &[]).await, "503 room_full");
+    let Opened::Socket(told) = deployed.open("/ws/SOL?errors=close", &[]).await else {
+        panic!("refused")
+    };
+    assert_eq!(
+        told.hello["closed"],
+        "the socket was closed with 4013: this room has no place left"
+    );
+    assert_eq!(deployed.publish("SOL", json!({})).await["sockets"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_may_not_send_closes_its_socket_with_advice() {
+    let deployed = Deployed::new();
+    for (message, code, reason) in [
+        (Message::text("hello"), 4001, "only pings are accepted"),
+        (Message::binary(vec![1_u8]), 4001, "only pings are accepted"),
+        (Message::text("x".repeat(20_000)), 4009, "message too large"),
+    ] {
+        let mut client = deployed.client("/ws/SOL", &[]).await;
+        client.socket.send(message).await.unwrap();
+        assert_eq!(client.closed().await, (code, reason.to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_peer_is_swept_during_broadcasts_and_a_pinging_one_is_not() {
+    let deployed = Deployed::with(&[("idle_timeout = \"90s\"", "idle_timeout = \"10s\"")]);
+    let mut dead = deployed.client("/ws/SOL", &[]).await;
+    let mut alive = deployed.client("/ws/SOL", &[]).await;
+    assert_eq!(
+        deployed.publish("SOL", json!({ "n": 1 })).await["sockets"],
+        2
+    );
+    dead.frame().await;
+    for _ in 0..4 {
+        alive
+            .socket
+            .send(Message::text(r#"{"type":"ping"}"#))
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    deployed.publish("SOL", json!({ "n": 2 })).await;
+    loop {
+        match edge_broadcast::site::next_frame(&mut dead.socket).await {
+            Ok(frame) => assert_eq!(frame["n"], 2),
+            Err(error) => {
+                assert_eq!(
+                    error.to_string(),
+                    "the socket was closed with 4008: no ping within the idle time"
+                );
+                break;
+            }
+        }
+    }
+    let room = deployed
+        .until("/rooms/SOL", |room| room["sockets"] == 1)
+        .await;
+    assert_eq!(room["sockets"], 1);
+    while alive.frame().await["n"] != 2 {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connects_and_publishes_above_their_rate_get_429_and_when_to_come_back() {
+    let deployed = Deployed::with(&[
+        (
+            "connect_rate = { limit = 100, period = 60 }",
+            "connect_rate = { limit = 2, period = 60 }",
+        ),
+        (
+            "broadcast_rate = { limit = 1000, period = 60 }",
+            "broadcast_rate = { limit = 2, period = 60 }",
+        ),
+    ]);
+    for _ in 0..2 {
+        deployed.client("/ws/SOL", &from("192.0.2.7")).await;
+        deployed.publish("SOL", json!({})).await;
+    }
+    assert_eq!(
+        deployed.refused("/ws/SOL", &from("192.0.2.7")).await,
+        "429 connect_rate"
+    );
+    deployed.client("/ws/SOL", &from("192.0.2.8")).await;
+    let answer = deployed.post("/broadcast/SOL", &[], "{}").await;
+    assert_eq!(
+        (answer.refusal().as_str(), answer.header("retry-after")),
+        ("429 broadcast_rate", Some("10"))
+    );
+    deployed.publish("BONK", json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_has_a_rate_of_its_own() {
+    let deployed = Deployed::with(&[
+        ("history = 64", "history = 64\npublish_rate = 3"),
+        ("batch_window = \"10ms\"", "batch_window = \"0\""),
+    ]);
+    let mut refused = None;
+    for _ in 0..8 {
+        let answer = deployed.post("/broadcast/SOL", &[], "{}").await;
+        if answer.status != 200 {
+            refused = Some((
+                answer.refusal(),
+                answer.header("retry-after").map(ToOwned::to_owned),
+            ));
+            break;
+        }
+    }
+    assert_eq!(
+        refused,
+        Some(("429 publish_rate".to_owned(), Some("1".to_owned())))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deflate_is_negotiated_only_where_the_manifest_allows_it() {
+    let offer = [("sec-websocket-extensions", "permessage-deflate")];
+    let off = Deployed::new();
+    assert_eq!(off.client("/ws/SOL", &offer).await.extensions, None);
+    Deployed::deploy(
+        &off.sandbox,
+        &[(
+            "require_signature = false",
+            "require_signature = false\ncompression = true",
+        )],
+    );
+    let answer = handshake(&off).await;
+    assert!(
+        answer.contains("sec-websocket-extensions: permessage-deflate"),
+        "{answer}"
+    );
+}
+
+/// The client library knows no extensions, so only the header of the handshake is looked at.
+async fn handshake(deployed: &Deployed) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(deployed.sandbox.ingress)
+        .await
+        .unwrap();
+    let request = "GET /ws/SOL HTTP/1.1\r\nHost: broadcast-staging.glow.trade\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 2048];
+    let read = stream.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]).to_lowercase();
+    assert!(answer.starts_with("http/1.1 101"), "{answer}");
+    answer
+}

@@ -1,0 +1,266 @@
+use serde_json::json;
+
+use super::{ADMIN, Deployed, SECRET};
+use crate::support::api;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_answers_only_its_methods_and_every_refusal_is_json_with_a_code() {
+    let deployed = Deployed::new();
+    for (method, path, refusal, allow) in [
+        ("GET", "/", "404 not_found", None),
+        ("GET", "/nope", "404 not_found", None),
+        ("POST", "/ws/SOL", "405 method_not_allowed", Some("GET")),
+        (
+            "GET",
+            "/broadcast/SOL",
+            "405 method_not_allowed",
+            Some("POST"),
+        ),
+        ("PUT", "/broadcast", "405 method_not_allowed", Some("POST")),
+        (
+            "POST",
+            "/health",
+            "405 method_not_allowed",
+            Some("GET, HEAD"),
+        ),
+        ("GET", "/ws/SOL", "426 upgrade_required", None),
+        ("GET", "/rooms/SOL", "401 missing_credentials", None),
+        ("GET", "/secrets/uses", "401 missing_credentials", None),
+        ("POST", "/broadcast/SOL", "401 missing_credentials", None),
+    ] {
+        let answer = deployed.send(method, path, &[], "").await;
+        assert_eq!(answer.refusal(), refusal, "{method} {path}");
+        assert_eq!(answer.header("allow"), allow, "{method} {path}");
+        assert!(
+            !answer.json()["error"]["message"]
+                .as_str()
+                .unwrap()
+                .is_empty()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_is_known_by_either_secret_slot_with_or_without_the_word_bearer() {
+    let deployed = Deployed::new();
+    let other = "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLXRlc3RzLTAwMDE=";
+    let path = api::of_account(
+        &deployed.sandbox,
+        "workers/scripts/glow-broadcast-staging/secrets",
+    );
+    let secret =
+        json!({ "name": "WEBHOOK_SECRET_ALTERNATE", "text": other, "type": "secret_text" });
+    assert_eq!(
+        api::call(&deployed.sandbox, "PUT", &path, Some(secret)).await["success"],
+        true
+    );
+    let with = async |value: &str| {
+        deployed
+            .post("/broadcast/SOL", &[("authorization", value)], "{}")
+            .await
+    };
+    for good in [
+        SECRET,
+        other,
+        &format!("Bearer {SECRET}"),
+        &format!("Bearer {other}"),
+    ] {
+        assert_eq!(with(good).await.status, 200);
+    }
+    for wrong in [
+        "x",
+        "Bearer x",
+        "Bearer ",
+        ADMIN,
+        &format!("{SECRET}x"),
+        &format!("Basic {SECRET}"),
+    ] {
+        let refusal = with(wrong).await.refusal();
+        assert!(
+            refusal == "403 wrong_credentials" || refusal == "401 missing_credentials",
+            "{refusal}"
+        );
+    }
+    let used = deployed
+        .until("/secrets/uses", |uses| {
+            uses["WEBHOOK_SECRET_ALTERNATE"]["uses"] == 2
+        })
+        .await;
+    assert!(
+        used["WEBHOOK_SECRET"]["uses"].as_u64().unwrap() >= 2,
+        "{used}"
+    );
+    assert!(
+        used["WEBHOOK_SECRET"]["last_used"].as_u64().unwrap() > 1_700_000_000_000,
+        "{used}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_no_update_is_refused_with_the_reason() {
+    let deployed = Deployed::new();
+    let post = async |headers: &[(&str, &str)], body: &[u8]| {
+        deployed
+            .post("/broadcast/SOL", headers, body.to_vec())
+            .await
+            .refusal()
+    };
+    for body in [
+        "",
+        "x",
+        "[]",
+        "\"a\"",
+        "null",
+        "{\"a\":",
+        "{\"slot\":\"x\"}",
+    ] {
+        let refusal = post(&[], body.as_bytes()).await;
+        assert!(
+            refusal == "400 invalid_json" || refusal == "400 invalid_update",
+            "`{body}`: {refusal}"
+        );
+    }
+    assert_eq!(post(&[], b"{\xff}").await, "400 invalid_json");
+    assert_eq!(
+        post(&[], br#"{"token":"BONK"}"#).await,
+        "400 token_mismatch"
+    );
+    assert_eq!(
+        post(&[("content-type", "text/plain")], b"{}").await,
+        "415 unsupported_media_type"
+    );
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(17_000));
+    assert_eq!(post(&[], large.as_bytes()).await, "413 too_large");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_array_is_published_item_by_item_and_a_bad_item_does_not_fail_the_rest() {
+    let deployed = Deployed::new();
+    let mut client = deployed.client("/ws/SOL", &[]).await;
+    let items = json!([{ "token": "SOL", "type": "A", "n": 1 }, { "token": "BONK", "n": 2 }, { "n": 3 }, 7, { "token": "../x" }]);
+    let first = deployed
+        .post(
+            "/broadcast",
+            &[("idempotency-key", "batch-1")],
+            items.to_string(),
+        )
+        .await
+        .json();
+    let statuses: Vec<_> = first["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| result["status"].clone())
+        .collect();
+    assert_eq!(statuses, [200, 200, 400, 400, 400]);
+    assert_eq!(first["results"][0]["sockets"], 1);
+    assert_eq!(first["results"][2]["error"]["code"], "missing_token");
+    assert_eq!(client.frame().await["n"], 1);
+    let again = deployed
+        .post(
+            "/broadcast",
+            &[("idempotency-key", "batch-1")],
+            items.to_string(),
+        )
+        .await
+        .json();
+    assert_eq!(again["results"][0]["duplicate"], true, "{again}");
+    client.hears_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_returns_the_first_receipt_and_reaches_nobody_twice() {
+    let deployed = Deployed::new();
+    let mut client = deployed.client("/ws/SOL", &[]).await;
+    for header in ["idempotency-key", "webhook-id"] {
+        let id = format!("id-of-{header}");
+        let first = deployed
+            .post("/broadcast/SOL", &[(header, &id)], "{\"n\":1}")
+            .await
+            .json();
+        let again = deployed
+            .post("/broadcast/SOL", &[(header, &id)], "{\"n\":1}")
+            .await
+            .json();
+        assert_eq!(
+            (&first["duplicate"], &again["duplicate"]),
+            (&json!(false), &json!(true))
+        );
+        for key in ["seq", "epoch", "sockets", "shards", "dropped"] {
+            assert_eq!(first[key], again[key], "{key}");
+        }
+        assert_eq!(client.frame().await["seq"], first["seq"]);
+        client.hears_nothing().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_of_an_older_slot_is_dropped_unless_it_is_forced() {
+    let deployed = Deployed::new();
+    let publish = async |path: &str, slot: u32| {
+        deployed
+            .post(
+                path,
+                &[],
+                json!({ "type": "PRICE_UPDATE", "slot": slot }).to_string(),
+            )
+            .await
+            .json()
+    };
+    let five = publish("/broadcast/SOL", 5).await;
+    assert_eq!(five["stale"], false);
+    let four = publish("/broadcast/SOL", 4).await;
+    assert_eq!((&four["stale"], &four["seq"]), (&json!(true), &five["seq"]));
+    assert_eq!(publish("/broadcast/SOL?force=1", 4).await["stale"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_receipt_has_every_documented_member() {
+    let deployed = Deployed::new();
+    let _client = deployed.client("/ws/SOL", &[]).await;
+    let receipt = deployed.publish("SOL", json!({ "type": "A" })).await;
+    let keys: Vec<&String> = receipt.as_object().unwrap().keys().collect();
+    let mut wanted = vec![
+        "seq",
+        "epoch",
+        "sockets",
+        "shards",
+        "dropped",
+        "duplicate",
+        "stale",
+        "batched",
+        "failed_shards",
+        "took_ms",
+    ];
+    wanted.sort_unstable();
+    assert_eq!(keys, wanted);
+    assert_eq!(
+        (&receipt["seq"], &receipt["sockets"], &receipt["shards"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_publishers_text_is_spliced_and_not_serialised_anew() {
+    use futures_util::StreamExt;
+    let deployed = Deployed::new();
+    let mut client = deployed.client("/ws/SOL", &[]).await;
+    let body = r#"{"type" : "A", "price": 1.10, "big": 12345678901234567890, "text": "\u00e9"}"#;
+    let receipt = deployed.post("/broadcast/SOL", &[], body).await.json();
+    let frame = client
+        .socket
+        .next()
+        .await
+        .unwrap()
+        .unwrap()
+        .into_text()
+        .unwrap();
+    let (start, _) = body.split_at(body.len() - 1);
+    assert_eq!(
+        frame.as_str(),
+        format!(
+            "{start},\"seq\":{},\"epoch\":{}}}",
+            receipt["seq"], receipt["epoch"]
+        )
+    );
+}
