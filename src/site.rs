@@ -11,6 +11,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use crate::secret::Value;
+
 /// An open WebSocket.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -58,10 +60,22 @@ impl Site {
 
     /// GETs `path`; the status and the body.
     pub async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        self.get_with(path, |request| request).await
+    }
+
+    /// GETs `path` with `credential` as its bearer token.
+    pub async fn get_as(&self, path: &str, credential: &Value) -> anyhow::Result<(u16, String)> {
+        self.get_with(path, |request| request.bearer_auth(credential.expose()))
+            .await
+    }
+
+    async fn get_with(
+        &self,
+        path: &str,
+        fill: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
+    ) -> anyhow::Result<(u16, String)> {
         let url = self.url(path);
-        let response = self
-            .http
-            .get(&url)
+        let response = fill(self.http.get(&url))
             .send()
             .await
             .with_context(|| format!("asking `{url}`"))?;

@@ -11,5 +11,6 @@ pub mod error;
 pub mod execute;
 pub mod metadata;
 pub mod observe;
+pub mod secrets;
 
 pub use client::Cloudflare;

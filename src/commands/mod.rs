@@ -6,6 +6,7 @@ pub mod deploy;
 pub mod generate;
 pub mod plan;
 pub mod sandbox;
+pub mod secrets;
 pub mod verify;
 
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Plan(args) => plan::run(&context, &args).await,
         Command::Deploy(args) => deploy::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
+        Command::Secrets(args) => secrets::run(&context, &args).await,
         Command::Sandbox(args) => sandbox::run(&context, &args).await,
     }
 }
