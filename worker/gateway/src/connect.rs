@@ -52,7 +52,12 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
     };
     let response = find_place(request, connect).await?;
     match (response.status(), request.parameter("errors")) {
-        (101, _) => request.debug(|| format!("connected a client to `{token}`")),
+        (101, _) => {
+            request.debug(|| format!("connected a client to `{token}`"));
+            if !settings.compression {
+                return Ok(js::uncompressed(&response));
+            }
+        }
         // A browser shows a page neither status nor body of a refused upgrade, but it does show close codes.
         (503, Some("close")) => return Ok(farewell(peer::FULL)),
         (429, Some("close")) => return Ok(farewell(peer::TOO_MANY)),

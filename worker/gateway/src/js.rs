@@ -78,6 +78,14 @@ export function amend(response, headers) {
   return copy;
 }
 
+export function uncompressed(response) {
+  return new Response(null, {
+    status: 101,
+    webSocket: response.webSocket,
+    headers: { "sec-websocket-extensions": "none" },
+  });
+}
+
 export function farewell(code, reason) {
   const pair = new WebSocketPair();
   pair[1].accept();
@@ -137,6 +145,11 @@ extern "C" {
 
     /// The same response with more headers.
     pub(crate) fn amend(response: &Response, headers: Vec<String>) -> Response;
+
+    /// The same socket, without permessage-deflate: the runtime negotiates it unless the response names an extension
+    /// that it does not know, which it then leaves out (an empty value does not count, and the headers of an object's own
+    /// 101 never reach the gateway).
+    pub(crate) fn uncompressed(response: &Response) -> Response;
 
     /// A socket that is open for just long enough to say why it closes.
     pub(crate) fn farewell(code: u16, reason: &str) -> Response;

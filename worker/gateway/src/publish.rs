@@ -27,6 +27,12 @@ struct Authentic {
     id: Option<String>,
 }
 
+/// What a publisher shows.
+enum Proof<'request> {
+    Bearer(Slot),
+    Signature(Claim<'request>),
+}
+
 /// Publishes one object.
 pub(crate) async fn publish(request: &Request, token: &Token) -> Result<Response, Refusal> {
     let max_bytes = request.config.settings.max_message_bytes;
@@ -87,29 +93,29 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
 async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Refusal> {
     let config = &request.config;
     let signature = request.header("webhook-signature");
+    let timestamp = request.header("webhook-timestamp");
     let id = request
         .header("webhook-id")
         .or_else(|| request.header("idempotency-key"));
-    let bearer = match &signature {
-        Some(_) => None,
-        None if config.settings.require_signature => {
-            return Err(Refusal::new(
-                401,
-                "signature_required",
-                "publishing needs a Standard Webhooks signature",
-            ));
-        }
-        // Before the body is read: whoever may not publish does not get to send us bytes.
-        None => Some(credential::bearer(
+    // Before the body is read: whoever may not publish does not get to send us bytes.
+    let proof = match &signature {
+        Some(signature) => Proof::Signature(Claim::of(
+            signature::Headers {
+                id: id.as_deref(),
+                timestamp: timestamp.as_deref(),
+                signature: Some(signature),
+            },
+            Date::now().as_millis(),
+        )?),
+        None if config.settings.require_signature => return Err(signature::required()),
+        None => Proof::Bearer(credential::bearer(
             request.header("authorization").as_deref(),
             &config.secrets,
         )?),
     };
-    if let Some(id) = &id
-        && !signature::is_id(id)
-    {
+    if id.as_deref().is_some_and(|id| !signature::is_id(id)) {
         return Err(Refusal::new(
-            if signature.is_some() { 401 } else { 400 },
+            400,
             "invalid_id",
             "an idempotency key has 1 to 256 visible ASCII characters",
         ));
@@ -126,27 +132,14 @@ async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Re
     if length.is_some_and(|length| length > u64::from(max_bytes)) {
         return Err(too_large);
     }
-    let timestamp = request.header("webhook-timestamp");
-    let claim = match signature.as_deref() {
-        Some(signature) => Some(Claim::of(
-            signature::Headers {
-                id: id.as_deref(),
-                timestamp: timestamp.as_deref(),
-                signature: Some(signature),
-            },
-            Date::now().as_millis(),
-        )?),
-        None => None,
-    };
     let raw = JsFuture::from(js::read(&request.raw, max_bytes))
         .await
         .map_err(|_| Refusal::new(400, "incomplete_body", "the body ended too soon"))?;
     let raw = js::bytes(raw).ok_or(too_large)?;
     let bytes = raw.to_vec();
-    let slot = match (claim, bearer) {
-        (Some(claim), _) => claim.verify(&bytes, &config.secrets)?,
-        (None, Some(slot)) => slot,
-        (None, None) => return Err(edge_broadcast_protocol::route::unknown()),
+    let slot = match proof {
+        Proof::Bearer(slot) => slot,
+        Proof::Signature(claim) => claim.verify(&bytes, &config.secrets)?,
     };
     uses::count(request, slot);
     let body = String::from_utf8(bytes)

@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 pub const HEADER: &str = "x-edge-call";
 /// The response header of an object that is full: the index of the shard to try next.
 pub const NEXT: &str = "x-edge-next";
-/// How long a root waits for a shard before it counts it as failed. Helius wants its answer within a second.
-pub const SHARD_TIME_LIMIT_MS: u64 = 800;
+/// How long a root waits for a shard before it counts it as failed. A full object needs more than a second to write one
+/// frame to all its sockets.
+pub const SHARD_TIME_LIMIT_MS: u64 = 2000;
 
 /// A request to an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "call", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Call {
     /// Gateway to root or shard: open a socket.
     Connect(Connect),
@@ -71,10 +72,10 @@ pub struct Publish {
     pub force: bool,
 }
 
-/// What a shard gets when it joins.
+/// What a shard gets when it wants to join: nothing when the room has as many objects as it may.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Joined {
-    pub stream: Stream,
+    pub stream: Option<Stream>,
 }
 
 /// What a shard says of a push.
@@ -139,7 +140,7 @@ mod tests {
         });
         assert_eq!(
             call.encode(),
-            r#"{"call":"publish","token":"SOL","slot":"alternate","id":"msg_1","force":false}"#
+            r#"{"publish":{"token":"SOL","slot":"alternate","id":"msg_1","force":false}}"#
         );
         assert_eq!(Call::decode(&call.encode()), Some(call));
     }

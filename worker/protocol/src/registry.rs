@@ -10,11 +10,18 @@ pub struct Shard {
     pub region: String,
     /// Sockets as of its last answer.
     pub sockets: u32,
+    /// Which of the root's joins this was.
+    #[serde(skip)]
+    joined: u64,
 }
 
 /// Shards by the name of their object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Registry(BTreeMap<String, Shard>);
+pub struct Registry {
+    shards: BTreeMap<String, Shard>,
+    #[serde(skip)]
+    joins: u64,
+}
 
 impl Registry {
     /// A shard is about to get its first socket. To join again changes nothing.
@@ -22,44 +29,59 @@ impl Registry {
     /// # Errors
     /// 503 when the room, its root included, already has `max_shards` objects.
     pub fn join(&mut self, name: &str, region: &str, max_shards: u32) -> Result<(), Refusal> {
-        if !self.0.contains_key(name) && self.0.len() + 1 >= max_shards as usize {
+        if !self.shards.contains_key(name) && self.shards.len() + 1 >= max_shards as usize {
             return Err(room_full());
         }
-        self.0.entry(name.to_owned()).or_default().region = region.to_owned();
+        self.joins += 1;
+        let shard = self.shards.entry(name.to_owned()).or_default();
+        region.clone_into(&mut shard.region);
+        shard.joined = self.joins;
         Ok(())
     }
 
     /// A shard has lost its last socket. Whether it was known.
     pub fn leave(&mut self, name: &str) -> bool {
-        self.0.remove(name).is_some()
+        self.shards.remove(name).is_some()
+    }
+
+    /// A shard said, in answer to a push, that it holds no sockets; it is forgotten unless it has joined again since
+    /// that push, which began when there had been `joins`. Whether it is.
+    pub fn forget(&mut self, name: &str, joins: u64) -> bool {
+        let known = self.shards.get(name);
+        known.is_some_and(|shard| shard.joined <= joins) && self.leave(name)
+    }
+
+    /// How often a shard has joined since this root woke up.
+    pub fn joins(&self) -> u64 {
+        self.joins
     }
 
     /// A shard has said how many sockets it holds.
     pub fn count(&mut self, name: &str, sockets: u32) {
-        if let Some(shard) = self.0.get_mut(name) {
+        if let Some(shard) = self.shards.get_mut(name) {
             shard.sockets = sockets;
         }
     }
 
     pub fn names(&self) -> Vec<String> {
-        self.0.keys().cloned().collect()
+        self.shards.keys().cloned().collect()
     }
 
     pub fn shards(&self) -> &BTreeMap<String, Shard> {
-        &self.0
+        &self.shards
     }
 
     /// Sockets of all shards, as of their last answers.
     pub fn sockets(&self) -> u32 {
-        self.0.values().map(|shard| shard.sockets).sum()
+        self.shards.values().map(|shard| shard.sockets).sum()
     }
 
     pub fn len(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.shards.len()).unwrap_or(u32::MAX)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.shards.is_empty()
     }
 }
 
@@ -92,6 +114,17 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_from_before_a_join_does_not_undo_it() {
+        let mut registry = Registry::default();
+        registry.join("a", "", 8).unwrap();
+        let joins = registry.joins();
+        registry.join("a", "", 8).unwrap();
+        assert!(!registry.forget("a", joins));
+        assert!(registry.forget("a", registry.joins()));
+        assert!(!registry.forget("a", registry.joins()));
+    }
+
+    #[test]
     fn sockets_are_counted_by_what_shards_say() {
         let mut registry = Registry::default();
         registry.join("a", "", 8).unwrap();
@@ -102,7 +135,7 @@ mod tests {
         assert_eq!((registry.sockets(), registry.len()), (7, 2));
         assert_eq!(
             serde_json::to_string(&registry).unwrap(),
-            r#"{"a":{"region":"","sockets":3},"b":{"region":"","sockets":4}}"#
+            r#"{"shards":{"a":{"region":"","sockets":3},"b":{"region":"","sockets":4}}}"#
         );
     }
 }

@@ -197,7 +197,6 @@ mod tests {
             history: 8,
             idle_timeout_ms: 90_000,
             publish_rate: 0,
-            compression: false,
         }
     }
 

@@ -16,6 +16,8 @@ pub struct GatewaySettings {
     pub connections_per_ip: u32,
     /// The largest publish body and the largest client frame, in bytes.
     pub max_message_bytes: u32,
+    /// Whether permessage-deflate may be negotiated.
+    pub compression: bool,
     /// Regions in the manifest's order; the first is also the fallback.
     pub regions: Vec<Region>,
 }
@@ -52,8 +54,6 @@ pub struct RoomSettings {
     pub idle_timeout_ms: u32,
     /// Updates per second that one room accepts, with a burst of the same size; 0 is no limit.
     pub publish_rate: u32,
-    /// Whether permessage-deflate may be negotiated.
-    pub compression: bool,
 }
 
 /// What a batch keeps of the updates that arrive within one window.
@@ -75,6 +75,7 @@ impl Default for GatewaySettings {
             require_signature: false,
             connections_per_ip: 0,
             max_message_bytes: 16_384,
+            compression: false,
             regions: Vec::new(),
         }
     }

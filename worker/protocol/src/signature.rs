@@ -127,6 +127,15 @@ fn entries(header: &str) -> impl Iterator<Item = Vec<u8>> {
         .filter_map(|encoded| STANDARD.decode(encoded).ok())
 }
 
+/// The answer to a bearer where signatures are required.
+pub const fn required() -> Refusal {
+    Refusal::new(
+        401,
+        "signature_required",
+        "publishing needs a Standard Webhooks signature",
+    )
+}
+
 const fn malformed() -> Refusal {
     Refusal::new(
         401,

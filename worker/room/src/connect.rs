@@ -18,15 +18,21 @@ use std::rc::Rc;
 use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 
 pub(crate) async fn connect(object: &Rc<Object>, call: Connect) -> Result<Response, Refusal> {
-    let settings = object.settings();
+    // Before the root is asked to take a shard that has no use for it.
     if is_full(object) {
-        object.memory().room.counters.refused_connects += 1;
-        let next = call.place.index + 1;
-        return if next < settings.max_shards {
-            Ok(reply::full(&registry::room_full(), next))
-        } else {
-            Err(registry::room_full())
-        };
+        return full(object, &call);
+    }
+    if call.place.is_root() {
+        object.load().await?;
+    } else {
+        object.memory().arriving += 1;
+        let joined = shard::ensure_joined(object, &call.place).await;
+        object.memory().arriving -= 1;
+        joined?;
+    }
+    // From here to the end nothing waits: the limits are exact, and the socket misses no update and gets none twice.
+    if is_full(object) {
+        return full(object, &call);
     }
     // The tag tells nothing about the address: nobody outside knows an object's id.
     let salt = object.state.id().to_string();
@@ -45,20 +51,25 @@ pub(crate) async fn connect(object: &Rc<Object>, call: Connect) -> Result<Respon
             "this address has too many connections to this room",
         ));
     }
-    if call.place.is_root() {
-        object.load().await;
-    } else {
-        object.memory().arriving += 1;
-        let joined = shard::ensure_joined(object, &call.place).await;
-        object.memory().arriving -= 1;
-        joined?;
+    match open(object, &call, tag) {
+        Some(response) => Ok(response),
+        None => full(object, &call),
     }
-    open(object, &call, tag).ok_or_else(registry::room_full)
 }
 
-/// From here to the end nothing waits, so the socket misses no update and gets none twice.
+/// This object has no place left; the next one may.
+fn full(object: &Object, call: &Connect) -> Result<Response, Refusal> {
+    object.memory().room.counters.refused_connects += 1;
+    let next = call.place.index + 1;
+    if next < object.settings().max_shards {
+        Ok(reply::full(&registry::room_full(), next))
+    } else {
+        Err(registry::room_full())
+    }
+}
+
+/// `None` when the runtime takes no more sockets.
 fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Response> {
-    let settings = object.settings();
     let name = call.place.name();
     let peer = Peer {
         id: js::random(),
@@ -82,15 +93,9 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
         memory.room.counters.connects += 1;
         (frames, memory.sockets)
     };
-    let headers = if settings.compression {
-        Vec::new()
-    } else {
-        // An empty value keeps the runtime from negotiating permessage-deflate.
-        reply::flat([("sec-websocket-extensions", "")])
-    };
     let attachment = serde_json::to_string(&peer).unwrap_or_default();
     let tags = tag.into_iter().collect();
-    let response = js::accept(object.state.as_raw(), tags, &attachment, frames, headers);
+    let response = js::accept(object.state.as_raw(), tags, &attachment, frames);
     if response.is_none() {
         object.count();
         return None;

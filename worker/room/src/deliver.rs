@@ -104,29 +104,17 @@ pub(crate) fn send(object: &Rc<Object>, updates: &[Update]) -> (Pushed, usize) {
 pub(crate) fn send_after(object: &Rc<Object>, token: &str, wait_ms: u64) {
     let (object, token) = (object.clone(), token.to_owned());
     spawn_local(async move {
-        // While this runs the object cannot hibernate; nothing runs unless something waits.
-        let mut wait_ms = wait_ms;
-        loop {
-            Delay::from(Duration::from_millis(wait_ms)).await;
-            let now_ms = now_ms();
-            let updates = {
-                let mut memory = object.memory();
-                memory
-                    .room
-                    .counters
-                    .month
-                    .count(Billed::Active(wait_ms), now_ms);
-                memory.room.window.close(now_ms)
-            };
-            if updates.is_empty() {
-                return;
-            }
+        // While this runs the object cannot hibernate; it runs only when something waits.
+        Delay::from(Duration::from_millis(wait_ms)).await;
+        let now_ms = now_ms();
+        let updates = {
+            let mut memory = object.memory();
+            let month = &mut memory.room.counters.month;
+            month.count(Billed::Active(wait_ms), now_ms);
+            memory.room.window.close(now_ms)
+        };
+        if !updates.is_empty() {
             deliver(&object, &token, updates).await;
-            // Updates that came while the shards were being served wait without a timer of their own.
-            if !object.memory().room.window.is_waiting() {
-                return;
-            }
-            wait_ms = u64::from(object.settings().batch_window_ms);
         }
     });
 }
@@ -137,6 +125,7 @@ async fn push_to(object: &Rc<Object>, names: &[String], push: &Push, delivery: &
         .iter()
         .map(|name| (name.clone(), Call::Push))
         .collect();
+    let joins = object.memory().registry.joins();
     let answers = object.ask(&calls, Some(&body)).await;
     let mut left = Vec::new();
     for (name, answer) in names.iter().zip(answers) {
@@ -154,11 +143,12 @@ async fn push_to(object: &Rc<Object>, names: &[String], push: &Push, delivery: &
     }
     let mut memory = object.memory();
     memory.room.counters.failed_shards += u64::from(delivery.failed_shards);
-    for name in &left {
-        memory.registry.leave(name);
+    let mut forgotten = false;
+    for name in left {
+        forgotten |= memory.registry.forget(name, joins);
     }
     drop(memory);
-    if !left.is_empty() {
+    if forgotten {
         save::registry(object);
     }
 }

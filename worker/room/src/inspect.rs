@@ -21,7 +21,7 @@ pub(crate) async fn inspect(
     if token != name {
         return Ok(reply::json(&this(object, region)));
     }
-    object.load().await;
+    object.load().await?;
     let registry = object.memory().registry.clone();
     let calls: Vec<(String, Call)> = registry
         .shards()

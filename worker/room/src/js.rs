@@ -41,7 +41,7 @@ export function count(state, tag, except) {
   return open;
 }
 
-export function accept(state, tags, attachment, frames, headers) {
+export function accept(state, tags, attachment, frames) {
   const pair = new WebSocketPair();
   try {
     state.acceptWebSocket(pair[1], tags);
@@ -50,9 +50,7 @@ export function accept(state, tags, attachment, frames, headers) {
   }
   pair[1].serializeAttachment(attachment);
   for (const frame of frames) pair[1].send(frame);
-  const response = new Response(null, { status: 101, webSocket: pair[0] });
-  for (let i = 0; i < headers.length; i += 2) response.headers.set(headers[i], headers[i + 1]);
-  return response;
+  return new Response(null, { status: 101, webSocket: pair[0] });
 }
 
 export function broadcast(state, text, turn) {
@@ -194,7 +192,6 @@ extern "C" {
         tags: Vec<String>,
         attachment: &str,
         frames: Vec<String>,
-        headers: Vec<String>,
     ) -> Option<Response>;
 
     /// Sends one frame to all open sockets, beginning with number `turn`: how many got it, how many failed.

@@ -20,6 +20,7 @@ mod uses;
 use edge_broadcast_protocol::{
     call::{self, Call},
     counters::Billed,
+    metric::{Event, Point},
     refusal::Refusal,
     route,
 };
@@ -46,7 +47,11 @@ impl DurableObject for BroadcastRoom {
     async fn fetch(&self, request: Request) -> Result<Response> {
         let answer = serve(&self.object, &request).await;
         Ok(answer
-            .unwrap_or_else(|refusal| reply::refusal(&refusal))
+            .unwrap_or_else(|refusal| {
+                let point = Point::new("", Event::Refusal, refusal.code);
+                self.object.measure(&point);
+                reply::refusal(&refusal)
+            })
             .into())
     }
 

@@ -87,18 +87,21 @@ impl Object {
     }
 
     /// Reads a root's record, once. While storage is read the runtime delivers no other event.
-    pub(crate) async fn load(&self) {
+    ///
+    /// # Errors
+    /// 503 when it cannot be read: to go on without it would mean to write over it.
+    pub(crate) async fn load(&self) -> Result<(), Refusal> {
         if self.memory().loaded {
-            return;
+            return Ok(());
         }
         let keys = vec![ROOM_KEY.to_owned(), SHARDS_KEY.to_owned()];
-        let Ok(values) = JsFuture::from(js::load(self.state.as_raw(), keys)).await else {
-            return;
-        };
+        let values = JsFuture::from(js::load(self.state.as_raw(), keys))
+            .await
+            .map_err(|_| unavailable())?;
         let values = Array::from(&values);
         let mut memory = self.memory();
         if memory.loaded {
-            return;
+            return Ok(());
         }
         memory.loaded = true;
         let before = memory.room.counters.clone();
@@ -115,6 +118,7 @@ impl Object {
             .as_string()
             .and_then(|text| serde_json::from_str::<Registry>(&text).ok())
             .unwrap_or_default();
+        Ok(())
     }
 
     /// Counts the open sockets, exactly.
@@ -177,6 +181,16 @@ impl Object {
     }
 }
 
+/// What is needed does not answer; it may do so soon.
+pub(crate) const fn unavailable() -> Refusal {
+    Refusal::new(
+        503,
+        "room_unavailable",
+        "the room does not answer right now",
+    )
+    .retry_after(1)
+}
+
 pub(crate) fn now_ms() -> u64 {
     Date::now().as_millis()
 }
@@ -196,5 +210,4 @@ const NONE: RoomSettings = RoomSettings {
     history: 0,
     idle_timeout_ms: 0,
     publish_rate: 0,
-    compression: false,
 };

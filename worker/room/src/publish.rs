@@ -19,7 +19,7 @@ pub(crate) async fn publish(
     let started_ms = now_ms();
     let head = update::head(body)?;
     update::check_token(&head, &call.token)?;
-    object.load().await;
+    object.load().await?;
     let outcome = object.memory().room.publish(call, head, body, started_ms)?;
     let receipt = match outcome {
         Outcome::Answer(receipt) => receipt,

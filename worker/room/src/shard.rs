@@ -1,6 +1,10 @@
 //! Root and shards: how a shard comes, what it is pushed, and how it goes.
 
-use crate::{deliver, object::Object, reply, save};
+use crate::{
+    deliver,
+    object::{Object, unavailable},
+    reply, save,
+};
 use edge_broadcast_protocol::{
     call::{Call, Joined},
     place::Place,
@@ -29,10 +33,11 @@ pub(crate) async fn ensure_joined(object: &Rc<Object>, place: &Place) -> Result<
         .flatten()
         .next()
         .and_then(|text| serde_json::from_str::<Joined>(&text).ok())
-        .ok_or_else(registry::room_full)?;
+        .ok_or(unavailable())?;
+    let stream = joined.stream.ok_or(registry::room_full())?;
     let mut memory = object.memory();
     memory.joined = true;
-    memory.room.stream.adopt(joined.stream);
+    memory.room.stream.adopt(stream);
     Ok(())
 }
 
@@ -52,20 +57,25 @@ pub(crate) async fn join(
     name: &str,
     region: &str,
 ) -> Result<Response, Refusal> {
-    object.load().await;
+    object.load().await?;
     let max_shards = object.settings().max_shards;
-    object.memory().registry.join(name, region, max_shards)?;
+    let placed = object.memory().registry.join(name, region, max_shards);
+    if placed.is_err() {
+        return Ok(reply::json(&Joined { stream: None }));
+    }
     save::registry(object);
     object.debug(|| format!("shard `{name}` joined"));
     let mut stream = object.memory().room.stream.clone();
     // Numbers that wait for their window are the root's business.
     stream.assigned = stream.sent;
-    Ok(reply::json(&Joined { stream }))
+    Ok(reply::json(&Joined {
+        stream: Some(stream),
+    }))
 }
 
 /// In the root: a shard has lost its last socket.
 pub(crate) async fn leave(object: &Rc<Object>, name: &str) -> Result<Response, Refusal> {
-    object.load().await;
+    object.load().await?;
     let known = object.memory().registry.leave(name);
     if known {
         save::registry(object);
@@ -86,5 +96,9 @@ pub(crate) fn push(object: &Rc<Object>, body: &str) -> Result<Response, Refusal>
     let history = object.settings().history;
     let news = object.memory().room.stream.receive(push, history);
     let (pushed, _) = deliver::send(object, &news);
+    if !pushed.stays {
+        // The root forgets this shard, so its next socket has to make it known again.
+        object.memory().joined = false;
+    }
     Ok(reply::json(&pushed))
 }

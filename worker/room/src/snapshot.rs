@@ -10,7 +10,7 @@ pub(crate) async fn snapshot(
     token: &str,
     if_none_match: Option<&str>,
 ) -> Result<Response, Refusal> {
-    object.load().await;
+    object.load().await?;
     let memory = object.memory();
     let stream = &memory.room.stream;
     let etag = stream.etag();
