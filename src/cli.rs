@@ -1,8 +1,11 @@
 //! The command line: what can be typed, and nothing else.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::plan::Rollout;
 
 /// Deploys the edge broadcast system from environment manifests, and proves that it works
 #[derive(Debug, Parser)]
@@ -54,6 +57,7 @@ Missing tools are installed into a cache folder outside the project; EDGE_BROADC
     #[command(after_help = "Examples:
   edge-broadcast plan staging
   edge-broadcast plan production --detailed-exitcode
+  edge-broadcast plan production --out plan.json && edge-broadcast deploy production --plan plan.json
 
 Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL. Sends nothing but GETs.")]
     Plan(Plan),
@@ -61,10 +65,23 @@ Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL. S
     #[command(after_help = "Examples:
   edge-broadcast deploy staging --sandbox    on this machine, with the real runtime
   WEBHOOK_SECRET=… edge-broadcast deploy staging
-  edge-broadcast deploy production --yes     in CI
+  edge-broadcast deploy production --yes --rollout 5,25,100
 
 Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL, and the secrets' sources.")]
     Deploy(Deploy),
+    /// Go back to the version before, or to a named one
+    #[command(after_help = "Examples:
+  edge-broadcast rollback staging
+  edge-broadcast rollback production --to 3034e9e7-b43c-45d5-8e9b-aaf38140952e --yes
+
+Both scripts go back to what belongs together. Refused across a Durable Object migration. Routes, domains and secrets stay
+as they are.")]
+    Rollback(Rollback),
+    /// Show what is live, of all environments on one screen
+    #[command(after_help = "Examples:
+  edge-broadcast status
+  edge-broadcast status production --json")]
+    Status(Environments),
     /// Prove that a deployed environment works
     #[command(after_help = "Examples:
   WEBHOOK_SECRET=… edge-broadcast verify staging
@@ -123,6 +140,12 @@ pub struct Plan {
     /// Exit 2 when something has to change
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Keep the plan, to apply exactly it later with `deploy --plan FILE`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Shares of the traffic that new versions get one after the other, as in `deploy`
+    #[arg(long, value_name = "PERCENTAGES", default_value = "100")]
+    pub rollout: Rollout,
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +155,15 @@ pub struct Deploy {
     /// Do not ask before changing a protected environment
     #[arg(long)]
     pub yes: bool,
+    /// Apply exactly this plan, which `plan --out FILE` kept; refused when the live state moved since
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sandbox", "rollout"])]
+    pub plan: Option<PathBuf>,
+    /// Shares of the traffic that new versions get one after the other, each checked: `5,25,100`
+    #[arg(long, value_name = "PERCENTAGES", default_value = "100")]
+    pub rollout: Rollout,
+    /// How long each share of a rollout is watched before it is checked
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub pause: Duration,
     /// Deploy to a stand-in for Cloudflare that lives as long as the command
     #[arg(long)]
     pub sandbox: bool,
@@ -237,6 +269,21 @@ pub struct RotateSecret {
     /// Do not ask before changing a protected environment
     #[arg(long)]
     pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollback {
+    #[command(flatten)]
+    pub environment: Environment,
+    /// The version to go back to [default: the one before]
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<String>,
+    /// Do not ask before changing a protected environment
+    #[arg(long)]
+    pub yes: bool,
+    /// Go back even if a secret changed since: the old value comes back with the old version
+    #[arg(long)]
+    pub accept_old_secrets: bool,
 }
 
 #[derive(Debug, Args)]

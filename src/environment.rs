@@ -394,6 +394,7 @@ fn meant(name: &EnvironmentName, manifest: Manifest) -> Environment {
                 .collect(),
             require_origin: access.require_origin,
             require_signature: access.require_signature,
+            compression: access.compression,
             connections_per_ip: access.connections_per_ip.map_or(20, Whole::get),
             max_message_bytes: access.max_message_bytes.map_or(16_384, Whole::get),
             regions: regions
@@ -418,7 +419,6 @@ fn meant(name: &EnvironmentName, manifest: Manifest) -> Environment {
             history: room.history.map_or(64, Whole::get),
             idle_timeout_ms: room.idle_timeout.map_or(90_000, |span| millis(span.get())),
             publish_rate: room.publish_rate.map_or(1000, Whole::get),
-            compression: room.compression.unwrap_or(false),
         },
         connect_rate: rate(access.connect_rate, 100, 60),
         broadcast_rate: rate(access.broadcast_rate, 1000, 60),

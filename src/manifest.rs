@@ -129,7 +129,6 @@ pub struct Room {
     pub history: Option<Whole<0, 10_000>>,
     pub idle_timeout: Option<Span<10_000, 3_600_000>>,
     pub publish_rate: Option<Whole<0, 100_000>>,
-    pub compression: Option<bool>,
 }
 
 /// `[access]`: who may connect and publish, and how much.
@@ -142,6 +141,8 @@ pub struct Access {
     pub require_origin: bool,
     #[serde(default)]
     pub require_signature: bool,
+    #[serde(default)]
+    pub compression: bool,
     pub connections_per_ip: Option<Whole<0, 32_768>>,
     pub connect_rate: Option<Rate>,
     pub broadcast_rate: Option<Rate>,

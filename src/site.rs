@@ -24,7 +24,12 @@ pub struct Site {
     host: String,
     via: Option<SocketAddr>,
     http: reqwest::Client,
+    /// The value of the version-override header.
+    version: Option<String>,
 }
+
+/// Chooses a version that has no traffic (docs: Workers, Gradual deployments, "Version overrides").
+const VERSION_OVERRIDES: &str = "cloudflare-workers-version-overrides";
 
 /// How a WebSocket handshake ended.
 pub enum Handshake {
@@ -47,7 +52,16 @@ impl Site {
             host: host.to_owned(),
             via,
             http,
+            version: None,
         })
+    }
+
+    /// The same hosts, answered by one version of `script` whatever its share of the traffic.
+    pub fn at_version(&self, script: &str, version: &str) -> Self {
+        Self {
+            version: Some(format!("{script}=\"{version}\"")),
+            ..self.clone()
+        }
     }
 
     /// The address of `path`, as a client writes it.
@@ -75,7 +89,7 @@ impl Site {
         fill: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
     ) -> anyhow::Result<(u16, String)> {
         let url = self.url(path);
-        let response = fill(self.http.get(&url))
+        let response = fill(self.versioned(self.http.get(&url)))
             .send()
             .await
             .with_context(|| format!("asking `{url}`"))?;
@@ -96,8 +110,7 @@ impl Site {
     ) -> anyhow::Result<(u16, String)> {
         let url = self.url(path);
         let mut request = self
-            .http
-            .post(&url)
+            .versioned(self.http.post(&url))
             .header("content-type", "application/json")
             .body(body);
         for (name, value) in headers {
@@ -115,6 +128,13 @@ impl Site {
         Ok((status, body))
     }
 
+    fn versioned(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.version {
+            Some(version) => request.header(VERSION_OVERRIDES, version),
+            None => request,
+        }
+    }
+
     /// Opens a WebSocket at `path`, as a page of `origin` would.
     pub async fn socket(&self, path: &str, origin: Option<&str>) -> anyhow::Result<Handshake> {
         let url = self.url(path).replacen("http", "ws", 1);
@@ -127,6 +147,10 @@ impl Site {
                 "origin",
                 origin.parse().context("the origin is no header value")?,
             );
+        }
+        if let Some(version) = &self.version {
+            let value = version.parse().context("the version is no header value")?;
+            request.headers_mut().insert(VERSION_OVERRIDES, value);
         }
         let opening = async {
             match self.via {

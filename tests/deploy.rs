@@ -115,11 +115,13 @@ fn a_changed_limit_of_the_gateway_takes_the_code_lane_and_touches_no_socket() {
         .against(&sandbox)
         .succeeds();
     insta::assert_snapshot!(plan.stdout, @r"
-staging: 1 step
+staging: 2 steps
 
-1. upload a version of `glow-broadcast-staging` and deploy it
+1. upload a version of `glow-broadcast-staging`
    lane: code
    ~ binding SETTINGS.max_message_bytes: 16384 -> 8192
+
+2. give all traffic of `glow-broadcast-staging` to the new version
 
 socket impact: none
 ");

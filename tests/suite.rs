@@ -4,12 +4,17 @@ mod support;
 
 mod build;
 mod check;
+mod conflicts;
 mod deploy;
+mod faults;
 mod generate;
 mod npm;
 mod readme;
 mod refusals;
+mod rollback;
+mod rollout;
 mod sandbox;
 mod sandbox_command;
 mod secrecy;
+mod toolchain;
 mod wrangler;

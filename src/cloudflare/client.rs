@@ -15,7 +15,7 @@ use crate::secret::Value;
 /// The API's own address; `CLOUDFLARE_API_BASE_URL` replaces it, as it does for wrangler.
 pub const BASE: &str = "https://api.cloudflare.com/client/v4";
 
-/// Longer than any call of a deployment takes.
+/// Longer than any call of a deployment takes. `EDGE_BROADCAST_API_TIMEOUT` replaces it.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Further tries of a call that may be repeated.
 const REPEATS: usize = 4;
@@ -29,6 +29,7 @@ pub struct Cloudflare {
     base: String,
     account: String,
     token: Value,
+    timeout: Duration,
 }
 
 /// Whether a call may be sent again when its answer is lost.
@@ -89,13 +90,21 @@ impl Cloudflare {
             ),
         };
         let base = variable("CLOUDFLARE_API_BASE_URL").unwrap_or_else(|| BASE.to_owned());
-        Self::new(&base, account, Value::new(token))
+        let cloudflare = Self::new(&base, account, Value::new(token))?;
+        match variable("EDGE_BROADCAST_API_TIMEOUT") {
+            None => Ok(cloudflare),
+            Some(text) => {
+                let timeout = humantime::parse_duration(&text).map_err(|error| {
+                    anyhow::anyhow!("`EDGE_BROADCAST_API_TIMEOUT` is `{text}`, which is no span of time like `60s`: {error}")
+                })?;
+                Ok(cloudflare.patient_for(timeout))
+            }
+        }
     }
 
     /// The account `account` at the API address `base`.
     pub fn new(base: &str, account: String, token: Value) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("edge-broadcast/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -105,7 +114,13 @@ impl Cloudflare {
             base: base.trim_end_matches('/').to_owned(),
             account,
             token,
+            timeout: TIMEOUT,
         })
+    }
+
+    /// The same account, which gets `timeout` to answer each call.
+    pub fn patient_for(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// The account id.
@@ -231,6 +246,7 @@ impl Cloudflare {
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
             .request(method, format!("{}{path}", self.base))
+            .timeout(self.timeout)
             .bearer_auth(self.token.expose())
     }
 
@@ -297,7 +313,7 @@ impl Cloudflare {
             cause = inner.source();
         }
         if error.is_timeout() {
-            text = format!("nothing came within {} seconds", TIMEOUT.as_secs());
+            text = format!("nothing came within {:?}", self.timeout);
         }
         ApiError {
             method: method.to_string(),

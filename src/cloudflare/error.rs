@@ -34,6 +34,11 @@ impl ApiError {
             .any(|entry| entry.code.is_some_and(|code| codes.contains(&code)))
     }
 
+    /// Whether the call may or may not have been carried out: no answer, or one from something on the way.
+    pub fn leaves_open(&self) -> bool {
+        self.status == 0 || self.status >= 500
+    }
+
     /// Whether what was asked for does not exist.
     pub fn is_absent(&self) -> bool {
         self.status == 404 || self.is(&[10007, 10090, 10092])

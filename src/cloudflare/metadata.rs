@@ -30,7 +30,7 @@ pub fn metadata(
         "keep_bindings": ["secret_text", "secret_key"],
         "observability": { "enabled": script.observability },
         "annotations": {
-            "workers/message": format!("edge-broadcast {}", script.environment),
+            "workers/message": upload.message,
             "workers/tag": upload.tag,
         },
     });

@@ -12,5 +12,6 @@ pub mod execute;
 pub mod metadata;
 pub mod observe;
 pub mod secrets;
+mod settle;
 
 pub use client::Cloudflare;

@@ -18,14 +18,16 @@ struct Deployments {
 
 /// `GET scripts/S/deployments`: the newest first.
 #[derive(Deserialize)]
-pub(super) struct Deployment {
-    pub(super) versions: Vec<Share_>,
+struct Deployment {
+    #[serde(default)]
+    created_on: String,
+    versions: Vec<PartOf>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Share_ {
-    pub(super) version_id: String,
-    pub(super) percentage: f64,
+struct PartOf {
+    version_id: String,
+    percentage: f64,
 }
 
 #[derive(Deserialize)]
@@ -38,7 +40,15 @@ struct Versions {
 struct VersionItem {
     id: String,
     #[serde(default)]
+    metadata: VersionMetadata,
+    #[serde(default)]
     annotations: Option<BTreeMap<String, Json>>,
+}
+
+#[derive(Default, Deserialize)]
+struct VersionMetadata {
+    #[serde(default)]
+    created_on: String,
 }
 
 /// `GET scripts/S/versions/V`
@@ -170,28 +180,95 @@ pub(super) async fn zone_id(cloudflare: &Cloudflare, name: &str) -> anyhow::Resu
     })
 }
 
-/// The versions that get traffic, the largest share first; `None` when the script does not exist.
-pub(super) async fn split(
+/// A version as the list of versions shows it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub id: String,
+    /// `workers/tag`
+    pub tag: Option<String>,
+    /// `workers/message`
+    pub message: Option<String>,
+    /// When it was made, RFC 3339.
+    pub created_on: String,
+}
+
+/// The versions of a script, the newest first; none when it does not exist.
+pub async fn versions(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Vec<Listed>> {
+    let path = cloudflare.of_account(&format!("workers/scripts/{script}/versions"));
+    let list = cloudflare.find::<Versions>(&path).await?;
+    let items = list.map(|list| list.items).unwrap_or_default();
+    Ok(items
+        .into_iter()
+        .map(|item| Listed {
+            tag: annotation(item.annotations.as_ref(), "workers/tag"),
+            message: annotation(item.annotations.as_ref(), "workers/message"),
+            created_on: item.metadata.created_on,
+            id: item.id,
+        })
+        .collect())
+}
+
+/// A deployment: when it was made, and the versions that got traffic, the largest share first.
+#[derive(Clone, Debug)]
+pub struct Deployed {
+    /// RFC 3339.
+    pub created_on: String,
+    /// Version ids and percentages.
+    pub shares: Vec<(String, f64)>,
+}
+
+/// The deployments of a script, the newest first; `None` when the script does not exist.
+pub async fn deployments(
     cloudflare: &Cloudflare,
     script: &str,
-) -> anyhow::Result<Option<Vec<Share>>> {
+) -> anyhow::Result<Option<Vec<Deployed>>> {
     let path = cloudflare.of_account(&format!("workers/scripts/{script}/deployments"));
-    let Some(list) = cloudflare.find::<Deployments>(&path).await? else {
-        return Ok(None);
-    };
-    let Some(newest) = list.deployments.into_iter().next() else {
-        return Ok(None);
-    };
-    let mut split: Vec<Share> = newest
-        .versions
+    let list = cloudflare.find::<Deployments>(&path).await?;
+    Ok(list.map(|list| {
+        let deployed = |deployment: Deployment| {
+            let mut shares: Vec<(String, f64)> = deployment
+                .versions
+                .into_iter()
+                .map(|share| (share.version_id, share.percentage))
+                .collect();
+            shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+            Deployed {
+                created_on: deployment.created_on,
+                shares,
+            }
+        };
+        list.deployments.into_iter().map(deployed).collect()
+    }))
+}
+
+/// The ids of the versions that get traffic now, the largest share first; none when the script does not exist.
+pub async fn live(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Vec<String>> {
+    let newest = deployments(cloudflare, script)
+        .await?
+        .unwrap_or_default()
         .into_iter()
-        .map(|share| Share {
-            version_id: share.version_id,
-            percentage: share.percentage,
+        .next();
+    Ok(newest.map_or(Vec::new(), |newest| {
+        newest.shares.into_iter().map(|(id, _)| id).collect()
+    }))
+}
+
+/// The zone's routes.
+pub(super) async fn routes(
+    cloudflare: &Cloudflare,
+    zone_id: &str,
+) -> anyhow::Result<Vec<LiveRoute>> {
+    let routes: Vec<Route> = cloudflare
+        .get(&format!("/zones/{zone_id}/workers/routes"))
+        .await?;
+    Ok(routes
+        .into_iter()
+        .map(|route| LiveRoute {
+            id: route.id,
+            pattern: route.pattern,
+            script: route.script,
         })
-        .collect();
-    split.sort_by(|a, b| b.percentage.total_cmp(&a.percentage));
-    Ok(Some(split))
+        .collect())
 }
 
 async fn zone_hosts(
@@ -199,20 +276,11 @@ async fn zone_hosts(
     zone: &str,
 ) -> anyhow::Result<(Vec<LiveRoute>, Vec<LiveDomain>)> {
     let id = zone_id(cloudflare, zone).await?;
-    let routes_path = format!("/zones/{id}/workers/routes");
     let domains_path = cloudflare.of_account(&format!("workers/domains?zone_id={id}"));
     let (routes, domains) = tokio::try_join!(
-        cloudflare.get::<Vec<Route>>(&routes_path),
+        routes(cloudflare, &id),
         cloudflare.get::<Vec<Domain>>(&domains_path),
     )?;
-    let routes = routes
-        .into_iter()
-        .map(|route| LiveRoute {
-            id: route.id,
-            pattern: route.pattern,
-            script: route.script,
-        })
-        .collect();
     let domains = domains
         .into_iter()
         .map(|domain| LiveDomain {
@@ -225,33 +293,49 @@ async fn zone_hosts(
 }
 
 async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Live>> {
-    let Some(split) = split(cloudflare, name).await? else {
+    let newest = deployments(cloudflare, name)
+        .await?
+        .unwrap_or_default()
+        .into_iter()
+        .next();
+    let Some(shares) = newest.map(|newest| newest.shares) else {
         return Ok(None);
     };
-    let Some(first) = split.first() else {
+    let Some((first, _)) = shares.first() else {
         return Ok(None);
     };
     let path = |rest: &str| cloudflare.of_account(&format!("workers/scripts/{name}/{rest}"));
     let paths = [
-        path(&format!("versions/{}", first.version_id)),
-        path("versions"),
+        path(&format!("versions/{first}")),
         path("script-settings"),
         path("subdomain"),
     ];
     let (active, versions, settings, subdomain) = tokio::try_join!(
         cloudflare.get::<Version>(&paths[0]),
-        cloudflare.get::<Versions>(&paths[1]),
-        cloudflare.get::<ScriptSettings>(&paths[2]),
-        cloudflare.get::<Subdomain>(&paths[3]),
+        versions(cloudflare, name),
+        cloudflare.get::<ScriptSettings>(&paths[1]),
+        cloudflare.get::<Subdomain>(&paths[2]),
     )?;
-    let latest = versions
-        .items
-        .into_iter()
-        .next()
-        .map(|item| (item.id, tag(item.annotations.as_ref())));
+    let tag_of = |id: &str| {
+        versions
+            .iter()
+            .find(|version| version.id == id)
+            .and_then(|version| version.tag.clone())
+    };
+    let split = shares
+        .iter()
+        .map(|(id, percentage)| Share {
+            version_id: id.clone(),
+            tag: tag_of(id),
+            percentage: *percentage,
+        })
+        .collect();
     Ok(Some(Live {
-        active: version(cloudflare, name, &first.version_id, active).await?,
-        latest,
+        active: version(cloudflare, name, first, active).await?,
+        latest: versions
+            .into_iter()
+            .next()
+            .map(|newest| (newest.id, newest.tag)),
         tags: settings.tags.unwrap_or_default(),
         observability: settings
             .observability
@@ -262,11 +346,19 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
     }))
 }
 
-fn tag(annotations: Option<&BTreeMap<String, Json>>) -> Option<String> {
-    annotations?
-        .get("workers/tag")?
-        .as_str()
-        .map(ToOwned::to_owned)
+fn annotation(annotations: Option<&BTreeMap<String, Json>>, name: &str) -> Option<String> {
+    annotations?.get(name)?.as_str().map(ToOwned::to_owned)
+}
+
+/// The Durable Object migration that a version runs on.
+pub async fn migration_tag(
+    cloudflare: &Cloudflare,
+    script: &str,
+    version: &str,
+) -> anyhow::Result<Option<String>> {
+    let path = cloudflare.of_account(&format!("workers/scripts/{script}/versions/{version}"));
+    let version: Version = cloudflare.get(&path).await?;
+    Ok(version.resources.script_runtime.migration_tag)
 }
 
 async fn version(
@@ -275,7 +367,7 @@ async fn version(
     id: &str,
     version: Version,
 ) -> anyhow::Result<LiveVersion> {
-    let tag = tag(version.annotations.as_ref());
+    let tag = annotation(version.annotations.as_ref(), "workers/tag");
     // A version that wrangler, the dashboard or a change of secrets made has no tag of ours: its modules are read back
     let code = match tag.as_deref().and_then(bundle::code_of_tag) {
         Some(code) => Some(code.to_owned()),

@@ -13,14 +13,13 @@ use serde_json::{Value as Json, json};
 
 use super::client::{Cloudflare, Repeat};
 use super::observe;
-use crate::plan::Share;
 use crate::secret::Value;
 
 /// What a script holds, as far as its secrets go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holding {
     /// The versions that get traffic, the largest share first.
-    pub split: Vec<Share>,
+    pub live: Vec<String>,
     /// The newest version.
     pub latest: Option<String>,
     /// Names of the secrets of the version with the largest share.
@@ -84,15 +83,8 @@ pub enum MadeBy {
 impl Holding {
     /// The version that gets all traffic and is the newest; `None` while a change of secrets would deploy something else too.
     pub fn settled(&self) -> Option<&str> {
-        match self.split.as_slice() {
-            [only]
-                if self
-                    .latest
-                    .as_deref()
-                    .is_none_or(|latest| latest == only.version_id) =>
-            {
-                Some(&only.version_id)
-            }
+        match self.live.as_slice() {
+            [only] if self.latest.as_ref().is_none_or(|latest| latest == only) => Some(only),
             _ => None,
         }
     }
@@ -100,15 +92,13 @@ impl Holding {
 
 /// Reads what `script` holds; `None` when it does not exist or was never deployed.
 pub async fn read(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<Holding>> {
-    let Some(split) = observe::split(cloudflare, script).await? else {
-        return Ok(None);
-    };
-    let Some(first) = split.first() else {
+    let live = observe::live(cloudflare, script).await?;
+    let Some(first) = live.first() else {
         return Ok(None);
     };
     let path = |rest: &str| cloudflare.of_account(&format!("workers/scripts/{script}/{rest}"));
     let paths = [
-        path(&format!("versions/{}", first.version_id)),
+        path(&format!("versions/{first}")),
         path("versions"),
         path("script-settings"),
     ];
@@ -124,7 +114,7 @@ pub async fn read(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Optio
         secrets,
         rest,
         tags: settings.tags.unwrap_or_default(),
-        split,
+        live,
     }))
 }
 
@@ -193,7 +183,7 @@ fn check(
         };
     }
     if after.rest != before.rest || after.secrets != wanted {
-        let was = before.split.first().map_or("", |share| &share.version_id);
+        let was = before.live.first().map_or("", String::as_str);
         bail!(
             "more than the secrets changed on `{script}`: somebody deployed it at the same moment; compare its newest version with `{was}`, the one before, and roll back if it is not meant"
         );
@@ -249,10 +239,7 @@ mod tests {
 
     fn holding(secrets: &[&str], rest: Json) -> Holding {
         Holding {
-            split: vec![Share {
-                version_id: "v1".to_owned(),
-                percentage: 100.0,
-            }],
+            live: vec!["v1".to_owned()],
             latest: Some("v1".to_owned()),
             secrets: secrets.iter().map(|&name| name.to_owned()).collect(),
             rest,

@@ -2,24 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
 use serde::Serialize;
 
 use super::Context;
-use crate::apply::{self, Inputs, apply};
+use crate::apply::{self, Inputs, Probe};
 use crate::bundle::Worker;
 use crate::cli::Deploy as Args;
 use crate::cloudflare::observe::observe;
+use crate::confirm;
 use crate::environment::Environment;
-use crate::plan::{Desired, Plan};
+use crate::half_done::HalfDone;
+use crate::plan::{Desired, Plan, Step};
 use crate::project::Project;
 use crate::remote::Remote;
+use crate::saved_plan::SavedPlan;
 use crate::secret::{self, Value};
+use crate::summary;
 use crate::verify::{self, verify};
 
 /// How long a first deployment may take to be reachable: DNS, certificate and route spread in that time.
@@ -40,6 +43,7 @@ impl fmt::Display for Answer {
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
+    let kept = args.plan.as_deref().map(SavedPlan::read).transpose()?;
     let secrets = Secrets::of(&context.project, &environment, args.sandbox);
     // Cheap and certain first: a missing token or secret shows before minutes of compiling
     let secret = secrets.read(WEBHOOK_SECRET)?;
@@ -56,7 +60,19 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         bundles.room.tag().to_owned(),
     );
     let observed = observe(&remote.cloudflare, &environment).await?;
-    let plan = Plan::between(&desired, &observed)?;
+    let rollout = match &kept {
+        Some(kept) => kept.rollout.parse().map_err(anyhow::Error::msg)?,
+        None => args.rollout.clone(),
+    };
+    let plan = Plan::between(&desired, &observed, &rollout)?;
+    if let Some(kept) = &kept {
+        kept.check(&SavedPlan::new(
+            remote.cloudflare.account(),
+            &observed,
+            &plan,
+            &rollout,
+        )?)?;
+    }
     let mut values = BTreeMap::from([(WEBHOOK_SECRET.to_owned(), secret.clone())]);
     for name in plan.secrets() {
         if !values.contains_key(name) {
@@ -64,6 +80,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     let inputs = Inputs {
+        zone: desired.zone.clone(),
         scripts: desired
             .scripts
             .iter()
@@ -77,30 +94,84 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         secrets: values,
     };
     if !plan.is_empty() && environment.protected && !args.yes && !args.sandbox {
-        confirm(&environment, &plan)?;
+        confirm::protected(environment.name.as_str(), &plan, "plan")?;
     }
-    let (applied, result) = apply(&remote.cloudflare, &desired, &plan, &inputs, |step| {
-        context.progress.say(step)
-    })
-    .await;
-    if let Err(error) = result {
-        return Err(error.context(half_done(&environment, &applied)));
+    let site = remote.site(&environment)?;
+    let tell = |step: &str| context.progress.say(step);
+    let check = async |probe: Probe<'_>| {
+        let site = match probe {
+            Probe::Version { script, version } => site.at_version(script, version),
+            Probe::Live => {
+                tokio::time::sleep(args.pause).await;
+                site.clone()
+            }
+        };
+        let report = verify(&site, &environment, &secret, Duration::ZERO).await;
+        if report.passed() {
+            Ok(())
+        } else {
+            bail!("{report}")
+        }
+    };
+    let mut run = HalfDone::new(environment.name.as_str());
+    if let Err(error) = apply::apply(
+        &remote.cloudflare,
+        &plan,
+        &inputs,
+        &mut run.report,
+        tell,
+        check,
+    )
+    .await
+    {
+        let error = error.context(format!("{run}\ncause"));
+        run.over();
+        return Err(error);
     }
-    let verified = verify(&remote.site(&environment)?, &environment, &secret, PATIENCE).await;
+    let verified = verify(&site, &environment, &secret, PATIENCE).await;
     let passed = verified.passed();
-    context.format.answer(&Answer {
+    if !passed {
+        apply::undo(
+            &remote.cloudflare,
+            &plan.steps,
+            &inputs,
+            &mut run.report,
+            tell,
+        )
+        .await?;
+    }
+    let answer = Answer {
         plan,
-        applied,
+        applied: run.over(),
         verified,
-    })?;
+    };
+    summary::append(&format!("deployment of {}", environment.name), &answer)?;
+    context.format.answer(&answer)?;
     remote.close().await?;
     if !passed {
-        bail!(
-            "`{}` is deployed, but it does not work as it must: see the failed checks",
-            environment.name
-        );
+        bail!("{}", does_not_work(&environment, &answer));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn does_not_work(environment: &Environment, answer: &Answer) -> String {
+    let name = &environment.name;
+    let returned = &answer.applied.returned;
+    let first = answer
+        .plan
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::Upload(_)));
+    match returned.as_slice() {
+        [] if first => format!(
+            "`{name}` is deployed, but it does not work as it must: see the failed checks; no version before it could take over"
+        ),
+        [] => format!("`{name}` does not work as it must: see the failed checks"),
+        returned => format!(
+            "`{name}` did not work as it must: see the failed checks; `{}` went back to the version before",
+            returned.join("`, `")
+        ),
+    }
 }
 
 /// Where this run's secret values come from.
@@ -144,37 +215,4 @@ impl<'a> Secrets<'a> {
             }
         }
     }
-}
-
-fn confirm(environment: &Environment, plan: &Plan) -> anyhow::Result<()> {
-    let name = environment.name.as_str();
-    if !std::io::stdin().is_terminal() || std::env::var_os("CI").is_some() {
-        bail!(
-            "`{name}` is protected and nobody can be asked here; look at `edge-broadcast plan {name}`, then run with `--yes`"
-        );
-    }
-    eprintln!("{plan}\n");
-    let typed: String = dialoguer::Input::new()
-        .with_prompt(format!("`{name}` is protected. Type its name to go on"))
-        .allow_empty(true)
-        .interact_text()
-        .context("asking for confirmation")?;
-    if typed != name {
-        bail!("nothing was changed: `{typed}` is not `{name}`");
-    }
-    Ok(())
-}
-
-fn half_done(environment: &Environment, report: &apply::Report) -> String {
-    let mut text = format!("the deployment of `{}` stopped", environment.name);
-    for done in &report.done {
-        text += &format!("\n  done:           {done}");
-    }
-    if let Some(failed) = &report.failed {
-        text += &format!("\n  failed:         {failed}");
-    }
-    for waiting in &report.not_attempted {
-        text += &format!("\n  not attempted:  {waiting}");
-    }
-    text + "\nrun `deploy` again to go on from here\ncause"
 }

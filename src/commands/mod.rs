@@ -5,8 +5,10 @@ pub mod check;
 pub mod deploy;
 pub mod generate;
 pub mod plan;
+pub mod rollback;
 pub mod sandbox;
 pub mod secrets;
+pub mod status;
 pub mod verify;
 
 use std::process::ExitCode;
@@ -40,6 +42,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Build => build::run(&context).await,
         Command::Plan(args) => plan::run(&context, &args).await,
         Command::Deploy(args) => deploy::run(&context, &args).await,
+        Command::Rollback(args) => rollback::run(&context, &args).await,
+        Command::Status(args) => status::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
         Command::Secrets(args) => secrets::run(&context, &args).await,
         Command::Sandbox(args) => sandbox::run(&context, &args).await,

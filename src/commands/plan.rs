@@ -8,6 +8,8 @@ use crate::cli::Plan as Args;
 use crate::cloudflare::observe::observe;
 use crate::plan::{Desired, Plan};
 use crate::remote::Remote;
+use crate::saved_plan::SavedPlan;
+use crate::summary;
 
 /// As Terraform's `-detailed-exitcode`: something has to change.
 const CHANGES: u8 = 2;
@@ -22,7 +24,12 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         bundles.room.tag().to_owned(),
     );
     let observed = observe(&remote.cloudflare, &environment).await?;
-    let plan = Plan::between(&desired, &observed)?;
+    let plan = Plan::between(&desired, &observed, &args.rollout)?;
+    if let Some(path) = &args.out {
+        SavedPlan::new(remote.cloudflare.account(), &observed, &plan, &args.rollout)?
+            .write(path)?;
+    }
+    summary::append(&format!("plan for {}", environment.name), &plan)?;
     context.format.answer(&plan)?;
     Ok(match (args.detailed_exitcode, plan.is_empty()) {
         (true, false) => ExitCode::from(CHANGES),

@@ -655,17 +655,14 @@ pub fn settled(environment: &Environment, script: &str, live: &Holding) -> anyho
         return Ok(());
     }
     let name = &environment.name;
-    let deployed = live
-        .split
-        .first()
-        .map_or("", |share| share.version_id.as_str());
-    if live.split.len() > 1 {
+    let deployed = live.live.first().map_or("", String::as_str);
+    if live.live.len() > 1 {
         bail!(
             "`{script}` has a gradual deployment running, and a change of a secret would end it; finish it with `edge-broadcast deploy {name}`, or put one version at 100 % with `edge-broadcast rollback {name} --to {deployed}`"
         );
     }
     bail!(
-        "the newest version of `{script}`, `{}`, is not the deployed one, `{deployed}`, and a change of a secret would deploy it; deploy it with `edge-broadcast deploy {name}`, or upload the deployed one again with `edge-broadcast rollback {name} --to {deployed}`",
+        "the newest version of `{script}`, `{}`, is not the deployed one, `{deployed}`, and a change of a secret would deploy it; `edge-broadcast deploy {name}` makes what the manifest says the newest and deployed version",
         live.latest.as_deref().unwrap_or_default()
     )
 }

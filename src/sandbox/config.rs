@@ -8,13 +8,11 @@ use std::net::SocketAddr;
 
 use super::analytics::ACCOUNT_HEADER;
 use super::analytics::DATASET_HEADER;
-use super::binding::Binding;
+use super::capnp::quote;
 use super::module::Module;
-use super::namespace::Storage;
-use super::script::Script;
-use super::state::{Account, State};
+use super::state::State;
 use super::value::SecretValue;
-use super::version::Version;
+use super::worker::{Scope, analytics_service, module_list, worker};
 
 /// Everything that a start of the runtime depends on. Two equal configurations run the same thing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,16 +94,6 @@ pub(super) fn render_probe(modules: &[Module], version: &str, probe: &str) -> Co
     }
 }
 
-/// Compatibility date and flags as members of a worker. Cloudflare's default for a missing date is the oldest one.
-pub(super) fn compatibility(date: Option<&str>, flags: &[String]) -> String {
-    let flags: Vec<String> = flags.iter().map(|flag| quote(flag)).collect();
-    let date = quote(date.unwrap_or("2021-11-02"));
-    format!(
-        "\n      compatibilityDate = {date}, compatibilityFlags = [{}],",
-        flags.join(", ")
-    )
-}
-
 fn frame(services: &str, sockets: &str) -> String {
     let ratelimit = quote(include_str!("ratelimit.js"));
     format!(
@@ -116,165 +104,61 @@ fn frame(services: &str, sockets: &str) -> String {
     )
 }
 
-struct Scope<'a> {
-    account_id: &'a str,
-    account: &'a Account,
-    script: &'a Script,
-    version: &'a Version,
-}
+#[cfg(test)]
+mod tests {
+    use super::super::deployment::{Request, Secrets, create};
+    use super::super::fixture::{room, room_with_two_versions};
+    use super::super::stamp::tests::fixed;
+    use super::*;
+    use serde_json::json;
 
-fn worker(
-    scope: &Scope<'_>,
-    environment: &mut Vec<(String, SecretValue)>,
-    datasets: &mut BTreeSet<(String, String)>,
-) -> String {
-    let version = scope.version;
-    let (main, others): (Vec<_>, Vec<_>) = version
-        .modules
-        .iter()
-        .cloned()
-        .partition(|module| module.name == version.main_module);
-    let mut text = format!(
-        "\n      modules = [{}],",
-        module_list(&[main, others].concat())
-    );
-    text += &compatibility(
-        version.compatibility_date.as_deref(),
-        &version.compatibility_flags,
-    );
-    let bindings: Vec<String> = version
-        .bindings
-        .iter()
-        .filter_map(|binding| render_binding(scope, binding, environment, datasets))
-        .collect();
-    let _ = write!(
-        text,
-        "\n      bindings = [\n        {}\n      ],",
-        bindings.join(",\n        ")
-    );
-    // Only the primary version holds the objects: no two services may open the same storage.
-    if scope
-        .script
-        .primary()
-        .is_some_and(|primary| primary.id == version.id)
-    {
-        let own = scope
-            .account
-            .namespaces
-            .iter()
-            .filter(|namespace| namespace.script == scope.script.name);
-        let live = own.filter(|namespace| version.described.exports_class(&namespace.class));
-        let namespaces: Vec<String> = live
-            .map(|namespace| {
-                let sqlite = namespace.storage == Storage::Sqlite;
-                let (class, key) = (quote(&namespace.class), quote(&namespace.id));
-                format!("(className = {class}, uniqueKey = {key}, enableSql = {sqlite})")
-            })
-            .collect();
-        let _ = write!(
-            text,
-            "\n      durableObjectNamespaces = [{}],",
-            namespaces.join(", ")
+    fn analytics() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 1))
+    }
+
+    #[test]
+    fn a_secret_reaches_the_runtime_by_its_environment_only() {
+        let config = render(&room(), analytics());
+        assert!(!config.text.contains("marker"));
+        assert!(
+            config
+                .text
+                .contains(r#"(name = "SECRET", fromEnvironment = "SANDBOX_SECRET_0")"#)
         );
-        text += "\n      durableObjectStorage = (localDisk = \"objects\"),";
+        assert_eq!(config.environment[0].1.expose(), "marker");
+        assert!(!format!("{config:?}").contains("marker"));
     }
-    text
-}
 
-fn module_list(modules: &[Module]) -> String {
-    let list: Vec<String> = modules
-        .iter()
-        .map(|module| {
-            let (name, key) = (quote(&module.name), module.kind.config_key());
-            format!("(name = {name}, {key} = embed \"modules/{}\")", module.hash)
-        })
-        .collect();
-    list.join(", ")
-}
-
-/// One binding; none for a Durable Object class or service that is gone (its user was left behind by a forced deletion).
-fn render_binding(
-    scope: &Scope<'_>,
-    binding: &Binding,
-    environment: &mut Vec<(String, SecretValue)>,
-    datasets: &mut BTreeSet<(String, String)>,
-) -> Option<String> {
-    let primary = |script: &str| {
-        let version = scope.account.scripts.get(script)?.primary()?;
-        Some((service(scope.account_id, script, &version.id), version))
-    };
-    let value = match binding.kind.as_str() {
-        "plain_text" => format!("text = {}", quote(binding.text("text").unwrap_or_default())),
-        "json" => format!("json = {}", quote(&binding.fields["json"].to_string())),
-        "secret_text" => {
-            let variable = format!("SANDBOX_SECRET_{}", environment.len());
-            environment.push((
-                variable.clone(),
-                scope.version.secrets.get(&binding.name)?.clone(),
-            ));
-            format!("fromEnvironment = \"{variable}\"")
-        }
-        "durable_object_namespace" => {
-            let (class, other) = binding.class(&scope.script.name)?;
-            let (target, version) = primary(other.unwrap_or(&scope.script.name))?;
-            version.described.exports_class(class).then_some(())?;
-            format!(
-                "durableObjectNamespace = (className = {}, serviceName = {})",
-                quote(class),
-                quote(&target)
-            )
-        }
-        "service" => format!("service = {}", quote(&primary(binding.text("service")?)?.0)),
-        "analytics_engine" => {
-            let dataset = binding.text("dataset").unwrap_or_default();
-            datasets.insert((scope.account_id.to_owned(), dataset.to_owned()));
-            format!(
-                "analyticsEngine = {}",
-                quote(&analytics_service(scope.account_id, dataset))
-            )
-        }
-        "ratelimit" => {
-            let simple = &binding.fields["simple"];
-            format!(
-                "wrapped = (moduleName = \"sandbox:ratelimit\", innerBindings = [(name = \"limit\", json = \"{}\"), (name = \"period\", json = \"{}\")])",
-                simple["limit"], simple["period"]
-            )
-        }
-        "version_metadata" => {
-            let tag = scope
-                .version
-                .annotations
-                .get("workers/tag")
-                .and_then(|tag| tag.as_str())
-                .unwrap_or_default();
-            let version = scope.version;
-            let metadata =
-                serde_json::json!({"id": version.id, "tag": tag, "timestamp": version.created_on});
-            format!("json = {}", quote(&metadata.to_string()))
-        }
-        _ => return None,
-    };
-    Some(format!("(name = {}, {value})", quote(&binding.name)))
-}
-
-fn analytics_service(account: &str, dataset: &str) -> String {
-    format!("analytics/{account}/{dataset}")
-}
-
-/// A Cap'n Proto string literal.
-fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            '\n' => quoted.push_str("\\n"),
-            control if control.is_ascii_control() => {
-                let _ = write!(quoted, "\\x{:02x}", u32::from(control));
-            }
-            other => quoted.push(other),
+    #[test]
+    fn only_the_version_with_the_greatest_share_holds_the_objects() {
+        let (mut state, first, second) = room_with_two_versions();
+        let split = |share: u32| -> Request {
+            serde_json::from_value(json!({"versions": [
+                {"version_id": second, "percentage": share}, {"version_id": first, "percentage": 100 - share},
+            ]}))
+            .unwrap()
+        };
+        for (share, primary) in [(10, &first), (90, &second)] {
+            let script = state.script_mut("a", "room").unwrap();
+            create(script, split(share), Secrets::Guarded, &fixed(3)).unwrap();
+            let text = render(&state, analytics()).text;
+            assert_eq!(text.matches("durableObjectStorage").count(), 1);
+            let target = format!(r#"className = "Room", serviceName = "a/room/{primary}""#);
+            assert_eq!(
+                text.matches(&target).count(),
+                2,
+                "both versions use the same objects: {text}"
+            );
         }
     }
-    quoted.push('"');
-    quoted
+
+    #[test]
+    fn routes_and_settings_do_not_change_what_runs() {
+        let mut state = room();
+        let before = render(&state, analytics());
+        let script = state.script_mut("a", "room").unwrap();
+        script.settings.tags.push("tag".into());
+        script.subdomain.enabled = true;
+        assert!(render(&state, analytics()) == before);
+    }
 }

@@ -145,19 +145,20 @@ impl Engine {
         if self.needs_restart(&config) {
             self.restart(config, &before).await?;
         }
-        self.store.save(&after).map_err(|error| internal(&error))?;
+        let saved = self.store.save(&after);
         self.forget_namespaces(&before, &after);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
         self.open();
+        saved.map_err(|error| internal(&error))?;
         Ok(result)
     }
 
     fn needs_restart(&self, config: &Config) -> bool {
         let mut runtime = self.runtime();
-        let dead = runtime
-            .process
-            .as_mut()
-            .is_some_and(|process| !process.is_alive());
+        let dead = match &mut runtime.process {
+            Some(process) => !process.is_alive(),
+            None => !config.sockets.is_empty(),
+        };
         dead || runtime.config != *config
     }
 

@@ -16,10 +16,11 @@ pub(super) fn result(value: impl Into<Value>) -> Answer {
 }
 
 /// A whole list as its only page: the sandbox never has enough of anything to need a second one.
-pub(super) fn list(values: Vec<Value>) -> Answer {
+pub(super) fn list(values: impl IntoIterator<Item = Value>) -> Answer {
+    let values: Vec<Value> = values.into_iter().collect();
     let count = values.len();
     let body = json!({
-        "success": true, "errors": [], "messages": [], "result": values,
+        "success": true, "errors": [], "messages": [], "result": Value::Array(values),
         "result_info": {"page": 1, "per_page": count.max(20), "count": count, "total_count": count, "total_pages": 1, "cursor": ""},
     });
     Ok(Json(body).into_response())

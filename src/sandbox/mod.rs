@@ -12,6 +12,7 @@ mod analytics;
 mod api;
 mod binding;
 mod bundle;
+mod capnp;
 mod class;
 mod config;
 mod deployment;
@@ -21,6 +22,8 @@ mod engine;
 mod envelope;
 mod error;
 mod fault;
+#[cfg(test)]
+mod fixture;
 mod gate;
 mod ingress;
 mod inheritance;
@@ -45,6 +48,7 @@ mod table;
 mod upload;
 mod value;
 mod version;
+mod worker;
 
 use std::fmt;
 use std::net::SocketAddr;

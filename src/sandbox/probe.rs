@@ -11,12 +11,13 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
 use super::bundle::Described;
-use super::config::{compatibility, render_probe};
+use super::config::render_probe;
 use super::error::{ApiError, invalid};
 use super::log::Log;
 use super::metadata::Metadata;
 use super::module::Module;
 use super::process;
+use super::worker::compatibility;
 
 /// Starts the bundle alone, reads its exports, and stops it. Gives them with the milliseconds that the start took; 10021 with
 /// the runtime's own words when it does not start.
@@ -42,10 +43,10 @@ pub(super) async fn probe(
     let process = process::start(workerd, directory, &file, &config, &Log::default()).await;
     let took = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
     let _ = tokio::fs::remove_file(directory.join(&file)).await;
-    let mut process =
+    let process =
         process.map_err(|error| invalid(10021, format!("script startup failed: {error:#}")))?;
     let described = exports(process.ports["probe"]).await;
-    process.kill();
+    process.end().await;
     let described =
         described.map_err(|error| invalid(10021, format!("script startup failed: {error:#}")))?;
     if described == Described::default() {

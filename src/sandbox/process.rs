@@ -22,7 +22,7 @@ use super::log::Log;
 /// How long a start may take before it counts as failed.
 const START: Duration = Duration::from_secs(20);
 /// How long the runtime may take to leave by itself.
-const LEAVE: Duration = Duration::from_millis(500);
+const LEAVE: Duration = Duration::from_millis(100);
 
 /// A running `workerd`. Dropping it kills the process.
 #[derive(Debug)]
@@ -114,9 +114,13 @@ impl Process {
         {
             let _ = kill_process(pid, Signal::TERM);
         }
-        if timeout(LEAVE, self.child.wait()).await.is_err() {
-            let _ = self.child.kill().await;
-        }
+        let _ = timeout(LEAVE, self.child.wait()).await;
+        self.end().await;
+    }
+
+    /// Kills it and waits for its end.
+    pub(super) async fn end(mut self) {
+        let _ = self.child.kill().await;
         // The process id is free for others now: its watchdog must not act on it any more
         if let Some((shell, _)) = &mut self.watchdog {
             let _ = shell.start_kill();

@@ -175,3 +175,112 @@ fn set_settings(settings: &mut Settings, metadata: &Metadata) {
         settings.tail_consumers.clone_from(&metadata.tail_consumers);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{room, upload};
+    use super::super::stamp::tests::fixed;
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn secrets_after(metadata: Value) -> Vec<String> {
+        let mut state = room();
+        add_version(
+            &mut state,
+            "a",
+            "room",
+            upload(metadata),
+            Missing::Refused,
+            &fixed(2),
+        )
+        .unwrap();
+        state
+            .script("a", "room")
+            .unwrap()
+            .latest()
+            .unwrap()
+            .secrets
+            .keys()
+            .cloned()
+            .collect()
+    }
+
+    #[test]
+    fn a_secret_that_is_not_named_stays_only_when_it_is_kept() {
+        let other = json!([{"name": "OTHER", "type": "secret_text", "text": "x"}]);
+        assert_eq!(
+            secrets_after(json!({"keep_bindings": ["secret_text"], "bindings": other})),
+            ["OTHER", "SECRET"]
+        );
+        assert_eq!(
+            secrets_after(json!({"keep_bindings": [], "bindings": other})),
+            ["OTHER"]
+        );
+        assert_eq!(secrets_after(json!({"bindings": other})), ["OTHER"]);
+        assert_eq!(
+            secrets_after(json!({})),
+            ["SECRET"],
+            "an upload that does not mention secrets leaves them"
+        );
+    }
+
+    #[test]
+    fn a_refused_upload_says_every_missing_binding() {
+        let mut state = room();
+        let bindings = json!([{"name": "A", "type": "inherit"}, {"name": "B", "type": "inherit"}]);
+        let metadata = upload(json!({"bindings": bindings}));
+        let error = put(
+            &mut state,
+            "a",
+            "room",
+            metadata,
+            Missing::Refused,
+            &fixed(2),
+        )
+        .unwrap_err();
+        assert_eq!(
+            error
+                .problems
+                .iter()
+                .map(|problem| problem.0)
+                .collect::<Vec<_>>(),
+            [10057, 10057]
+        );
+    }
+
+    #[test]
+    fn the_declarative_exports_configure_classes_and_must_name_the_live_ones() {
+        let mut state = State::default();
+        let room = json!({"Room": {"type": "durable-object", "storage": "sqlite"}});
+        put(
+            &mut state,
+            "a",
+            "x",
+            upload(json!({"exports": room})),
+            Missing::Refused,
+            &fixed(1),
+        )
+        .unwrap();
+        assert_eq!(state.account("a").namespaces[0].class, "Room");
+        put(
+            &mut state,
+            "a",
+            "x",
+            upload(json!({"exports": room})),
+            Missing::Refused,
+            &fixed(2),
+        )
+        .unwrap();
+        assert_eq!(state.account("a").namespaces.len(), 1);
+        let error = put(
+            &mut state,
+            "a",
+            "x",
+            upload(json!({"exports": {}})),
+            Missing::Refused,
+            &fixed(3),
+        )
+        .unwrap_err();
+        assert_eq!(error.problems[0].0, 100402);
+    }
+}

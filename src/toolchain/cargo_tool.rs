@@ -34,7 +34,7 @@ pub const WORKER_BUILD: CargoTool = CargoTool {
     variable: None,
     arguments: &["--locked"],
     purpose: "packs a Rust crate as a Worker",
-    usually: "1 to 2 minutes",
+    usually: "about 2 minutes",
 };
 
 /// Writes the JavaScript side of a wasm module.

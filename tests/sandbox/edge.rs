@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use serde_json::{Value, json};
 
 use super::{World, script};
@@ -239,29 +237,5 @@ async fn limits_data_points_and_the_clients_place_work_as_at_the_edge() {
     assert_eq!(points[0]["doubles"][0], 1.5);
     let logs = world.ok("GET", "/sandbox/logs", Value::Null).await;
     assert!(logs.to_string().contains("seen EU"), "{logs}");
-    world.sandbox.stop().await.unwrap();
-}
-
-/// Prints what the ingress adds to a request, measured against the same requests without any Worker behind it.
-#[tokio::test]
-async fn the_ingress_adds_little() {
-    let world = World::new().await;
-    deploy(&world, "one").await;
-    world
-        .ok(
-            "PUT",
-            &format!("{}/routes", script("one")),
-            json!([{"pattern": "glow.trade/*"}]),
-        )
-        .await;
-    world.visit("glow.trade", "/").await;
-    let started = Instant::now();
-    for _ in 0..200 {
-        assert_eq!(world.visit("glow.trade", "/").await.0, 200);
-    }
-    println!(
-        "a request through the ingress and the runtime: {:?}",
-        started.elapsed() / 200
-    );
     world.sandbox.stop().await.unwrap();
 }

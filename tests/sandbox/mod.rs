@@ -165,7 +165,7 @@ pub(crate) fn options(state: Option<PathBuf>) -> Options {
     let workerd =
         edge_broadcast::toolchain::workerd(&edge_broadcast::progress::Progress::hidden()).unwrap();
     Options {
-        workerd: workerd.into(),
+        workerd,
         api_port: 0,
         port: 0,
         state,

@@ -16,7 +16,7 @@ use crate::rotation::run::settled;
 /// How far back a value's age is looked for.
 const VERSIONS: usize = 25;
 
-pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environments = context
         .project
         .environments(&args.environments.environments)?;

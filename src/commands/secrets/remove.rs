@@ -38,7 +38,7 @@ impl fmt::Display for Answer {
     }
 }
 
-pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context
         .project
         .environment(&args.secret.environment.environment)?;

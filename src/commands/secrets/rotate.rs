@@ -15,7 +15,7 @@ use crate::rotation::run::{Evidence, Rotation, counters};
 use crate::rotation::status::Status;
 use crate::rotation::uses::Counters;
 
-pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
     let name = &environment.name;
     if args.name != WEBHOOK_SECRET {

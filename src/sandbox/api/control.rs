@@ -66,7 +66,10 @@ pub(super) async fn add_record(State(context): Shared, body: Bytes) -> Answer {
     let shown = json!(record);
     context
         .engine
-        .change(move |state| Ok(state.records.push(record)))
+        .change(move |state| {
+            state.records.push(record);
+            Ok(())
+        })
         .await?;
     result(shown)
 }

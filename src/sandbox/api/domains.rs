@@ -33,7 +33,7 @@ pub(super) async fn list(
             && fits(&filter.zone_name, &domain.zone)
             && fits(&filter.zone_id, &zone_id(&account, &domain.zone))
     });
-    envelope::list(wanted.map(|domain| shown(domain, &account)).collect())
+    envelope::list(wanted.map(|domain| shown(domain, &account)))
 }
 
 pub(super) async fn get(

@@ -1,8 +1,9 @@
-//! The HTTP face: authentication, the journal, faults, and the routes. Handlers read a request, call a pure change, show the result.
+//! The API's routes. Handlers read a request, call a pure change, show the result.
 
 mod control;
 mod deployments;
 mod domains;
+mod front;
 mod objects;
 mod routes;
 mod scripts;
@@ -18,22 +19,17 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
-use axum::response::IntoResponse;
 use axum::routing::{get, patch, post, put};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
-use http::{HeaderMap, Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
+use http::{HeaderMap, Request, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::engine::Engine;
 use super::error::{ApiError, invalid, refuse};
-use super::fault::Kind;
-use super::journal::{Call, Journal};
-use super::server::Reply;
+use super::journal::Journal;
 use super::stamp::Stamp;
 use super::value::SecretValue;
+
+pub(super) use self::front::answer;
 
 /// Below this path lies everything.
 pub(super) const BASE: &str = "/client/v4";
@@ -136,6 +132,14 @@ pub(super) fn router(context: Arc<Context>) -> Router {
             "/accounts/{account}/storage/kv/namespaces",
             get(scripts::nothing),
         )
+        .route(
+            "/accounts/{account}/containers/applications",
+            get(scripts::nothing),
+        )
+        .route(
+            "/accounts/{account}/containers/dash/applications",
+            get(scripts::nothing),
+        )
         .route("/zones", get(routes::zones))
         .route("/zones/{zone}", get(routes::zone))
         .route(
@@ -175,110 +179,6 @@ pub(super) fn router(context: Arc<Context>) -> Router {
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(context)
-}
-
-/// Answers one request: notes it, lets a fault have it, checks the token, and hands it to the routes.
-pub(super) async fn answer(
-    context: Arc<Context>,
-    router: Router,
-    request: Request<Incoming>,
-) -> Reply {
-    let path = request
-        .uri()
-        .path()
-        .strip_prefix(BASE)
-        .unwrap_or(request.uri().path());
-    let fault = if path.starts_with("/sandbox") {
-        None
-    } else {
-        let query = request.uri().query().unwrap_or_default();
-        let method = request.method().as_str();
-        context.journal.note(Call {
-            method: method.to_owned(),
-            path: path.to_owned(),
-            query: query.to_owned(),
-        })
-    };
-    match fault {
-        None => Reply::Answer(handle(&context, router, request).await),
-        Some(Kind::Status { status }) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Reply::Answer(
-                refuse(
-                    status,
-                    10013,
-                    "an unknown error has occurred (asked for by a test)",
-                )
-                .into_response(),
-            )
-        }
-        Some(Kind::RateLimit { retry_after }) => {
-            let error = refuse(
-                StatusCode::TOO_MANY_REQUESTS,
-                971,
-                "please wait and consider throttling your request speed",
-            );
-            Reply::Answer(([(RETRY_AFTER, retry_after.to_string())], error).into_response())
-        }
-        Some(Kind::Html) => Reply::Answer(html()),
-        Some(Kind::Reset) => Reply::Reset,
-        Some(Kind::Hang) => std::future::pending().await,
-        Some(Kind::Lost) => {
-            handle(&context, router, request).await;
-            Reply::Reset
-        }
-    }
-}
-
-async fn handle(context: &Context, router: Router, request: Request<Incoming>) -> Response<Body> {
-    if let Err(error) = authenticate(context, request.headers(), request.uri().path()) {
-        return error.into_response();
-    }
-    match TowerToHyperService::new(router).call(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
-    }
-}
-
-/// 10000 for everything but the verification of a token, which has its own words.
-fn authenticate(context: &Context, headers: &HeaderMap, path: &str) -> Result<(), ApiError> {
-    let given = headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    match given.and_then(|given| given.strip_prefix("Bearer ")) {
-        Some(token) if same(token, context.token.expose()) => Ok(()),
-        Some(_) if path.ends_with("/user/tokens/verify") => {
-            Err(refuse(StatusCode::UNAUTHORIZED, 1000, "invalid API Token"))
-        }
-        Some(_) => Err(refuse(
-            StatusCode::FORBIDDEN,
-            10000,
-            "authentication error: the sandbox has another token",
-        )),
-        None => Err(refuse(
-            StatusCode::UNAUTHORIZED,
-            10000,
-            "authentication error: no `Authorization: Bearer` header",
-        )),
-    }
-}
-
-/// Compares without an early exit.
-fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len()
-        && a.bytes()
-            .zip(b.bytes())
-            .fold(0, |sum, (a, b)| sum | (a ^ b))
-            == 0
-}
-
-fn html() -> Response<Body> {
-    let headers = [
-        (HeaderName::from_static("cf-mitigated"), "challenge"),
-        (CONTENT_TYPE, "text/html; charset=UTF-8"),
-    ];
-    let page = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>blocked</body></html>";
-    (StatusCode::FORBIDDEN, headers, page).into_response()
 }
 
 async fn unknown(request: Request<Body>) -> ApiError {

@@ -19,8 +19,7 @@ pub(super) async fn namespaces(State(context): Shared, Path(account): Path<Strin
             .account(&account)
             .namespaces
             .iter()
-            .map(shown)
-            .collect(),
+            .map(shown),
     )
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn zones(State(context): Shared, Query(wanted): Query<Wanted>) 
         .zones
         .iter()
         .filter(|zone| wanted.name.as_ref().is_none_or(|name| name == *zone));
-    envelope::list(named.map(|zone| shown_zone(&account, zone)).collect())
+    envelope::list(named.map(|zone| shown_zone(&account, zone)))
 }
 
 pub(super) async fn zone(State(context): Shared, Path(id): Path<String>) -> Answer {
@@ -64,8 +64,7 @@ pub(super) async fn list(State(context): Shared, Path(id): Path<String>) -> Answ
             .routes
             .iter()
             .filter(|route| route.zone == zone)
-            .map(shown)
-            .collect(),
+            .map(shown),
     )
 }
 
@@ -154,8 +153,7 @@ pub(super) async fn of_script(
         routes
             .iter()
             .filter(|route| route.script.as_deref() == Some(&name))
-            .map(shown)
-            .collect(),
+            .map(shown),
     )
 }
 
@@ -187,13 +185,5 @@ pub(super) async fn replace(
             .collect();
         route::replace(state, &account, &name, &wanted, &stamp)
     };
-    envelope::list(
-        context
-            .engine
-            .change(edit)
-            .await?
-            .iter()
-            .map(shown)
-            .collect(),
-    )
+    envelope::list(context.engine.change(edit).await?.iter().map(shown))
 }

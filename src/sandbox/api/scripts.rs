@@ -22,8 +22,7 @@ pub(super) async fn list(State(context): Shared, Path(account): Path<String>) ->
             .account(&account)
             .scripts
             .values()
-            .map(summary)
-            .collect(),
+            .map(summary),
     )
 }
 
@@ -62,9 +61,9 @@ pub(super) async fn references(
     )
 }
 
-/// What an account of the sandbox never has: tail consumers, KV namespaces.
+/// What an account of the sandbox never has: tail consumers, KV namespaces, containers.
 pub(super) async fn nothing() -> Answer {
-    envelope::list(Vec::new())
+    envelope::list([])
 }
 
 #[derive(Deserialize)]

@@ -1,0 +1,190 @@
+//! `status`: what is live, of all environments on one screen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::Context;
+use crate::bundle::{self, Bundles};
+use crate::cli::Environments;
+use crate::cloudflare::observe::observe;
+use crate::environment::Environment;
+use crate::plan::{Desired, Plan, Rollout, Share};
+use crate::remote::Remote;
+
+#[derive(Serialize)]
+struct Answer {
+    environments: Vec<Status>,
+}
+
+#[derive(Serialize)]
+struct Status {
+    environment: String,
+    zone: String,
+    scripts: BTreeMap<String, Option<Script>>,
+    /// The gateway's routes and custom domains.
+    hosts: Vec<String>,
+    /// Whether each secret that the manifest names has a value.
+    secrets: BTreeMap<String, bool>,
+    drift: Drift,
+}
+
+#[derive(Serialize)]
+struct Script {
+    split: Vec<Share>,
+    code: Option<String>,
+}
+
+/// How far the live state is from the manifest and the built workers.
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+enum Drift {
+    None,
+    Steps {
+        steps: Vec<String>,
+    },
+    Conflicts {
+        why: String,
+    },
+    /// The workers are not built, so there is nothing to compare with.
+    Unknown {
+        why: String,
+    },
+}
+
+pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
+    let environments = context.project.environments(&args.environments)?;
+    let bundles = bundle::load(&context.project.root);
+    let mut answer = Answer {
+        environments: Vec::new(),
+    };
+    for environment in &environments {
+        answer
+            .environments
+            .push(status(environment, &bundles).await?);
+    }
+    context.format.answer(&answer)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn status(
+    environment: &Environment,
+    bundles: &anyhow::Result<Bundles>,
+) -> anyhow::Result<Status> {
+    let remote = Remote::from_env(environment).await?;
+    let observed = observe(&remote.cloudflare, environment).await?;
+    let drift = match bundles {
+        Err(error) => Drift::Unknown {
+            why: format!("{error:#}").replace('\n', "; "),
+        },
+        Ok(bundles) => {
+            let desired = Desired::new(
+                environment,
+                bundles.gateway.tag().to_owned(),
+                bundles.room.tag().to_owned(),
+            );
+            match Plan::between(&desired, &observed, &Rollout::at_once()) {
+                Ok(plan) if plan.is_empty() => Drift::None,
+                Ok(plan) => Drift::Steps {
+                    steps: plan.steps.iter().map(crate::plan::Step::title).collect(),
+                },
+                Err(conflicts) => Drift::Conflicts {
+                    why: conflicts
+                        .0
+                        .iter()
+                        .map(|conflict| conflict.problem.clone())
+                        .collect::<Vec<_>>()
+                        .join("; "),
+                },
+            }
+        }
+    };
+    let gateway = environment.gateway_script();
+    let live = observed.scripts.get(&gateway);
+    let set: BTreeSet<String> = live
+        .map(|live| live.active.secrets.clone())
+        .unwrap_or_default();
+    let routes = observed
+        .routes
+        .iter()
+        .filter(|route| route.script.as_ref() == Some(&gateway));
+    let domains = observed
+        .domains
+        .iter()
+        .filter(|domain| domain.script == gateway);
+    let scripts = [environment.room_script(), gateway.clone()]
+        .into_iter()
+        .map(|name| {
+            let script = observed.scripts.get(&name);
+            let script = script.map(|live| Script {
+                split: live.split.clone(),
+                code: live.active.code.clone(),
+            });
+            (name, script)
+        });
+    Ok(Status {
+        environment: environment.name.to_string(),
+        zone: environment.zone.to_string(),
+        scripts: scripts.collect(),
+        hosts: routes
+            .map(|route| route.pattern.clone())
+            .chain(domains.map(|domain| domain.hostname.clone()))
+            .collect(),
+        secrets: environment
+            .secrets
+            .keys()
+            .map(|name| (name.clone(), set.contains(name)))
+            .collect(),
+        drift,
+    })
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let shown: Vec<String> = self.environments.iter().map(ToString::to_string).collect();
+        f.write_str(&shown.join("\n\n"))
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} in the zone {}", self.environment, self.zone)?;
+        for (name, script) in &self.scripts {
+            match script {
+                None => write!(f, "\n  {name}  not deployed")?,
+                Some(script) => {
+                    write!(
+                        f,
+                        "\n  {name}  code {}",
+                        script.code.as_deref().unwrap_or("of another tool")
+                    )?;
+                    for share in &script.split {
+                        write!(f, "  {} at {} %", share.version_id, share.percentage)?;
+                    }
+                }
+            }
+        }
+        let hosts = if self.hosts.is_empty() {
+            "none".to_owned()
+        } else {
+            self.hosts.join(", ")
+        };
+        write!(f, "\n  hosts    {hosts}")?;
+        let secrets: Vec<String> = self
+            .secrets
+            .iter()
+            .map(|(name, set)| format!("{name} {}", if *set { "set" } else { "missing" }))
+            .collect();
+        write!(f, "\n  secrets  {}", secrets.join(", "))?;
+        match &self.drift {
+            Drift::None => write!(f, "\n  drift    none"),
+            Drift::Unknown { why } => write!(f, "\n  drift    unknown: {why}"),
+            Drift::Conflicts { why } => write!(f, "\n  drift    in conflict: {why}"),
+            Drift::Steps { steps } => {
+                write!(f, "\n  drift    a deployment would {}", steps.join("; "))
+            }
+        }
+    }
+}

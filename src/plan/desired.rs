@@ -1,0 +1,76 @@
+//! What the manifest and the bundles ask for.
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::bundle::module::hex;
+use crate::environment::{Environment, ServedBy};
+use crate::script::{self, Script};
+
+/// What the manifest and the bundles ask for.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    pub environment: String,
+    pub zone: String,
+    /// Room first: the gateway's binding needs the class to exist.
+    pub scripts: [Wanted; 2],
+    pub hosts: Vec<(String, ServedBy)>,
+}
+
+/// A script with its code.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub script: Script,
+    /// The bundle's content hash, 16 hexadecimal digits.
+    pub code: String,
+}
+
+impl Wanted {
+    /// The version's `workers/tag` (at most 25 characters): code, then settings. Equal tags are equal versions, secrets aside.
+    pub fn tag(&self) -> String {
+        let script = &self.script;
+        let settings = json!([
+            script.bindings,
+            script.compatibility_date,
+            script.cpu_ms,
+            script.migrations,
+        ]);
+        let digest = Sha256::digest(settings.to_string());
+        let short = hex(&digest[..4]);
+        format!("{}-{short}", self.code)
+    }
+}
+
+impl Desired {
+    /// What `environment` asks for, with the content hashes of the two bundles.
+    pub fn new(environment: &Environment, gateway_code: String, room_code: String) -> Self {
+        Self {
+            environment: environment.name.to_string(),
+            zone: environment.zone.to_string(),
+            scripts: [
+                Wanted {
+                    script: script::room(environment),
+                    code: room_code,
+                },
+                Wanted {
+                    script: script::gateway(environment),
+                    code: gateway_code,
+                },
+            ],
+            hosts: environment
+                .all_hosts()
+                .map(|served| (served.host.to_string(), served.by))
+                .collect(),
+        }
+    }
+
+    /// A short name for what both scripts are together, by which a rollback finds what belongs together.
+    pub fn release(&self) -> String {
+        let tags: Vec<String> = self.scripts.iter().map(Wanted::tag).collect();
+        hex(&Sha256::digest(tags.join(" "))[..4])
+    }
+
+    pub(super) fn gateway(&self) -> &str {
+        &self.scripts[1].script.name
+    }
+}

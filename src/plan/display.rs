@@ -1,0 +1,61 @@
+//! A plan for people.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::step::{Change, Lane, Step, Upload};
+use super::{Plan, SocketImpact};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if self.is_empty() {
+            return write!(f, "{}: nothing to change", self.environment);
+        }
+        let steps = match self.steps.len() {
+            1 => "1 step".to_owned(),
+            count => format!("{count} steps"),
+        };
+        write!(f, "{}: {steps}", self.environment)?;
+        for (number, step) in self.steps.iter().enumerate() {
+            write!(f, "\n\n{}. {}", number + 1, step.title())?;
+            if let Step::Upload(Upload { lane, .. }) = step {
+                match lane {
+                    Lane::Lifecycle { why, .. } => {
+                        write!(f, "\n   lane: lifecycle, because {why}")?;
+                    }
+                    Lane::Code { .. } => write!(f, "\n   lane: code")?,
+                }
+            }
+            for change in step.changes() {
+                write!(f, "\n   {change}")?;
+            }
+        }
+        write!(
+            f,
+            "\n\nsocket impact: {}",
+            match self.socket_impact {
+                SocketImpact::None => "none",
+                SocketImpact::Reconnect =>
+                    "reconnect (a new version of the room restarts its objects)",
+            }
+        )
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let short = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        };
+        match (&self.before, &self.after) {
+            (None, Some(after)) => write!(f, "+ {}: {}", self.what, short(after)),
+            (Some(before), None) => write!(f, "- {}: {}", self.what, short(before)),
+            (Some(before), Some(after)) => {
+                write!(f, "~ {}: {} -> {}", self.what, short(before), short(after))
+            }
+            (None, None) => write!(f, "  {}", self.what),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What must change so that Cloudflare matches the manifest, and what stands in the way.
+//!
+//! Pure: knows nothing of HTTP. `apply` performs what [`Plan::between`] decided and decides nothing itself.
+
+mod conflict;
+mod desired;
+mod display;
+mod host;
+mod observed;
+mod rollout;
+mod settings;
+mod step;
+mod upload;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+pub use self::conflict::{Conflict, Conflicts};
+pub use self::desired::{Desired, Wanted};
+pub use self::observed::{Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
+pub use self::rollout::Rollout;
+pub use self::step::{Change, Lane, OverrideDns, Shift, Step, Then, Upload};
+use crate::bundle::Worker;
+
+/// The steps from what is observed to what is desired, in the order in which they must happen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    pub environment: String,
+    pub socket_impact: SocketImpact,
+    pub steps: Vec<Step>,
+}
+
+/// What a plan does to open WebSockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SocketImpact {
+    None,
+    /// A new version of the room restarts its objects: every client reconnects.
+    Reconnect,
+}
+
+impl Plan {
+    /// Decides every write, or says why there can be none.
+    pub fn between(
+        desired: &Desired,
+        observed: &Observed,
+        rollout: &Rollout,
+    ) -> Result<Self, Conflicts> {
+        let release = desired.release();
+        let mut conflicts = Vec::new();
+        let mut steps = Vec::new();
+        let mut socket_impact = SocketImpact::None;
+        for wanted in &desired.scripts {
+            let live = observed.scripts.get(&wanted.script.name);
+            conflicts.extend(conflict::of_script(wanted, live, observed));
+            let upload = upload::of(wanted, live, &release);
+            if wanted.script.role == Worker::Room && live.is_some() && upload.is_some() {
+                socket_impact = SocketImpact::Reconnect;
+            }
+            if let Some(upload) = upload {
+                let shifts = upload::shifts(&upload, wanted, live, rollout);
+                steps.push(Step::Upload(upload));
+                steps.extend(shifts);
+            }
+            steps.extend(settings::steps(&wanted.script, live));
+        }
+        steps.extend(host::steps(desired, observed, &mut conflicts));
+        if conflicts.is_empty() {
+            Ok(Self {
+                environment: desired.environment.clone(),
+                socket_impact,
+                steps,
+            })
+        } else {
+            Err(Conflicts(conflicts))
+        }
+    }
+
+    /// Whether nothing has to change.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The secrets whose values the plan sends.
+    pub fn secrets(&self) -> BTreeSet<&str> {
+        self.steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Upload(upload) => Some(&upload.secrets),
+                _ => None,
+            })
+            .flatten()
+            .map(String::as_str)
+            .collect()
+    }
+}

@@ -1,0 +1,74 @@
+//! What is live.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// What is live, as far as the manifest governs it. Made by GETs only.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Observed {
+    pub scripts: BTreeMap<String, Live>,
+    /// Every zone route of the zone, whosever it is.
+    pub routes: Vec<LiveRoute>,
+    /// Every custom domain of the zone, whosever it is.
+    pub domains: Vec<LiveDomain>,
+    /// Durable Object classes by script.
+    pub classes: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// A script that exists.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Live {
+    /// The versions that get traffic, the largest share first.
+    pub split: Vec<Share>,
+    /// The version with the largest share.
+    pub active: LiveVersion,
+    /// The newest version, which need not be deployed, and its tag.
+    pub latest: Option<(String, Option<String>)>,
+    pub tags: BTreeSet<String>,
+    pub observability: bool,
+    pub workers_dev: bool,
+    pub previews: bool,
+}
+
+/// A version's share of the traffic.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Share {
+    pub version_id: String,
+    /// The version's `workers/tag`.
+    pub tag: Option<String>,
+    pub percentage: f64,
+}
+
+/// A version as it was uploaded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LiveVersion {
+    pub id: String,
+    pub tag: Option<String>,
+    /// The content hash of the modules, from our tag or by reading them back.
+    pub code: Option<String>,
+    /// Bindings without the secrets, as the API writes them.
+    pub bindings: BTreeMap<String, Value>,
+    pub secrets: BTreeSet<String>,
+    pub compatibility_date: String,
+    pub cpu_ms: Option<u32>,
+    pub migration_tag: Option<String>,
+}
+
+/// A zone route.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LiveRoute {
+    pub id: String,
+    pub pattern: String,
+    /// None switches Workers off for the pattern.
+    pub script: Option<String>,
+}
+
+/// A custom domain.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LiveDomain {
+    pub id: String,
+    pub hostname: String,
+    pub script: String,
+}

@@ -1,0 +1,196 @@
+//! The writes that a plan consists of.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::bundle::Worker;
+
+/// One write, or one write and the deployment that makes it live.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// Code, bindings and settings of a script.
+    Upload(Upload),
+    /// Gives the uploaded version a share of the traffic.
+    Shift(Shift),
+    /// `cf:service` and `cf:environment`, and what else is not part of a version.
+    Settings {
+        script: String,
+        tags: BTreeSet<String>,
+        observability: bool,
+        changes: Vec<Change>,
+    },
+    /// Whether `workers.dev` serves the script.
+    WorkersDev {
+        script: String,
+        enabled: bool,
+        changes: Vec<Change>,
+    },
+    AddRoute {
+        pattern: String,
+        script: String,
+    },
+    RemoveRoute {
+        pattern: String,
+        id: String,
+        script: String,
+    },
+    AddDomain {
+        hostname: String,
+        script: String,
+        override_dns: OverrideDns,
+    },
+    RemoveDomain {
+        hostname: String,
+        id: String,
+        script: String,
+    },
+}
+
+/// Whether a custom domain may replace a DNS record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OverrideDns {
+    Never,
+    Allowed,
+}
+
+/// A new version of a script.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Upload {
+    pub role: Worker,
+    pub script: String,
+    pub tag: String,
+    /// `workers/message`: who made it, for which environment, in which release.
+    pub message: String,
+    pub lane: Lane,
+    /// Names of secrets that this version brings; all others are kept.
+    pub secrets: BTreeSet<String>,
+    pub changes: Vec<Change>,
+}
+
+/// A change of the traffic's split between the uploaded version and the one before it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shift {
+    pub role: Worker,
+    pub script: String,
+    /// Share of the new version; at 0 only a request that names it reaches it.
+    pub percent: u8,
+    /// The version that has the rest, and that traffic returns to when a check fails.
+    pub from: String,
+    /// What happens before the next step.
+    pub then: Then,
+}
+
+/// What follows a change of the split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    GoOn,
+    Check,
+}
+
+/// How a version becomes live.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "lane", rename_all = "snake_case")]
+pub enum Lane {
+    /// A new Worker or a pending migration: one `PUT` at 100 %. `versions` refuses migrations with 10211.
+    Lifecycle {
+        why: String,
+        /// The versions that are live now.
+        replaces: Vec<String>,
+        old_tag: Option<String>,
+        migrations: Vec<String>,
+    },
+    /// A version, which later steps give its traffic.
+    Code {
+        /// The newest version before this one.
+        latest: Option<String>,
+        /// The newest version already is what is wanted, left over from an interrupted run.
+        adopt: Option<String>,
+    },
+}
+
+/// A difference in one resource.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    pub what: String,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+}
+
+impl Step {
+    /// One line without values: what the step does, for progress and reports.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Upload(Upload {
+                script,
+                lane: Lane::Lifecycle { .. },
+                ..
+            }) => {
+                format!("upload `{script}` and deploy it")
+            }
+            Self::Upload(Upload {
+                script,
+                lane:
+                    Lane::Code {
+                        adopt: Some(version),
+                        ..
+                    },
+                ..
+            }) => {
+                format!("take the version `{version}` of `{script}`, which an earlier run uploaded")
+            }
+            Self::Upload(Upload { script, .. }) => format!("upload a version of `{script}`"),
+            Self::Shift(Shift {
+                script,
+                percent: 100,
+                ..
+            }) => {
+                format!("give all traffic of `{script}` to the new version")
+            }
+            Self::Shift(Shift {
+                script, percent, ..
+            }) => {
+                format!(
+                    "give {percent} % of the traffic of `{script}` to the new version, and check it"
+                )
+            }
+            Self::Settings { script, .. } => format!("set the tags of `{script}`"),
+            Self::WorkersDev {
+                script,
+                enabled: true,
+                ..
+            } => {
+                format!("serve `{script}` on workers.dev")
+            }
+            Self::WorkersDev { script, .. } => format!("keep `{script}` off workers.dev"),
+            Self::AddRoute { pattern, script } => format!("route `{pattern}` to `{script}`"),
+            Self::RemoveRoute {
+                pattern, script, ..
+            } => {
+                format!("remove the route `{pattern}` of `{script}`")
+            }
+            Self::AddDomain {
+                hostname, script, ..
+            } => {
+                format!("attach the custom domain `{hostname}` to `{script}`")
+            }
+            Self::RemoveDomain {
+                hostname, script, ..
+            } => {
+                format!("detach the custom domain `{hostname}` from `{script}`")
+            }
+        }
+    }
+
+    pub(super) fn changes(&self) -> &[Change] {
+        match self {
+            Self::Upload(upload) => &upload.changes,
+            Self::Settings { changes, .. } | Self::WorkersDev { changes, .. } => changes,
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! What belongs to others is neither taken nor deleted: a deployment stops before its first write, or keeps to its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+
+use crate::support::{Project, Run, Sandbox, api, built};
+
+const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1jb25mbGljdC10ZXN0czE=";
+const GATEWAY: &str = "glow-broadcast-staging";
+const HOST: &str = "broadcast-staging.glow.trade";
+
+fn deploy(sandbox: &Sandbox, project: &Project) -> Run {
+    Run::new(["deploy", "staging"])
+        .inside(project)
+        .against(sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+}
+
+async fn writes(sandbox: &Sandbox) -> Vec<String> {
+    let calls = api::call(sandbox, "GET", "/sandbox/requests", None).await["result"].clone();
+    let calls = calls.as_array().unwrap().iter();
+    calls
+        .filter(|call| call["method"] != "GET")
+        .map(|call| format!("{} {}", call["method"], call["path"]))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_of_another_script_stops_the_deployment_before_any_write() {
+    built();
+    let sandbox = Sandbox::start();
+    api::foreign_script(&sandbox, "somebody-elses").await;
+    let path = format!("/zones/{}/workers/routes", zone_of(&sandbox).await);
+    let route = json!({ "pattern": format!("{HOST}/*"), "script": "somebody-elses" });
+    assert_eq!(
+        api::call(&sandbox, "POST", &path, Some(route)).await["success"],
+        true
+    );
+    api::call(&sandbox, "DELETE", "/sandbox/requests", None).await;
+    let printed = deploy(&sandbox, &Project::with_all()).fails();
+    assert_eq!(
+        printed.stderr.split("error: ").nth(1),
+        Some(
+            "nothing was changed, because of what is live:\n  - the route `broadcast-staging.glow.trade/*` belongs to the script `somebody-elses`\n    remove that route in the dashboard, or use another host in the manifest\n"
+        )
+    );
+    assert_eq!(writes(&sandbox).await, [""; 0]);
+}
+
+/// Zones have an id per account, which the list tells only for the account.
+async fn zone_of(sandbox: &Sandbox) -> String {
+    let zones = api::call(
+        sandbox,
+        "GET",
+        &format!("/zones?name=glow.trade&account.id={}", sandbox.account_id),
+        None,
+    )
+    .await;
+    zones["result"][0]["id"].as_str().unwrap().to_owned()
+}
+
+fn custom_domain() -> Project {
+    Project::with_staging(
+        &format!("host = \"{HOST}\""),
+        &format!("host = \"{HOST}\"\ncustom_domain = true"),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_custom_domain_of_another_script_stops_the_deployment_before_any_write() {
+    built();
+    let sandbox = Sandbox::start();
+    api::foreign_script(&sandbox, "somebody-elses").await;
+    let domain = json!({ "hostname": HOST, "service": "somebody-elses", "environment": "production", "zone_id": zone_of(&sandbox).await });
+    let path = api::of_account(&sandbox, "workers/domains");
+    assert_eq!(
+        api::call(&sandbox, "PUT", &path, Some(domain)).await["success"],
+        true
+    );
+    api::call(&sandbox, "DELETE", "/sandbox/requests", None).await;
+    let printed = deploy(&sandbox, &custom_domain()).fails();
+    assert!(
+        printed.stderr.contains(&format!(
+            "  - the custom domain `{HOST}` belongs to the script `somebody-elses`\n"
+        )),
+        "{}",
+        printed.stderr
+    );
+    assert_eq!(writes(&sandbox).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dns_record_is_replaced_only_when_the_manifest_says_so() {
+    built();
+    let sandbox = Sandbox::start();
+    let record = json!({ "hostname": HOST, "type": "A", "content": "192.0.2.1" });
+    assert_eq!(
+        api::call(&sandbox, "POST", "/sandbox/records", Some(record)).await["success"],
+        true
+    );
+    let printed = deploy(&sandbox, &custom_domain()).fails();
+    assert!(printed.stderr.contains("(code 100117); a DNS record for this host exists: remove it, or set `override_dns = true` on the route"), "{}", printed.stderr);
+    let allowed = Project::with_staging(
+        &format!("host = \"{HOST}\""),
+        &format!("host = \"{HOST}\"\ncustom_domain = true\noverride_dns = true"),
+    );
+    deploy(&sandbox, &allowed).succeeds();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_zone_route_is_removed_when_it_left_the_manifest_and_workers_dev_stays_off() {
+    built();
+    let sandbox = Sandbox::start();
+    deploy(&sandbox, &Project::with_all()).succeeds();
+    deploy(&sandbox, &custom_domain()).succeeds();
+    let path = format!("/zones/{}/workers/routes", zone_of(&sandbox).await);
+    assert_eq!(
+        api::call(&sandbox, "GET", &path, None).await["result"],
+        json!([])
+    );
+    let subdomain = api::read(&sandbox, &format!("workers/scripts/{GATEWAY}/subdomain")).await;
+    assert_eq!(subdomain["enabled"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_of_others_are_left_alone() {
+    built();
+    let sandbox = Sandbox::start();
+    api::foreign_script(&sandbox, "somebody-elses").await;
+    let path = format!("/zones/{}/workers/routes", zone_of(&sandbox).await);
+    let route = json!({ "pattern": "shop.glow.trade/*", "script": "somebody-elses" });
+    api::call(&sandbox, "POST", &path, Some(route)).await;
+    deploy(&sandbox, &Project::with_all()).succeeds();
+    let routes = api::call(&sandbox, "GET", &path, None).await["result"].clone();
+    let patterns: Vec<&str> = routes
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|route| route["pattern"].as_str())
+        .collect();
+    assert!(
+        patterns.contains(&"shop.glow.trade/*") && patterns.len() == 2,
+        "{patterns:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_that_lost_its_bindings_gets_them_back() {
+    built();
+    let sandbox = Sandbox::start();
+    deploy(&sandbox, &Project::with_all()).succeeds();
+    let foreign = api::foreign_version(&sandbox, GATEWAY).await;
+    api::split(&sandbox, GATEWAY, &[(&foreign, 100)]).await;
+    let plan = Run::new(["plan", "staging"]).against(&sandbox).succeeds();
+    assert!(
+        plan.stdout.contains("   + binding BROADCAST_ROOM: "),
+        "{}",
+        plan.stdout
+    );
+    deploy(&sandbox, &Project::with_all()).succeeds();
+    let plan = Run::new(["plan", "staging"]).against(&sandbox).succeeds();
+    assert_eq!(plan.stdout, "staging: nothing to change\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_this_project_does_not_know_stops_the_deployment() {
+    built();
+    let sandbox = Sandbox::start();
+    api::foreign_class(&sandbox, "glow-broadcast-staging-room").await;
+    api::call(&sandbox, "DELETE", "/sandbox/requests", None).await;
+    let printed = deploy(&sandbox, &Project::with_all()).fails();
+    assert!(printed.stderr.contains("  - `glow-broadcast-staging-room` is at the Durable Object migration `their-1`, which this project does not know\n"), "{}", printed.stderr);
+    assert!(printed.stderr.contains("  - `glow-broadcast-staging-room` has a Durable Object class `Theirs`, which this project would delete with all its data\n"), "{}", printed.stderr);
+    assert_eq!(writes(&sandbox).await, [""; 0]);
+}
+
+/// A proxy that lets nothing but GETs through, and counts the rest.
+async fn reads_only(api: &str) -> (String, Arc<AtomicUsize>) {
+    crate::support::cryptography();
+    let refused = Arc::new(AtomicUsize::new(0));
+    let (target, count) = (api.to_owned(), Arc::clone(&refused));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let proxy = axum::Router::new().fallback(move |request: axum::extract::Request| {
+        let (target, count, client) = (target.clone(), Arc::clone(&count), client.clone());
+        async move {
+            if request.method() != "GET" {
+                count.fetch_add(1, Ordering::Relaxed);
+                return (http::StatusCode::METHOD_NOT_ALLOWED, String::new());
+            }
+            let url = format!("{target}{}", request.uri());
+            let mut forwarded = client.get(url);
+            if let Some(token) = request.headers().get("authorization") {
+                forwarded = forwarded.header("authorization", token);
+            }
+            let answer = forwarded.send().await.unwrap();
+            (answer.status(), answer.text().await.unwrap())
+        }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, proxy).await });
+    (address, refused)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_and_a_status_send_nothing_but_gets() {
+    built();
+    let sandbox = Sandbox::start();
+    for deployed in [false, true] {
+        if deployed {
+            deploy(&sandbox, &Project::with_all()).succeeds();
+        }
+        let (address, refused) = reads_only(&sandbox.api).await;
+        for command in ["plan", "status"] {
+            Run::new([command, "staging"])
+                .against(&sandbox)
+                .env("CLOUDFLARE_API_BASE_URL", &address)
+                .succeeds();
+        }
+        assert_eq!(refused.load(Ordering::Relaxed), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_plan_is_applied_as_it_was_and_refused_when_the_live_state_moved() {
+    built();
+    let sandbox = Sandbox::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plan.json");
+    let file = file.to_str().unwrap();
+    Run::new(["plan", "staging", "--out", file])
+        .against(&sandbox)
+        .succeeds();
+    let apply = || {
+        Run::new(["deploy", "staging", "--plan", file])
+            .against(&sandbox)
+            .env("WEBHOOK_SECRET", SECRET)
+    };
+    apply().succeeds();
+    let printed = apply().fails();
+    assert_eq!(
+        printed.stderr,
+        "error: what is live of `staging` moved since the plan was made; plan again\n"
+    );
+    Run::new(["plan", "staging", "--out", file])
+        .against(&sandbox)
+        .succeeds();
+    let other = Project::with_staging("history = 64", "history = 32");
+    let printed = apply().inside(&other).fails();
+    assert!(printed.stderr.ends_with("error: the manifest or the code of `staging` changed since the plan was made; plan again\n"), "{}", printed.stderr);
+    let kept = std::fs::read_to_string(file).unwrap();
+    assert!(!kept.contains(SECRET) && !kept.contains(&sandbox.token));
+}
+
+#[test]
+fn a_step_of_github_actions_gets_a_summary() {
+    built();
+    let sandbox = Sandbox::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("summary.md");
+    let run = |command| {
+        Run::new([command, "staging"])
+            .against(&sandbox)
+            .env("WEBHOOK_SECRET", SECRET)
+            .env("GITHUB_STEP_SUMMARY", file.to_str().unwrap())
+    };
+    run("plan").succeeds();
+    run("deploy").succeeds();
+    let summary = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        summary.starts_with("### plan for staging\n\n````\nstaging: 7 steps\n"),
+        "{summary}"
+    );
+    assert!(summary.contains("### deployment of staging\n"), "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_in_the_middle_tells_what_is_half_done_and_the_next_run_finishes() {
+    built();
+    let sandbox = Sandbox::start();
+    let fault = json!({ "method": "POST", "path": "/workers/routes", "kind": "hang" });
+    api::call(&sandbox, "POST", "/sandbox/faults", Some(fault)).await;
+    let mut child = deploy(&sandbox, &Project::with_all())
+        .command()
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = String::new();
+    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap());
+    while !told.contains("route `broadcast-staging.glow.trade/*` to") {
+        assert_ne!(
+            std::io::BufRead::read_line(&mut lines, &mut told).unwrap(),
+            0,
+            "{told}"
+        );
+    }
+    crate::support::interrupt(&child);
+    std::io::Read::read_to_string(&mut lines, &mut told).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{told}");
+    assert!(
+        told.contains("\n  done:           keep `glow-broadcast-staging` off workers.dev\n"),
+        "{told}"
+    );
+    assert!(told.contains("\n  failed:         route `broadcast-staging.glow.trade/*` to `glow-broadcast-staging`\n"), "{told}");
+    assert!(
+        told.ends_with(
+            "the failed step was interrupted: it may have been carried out all the same\n"
+        ),
+        "{told}"
+    );
+    deploy(&sandbox, &Project::with_all()).succeeds();
+    let plan = Run::new(["plan", "staging"]).against(&sandbox).succeeds();
+    assert_eq!(plan.stdout, "staging: nothing to change\n");
+}

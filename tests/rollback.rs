@@ -1,0 +1,183 @@
+use serde_json::json;
+
+use crate::support::{Project, Run, Sandbox, api, built};
+
+const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1yb2xsYmFjay10ZXN0czE=";
+const GATEWAY: &str = "glow-broadcast-staging";
+const ROOM: &str = "glow-broadcast-staging-room";
+
+fn deploy(sandbox: &Sandbox, project: &Project) {
+    Run::new(["deploy", "staging"])
+        .inside(project)
+        .against(sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds();
+}
+
+fn rollback(sandbox: &Sandbox, args: &[&str]) -> Run {
+    let args = ["rollback", "staging"].iter().chain(args).copied();
+    Run::new(args)
+        .against(sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+}
+
+/// Three releases: the repository's, one with another gateway, one with another gateway and another room.
+async fn three_releases() -> (Sandbox, Vec<[String; 2]>) {
+    built();
+    let sandbox = Sandbox::start();
+    let one = Project::with_staging("history = 64", "history = 64");
+    let two = Project::with_staging("max_message_bytes = 16384", "max_message_bytes = 8192");
+    let three = Project::with_staging("history = 64", "history = 32");
+    let mut live = Vec::new();
+    for project in [one, two, three] {
+        deploy(&sandbox, &project);
+        live.push(live_versions(&sandbox).await);
+    }
+    (sandbox, live)
+}
+
+async fn live_versions(sandbox: &Sandbox) -> [String; 2] {
+    [
+        api::shares(sandbox, GATEWAY).await[0].0.clone(),
+        api::shares(sandbox, ROOM).await[0].0.clone(),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_takes_both_scripts_to_the_release_before_and_proves_that_it_works() {
+    let (sandbox, live) = three_releases().await;
+    let answer = rollback(&sandbox, &["--json"]).succeeds().json();
+    assert_eq!(
+        answer["rolled_back"],
+        json!([
+            { "script": GATEWAY, "from": live[2][0], "to": live[1][0] },
+            { "script": ROOM, "from": live[2][1], "to": live[1][1] },
+        ])
+    );
+    assert!(
+        answer["verified"]["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|check| check["failure"].is_null())
+    );
+    assert_eq!(live_versions(&sandbox).await, live[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_named_version_takes_the_other_script_with_it() {
+    let (sandbox, live) = three_releases().await;
+    rollback(&sandbox, &["--to", &live[0][0]]).succeeds();
+    assert_eq!(live_versions(&sandbox).await, live[0]);
+    let printed = rollback(&sandbox, &["--to", &live[0][0]]).fails();
+    assert_eq!(
+        printed.stderr,
+        "error: that version is live already; nothing was changed\n"
+    );
+    let printed = rollback(&sandbox, &["--to", "no-such-version"]).fails();
+    assert_eq!(
+        printed.stderr,
+        format!(
+            "error: neither of `{GATEWAY}`, `{ROOM}` has a version `no-such-version`; `edge-broadcast status` lists them\n"
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_changed_since_comes_back_only_when_told_to() {
+    let (sandbox, live) = three_releases().await;
+    let path = api::of_account(&sandbox, &format!("workers/scripts/{GATEWAY}/secrets"));
+    let secret = json!({ "name": "WEBHOOK_SECRET", "text": "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLXRlc3RzLTAwMQ==", "type": "secret_text" });
+    assert_eq!(
+        api::call(&sandbox, "PUT", &path, Some(secret)).await["success"],
+        true
+    );
+    let before = live_versions(&sandbox).await;
+    let printed = rollback(&sandbox, &["--to", &live[0][0]]).fails();
+    assert!(
+        printed.stderr.contains(&format!(
+            "a secret of `{GATEWAY}` changed since `{}`, which would bring the old value back: run with `--accept-old-secrets` to accept that",
+            live[0][0]
+        )),
+        "{}",
+        printed.stderr
+    );
+    assert_eq!(live_versions(&sandbox).await, before);
+    rollback(&sandbox, &["--to", &live[0][0], "--accept-old-secrets"]).succeeds();
+    assert_eq!(live_versions(&sandbox).await, live[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_over_a_migration_is_refused_with_the_reason() {
+    built();
+    let sandbox = Sandbox::start();
+    api::foreign_script(&sandbox, ROOM).await;
+    let foreign = api::shares(&sandbox, ROOM).await[0].0.clone();
+    deploy(&sandbox, &Project::with_all());
+    let before = live_versions(&sandbox).await;
+    let printed = rollback(&sandbox, &["--to", &foreign]).fails();
+    assert_eq!(
+        printed.stderr,
+        format!(
+            "error: `{ROOM}` cannot go back to `{foreign}`: its Durable Object migration is none, and `v1` since; deploy the old code as a new version instead\n"
+        )
+    );
+    assert_eq!(live_versions(&sandbox).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gradual_deployment_is_ended_with_the_version_that_was_there_before() {
+    let (sandbox, live) = three_releases().await;
+    rollback(&sandbox, &[]).succeeds();
+    let [old, _] = live_versions(&sandbox).await;
+    api::split(&sandbox, GATEWAY, &[(&live[2][0], 10), (&old, 90)]).await;
+    rollback(&sandbox, &[]).succeeds();
+    assert_eq!(api::shares(&sandbox, GATEWAY).await, [(old, 100.0)]);
+}
+
+#[test]
+fn the_first_release_has_nothing_to_go_back_to() {
+    built();
+    let sandbox = Sandbox::start();
+    let printed = rollback(&sandbox, &[]).fails();
+    assert_eq!(
+        printed.stderr,
+        format!("error: there is no script `{GATEWAY}`: it was never deployed\n")
+    );
+    deploy(&sandbox, &Project::with_all());
+    let printed = rollback(&sandbox, &[]).fails();
+    assert!(
+        printed.stderr.contains("has no version before"),
+        "{}",
+        printed.stderr
+    );
+}
+
+#[test]
+fn status_shows_every_environment_on_one_screen() {
+    built();
+    let sandbox = Sandbox::start();
+    deploy(&sandbox, &Project::with_all());
+    let printed = Run::new(["status"]).against(&sandbox).succeeds();
+    for line in [
+        "local in the zone glow.localhost",
+        "  glow-broadcast-local  not deployed",
+        "staging in the zone glow.trade",
+        "  hosts    broadcast-staging.glow.trade/*",
+        "  secrets  WEBHOOK_SECRET set",
+        "  drift    none",
+        "production in the zone glow.trade",
+        "  secrets  WEBHOOK_SECRET missing",
+    ] {
+        assert!(
+            printed.stdout.lines().any(|printed| printed == line),
+            "no line `{line}` in:\n{}",
+            printed.stdout
+        );
+    }
+    assert!(
+        printed.stdout.lines().count() <= 24,
+        "more than a screen:\n{}",
+        printed.stdout
+    );
+}

@@ -1,0 +1,145 @@
+//! The sandbox's API as a test calls it directly: what another tool, or another person, would do.
+
+use serde_json::{Value, json};
+
+use super::{Sandbox, cryptography};
+
+/// A call below `/client/v4`; the whole answer.
+pub(crate) async fn call(
+    sandbox: &Sandbox,
+    method: &str,
+    path: &str,
+    body: Option<Value>,
+) -> Value {
+    cryptography();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}{path}", sandbox.api);
+    let mut request = client
+        .request(method.parse().unwrap(), url)
+        .bearer_auth(&sandbox.token);
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    let text = request.send().await.unwrap().text().await.unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// The path of something of the account.
+pub(crate) fn of_account(sandbox: &Sandbox, rest: &str) -> String {
+    format!("/accounts/{}/{rest}", sandbox.account_id)
+}
+
+/// The result of a GET of something of the account.
+pub(crate) async fn read(sandbox: &Sandbox, rest: &str) -> Value {
+    call(sandbox, "GET", &of_account(sandbox, rest), None).await["result"].clone()
+}
+
+/// A split of a script's traffic, given by somebody else.
+pub(crate) async fn split(sandbox: &Sandbox, script: &str, shares: &[(&str, u8)]) {
+    let versions: Vec<Value> = shares
+        .iter()
+        .map(|(id, percentage)| json!({ "version_id": id, "percentage": percentage }))
+        .collect();
+    let path = of_account(sandbox, &format!("workers/scripts/{script}/deployments"));
+    let answer = call(
+        sandbox,
+        "POST",
+        &path,
+        Some(json!({ "strategy": "percentage", "versions": versions })),
+    )
+    .await;
+    assert_eq!(answer["success"], true, "{answer}");
+}
+
+/// The shares of the newest deployment, as `id: percentage`.
+pub(crate) async fn shares(sandbox: &Sandbox, script: &str) -> Vec<(String, f64)> {
+    shares_of(&deployments(sandbox, script).await[0])
+}
+
+/// The deployments of a script, the newest first.
+pub(crate) async fn deployments(sandbox: &Sandbox, script: &str) -> Vec<Value> {
+    let list = read(sandbox, &format!("workers/scripts/{script}/deployments")).await;
+    list["deployments"].as_array().unwrap().clone()
+}
+
+/// Version ids and percentages.
+pub(crate) fn shares_of(deployment: &Value) -> Vec<(String, f64)> {
+    let versions = deployment["versions"].as_array().unwrap().iter();
+    versions
+        .map(|share| {
+            (
+                share["version_id"].as_str().unwrap().to_owned(),
+                share["percentage"].as_f64().unwrap(),
+            )
+        })
+        .collect()
+}
+
+/// Uploads a version of a small script, as another tool would, and returns its id. It gets no traffic.
+pub(crate) async fn foreign_version(sandbox: &Sandbox, script: &str) -> String {
+    let metadata = json!({ "main_module": "index.js", "compatibility_date": "2026-10-01", "bindings": [], "keep_bindings": ["secret_text"] });
+    let answer = upload(
+        sandbox,
+        "POST",
+        &format!("workers/scripts/{script}/versions"),
+        &metadata,
+    )
+    .await;
+    answer["result"]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{answer}"))
+        .to_owned()
+}
+
+/// Makes a small script of another project.
+pub(crate) async fn foreign_script(sandbox: &Sandbox, script: &str) {
+    let metadata =
+        json!({ "main_module": "index.js", "compatibility_date": "2026-10-01", "bindings": [] });
+    let answer = upload(
+        sandbox,
+        "PUT",
+        &format!("workers/scripts/{script}"),
+        &metadata,
+    )
+    .await;
+    assert_eq!(answer["success"], true, "{answer}");
+}
+
+/// Makes a script of another project that defines the Durable Object class `Theirs` in the migration `their-1`.
+pub(crate) async fn foreign_class(sandbox: &Sandbox, script: &str) {
+    let metadata = json!({
+        "main_module": "index.js",
+        "compatibility_date": "2026-10-01",
+        "bindings": [],
+        "migrations": { "new_tag": "their-1", "steps": [{ "new_sqlite_classes": ["Theirs"] }] },
+    });
+    let answer = upload(
+        sandbox,
+        "PUT",
+        &format!("workers/scripts/{script}"),
+        &metadata,
+    )
+    .await;
+    assert_eq!(answer["success"], true, "{answer}");
+}
+
+async fn upload(sandbox: &Sandbox, method: &str, rest: &str, metadata: &Value) -> Value {
+    cryptography();
+    let module = reqwest::multipart::Part::text(
+        "export class Theirs {} export default { fetch() { return new Response('foreign') } }",
+    )
+    .file_name("index.js")
+    .mime_str("application/javascript+module")
+    .unwrap();
+    let form = reqwest::multipart::Form::new()
+        .text("metadata", metadata.to_string())
+        .part("index.js", module);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}{}", sandbox.api, of_account(sandbox, rest));
+    let request = client
+        .request(method.parse().unwrap(), url)
+        .bearer_auth(&sandbox.token)
+        .multipart(form);
+    let text = request.send().await.unwrap().text().await.unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}

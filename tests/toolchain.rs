@@ -1,0 +1,212 @@
+//! `build` on machines where something is missing, fails or is interrupted: a project of its own, with tools made for the test.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::Run;
+
+/// What worker-build does, as far as the outside sees: writes two files to the directory after `--out-dir`, and a line to `calls`.
+const BUILDS: &str = r#"
+echo "$4" >> "$CALLS"
+sleep 0.3
+mkdir -p "$4"
+printf 'export {}' > "$4/index.js"
+printf 'wasm' > "$4/index_bg.wasm"
+"#;
+
+struct Machine {
+    folder: tempfile::TempDir,
+}
+
+impl Machine {
+    /// With a worker-build that runs `script`, installed where the tool would install it.
+    fn with_worker_build(script: &str) -> Self {
+        let machine = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        for name in ["gateway", "room", "protocol"] {
+            machine.write(&format!("worker/{name}/src/lib.rs"), "");
+        }
+        machine.write("environments/local.toml", "");
+        machine.write("Cargo.toml", "");
+        machine.write(
+            "Cargo.lock",
+            "[[package]]\nname = \"worker\"\nversion = \"0.8.7\"\n\n[[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\n",
+        );
+        let program = "cache/tools/worker-build-0.8.7/bin/worker-build";
+        machine.write(program, &format!("#!/bin/sh\n{script}"));
+        let program = machine.path(program);
+        std::fs::set_permissions(program, PermissionsExt::from_mode(0o755)).unwrap();
+        machine
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    fn build(&self) -> Command {
+        let mut command = Run::new(["build", "--json"])
+            .env("WASM_BINDGEN_BIN", "true")
+            .env("WASM_OPT_BIN", "true")
+            .env("ESBUILD_BIN", "true")
+            .command();
+        command
+            .current_dir(self.folder.path())
+            .env("EDGE_BROADCAST_CACHE", self.path("cache"))
+            .env("CALLS", self.path("calls"))
+            .env_remove("CARGO_TARGET_DIR")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn calls(&self) -> usize {
+        let calls = std::fs::read_to_string(self.path("calls")).unwrap_or_default();
+        calls.lines().count()
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[track_caller]
+fn built(output: &Output) -> [bool; 2] {
+    assert!(output.status.success(), "{}", stderr(output));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    [0, 1].map(|at| answer["workers"][at]["built"] == true)
+}
+
+#[test]
+fn only_the_worker_whose_source_changed_is_built_again() {
+    let machine = Machine::with_worker_build(BUILDS);
+    let build = || built(&machine.build().output().unwrap());
+    assert_eq!(build(), [true, true]);
+    assert_eq!(build(), [false, false]);
+    machine.write("worker/room/src/lib.rs", "// changed");
+    assert_eq!(build(), [false, true]);
+    machine.write("worker/protocol/src/lib.rs", "// changed");
+    assert_eq!(build(), [true, true]);
+    assert_eq!(machine.calls(), 5);
+}
+
+#[test]
+fn of_two_builds_at_once_one_builds_and_the_other_waits_for_it() {
+    let machine = Machine::with_worker_build(BUILDS);
+    let builds = [(); 2].map(|()| machine.build().spawn().unwrap());
+    for build in builds {
+        built(&build.wait_with_output().unwrap());
+    }
+    assert_eq!(machine.calls(), 2);
+}
+
+#[test]
+fn a_failed_build_shows_the_compilers_words() {
+    let machine = Machine::with_worker_build("echo 'error[E0308]: mismatched types' >&2; exit 1");
+    let output = machine.build().output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        "building the gateway worker: the first time about a minute\n\
+         error: cannot build the `gateway` worker: `worker-build` failed (exit status: 1)\n  \
+         error[E0308]: mismatched types\n"
+    );
+}
+
+#[test]
+fn an_interrupted_build_ends_at_once_with_everything_that_it_started() {
+    let machine = Machine::with_worker_build("echo $$ > \"$CALLS\"; sleep 60 & wait");
+    let build = machine.build().spawn().unwrap();
+    let group = eventually(|| {
+        let text = std::fs::read_to_string(machine.path("calls")).ok()?;
+        text.trim().parse::<u32>().ok()
+    });
+    signal("-INT", &build.id().to_string());
+    let interrupted = Instant::now();
+    let output = build.wait_with_output().unwrap();
+    assert!(!output.status.success());
+    assert!(interrupted.elapsed() < Duration::from_secs(3));
+    // The signal 0 asks whether anybody is left in the group
+    eventually(|| (!signal("-0", &format!("-{group}"))).then_some(()));
+}
+
+#[test]
+fn without_npm_the_error_says_what_was_tried_and_what_to_do() {
+    let machine = Machine::with_worker_build(BUILDS);
+    // The compiler alone: neither npm nor node
+    std::fs::create_dir(machine.path("bin")).unwrap();
+    std::os::unix::fs::symlink(which("rustc"), machine.path("bin/rustc")).unwrap();
+    let output = machine
+        .build()
+        .env_remove("WASM_OPT_BIN")
+        .env("PATH", machine.path("bin"))
+        .env("WASM_BINDGEN_BIN", which("true"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    let error = said.lines().find(|line| line.starts_with("error:"));
+    assert_eq!(
+        error,
+        Some(
+            "error: cannot install `binaryen` 132.0.0 with npm: cannot start `npm`: No such file or directory (os error 2)"
+        )
+    );
+    let advice = "check that `npm` is installed and reaches its registry, or name a program of your own in `WASM_OPT_BIN`";
+    assert_eq!(said.lines().last(), Some(advice));
+}
+
+#[test]
+fn an_own_tool_that_does_not_exist_is_named_before_anything_is_built() {
+    let machine = Machine::with_worker_build(BUILDS);
+    let output = machine
+        .build()
+        .env("ESBUILD_BIN", "/no/esbuild")
+        .output()
+        .unwrap();
+    assert_eq!(
+        stderr(&output),
+        "error: `ESBUILD_BIN` is `/no/esbuild`, which is not a program\n\
+         correct it, or unset it to have the tool installed\n"
+    );
+    assert_eq!(machine.calls(), 0);
+}
+
+/// Asks until there is an answer.
+#[track_caller]
+fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "it never happened");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn signal(name: &str, target: &str) -> bool {
+    let kill = Command::new("kill")
+        .args([name, "--", target])
+        .stderr(Stdio::null())
+        .status();
+    kill.unwrap().success()
+}
+
+fn which(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|program| program.is_file())
+        .unwrap()
+}
