@@ -16,5 +16,6 @@ mod rollout;
 mod sandbox;
 mod sandbox_command;
 mod secrecy;
+mod secrets;
 mod toolchain;
 mod wrangler;

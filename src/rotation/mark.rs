@@ -159,6 +159,6 @@ mod tests {
         let print = Print::of(&Value::new("marker".to_owned()));
         assert_eq!(print, Print::of(&Value::new("marker".to_owned())));
         assert_ne!(print, Print::of(&Value::new("other".to_owned())));
-        assert_eq!(format!("{print:?}"), r#"Print("e3d07a18")"#);
+        assert_eq!(format!("{print:?}"), r#"Print("ed5b8120")"#);
     }
 }

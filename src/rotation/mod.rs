@@ -30,12 +30,16 @@
 //!
 //! - [`mark`]: the note, [`phase`]: what comes next, [`quiet`]: when a slot is unused; all pure
 //! - [`probe`]: from outside, over HTTP, through the real route; [`uses`]: the gateway's counters
-//! - [`run`]: carries the decisions out
+//! - [`run`]: carries the decisions out, with the steps, the wait and the reading of what is live beside it
 
+pub mod live;
 pub mod mark;
 pub mod phase;
 pub mod probe;
 pub mod quiet;
+mod refusal;
 pub mod run;
 pub mod status;
+mod step;
 pub mod uses;
+mod wait;

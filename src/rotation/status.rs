@@ -6,9 +6,9 @@ use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::slot::{Slot, Uses};
 use serde::Serialize;
 
+use super::live::filled;
 use super::mark::{Mark, State};
 use super::phase::Filled;
-use super::run::filled;
 use crate::cloudflare::secrets::Holding;
 use crate::environment::Environment;
 

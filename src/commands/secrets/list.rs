@@ -11,7 +11,7 @@ use crate::cloudflare::secrets;
 use crate::environment::Environment;
 use crate::inventory::{Column, Inventory, Live};
 use crate::remote::Remote;
-use crate::rotation::run::settled;
+use crate::rotation::live::settled;
 
 /// How far back a value's age is looked for.
 const VERSIONS: usize = 25;

@@ -13,9 +13,9 @@ use super::{Consent, confirm};
 use crate::cli::RemoveSecret as Args;
 use crate::cloudflare::secrets;
 use crate::remote::Remote;
+use crate::rotation::live::{filled, settled};
 use crate::rotation::mark::Mark;
 use crate::rotation::phase::Filled;
-use crate::rotation::run::{filled, settled};
 
 #[derive(Serialize)]
 struct Answer {

@@ -11,7 +11,8 @@ use crate::cli::RotateSecret as Args;
 use crate::cloudflare::secrets;
 use crate::environment::Environment;
 use crate::remote::Remote;
-use crate::rotation::run::{Evidence, Rotation, counters};
+use crate::rotation::live::counters;
+use crate::rotation::run::{Evidence, Rotation};
 use crate::rotation::status::Status;
 use crate::rotation::uses::Counters;
 

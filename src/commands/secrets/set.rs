@@ -15,8 +15,8 @@ use crate::cli::SetSecret as Args;
 use crate::cloudflare::secrets::{self, Holding};
 use crate::environment::Environment;
 use crate::remote::Remote;
+use crate::rotation::live::{filled, settled};
 use crate::rotation::phase::Filled;
-use crate::rotation::run::{filled, settled};
 use crate::secret::{self, policy};
 use crate::suggestion;
 
