@@ -282,7 +282,7 @@ mod tests {
             since("A", &[anonymous, both, upload, first.clone()]),
             Some(at(4))
         );
-        assert_eq!(since("A", &[first.clone()]), Some(at(1)));
+        assert_eq!(since("A", std::slice::from_ref(&first)), Some(at(1)));
         assert_eq!(since("C", &[first]), None);
     }
 }

@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(super) fn read(words: &[String], folder: &Path) -> anyhow::Result<Value> {
     let name = words[0].clone();
     let output = tool::run(words, folder, b"", LIMIT, move |line| {
-        eprintln!("{name}: {line}")
+        eprintln!("{name}: {line}");
     })?;
     line(&output.stdout)
 }

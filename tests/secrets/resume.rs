@@ -16,19 +16,14 @@ fn killed_at(world: &World, line: &str) {
         .spawn()
         .unwrap();
     let mut said = Vec::new();
-    for heard in BufReader::new(child.stderr.take().unwrap())
-        .lines()
-        .map_while(Result::ok)
-    {
-        let met = heard.starts_with(line);
-        said.push(heard);
-        if met {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            return;
-        }
-    }
-    panic!("no line `{line}` in:\n{}", said.join("\n"));
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let met = stderr.lines().map_while(Result::ok).any(|heard| {
+        said.push(heard.clone());
+        heard.starts_with(line)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(met, "no line `{line}` in:\n{}", said.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,6 +74,14 @@ async fn a_rotation_refuses_no_publish_and_loses_no_message() {
         "staging: nothing to change\n"
     );
     with_key(&["verify", "staging"]).succeeds();
+    let status = world
+        .run(&["status", "staging", "--json"])
+        .succeeds()
+        .json();
+    assert_eq!(
+        status["environments"][0]["secrets"],
+        json!({ "ADMIN_SECRET": true, "WEBHOOK_SECRET": true })
+    );
     let next = "whsec_YW5vdGhlci1nb29kLXNlY3JldC1mb3ItdGhlLXRlc3Q=";
     let set = world
         .run(&["secrets", "set", "staging", "WEBHOOK_SECRET"])
@@ -289,5 +297,47 @@ async fn a_failing_sender_stops_the_rotation_before_anything_is_revoked() {
     assert_eq!(
         (world.publish(OLD).await, world.publish(&world.key()).await),
         (403, 200)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_counters_the_wait_is_the_horizon_alone_and_foreign_slots_are_not_touched() {
+    let blind =
+        staging(SWITCH).replace("[secrets.ADMIN_SECRET]\nsource = \"env:ADMIN_SECRET\"", "");
+    let world = World::deployed(&blind);
+    let printed = world.rotate(&["--without-evidence", "--json"]).succeeds();
+    assert!(
+        did(&printed)
+            .contains(&"waited: 1s, without evidence that `WEBHOOK_SECRET` is unused".to_owned()),
+        "{}",
+        printed.stdout
+    );
+    assert_eq!(world.names().await, ["WEBHOOK_SECRET_ALTERNATE"]);
+
+    // Somebody fills the idle slot by hand: which of the two the senders have is not known
+    let key = world.key();
+    let path = api::of_account(&world.sandbox, &format!("workers/scripts/{SCRIPT}/secrets"));
+    let foreign = json!({ "name": "WEBHOOK_SECRET", "text": "put-there-by-somebody-else", "type": "secret_text" });
+    api::call(&world.sandbox, "PUT", &path, Some(foreign)).await;
+    for more in [vec!["--finish"], vec!["--finish", "--abort"]] {
+        let printed = world.rotate(&more).fails();
+        assert!(
+            printed.stderr.contains("error: both slots of `WEBHOOK_SECRET` are filled, and not by a rotation of this tool"),
+            "{}",
+            printed.stderr
+        );
+    }
+    world
+        .run(&["secrets", "remove", "staging", "WEBHOOK_SECRET"])
+        .succeeds();
+    assert_eq!(world.names().await, ["WEBHOOK_SECRET_ALTERNATE"]);
+    assert_eq!(world.publish(&key).await, 200);
+    let printed = world.rotate(&["--finish", "--abort"]).fails();
+    assert!(
+        printed
+            .stderr
+            .ends_with("error: no rotation of `staging` is open: there is nothing to abort\n"),
+        "{}",
+        printed.stderr
     );
 }
