@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Value;
 
-/// Shorter values are refused: 24 bytes hold 128 bits as hexadecimal digits would in 32, and as base64 with room to spare.
+/// Shorter values are refused: 128 random bits take 22 characters of base64.
 const MIN_BYTES: usize = 24;
 /// Cloudflare's limit of a secret's value (docs: Workers, Limits).
 const MAX_BYTES: usize = 5 << 10;

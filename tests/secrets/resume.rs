@@ -49,7 +49,12 @@ async fn a_rotation_that_is_killed_after_any_phase_goes_on_and_ends_with_one_slo
                 .any(|name| name == filled || line == "revoked: "),
             "{line}"
         );
-        let run = world.rotate(&[]);
+        // The sender switches at once: where the wait is not what was cut off, it is left out
+        let more: &[&str] = match line {
+            "handed over: " => &[],
+            _ => &["--finish"],
+        };
+        let run = world.rotate(more);
         let printed = tokio::task::spawn_blocking(|| run.succeeds())
             .await
             .unwrap();
@@ -141,4 +146,46 @@ async fn two_runs_never_work_on_one_rotation() {
         ["ADMIN_SECRET", "WEBHOOK_SECRET_ALTERNATE"]
     );
     assert_eq!(world.publish(&world.key()).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handover_that_stops_between_two_senders_is_undone_without_a_refused_publish() {
+    let two = format!(
+        r#"{SWITCH}, {{ kind = "command", command = "sh -c 'cat > other.new && test -e repaired && mv other.new other'" }}"#
+    );
+    let world = World::deployed(&staging(&two));
+    world.project.write("other", OLD);
+    let publishers = [world.key_file(), world.project.path().join("other")]
+        .map(|key| Publisher::start(world.site(), key));
+    let rotate = async |more: &'static [&'static str]| {
+        let run = world.rotate(more);
+        tokio::task::spawn_blocking(|| run.printed()).await.unwrap()
+    };
+    let printed = rotate(&[]).await;
+    assert_eq!(printed.code, 1, "{}", printed.stderr);
+
+    // One sender lives on each value, and the new one is lost: neither slot may be written
+    world.project.write("repaired", "");
+    let printed = rotate(&[]).await;
+    assert!(
+        printed.stderr.contains("error: an earlier run was cut off between senders: some publish with the new value (`WEBHOOK_SECRET_ALTERNATE`), some with the old one (`WEBHOOK_SECRET`)"),
+        "{}",
+        printed.stderr
+    );
+    let printed = rotate(&["--abort"]).await;
+    assert_eq!(
+        printed.stdout,
+        "staging: the rotation of `WEBHOOK_SECRET` is undone; the old value stays in the slot `WEBHOOK_SECRET`\n",
+        "{}",
+        printed.stderr
+    );
+    let printed = rotate(&[]).await;
+    assert_eq!(printed.code, 0, "{}", printed.stderr);
+    for publisher in publishers {
+        assert_eq!(refused(&publisher.stop().await), []);
+    }
+    assert_eq!(
+        world.names().await,
+        ["ADMIN_SECRET", "WEBHOOK_SECRET_ALTERNATE"]
+    );
 }
