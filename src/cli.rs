@@ -57,6 +57,7 @@ Missing tools are installed into a cache folder outside the project; EDGE_BROADC
     #[command(after_help = "Examples:
   edge-broadcast plan staging
   edge-broadcast plan production --detailed-exitcode
+  edge-broadcast plan production --room SOL   how many sockets of a room would reconnect
   edge-broadcast plan production --out plan.json && edge-broadcast deploy production --plan plan.json
 
 Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL. Sends nothing but GETs.")]
@@ -140,6 +141,9 @@ pub struct Plan {
     /// Exit 2 when something has to change
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Ask this room how many sockets would reconnect; may be repeated, needs the value of `ADMIN_SECRET`
+    #[arg(long, value_name = "TOKEN")]
+    pub room: Vec<String>,
     /// Keep the plan, to apply exactly it later with `deploy --plan FILE`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -16,6 +16,7 @@ pub mod inventory;
 pub mod invocation;
 pub mod manifest;
 pub mod name;
+pub mod occupancy;
 pub mod output;
 pub mod plan;
 pub mod problem;

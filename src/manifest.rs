@@ -241,7 +241,11 @@ pub struct Traffic {
 /// Reads a manifest's text. `path` is only for the problem.
 pub fn parse(path: &str, source: &str) -> Result<Manifest, Problem> {
     toml_edit::de::from_str(source).map_err(|error| {
-        let message = error.message().trim_end();
+        let message = error
+            .message()
+            .trim_end()
+            .replace("expected i64", "expected a whole number");
+        let message = message.as_str();
         let span = error.span().unwrap_or(0..0);
         let message = match suggestion(message) {
             Some(help) => format!("{message}\n{help}"),

@@ -11,8 +11,6 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::secret::Value;
-
 /// An open WebSocket.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -74,22 +72,21 @@ impl Site {
 
     /// GETs `path`; the status and the body.
     pub async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
-        self.get_with(path, |request| request).await
+        self.get_with(path, &[]).await
     }
 
-    /// GETs `path` with `credential` as its bearer token.
-    pub async fn get_as(&self, path: &str, credential: &Value) -> anyhow::Result<(u16, String)> {
-        self.get_with(path, |request| request.bearer_auth(credential.expose()))
-            .await
-    }
-
-    async fn get_with(
+    /// GETs `path` with further headers; the status and the body.
+    pub async fn get_with(
         &self,
         path: &str,
-        fill: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
+        headers: &[(&str, String)],
     ) -> anyhow::Result<(u16, String)> {
         let url = self.url(path);
-        let response = fill(self.versioned(self.http.get(&url)))
+        let mut request = self.versioned(self.http.get(&url));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let response = request
             .send()
             .await
             .with_context(|| format!("asking `{url}`"))?;

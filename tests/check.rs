@@ -31,7 +31,7 @@ fn a_wrong_type_is_drawn_with_its_line() {
     let project = Project::with_staging("history = 64", "history = \"many\"");
     let printed = Run::new(["check"]).inside(&project).fails();
     insta::assert_snapshot!(printed.stderr, @r#"
-error: invalid type: string "many", expected i64
+error: invalid type: string "many", expected a whole number
   --> environments/staging.toml:19:11
    |
 19 | history = "many"

@@ -282,7 +282,8 @@ async fn ctrl_c_in_the_middle_tells_what_is_half_done_and_the_next_run_finishes(
     let sandbox = Sandbox::start();
     let fault = json!({ "method": "POST", "path": "/workers/routes", "kind": "hang" });
     api::call(&sandbox, "POST", "/sandbox/faults", Some(fault)).await;
-    let mut child = deploy(&sandbox, &Project::with_all())
+    let project = Project::with_all();
+    let mut child = deploy(&sandbox, &project)
         .command()
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())
@@ -296,6 +297,9 @@ async fn ctrl_c_in_the_middle_tells_what_is_half_done_and_the_next_run_finishes(
             0,
             "{told}"
         );
+    }
+    while api::call(&sandbox, "GET", "/sandbox/faults", None).await["result"] != json!([]) {
+        tokio::task::yield_now().await;
     }
     crate::support::interrupt(&child);
     std::io::Read::read_to_string(&mut lines, &mut told).unwrap();

@@ -111,7 +111,9 @@ async fn a_secret_that_changed_since_comes_back_only_when_told_to() {
 async fn a_rollback_over_a_migration_is_refused_with_the_reason() {
     built();
     let sandbox = Sandbox::start();
-    api::foreign_script(&sandbox, ROOM).await;
+    for script in [GATEWAY, ROOM] {
+        api::foreign_script(&sandbox, script).await;
+    }
     let foreign = api::shares(&sandbox, ROOM).await[0].0.clone();
     deploy(&sandbox, &Project::with_all());
     let before = live_versions(&sandbox).await;

@@ -1,4 +1,6 @@
-use crate::support::{Project, Run, Sandbox, api, built};
+use edge_broadcast::site::Handshake;
+
+use crate::support::{Project, Run, Sandbox, api, built, manifest};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1yb2xsb3V0LXRlc3RzLTE=";
 const GATEWAY: &str = "glow-broadcast-staging";
@@ -237,6 +239,53 @@ async fn a_change_of_the_room_makes_every_socket_reconnect_and_the_plan_says_so(
     roll_out(&sandbox, &project, "50,100").succeeds();
     assert_eq!(api::shares(&sandbox, GATEWAY).await, before);
     assert_eq!(api::deployments(&sandbox, ROOM).await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_how_many_sockets_of_a_room_would_reconnect() {
+    const ADMIN: &str = "whsec_YWRtaW4tc2VjcmV0LW9mLXRoZS1yb2xsb3V0LTAwMDE=";
+    built();
+    let sandbox = Sandbox::start();
+    let admin = "\n[secrets.ADMIN_SECRET]\nsource = \"env:ADMIN_SECRET\"\n\n[analytics]";
+    let run = |project: &Project, args: &[&str]| {
+        Run::new(args.iter().copied())
+            .inside(project)
+            .against(&sandbox)
+            .env("WEBHOOK_SECRET", SECRET)
+            .env("ADMIN_SECRET", ADMIN)
+            .succeeds()
+    };
+    run(
+        &Project::with_staging("\n[analytics]", admin),
+        &["deploy", "staging"],
+    );
+    let site = sandbox.site("broadcast-staging.glow.trade");
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        match site
+            .socket("/ws/SOL", Some("https://app.glow.trade"))
+            .await
+            .unwrap()
+        {
+            Handshake::Open(socket) => sockets.push(socket),
+            Handshake::Refused(status) => panic!("refused with {status}"),
+        }
+    }
+    let text = manifest("staging")
+        .replace("\n[analytics]", admin)
+        .replace("history = 64", "history = 32");
+    let other = Project::new();
+    other.write("environments/staging.toml", &text);
+    let plan = run(
+        &other,
+        &["plan", "staging", "--room", "SOL", "--room", "BONK"],
+    );
+    assert!(
+        plan.stdout
+            .ends_with("restarts its objects)\n  3 of `SOL`\n  0 of `BONK`\n"),
+        "{}",
+        plan.stdout
+    );
 }
 
 #[test]

@@ -91,11 +91,17 @@ fn ctrl_c_ends_it_and_its_runtime() {
         "the sandbox runs the deployed scripts in a process of its own"
     );
     drop(sandbox);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
     for child in started {
-        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        assert!(
-            state.is_empty() || state.contains(") Z "),
-            "still running: {state}"
-        );
+        let running = || {
+            std::fs::read_to_string(format!("/proc/{child}/stat"))
+                .is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        while running() {
+            assert!(
+                std::time::Instant::now() < until,
+                "`{child}` is still running"
+            );
+        }
     }
 }

@@ -2,8 +2,13 @@
 
 use std::process::Command;
 
+use edge_broadcast::cloudflare::Cloudflare;
+use edge_broadcast::cloudflare::observe::observe;
+use edge_broadcast::project::Project;
+use edge_broadcast::secret::Value;
+
 use crate::npm;
-use crate::support::{Run, Sandbox, built, repository};
+use crate::support::{Run, Sandbox, built, cryptography, repository};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS13cmFuZ2xlci10ZXN0cw==";
 
@@ -111,4 +116,71 @@ fn wrangler_over_our_deployment_leaves_nothing_to_change() {
         .against(&sandbox)
         .env("WEBHOOK_SECRET", SECRET)
         .succeeds();
+}
+
+/// What is live, without the ids, which differ by chance, and without what only says who deployed.
+async fn state(sandbox: &Sandbox, environment: &str) -> String {
+    cryptography();
+    let environment = Project { root: repository() }
+        .environment(environment)
+        .unwrap();
+    let token = Value::new(sandbox.token.clone());
+    let cloudflare = Cloudflare::new(&sandbox.api, sandbox.account_id.clone(), token).unwrap();
+    let mut observed = observe(&cloudflare, &environment).await.unwrap();
+    for live in observed.scripts.values_mut() {
+        live.split.iter_mut().for_each(|share| {
+            share.version_id.clear();
+            share.tag = None;
+        });
+        live.active.id.clear();
+        live.active.tag = None;
+        live.latest = None;
+    }
+    observed
+        .routes
+        .iter_mut()
+        .for_each(|route| route.id.clear());
+    observed.routes.sort_by(|a, b| a.pattern.cmp(&b.pattern));
+    observed
+        .domains
+        .iter_mut()
+        .for_each(|domain| domain.id.clear());
+    format!("{observed:#?}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wranglers_deployment_and_ours_reach_the_same_state_in_every_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = folder.path().join("secrets.json");
+    std::fs::write(&secrets, format!("{{\"WEBHOOK_SECRET\":\"{SECRET}\"}}")).unwrap();
+    for environment in ["local", "staging", "production"] {
+        let (by_wrangler, by_us) = (Sandbox::start(), Sandbox::start());
+        let room = [
+            "deploy",
+            "-c",
+            "generated/room/wrangler.toml",
+            "--env",
+            environment,
+        ];
+        succeeds(against(wrangler(&room), &by_wrangler));
+        let gateway = [
+            "deploy",
+            "-c",
+            "generated/gateway/wrangler.toml",
+            "--env",
+            environment,
+            "--secrets-file",
+            secrets.to_str().unwrap(),
+        ];
+        succeeds(against(wrangler(&gateway), &by_wrangler));
+        Run::new(["deploy", environment, "--yes"])
+            .against(&by_us)
+            .env("WEBHOOK_SECRET", SECRET)
+            .succeeds();
+        assert_eq!(
+            state(&by_wrangler, environment).await,
+            state(&by_us, environment).await,
+            "{environment}"
+        );
+    }
 }

@@ -142,10 +142,11 @@ pub async fn shift(cloudflare: &Cloudflare, split: Split<'_>) -> anyhow::Result<
             return Err(overtaken(script, std::slice::from_ref(other)));
         }
         let wanted = f64::from(percent);
-        Ok(shares
+        let has_its_share = shares
             .iter()
-            .any(|(id, share)| id == to && (*share - wanted).abs() < 0.01)
-            .then_some(()))
+            .any(|(id, share)| id == to && (*share - wanted).abs() < 0.01);
+        let alone = percent < 100 || shares.len() == 1;
+        Ok((has_its_share && alone).then_some(()))
     };
     if reached().await?.is_some() {
         return Ok(());

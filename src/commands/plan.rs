@@ -1,18 +1,41 @@
 //! `plan`: what a deployment would change.
 
+use std::fmt;
 use std::process::ExitCode;
+
+use serde::Serialize;
 
 use super::Context;
 use crate::bundle;
 use crate::cli::Plan as Args;
 use crate::cloudflare::observe::observe;
-use crate::plan::{Desired, Plan};
+use crate::occupancy::{self, Occupied};
+use crate::plan::{Desired, Plan, SocketImpact};
 use crate::remote::Remote;
 use crate::saved_plan::SavedPlan;
 use crate::summary;
 
 /// As Terraform's `-detailed-exitcode`: something has to change.
 const CHANGES: u8 = 2;
+
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    plan: Plan,
+    /// The rooms that were asked; only where sockets would reconnect.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    occupied: Vec<Occupied>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}", self.plan)?;
+        for Occupied { token, sockets } in &self.occupied {
+            write!(f, "\n  {sockets} of `{token}`")?;
+        }
+        Ok(())
+    }
+}
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
@@ -29,8 +52,22 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         SavedPlan::new(remote.cloudflare.account(), &observed, &plan, &args.rollout)?
             .write(path)?;
     }
-    summary::append(&format!("plan for {}", environment.name), &plan)?;
-    context.format.answer(&plan)?;
+    let occupied = match plan.socket_impact {
+        SocketImpact::Reconnect => {
+            occupancy::ask(
+                &remote.site(&environment)?,
+                &environment,
+                &args.room,
+                &context.project.root,
+            )
+            .await?
+        }
+        SocketImpact::None => Vec::new(),
+    };
+    let answer = Answer { plan, occupied };
+    summary::append(&format!("plan for {}", environment.name), &answer)?;
+    context.format.answer(&answer)?;
+    let plan = answer.plan;
     Ok(match (args.detailed_exitcode, plan.is_empty()) {
         (true, false) => ExitCode::from(CHANGES),
         _ => ExitCode::SUCCESS,

@@ -6,6 +6,8 @@ mod conflict;
 mod desired;
 mod display;
 mod host;
+#[cfg(test)]
+mod law;
 mod observed;
 mod rollout;
 mod settings;

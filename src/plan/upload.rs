@@ -137,11 +137,15 @@ pub(super) fn of(wanted: &Wanted, live: Option<&Live>, release: &str) -> Option<
     })
 }
 
-/// The share that the wanted version has in a gradual deployment that an earlier run began.
+/// The share that the wanted version has in a gradual deployment that an earlier run began. It is the newest version
+/// then; where it is the older one, somebody else is rolling out something newer.
 pub(super) fn begun<'a>(wanted: &Wanted, live: &'a Live) -> Option<&'a Share> {
-    live.split
-        .iter()
-        .find(|share| live.split.len() == 2 && share.tag.as_deref() == Some(&wanted.tag()))
+    let (newest, _) = live.latest.as_ref()?;
+    live.split.iter().find(|share| {
+        live.split.len() == 2
+            && share.tag.as_deref() == Some(&wanted.tag())
+            && share.version_id == *newest
+    })
 }
 
 /// The steps that give the version of `upload` its traffic.

@@ -1,0 +1,151 @@
+//! The metadata of our uploads against the types of Cloudflare's own Python SDK, which are made from its OpenAPI document.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use edge_broadcast::cloudflare::metadata::metadata;
+use edge_broadcast::plan::{Desired, Observed, Plan, Rollout, Step, Upload};
+use edge_broadcast::progress::Progress;
+use edge_broadcast::project::Project;
+use edge_broadcast::secret::Value;
+use edge_broadcast::toolchain::cache::Cache;
+
+use crate::support::repository;
+
+/// The last version whose types were looked at; `code_update_strategy` is not in them yet.
+const SDK: &str = "cloudflare==5.9.0";
+
+/// Python with the SDK, installed into the cache the first time.
+fn python() -> PathBuf {
+    let cache = Cache::locate().unwrap();
+    let folder = cache.tool("tests-cloudflare-sdk", "5.9.0");
+    let python = folder.join("bin/python");
+    let _alone = cache
+        .lock("tests-cloudflare-sdk", &Progress::stderr())
+        .unwrap();
+    if !folder.join("complete").exists() {
+        run(Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder));
+        run(Command::new(&python).args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            SDK,
+        ]));
+        std::fs::write(folder.join("complete"), "").unwrap();
+    }
+    python
+}
+
+fn run(command: &mut Command) {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// What the SDK says of `metadata` as `kind`: `ok`, or why not.
+fn checked(kind: &str, metadata: &serde_json::Value) -> String {
+    let mut child = Command::new(python())
+        .arg(repository().join("tests/sdk/check.py"))
+        .arg(kind)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(metadata.to_string().as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The uploads of a first deployment, or of one over what the first left.
+fn uploads(environment: &str) -> Vec<(edge_broadcast::script::Script, Upload)> {
+    let environment = Project { root: repository() }
+        .environment(environment)
+        .unwrap();
+    let desired = Desired::new(
+        &environment,
+        "0123456789abcdef".to_owned(),
+        "0123456789abcdef".to_owned(),
+    );
+    let plan = Plan::between(&desired, &Observed::default(), &Rollout::at_once()).unwrap();
+    let script = |upload: &Upload| {
+        desired
+            .scripts
+            .iter()
+            .find(|wanted| wanted.script.name == upload.script)
+            .unwrap()
+            .script
+            .clone()
+    };
+    plan.steps
+        .into_iter()
+        .filter_map(|step| match step {
+            Step::Upload(upload) => Some((script(&upload), upload)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn the_metadata_of_every_environment_is_of_the_types_of_cloudflares_own_sdk() {
+    let secret = Value::generate();
+    for environment in ["local", "staging", "production"] {
+        for (script, mut upload) in uploads(environment) {
+            let secrets: Vec<_> = upload
+                .secrets
+                .iter()
+                .map(|name| (name.as_str(), &secret))
+                .collect();
+            let first = metadata(&script, "index.js", &upload, &secrets);
+            assert_eq!(
+                checked("script", &first),
+                "ok",
+                "{environment}: {}",
+                script.name
+            );
+            upload.lane = edge_broadcast::plan::Lane::Code {
+                latest: None,
+                adopt: None,
+            };
+            let next = metadata(&script, "index.js", &upload, &[]);
+            assert_eq!(
+                checked("version", &next),
+                "ok",
+                "{environment}: {}",
+                script.name
+            );
+        }
+    }
+}
+
+#[test]
+fn the_check_finds_an_unknown_key_and_a_wrong_type() {
+    let (script, upload) = uploads("staging").remove(0);
+    let good = metadata(&script, "index.js", &upload, &[]);
+    let mut unknown = good.clone();
+    unknown["observabillity"] = true.into();
+    assert_eq!(checked("script", &unknown), "unknown keys: observabillity");
+    let mut wrong = good;
+    wrong["bindings"][0]["type"] = "no_such_binding".into();
+    assert_ne!(checked("script", &wrong), "ok");
+}
