@@ -96,7 +96,7 @@ fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
 }
 
 /// Ends the tool and all that it started.
-fn end(child: &mut Child) -> Result<()> {
+pub(crate) fn end(child: &mut Child) -> Result<()> {
     let group = Pid::from_child(child);
     // A group that is already gone is what we want.
     kill_process_group(group, Signal::TERM).ok();

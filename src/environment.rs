@@ -11,10 +11,11 @@ use edge_broadcast_protocol::settings::{Conflate, GatewaySettings, Region, RoomS
 use serde::Serialize;
 use serde_spanned::Spanned;
 
-use crate::manifest::{CodeUpdateMode, Manifest, MigrationMode, Sender};
+use crate::manifest::{CodeUpdateMode, Manifest, MigrationMode};
 use crate::name::{AccountId, Dataset, EnvironmentName, Host, Span, Whole};
 use crate::problem::Problem;
 use crate::secret::Source;
+use crate::sender::{Sender, Surroundings};
 
 /// The longest script name that Cloudflare takes (docs: Workers, Limits).
 const SCRIPT_NAME_MAX: usize = 63;
@@ -186,7 +187,7 @@ fn problems(name: &EnvironmentName, manifest: &Manifest) -> Vec<(Range<usize>, S
             ));
         }
     }
-    secrets(manifest, &mut found);
+    secrets(name, manifest, &mut found);
     if let Some(sst) = &manifest.sst {
         let migration = sst.migration.as_ref();
         if (migration.mode == MigrationMode::Percent) != migration.percent.is_some() {
@@ -250,7 +251,7 @@ fn regions(manifest: &Manifest, found: &mut Vec<(Range<usize>, String)>) {
     }
 }
 
-fn secrets(manifest: &Manifest, found: &mut Vec<(Range<usize>, String)>) {
+fn secrets(name: &EnvironmentName, manifest: &Manifest, found: &mut Vec<(Range<usize>, String)>) {
     for name in manifest.secrets.keys() {
         let text = name.as_ref().as_str();
         if text == binding::WEBHOOK_SECRET_ALTERNATE {
@@ -268,6 +269,14 @@ fn secrets(manifest: &Manifest, found: &mut Vec<(Range<usize>, String)>) {
             ));
         }
     }
+    for (secret_name, secret) in &manifest.secrets {
+        let around = surroundings(name, manifest, secret_name.as_ref().as_str(), secret);
+        for written in &secret.senders {
+            if let Err(message) = Sender::new(written.as_ref(), around) {
+                found.push((written.span(), message));
+            }
+        }
+    }
     let named = |wanted: &str| {
         manifest
             .secrets
@@ -282,7 +291,46 @@ fn secrets(manifest: &Manifest, found: &mut Vec<(Range<usize>, String)>) {
     }
 }
 
+/// What the command lines of a secret's senders can name.
+fn surroundings<'a>(
+    name: &'a EnvironmentName,
+    manifest: &'a Manifest,
+    secret_name: &'a str,
+    secret: &'a crate::manifest::Secret,
+) -> Surroundings<'a> {
+    Surroundings {
+        environment: name.as_str(),
+        worker: manifest.worker.name.as_ref().as_str(),
+        stage: manifest.sst.as_ref().map(|sst| sst.stage.as_str()),
+        secret: secret_name,
+        variable: match &secret.source {
+            Source::Env(variable) => variable,
+            _ => secret_name,
+        },
+    }
+}
+
 fn meant(name: &EnvironmentName, manifest: Manifest) -> Environment {
+    let secrets = manifest
+        .secrets
+        .iter()
+        .map(|(secret_name, secret)| {
+            let secret_name = secret_name.as_ref().as_str();
+            let around = surroundings(name, &manifest, secret_name, secret);
+            let senders = secret.senders.iter();
+            let meant = Secret {
+                source: secret.source.clone(),
+                rotate_every: secret.rotate_every.map(Span::get),
+                retry_horizon: secret
+                    .retry_horizon
+                    .map_or(Duration::from_secs(600), Span::get),
+                senders: senders
+                    .filter_map(|written| Sender::new(written.as_ref(), around).ok())
+                    .collect(),
+            };
+            (secret_name.to_owned(), meant)
+        })
+        .collect();
     let Manifest {
         worker,
         cloudflare,
@@ -290,7 +338,7 @@ fn meant(name: &EnvironmentName, manifest: Manifest) -> Environment {
         regions,
         room,
         access,
-        secrets,
+        secrets: _,
         analytics,
         sst,
         traffic,
@@ -375,20 +423,7 @@ fn meant(name: &EnvironmentName, manifest: Manifest) -> Environment {
         connect_rate: rate(access.connect_rate, 100, 60),
         broadcast_rate: rate(access.broadcast_rate, 1000, 60),
         dataset: analytics.map(|analytics| analytics.dataset),
-        secrets: secrets
-            .into_iter()
-            .map(|(name, secret)| {
-                let secret = Secret {
-                    source: secret.source,
-                    rotate_every: secret.rotate_every.map(Span::get),
-                    retry_horizon: secret
-                        .retry_horizon
-                        .map_or(Duration::from_secs(600), Span::get),
-                    senders: secret.senders,
-                };
-                (name.into_inner().to_string(), secret)
-            })
-            .collect(),
+        secrets,
         sst: sst.map(|sst| {
             let migration = sst.migration.into_inner();
             Sst {

@@ -13,6 +13,7 @@ use crate::name::{
 };
 use crate::problem::Problem;
 use crate::secret::{NOT_A_SOURCE, Source};
+use crate::sender;
 
 /// One environment as written.
 #[derive(Debug, Deserialize)]
@@ -189,15 +190,9 @@ pub struct Secret {
     pub rotate_every: Option<Span<3_600_000, 315_360_000_000>>,
     /// How long a sender may go on retrying with the old value after it got the new one.
     pub retry_horizon: Option<Span<0, 604_800_000>>,
+    /// Who must learn a new value.
     #[serde(default)]
-    pub senders: Vec<Sender>,
-}
-
-/// Who must learn a new value of a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sender {
-    Sst,
+    pub senders: Vec<Spanned<sender::Written>>,
 }
 
 /// `[analytics]`

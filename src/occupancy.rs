@@ -1,5 +1,7 @@
 //! How many sockets a room has, asked of the room itself.
 
+use std::path::Path;
+
 use anyhow::{Context, bail};
 use edge_broadcast_protocol::binding::ADMIN_SECRET;
 use serde::Serialize;
@@ -16,21 +18,25 @@ pub struct Occupied {
     pub sockets: u64,
 }
 
-/// Asks each of the rooms, with `GET /rooms/:token` and the admin secret.
+/// Asks each of the rooms, with `GET /rooms/:token` and the admin secret, whose source begins in `folder`.
 pub async fn ask(
     site: &Site,
     environment: &Environment,
     tokens: &[String],
+    folder: &Path,
 ) -> anyhow::Result<Vec<Occupied>> {
     let mut occupied = Vec::new();
+    if tokens.is_empty() {
+        return Ok(occupied);
+    }
+    let Some(secret) = environment.secrets.get(ADMIN_SECRET) else {
+        bail!(
+            "the rooms of `{}` cannot be asked: its manifest names no `[secrets.{ADMIN_SECRET}]`",
+            environment.name
+        );
+    };
+    let value = secret::read(ADMIN_SECRET, &secret.source, folder)?;
     for token in tokens {
-        let Some(secret) = environment.secrets.get(ADMIN_SECRET) else {
-            bail!(
-                "the rooms of `{}` cannot be asked: its manifest names no `[secrets.{ADMIN_SECRET}]`",
-                environment.name
-            );
-        };
-        let value = secret::read(ADMIN_SECRET, &secret.source)?;
         let authorization = [("authorization", format!("Bearer {}", value.expose()))];
         let (status, body) = site
             .get_with(&format!("/rooms/{token}"), &authorization)

@@ -246,8 +246,10 @@ fn one(environment: &Environment) -> Value {
     let variables: Vec<&String> = environment
         .secrets
         .values()
-        .map(|secret| match &secret.source {
-            Source::Env(variable) => variable,
+        .filter_map(|secret| match &secret.source {
+            Source::Env(variable) => Some(variable),
+            // The workflow's checkout and tools give the others
+            Source::File { .. } | Source::Command { .. } | Source::Prompt => None,
         })
         .collect();
     let host = environment.main_host();

@@ -213,7 +213,7 @@ async fn refused_publish(
 }
 
 /// Publishes as the environment's publishers must: with a signature where one is required, with the secret itself elsewhere.
-async fn publish(
+pub(crate) async fn publish(
     site: &Site,
     environment: &Environment,
     token: &str,

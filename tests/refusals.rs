@@ -81,7 +81,7 @@ fn a_missing_token_stops_every_command_that_needs_it() {
     for command in ["plan", "deploy", "verify"] {
         let printed = refused(
             Run::new([command, "staging"])
-                .env("WEBHOOK_SECRET", "x")
+                .env("WEBHOOK_SECRET", "a-long-enough-secret-for-this-test")
                 .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT),
         );
         assert_eq!(

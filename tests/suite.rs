@@ -18,6 +18,7 @@ mod sandbox;
 mod sandbox_command;
 mod sdk;
 mod secrecy;
+mod secrets;
 mod toolchain;
 mod typescript;
 mod workers;

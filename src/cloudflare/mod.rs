@@ -11,6 +11,7 @@ pub mod error;
 pub mod execute;
 pub mod metadata;
 pub mod observe;
+pub mod secrets;
 mod settle;
 
 pub use client::Cloudflare;

@@ -18,6 +18,7 @@ use crate::confirm;
 use crate::environment::Environment;
 use crate::half_done::HalfDone;
 use crate::plan::{Desired, Plan, Step};
+use crate::project::Project;
 use crate::remote::Remote;
 use crate::saved_plan::SavedPlan;
 use crate::secret::{self, Value};
@@ -43,7 +44,7 @@ impl fmt::Display for Answer {
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
     let kept = args.plan.as_deref().map(SavedPlan::read).transpose()?;
-    let secrets = Secrets::of(&environment, args.sandbox);
+    let secrets = Secrets::of(&context.project, &environment, args.sandbox);
     // Cheap and certain first: a missing token or secret shows before minutes of compiling
     let secret = secrets.read(WEBHOOK_SECRET)?;
     let remote = if args.sandbox {
@@ -175,6 +176,7 @@ fn does_not_work(environment: &Environment, answer: &Answer) -> String {
 
 /// Where this run's secret values come from.
 struct Secrets<'a> {
+    project: &'a Project,
     environment: &'a Environment,
     when_missing: WhenMissing,
 }
@@ -186,13 +188,14 @@ enum WhenMissing {
 }
 
 impl<'a> Secrets<'a> {
-    fn of(environment: &'a Environment, sandbox: bool) -> Self {
+    fn of(project: &'a Project, environment: &'a Environment, sandbox: bool) -> Self {
         let when_missing = if sandbox {
             WhenMissing::MakeUp
         } else {
             WhenMissing::Fail
         };
         Self {
+            project,
             environment,
             when_missing,
         }
@@ -200,9 +203,16 @@ impl<'a> Secrets<'a> {
 
     fn read(&self, name: &str) -> anyhow::Result<Value> {
         let source = &self.environment.secrets[name].source;
-        match (secret::read(name, source), &self.when_missing) {
+        match (
+            secret::read(name, source, &self.project.root),
+            &self.when_missing,
+        ) {
             (Err(_), WhenMissing::MakeUp) => Ok(Value::generate()),
-            (result, _) => result,
+            (result, _) => {
+                let value = result?;
+                secret::policy::check(name, &value)?;
+                Ok(value)
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod generate;
 pub mod plan;
 pub mod rollback;
 pub mod sandbox;
+pub mod secrets;
 pub mod status;
 pub mod verify;
 
@@ -44,6 +45,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rollback(args) => rollback::run(&context, &args).await,
         Command::Status(args) => status::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
+        Command::Secrets(args) => secrets::run(&context, &args).await,
         Command::Sandbox(args) => sandbox::run(&context, &args).await,
     }
 }

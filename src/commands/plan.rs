@@ -54,7 +54,13 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     }
     let occupied = match plan.socket_impact {
         SocketImpact::Reconnect => {
-            occupancy::ask(&remote.site(&environment)?, &environment, &args.room).await?
+            occupancy::ask(
+                &remote.site(&environment)?,
+                &environment,
+                &args.room,
+                &context.project.root,
+            )
+            .await?
         }
         SocketImpact::None => Vec::new(),
     };

@@ -97,7 +97,8 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
                 }
             })?;
     }
-    let verified = match secret::read(WEBHOOK_SECRET, &environment.secrets[WEBHOOK_SECRET].source) {
+    let source = &environment.secrets[WEBHOOK_SECRET].source;
+    let verified = match secret::read(WEBHOOK_SECRET, source, &context.project.root) {
         Ok(value) => Some(
             verify(
                 &remote.site(&environment)?,

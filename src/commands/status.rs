@@ -11,7 +11,7 @@ use crate::bundle::{self, Bundles};
 use crate::cli::Environments;
 use crate::cloudflare::observe::observe;
 use crate::environment::Environment;
-use crate::plan::{Desired, Plan, Rollout, Share};
+use crate::plan::{Desired, Plan, Rollout, Share, filled};
 use crate::remote::Remote;
 
 #[derive(Serialize)]
@@ -135,7 +135,7 @@ async fn status(
         secrets: environment
             .secrets
             .keys()
-            .map(|name| (name.clone(), set.contains(name)))
+            .map(|name| (name.clone(), filled(name, &set)))
             .collect(),
         drift,
     })

@@ -14,7 +14,8 @@ use crate::verify::verify;
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment)?;
-    let value = secret::read(WEBHOOK_SECRET, &environment.secrets[WEBHOOK_SECRET].source)?;
+    let source = &environment.secrets[WEBHOOK_SECRET].source;
+    let value = secret::read(WEBHOOK_SECRET, source, &context.project.root)?;
     let remote = Remote::from_env(&environment).await?;
     let report = verify(
         &remote.site(&environment)?,

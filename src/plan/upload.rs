@@ -195,7 +195,7 @@ pub(super) fn shifts(
 }
 
 /// Whether a secret has a value. The webhook secret has two slots of equal rank: after a rotation the other one is filled.
-fn filled(name: &str, live: &BTreeSet<String>) -> bool {
+pub fn filled(name: &str, live: &BTreeSet<String>) -> bool {
     live.contains(name)
         || (name == binding::WEBHOOK_SECRET && live.contains(binding::WEBHOOK_SECRET_ALTERNATE))
 }

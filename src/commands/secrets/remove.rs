@@ -1,0 +1,95 @@
+//! `secrets remove`: one secret less, in one version.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use edge_broadcast_protocol::slot::Slot;
+use serde::Serialize;
+
+use super::super::Context;
+use super::{Consent, confirm};
+use crate::cli::RemoveSecret as Args;
+use crate::cloudflare::secrets;
+use crate::remote::Remote;
+use crate::rotation::live::{filled, settled};
+use crate::rotation::mark::Mark;
+use crate::rotation::phase::Filled;
+
+#[derive(Serialize)]
+struct Answer {
+    environment: String,
+    removed: String,
+    script: String,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self {
+            environment,
+            removed,
+            script,
+        } = self;
+        write!(
+            f,
+            "{environment}: `{removed}` is gone from `{script}`, and nothing else changed"
+        )
+    }
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+    let environment = context
+        .project
+        .environment(&args.secret.environment.environment)?;
+    let name = args.secret.name.as_str();
+    let remote = Remote::from_env(&environment).await?;
+    let script = environment.gateway_script();
+    let live = secrets::read(&remote.cloudflare, &script)
+        .await?
+        .with_context(|| format!("`{script}` does not exist"))?;
+    if !live.secrets.contains(name) {
+        bail!(
+            "`{script}` has no secret `{name}`; `edge-broadcast secrets list {}` shows what it has",
+            environment.name
+        );
+    }
+    if Slot::ALL.iter().any(|slot| slot.binding() == name) {
+        if Mark::among(&live.tags).is_some() {
+            bail!(
+                "a rotation is open: `edge-broadcast secrets rotate {0}` ends it, `--abort` undoes it",
+                environment.name
+            );
+        }
+        if filled(&live) != Filled::Both {
+            bail!(
+                "`{name}` is the only value that publishers have; `edge-broadcast secrets rotate {}` replaces it",
+                environment.name
+            );
+        }
+    } else if environment.secrets.contains_key(name) {
+        bail!(
+            "the manifest of `{}` names `{name}`: remove `[secrets.{name}]` from it first",
+            environment.name
+        );
+    }
+    settled(&environment, &script, &live)?;
+    confirm(
+        &environment,
+        &format!("delete `{name}`"),
+        Consent::of(args.secret.yes),
+    )?;
+    secrets::change(
+        &remote.cloudflare,
+        &script,
+        &live,
+        &BTreeMap::from([(name, None)]),
+    )
+    .await?;
+    context.format.answer(&Answer {
+        environment: environment.name.to_string(),
+        removed: name.to_owned(),
+        script,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

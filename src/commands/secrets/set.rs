@@ -1,0 +1,121 @@
+//! `secrets set`: one secret, one version, nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
+use edge_broadcast_protocol::slot::Slot;
+use serde::Serialize;
+
+use super::super::Context;
+use super::{Consent, confirm};
+use crate::cli::SetSecret as Args;
+use crate::cloudflare::secrets::{self, Holding};
+use crate::environment::Environment;
+use crate::remote::Remote;
+use crate::rotation::live::{filled, settled};
+use crate::rotation::phase::Filled;
+use crate::secret::{self, policy};
+use crate::suggestion;
+
+#[derive(Serialize)]
+struct Answer {
+    environment: String,
+    secret: String,
+    /// Another one than the secret's name when its value is in the second slot.
+    slot: String,
+    script: String,
+    version: Option<String>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self {
+            environment,
+            secret,
+            slot,
+            script,
+            ..
+        } = self;
+        if secret == slot {
+            write!(
+                f,
+                "{environment}: `{secret}` is set on `{script}`, and nothing else changed"
+            )
+        } else {
+            write!(
+                f,
+                "{environment}: `{secret}` is set on `{script}` in the slot `{slot}`, and nothing else changed"
+            )
+        }
+    }
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+    let environment = context
+        .project
+        .environment(&args.secret.environment.environment)?;
+    let name = args.secret.name.as_str();
+    let Some(wanted) = environment.secrets.get(name) else {
+        bail!(unknown(&environment, name));
+    };
+    let value = if args.stdin {
+        secret::typed(name)?
+    } else {
+        secret::read(name, &wanted.source, &context.project.root)?
+    };
+    policy::check(name, &value)?;
+    let remote = Remote::from_env(&environment).await?;
+    let script = environment.gateway_script();
+    let live = secrets::read(&remote.cloudflare, &script)
+        .await?
+        .with_context(|| {
+            format!(
+                "`{script}` does not exist: `edge-broadcast deploy {}` deploys it with its secrets",
+                environment.name
+            )
+        })?;
+    settled(&environment, &script, &live)?;
+    let slot = slot(&environment, name, &live)?;
+    confirm(
+        &environment,
+        &format!("set `{name}`"),
+        Consent::of(args.secret.yes),
+    )?;
+    let changes = BTreeMap::from([(slot, Some(&value))]);
+    let after = secrets::change(&remote.cloudflare, &script, &live, &changes).await?;
+    context.format.answer(&Answer {
+        environment: environment.name.to_string(),
+        secret: name.to_owned(),
+        slot: slot.to_owned(),
+        script,
+        version: after.settled().map(str::to_owned),
+    })?;
+    remote.close().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the value belongs: for the webhook secret, in the slot that is filled.
+fn slot<'a>(environment: &Environment, name: &'a str, live: &Holding) -> anyhow::Result<&'a str> {
+    match (name, filled(live)) {
+        (WEBHOOK_SECRET, Filled::One(Slot::Alternate)) => Ok(Slot::Alternate.binding()),
+        (WEBHOOK_SECRET, Filled::Both) => bail!(
+            "a rotation of `{name}` is open: `edge-broadcast secrets rotate {0}` ends it, `--abort` undoes it",
+            environment.name
+        ),
+        _ => Ok(name),
+    }
+}
+
+fn unknown(environment: &Environment, name: &str) -> String {
+    let known: Vec<&str> = environment.secrets.keys().map(String::as_str).collect();
+    let hint = suggestion::nearest(name, &known)
+        .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    format!(
+        "the manifest of `{}` names no secret `{name}`; add `[secrets.{name}]`, or use `{}`{hint}",
+        environment.name,
+        known.join("`, `")
+    )
+}

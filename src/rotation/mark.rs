@@ -1,0 +1,164 @@
+//! How far a rotation is, noted on the gateway script itself as one of its tags. Pure.
+//!
+//! Which slots are filled is not enough to go on after a kill: it does not say whether anybody but the killed run ever had the new
+//! value. Tags are no part of a version, so a note restarts nothing, and whoever runs the tool next reads it from Cloudflare.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use edge_broadcast_protocol::slot::Slot;
+use sha2::{Digest, Sha256};
+
+use crate::secret::Value;
+
+const PREFIX: &str = "edge-broadcast:rotation=";
+
+/// What was begun or done last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A value is being written to the new slot; no sender has it.
+    Writing,
+    /// It is proved to work and is being handed to the senders.
+    Giving,
+    /// Every sender has it.
+    Given,
+    /// The rotation is being undone: the senders are being handed the old value.
+    Returning,
+    /// Every sender has the old value again.
+    Returned,
+}
+
+/// The note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub state: State,
+    /// The slot of the new value.
+    pub new: Slot,
+    /// Recognises the new value, which is random, without telling anything of use about it.
+    pub print: Print,
+    /// The run that wrote the note: a run that finds another one's stops.
+    pub run: String,
+}
+
+/// Eight hexadecimal digits of a value's SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Print(String);
+
+impl Print {
+    pub fn of(value: &Value) -> Self {
+        let digest = Sha256::digest(value.expose());
+        Self(
+            digest[..4]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
+    }
+}
+
+/// The slot that is not `slot`.
+pub fn other(slot: Slot) -> Slot {
+    match slot {
+        Slot::Primary => Slot::Alternate,
+        Slot::Alternate => Slot::Primary,
+    }
+}
+
+const STATES: [(State, &str); 5] = [
+    (State::Writing, "writing"),
+    (State::Giving, "giving"),
+    (State::Given, "given"),
+    (State::Returning, "returning"),
+    (State::Returned, "returned"),
+];
+const SLOTS: [(Slot, &str); 2] = [(Slot::Primary, "primary"), (Slot::Alternate, "alternate")];
+
+impl Mark {
+    /// The note among a script's tags; one that cannot be read is none.
+    pub fn among(tags: &BTreeSet<String>) -> Option<Self> {
+        tags.iter().find_map(|tag| Self::read(tag))
+    }
+
+    fn read(tag: &str) -> Option<Self> {
+        let parts: Vec<&str> = tag.strip_prefix(PREFIX)?.split(':').collect();
+        let &[state, slot, print, run] = parts.as_slice() else {
+            return None;
+        };
+        Some(Self {
+            state: STATES.iter().find(|(_, word)| *word == state)?.0,
+            new: SLOTS.iter().find(|(_, word)| *word == slot)?.0,
+            print: Print(print.to_owned()),
+            run: run.to_owned(),
+        })
+    }
+
+    /// `tags` with this note instead of any earlier one.
+    pub fn noted(mark: Option<&Self>, tags: &BTreeSet<String>) -> BTreeSet<String> {
+        let others = tags.iter().filter(|tag| !tag.starts_with(PREFIX)).cloned();
+        others.chain(mark.map(ToString::to_string)).collect()
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let word = |state| {
+            STATES
+                .iter()
+                .find(|(known, _)| *known == state)
+                .map_or("", |(_, word)| word)
+        };
+        let slot = |slot| {
+            SLOTS
+                .iter()
+                .find(|(known, _)| *known == slot)
+                .map_or("", |(_, word)| word)
+        };
+        let Self {
+            state,
+            new,
+            print: Print(print),
+            run,
+        } = self;
+        write!(f, "{PREFIX}{}:{}:{print}:{run}", word(*state), slot(*new))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_read_as_it_was_written_and_leaves_other_tags_alone() {
+        let tags: BTreeSet<String> = [
+            "cf:environment=staging".to_owned(),
+            format!("{PREFIX}nonsense"),
+        ]
+        .into();
+        assert_eq!(Mark::among(&tags), None);
+        for (state, _) in STATES {
+            for new in Slot::ALL {
+                let mark = Mark {
+                    state,
+                    new,
+                    print: Print("0a1b2c3d".to_owned()),
+                    run: "77".to_owned(),
+                };
+                let noted = Mark::noted(Some(&mark), &tags);
+                assert_eq!(noted.len(), 2);
+                assert_eq!(Mark::among(&noted), Some(mark));
+                assert_eq!(
+                    Mark::noted(None, &noted),
+                    ["cf:environment=staging".to_owned()].into()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_print_recognises_a_value_and_shows_nothing_of_it() {
+        let print = Print::of(&Value::new("marker".to_owned()));
+        assert_eq!(print, Print::of(&Value::new("marker".to_owned())));
+        assert_ne!(print, Print::of(&Value::new("other".to_owned())));
+        assert_eq!(format!("{print:?}"), r#"Print("ed5b8120")"#);
+    }
+}

@@ -1,0 +1,336 @@
+//! What a rotation does next, decided from what is live alone. Pure.
+
+use edge_broadcast_protocol::slot::Slot;
+
+use super::mark::{Mark, State, other};
+
+/// Which slots have a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    Neither,
+    One(Slot),
+    Both,
+}
+
+/// Who publishes, as the counters show while one looks at them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nobody looked, or the counters cannot be read.
+    Unknown,
+    Nobody,
+    Only(Slot),
+    Both,
+}
+
+/// Everything that a decision rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub filled: Filled,
+    pub mark: Option<Mark>,
+    /// Slots whose value this run holds: it wrote it, or the source gives it and the gateway accepts it.
+    pub known: Vec<Slot>,
+    /// Looked at only after an interrupted handover.
+    pub seen: Seen,
+}
+
+/// The next thing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing can be rotated: no slot is filled.
+    Empty,
+    /// Write a fresh value to `new`, which nobody depends on, and prove it.
+    Write { new: Slot },
+    /// Hand the value of `new`, which this run knows, to every sender.
+    Give { new: Slot },
+    /// Wait until nobody uses the other slot, then revoke it.
+    Wait { new: Slot },
+    /// The other slot is revoked: prove it, and remove the note.
+    Close { kept: Slot },
+    /// The rotation is being undone; only `--abort` goes on with that.
+    Undoing,
+    /// A handover was cut off, its value is lost, and senders use both: neither slot can be written without refusing somebody.
+    Torn { new: Slot },
+    /// Both slots are filled, and not by a rotation of this tool.
+    Unclear,
+}
+
+impl Phase {
+    /// What `rotate` does next.
+    pub fn of(facts: &Facts) -> Self {
+        let mark = facts.mark.as_ref().map(|mark| (mark.state, mark.new));
+        match (facts.filled, mark) {
+            (Filled::Neither, _) => Self::Empty,
+            (Filled::One(slot), Some((State::Given, new))) if new == slot => {
+                Self::Close { kept: slot }
+            }
+            (Filled::One(slot), Some((State::Returned, new))) if new != slot => {
+                Self::Close { kept: slot }
+            }
+            (Filled::One(slot), _) => Self::Write { new: other(slot) },
+            (Filled::Both, None) => Self::Unclear,
+            (Filled::Both, Some((State::Writing, new))) => Self::Write { new },
+            (Filled::Both, Some((State::Giving, new))) => interrupted(facts, new),
+            (Filled::Both, Some((State::Given, new))) => Self::Wait { new },
+            (Filled::Both, Some((State::Returning | State::Returned, _))) => Self::Undoing,
+        }
+    }
+}
+
+/// A handover that was begun. A value that is lost may be written anew, unless somebody already lives on it.
+fn interrupted(facts: &Facts, new: Slot) -> Phase {
+    if facts.known.contains(&new) {
+        return Phase::Give { new };
+    }
+    match facts.seen {
+        Seen::Only(slot) if slot == new => Phase::Wait { new },
+        Seen::Both => Phase::Torn { new },
+        Seen::Only(_) | Seen::Nobody | Seen::Unknown => Phase::Write { new },
+    }
+}
+
+/// The next thing to do to undo a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// No rotation is open.
+    NotOpen,
+    /// Nobody has the new value: revoke it.
+    Revoke { new: Slot },
+    /// Hand the old value, which this run knows, back to every sender.
+    Return { new: Slot },
+    /// Wait until nobody uses the new slot, then revoke it.
+    Wait { new: Slot },
+    /// The new slot is revoked: prove the old one, and remove the note.
+    Close { kept: Slot },
+    /// Senders may have the new value, and this run does not know the old one.
+    Unknown { new: Slot },
+    /// Both slots are filled, and not by a rotation of this tool.
+    Unclear,
+}
+
+impl Undo {
+    /// What `rotate --abort` does next.
+    pub fn of(facts: &Facts) -> Self {
+        let mark = facts.mark.as_ref().map(|mark| (mark.state, mark.new));
+        match (facts.filled, mark) {
+            (Filled::One(slot), Some((State::Returned, new))) if new != slot => {
+                Self::Close { kept: slot }
+            }
+            (Filled::Neither | Filled::One(_), _) => Self::NotOpen,
+            (Filled::Both, None) => Self::Unclear,
+            (Filled::Both, Some((State::Writing, new))) => Self::Revoke { new },
+            (Filled::Both, Some((State::Returned, new))) => Self::Wait { new },
+            (Filled::Both, Some((_, new))) if facts.known.contains(&other(new)) => {
+                Self::Return { new }
+            }
+            (Filled::Both, Some((_, new))) => Self::Unknown { new },
+        }
+    }
+}
+
+/// What `rotate --compromised` writes: in one version, so that the old value ends with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compromise {
+    Empty,
+    /// A fresh value in `new`, nothing in the other slot. Senders are refused until they have it.
+    Replace {
+        new: Slot,
+    },
+    /// Every sender already has the value of `new`: nothing in the other slot.
+    Drop {
+        new: Slot,
+    },
+}
+
+impl Compromise {
+    pub fn of(facts: &Facts) -> Self {
+        let mark = facts.mark.as_ref().map(|mark| (mark.state, mark.new));
+        match (facts.filled, mark) {
+            (Filled::Neither, _) => Self::Empty,
+            (Filled::One(slot), _) => Self::Replace { new: other(slot) },
+            (Filled::Both, Some((State::Given, new))) => Self::Drop { new },
+            (Filled::Both, Some((_, new))) => Self::Replace { new },
+            // Which of the two leaked is not known: neither survives
+            (Filled::Both, None) => Self::Replace { new: Slot::Primary },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mark::Print;
+    use super::*;
+    use crate::secret::Value;
+    use Slot::{Alternate as A, Primary as P};
+
+    fn facts(filled: Filled, mark: Option<(State, Slot)>, known: &[Slot], seen: Seen) -> Facts {
+        Facts {
+            filled,
+            mark: mark.map(|(state, new)| Mark {
+                state,
+                new,
+                print: Print::of(&Value::new("x".to_owned())),
+                run: String::new(),
+            }),
+            known: known.to_vec(),
+            seen,
+        }
+    }
+
+    /// Every place at which a run can be killed, in order, and what the next run does there.
+    #[test]
+    fn a_rotation_goes_on_wherever_it_was_killed() {
+        use Filled::{Both, One};
+        let on = |filled, mark, known: &[Slot], seen| Phase::of(&facts(filled, mark, known, seen));
+        let table = [
+            // Before anything; after the note, before the write
+            (
+                on(One(P), None, &[], Seen::Unknown),
+                Phase::Write { new: A },
+            ),
+            (
+                on(One(P), Some((State::Writing, A)), &[P], Seen::Unknown),
+                Phase::Write { new: A },
+            ),
+            // After the write, before the handover: nobody has the value, so a fresh one replaces it
+            (
+                on(Both, Some((State::Writing, A)), &[P], Seen::Unknown),
+                Phase::Write { new: A },
+            ),
+            // In the handover: the source has it already, or somebody uses it, or nobody does
+            (
+                on(Both, Some((State::Giving, A)), &[A], Seen::Unknown),
+                Phase::Give { new: A },
+            ),
+            (
+                on(Both, Some((State::Giving, A)), &[P], Seen::Only(A)),
+                Phase::Wait { new: A },
+            ),
+            (
+                on(Both, Some((State::Giving, A)), &[P], Seen::Only(P)),
+                Phase::Write { new: A },
+            ),
+            (
+                on(Both, Some((State::Giving, A)), &[], Seen::Nobody),
+                Phase::Write { new: A },
+            ),
+            (
+                on(Both, Some((State::Giving, A)), &[], Seen::Unknown),
+                Phase::Write { new: A },
+            ),
+            (
+                on(Both, Some((State::Giving, A)), &[P], Seen::Both),
+                Phase::Torn { new: A },
+            ),
+            // In the wait; after the revocation, before its proof
+            (
+                on(Both, Some((State::Given, A)), &[P], Seen::Unknown),
+                Phase::Wait { new: A },
+            ),
+            (
+                on(One(A), Some((State::Given, A)), &[], Seen::Unknown),
+                Phase::Close { kept: A },
+            ),
+            // The next rotation goes the other way
+            (
+                on(One(A), None, &[], Seen::Unknown),
+                Phase::Write { new: P },
+            ),
+        ];
+        for (number, (got, wanted)) in table.into_iter().enumerate() {
+            assert_eq!(got, wanted, "row {number}");
+        }
+    }
+
+    #[test]
+    fn what_no_rotation_of_this_tool_made_is_not_touched() {
+        use Filled::{Both, Neither, One};
+        let on = |filled, mark| Phase::of(&facts(filled, mark, &[P], Seen::Unknown));
+        assert_eq!(on(Neither, None), Phase::Empty);
+        assert_eq!(on(Both, None), Phase::Unclear);
+        assert_eq!(on(Both, Some((State::Returning, A))), Phase::Undoing);
+        assert_eq!(on(Both, Some((State::Returned, A))), Phase::Undoing);
+        // Somebody deleted the new slot by hand: the note is stale
+        assert_eq!(on(One(P), Some((State::Given, A))), Phase::Write { new: A });
+        // `--compromised` was killed before the handover: its value is lost, and the next rotation replaces it
+        assert_eq!(
+            on(One(A), Some((State::Giving, A))),
+            Phase::Write { new: P }
+        );
+    }
+
+    #[test]
+    fn an_abort_goes_on_wherever_it_was_killed() {
+        use Filled::{Both, One};
+        let on =
+            |filled, mark, known: &[Slot]| Undo::of(&facts(filled, mark, known, Seen::Unknown));
+        for (got, wanted) in [
+            (on(One(P), None, &[P]), Undo::NotOpen),
+            (on(One(P), Some((State::Writing, A)), &[P]), Undo::NotOpen),
+            (
+                on(Both, Some((State::Writing, A)), &[]),
+                Undo::Revoke { new: A },
+            ),
+            (
+                on(Both, Some((State::Giving, A)), &[P]),
+                Undo::Return { new: A },
+            ),
+            (
+                on(Both, Some((State::Given, A)), &[P]),
+                Undo::Return { new: A },
+            ),
+            (
+                on(Both, Some((State::Given, A)), &[A]),
+                Undo::Unknown { new: A },
+            ),
+            (
+                on(Both, Some((State::Returning, A)), &[P]),
+                Undo::Return { new: A },
+            ),
+            (
+                on(Both, Some((State::Returned, A)), &[]),
+                Undo::Wait { new: A },
+            ),
+            (
+                on(One(P), Some((State::Returned, A)), &[]),
+                Undo::Close { kept: P },
+            ),
+            (on(One(A), Some((State::Given, A)), &[]), Undo::NotOpen),
+            (on(Both, None, &[P]), Undo::Unclear),
+        ] {
+            assert_eq!(got, wanted);
+        }
+    }
+
+    #[test]
+    fn a_compromised_value_ends_with_one_version_whatever_is_open() {
+        use Filled::{Both, Neither, One};
+        let on = |filled, mark| Compromise::of(&facts(filled, mark, &[], Seen::Unknown));
+        for (got, wanted) in [
+            (on(Neither, None), Compromise::Empty),
+            (on(One(P), None), Compromise::Replace { new: A }),
+            (
+                on(One(A), Some((State::Given, A))),
+                Compromise::Replace { new: P },
+            ),
+            (
+                on(Both, Some((State::Writing, A))),
+                Compromise::Replace { new: A },
+            ),
+            (
+                on(Both, Some((State::Giving, A))),
+                Compromise::Replace { new: A },
+            ),
+            (
+                on(Both, Some((State::Given, A))),
+                Compromise::Drop { new: A },
+            ),
+            (
+                on(Both, Some((State::Returned, A))),
+                Compromise::Replace { new: A },
+            ),
+            (on(Both, None), Compromise::Replace { new: P }),
+        ] {
+            assert_eq!(got, wanted);
+        }
+    }
+}

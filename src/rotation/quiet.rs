@@ -1,0 +1,72 @@
+//! When a slot counts as unused, so that its value may be revoked. Pure.
+
+use std::time::Duration;
+
+/// Gateways hand their counts over about once a second: what they counted last is seen a little later.
+pub const LAG: Duration = Duration::from_secs(2);
+/// After so many retry horizons with uses, the sender has not switched: waiting longer would not help.
+const GIVE_UP_AFTER: u32 = 3;
+
+/// What the wait has seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched {
+    /// Since the handover, or since this run began to watch.
+    pub waited: Duration,
+    /// Since the counter moved last; as long as `waited` when it never did.
+    pub quiet: Duration,
+    /// How long a sender may go on retrying with the old value.
+    pub horizon: Duration,
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Unused,
+    /// Look again after this time.
+    Wait(Duration),
+    StillUsed,
+}
+
+impl Verdict {
+    pub fn of(watched: Watched) -> Self {
+        let needed = watched.horizon + LAG;
+        if watched.quiet >= needed {
+            Self::Unused
+        } else if watched.waited >= needed * GIVE_UP_AFTER {
+            Self::StillUsed
+        } else {
+            let poll =
+                (watched.horizon / 20).clamp(Duration::from_millis(200), Duration::from_secs(10));
+            Self::Wait(poll.min(needed - watched.quiet))
+        }
+    }
+}
+
+/// A new version reaches every place of the network within this time; the senders get the value after it.
+pub fn settling(horizon: Duration) -> Duration {
+    (horizon / 20).min(Duration::from_secs(30))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_unused_after_a_whole_horizon_without_a_use_and_in_use_after_three_with_one() {
+        let seconds = Duration::from_secs;
+        let after = |waited, quiet| {
+            Verdict::of(Watched {
+                waited: seconds(waited),
+                quiet: seconds(quiet),
+                horizon: seconds(600),
+            })
+        };
+        assert_eq!(after(0, 0), Verdict::Wait(seconds(10)));
+        assert_eq!(after(600, 600), Verdict::Wait(seconds(2)));
+        assert_eq!(after(602, 602), Verdict::Unused);
+        assert_eq!(after(602, 500), Verdict::Wait(seconds(10)));
+        assert_eq!(after(1805, 601), Verdict::Wait(seconds(1)));
+        assert_eq!(after(1806, 601), Verdict::StillUsed);
+        assert_eq!(after(1900, 602), Verdict::Unused);
+    }
+}

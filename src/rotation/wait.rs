@@ -1,0 +1,80 @@
+//! The wait before a revocation.
+
+use std::time::Instant;
+
+use anyhow::bail;
+use edge_broadcast_protocol::slot::Slot;
+
+use super::mark::other;
+use super::quiet::{LAG, Verdict, Watched};
+use super::refusal;
+use super::run::{Evidence, Rotation};
+use super::uses::{self, Counters};
+
+impl Rotation<'_> {
+    /// Waits until nobody uses `slot`, as far as the evidence goes.
+    pub(super) async fn wait(&mut self, slot: Slot) -> anyhow::Result<()> {
+        let horizon = self.secret().retry_horizon;
+        let shown = humantime::format_duration(horizon);
+        let name = slot.binding();
+        match &self.evidence {
+            Evidence::Told => {}
+            Evidence::TimeAlone => {
+                (self.tell)(&format!(
+                    "waiting {shown}; nobody can tell whether `{name}` is still used"
+                ));
+                tokio::time::sleep(horizon).await;
+                self.did(format!(
+                    "waited: {shown}, without evidence that `{name}` is unused"
+                ));
+            }
+            Evidence::Counters(counters) => {
+                (self.tell)(&format!(
+                    "waiting until `{name}` has not been used for {shown}"
+                ));
+                self.watch(counters, slot).await?;
+                self.did(format!("waited: `{name}` has not been used for {shown}"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn watch(&self, counters: &Counters, slot: Slot) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let mut first = counters.read().await?;
+        let (mut last, mut moved) = (uses::of(&first, slot), began);
+        loop {
+            let watched = Watched {
+                waited: began.elapsed(),
+                quiet: moved.elapsed(),
+                horizon: self.secret().retry_horizon,
+            };
+            match Verdict::of(watched) {
+                Verdict::Unused => return Ok(()),
+                Verdict::Wait(pause) => tokio::time::sleep(pause).await,
+                Verdict::StillUsed => {
+                    let now = counters.read().await?;
+                    let used = |slot| uses::of(&now, slot).saturating_sub(uses::of(&first, slot));
+                    bail!(refusal::still_used(
+                        slot,
+                        [used(slot), used(other(slot))],
+                        began.elapsed(),
+                        &self.senders()
+                    ));
+                }
+            }
+            let Ok(now) = counters.read().await else {
+                // What cannot be seen is no evidence
+                moved = Instant::now();
+                continue;
+            };
+            if uses::of(&now, slot) != last {
+                (last, moved) = (uses::of(&now, slot), Instant::now());
+            }
+            if began.elapsed() < LAG {
+                // Our own probes were counted before, and are seen only now
+                first = now;
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! A JSON or dotenv file of several values, by key.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde_json::Value as Json;
+use zeroize::Zeroizing;
+
+use super::{Value, dotenv};
+
+/// Reads the value of `key`. A file whose name ends with `.json` is JSON, every other one is dotenv.
+pub(super) fn read(path: &Path, key: &str) -> anyhow::Result<Value> {
+    let text = std::fs::read_to_string(path)
+        .map(Zeroizing::new)
+        .with_context(|| format!("reading `{}`", path.display()))?;
+    if path.extension().is_some_and(|ending| ending == "json") {
+        let mut object = object(&text)?;
+        match object.remove(key) {
+            Some(Json::String(value)) => Ok(Value::new(value)),
+            Some(_) => bail!("the key `{key}` is not a string"),
+            None => bail!("the file has no key `{key}`"),
+        }
+    } else {
+        dotenv::find(&text, key)?.with_context(|| format!("the file has no key `{key}`"))
+    }
+}
+
+/// The JSON text `text` (or nothing) in which `key` is `value`.
+pub fn with(text: &str, key: &str, value: &Value) -> anyhow::Result<Zeroizing<String>> {
+    let mut object = if text.trim().is_empty() {
+        serde_json::Map::new()
+    } else {
+        object(text)?
+    };
+    object.insert(key.to_owned(), Json::String(value.expose().to_owned()));
+    let text = serde_json::to_string_pretty(&object).context("writing JSON")?;
+    Ok(Zeroizing::new(text + "\n"))
+}
+
+fn object(text: &str) -> anyhow::Result<serde_json::Map<String, Json>> {
+    // The parser's own message could quote what stands in the file
+    serde_json::from_str(text).map_err(|error| {
+        anyhow::anyhow!(
+            "it is not a JSON object (line {}, column {})",
+            error.line(),
+            error.column()
+        )
+    })
+}

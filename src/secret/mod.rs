@@ -1,0 +1,19 @@
+//! A secret: where its value comes from, the one type that holds a value, and what a good value is.
+//!
+//! Nothing here knows of Cloudflare. A value leaves this process in three places only: the request that sets it, the probe that
+//! proves it, and the standard input (or the file) of a sender.
+
+mod command;
+mod dotenv;
+mod file;
+pub mod policy;
+mod read;
+mod source;
+pub mod tool;
+mod value;
+
+pub use dotenv::with as with_dotenv;
+pub use file::with as with_json;
+pub use read::{read, typed};
+pub use source::{NOT_A_SOURCE, Source};
+pub use value::Value;

@@ -1,0 +1,122 @@
+//! What a good value is. Pure; never repeats the value.
+
+use std::collections::BTreeMap;
+
+use super::Value;
+
+/// Shorter values are refused: 128 random bits take 22 characters of base64.
+const MIN_BYTES: usize = 24;
+/// Cloudflare's limit of a secret's value (docs: Workers, Limits).
+const MAX_BYTES: usize = 5 << 10;
+/// The least information, by the frequencies of the value's own characters, that is not plainly typed by hand.
+const MIN_BITS: f64 = 72.0;
+/// Values that stand in documentation, so that everybody knows them.
+const KNOWN: [&str; 4] = [
+    "your-secure-webhook-secret",
+    "your-webhook-secret",
+    "replace-with-your-webhook-secret",
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+];
+/// The command that makes a good value.
+pub const MAKE: &str = "echo \"whsec_$(openssl rand -base64 32)\"";
+
+/// Refuses a value that is too easy to guess, or that no HTTP header can carry.
+pub fn check(name: &str, value: &Value) -> anyhow::Result<()> {
+    match weakness(value.expose()) {
+        None => Ok(()),
+        Some(why) => {
+            anyhow::bail!("the value of the secret `{name}` {why}; make a good one with `{MAKE}`")
+        }
+    }
+}
+
+/// What is wrong with a value.
+fn weakness(value: &str) -> Option<String> {
+    let bytes = value.len();
+    if KNOWN.iter().any(|known| value.eq_ignore_ascii_case(known)) {
+        return Some("is an example from documentation".to_owned());
+    }
+    if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some("has a space, a line break or a character outside ASCII, which no `Authorization` header carries unchanged".to_owned());
+    }
+    if bytes < MIN_BYTES {
+        return Some(format!("has {bytes} characters, fewer than {MIN_BYTES}"));
+    }
+    if bytes > MAX_BYTES {
+        return Some(format!(
+            "has {bytes} characters, more than Cloudflare's {MAX_BYTES}"
+        ));
+    }
+    (bits(value) < MIN_BITS).then(|| "repeats so few characters that it can be guessed".to_owned())
+}
+
+/// Shannon's information of the characters by their frequency: an upper bound of what the value hides.
+fn bits(value: &str) -> f64 {
+    let mut counts: BTreeMap<char, f64> = BTreeMap::new();
+    for character in value.chars() {
+        *counts.entry(character).or_default() += 1.0;
+    }
+    let all = value.len() as f64;
+    counts
+        .values()
+        .map(|count| count * (all / count).log2())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_known_repetitive_and_unsendable_values_are_refused_with_the_command_that_makes_a_good_one()
+     {
+        for (value, why) in [
+            ("", "has 0 characters, fewer than 24"),
+            ("hunter2", "has 7 characters, fewer than 24"),
+            (
+                "your-secure-webhook-secret",
+                "is an example from documentation",
+            ),
+            (
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                "repeats so few characters",
+            ),
+            (
+                "abcabcabcabcabcabcabcabcabcabcabc",
+                "repeats so few characters",
+            ),
+            ("a-line-break\nis-not-in-a-header-value", "has a space"),
+        ] {
+            let error = check("WEBHOOK_SECRET", &Value::new(value.to_owned()))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.starts_with(&format!("the value of the secret `WEBHOOK_SECRET` {why}")),
+                "{error}"
+            );
+            assert!(
+                error.ends_with("make a good one with `echo \"whsec_$(openssl rand -base64 32)\"`"),
+                "{error}"
+            );
+            assert!(value.is_empty() || !error.contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_the_tool_makes_and_what_password_managers_make_is_good() {
+        for value in [
+            Value::generate().expose(),
+            "another-secret-than-the-deployed-one",
+            "0f1c3f6d2b7a4e58",
+            "Tr0ub4dor&3-correct-horse",
+            "3b1f8a6e9c2d4057a1e6f3b8",
+        ] {
+            assert_eq!(
+                weakness(value).is_none(),
+                value.len() >= 24,
+                "{:?}",
+                weakness(value)
+            );
+        }
+    }
+}

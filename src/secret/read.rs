@@ -1,0 +1,175 @@
+//! Reads a value from its source.
+
+use std::io::{IsTerminal, Read};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use zeroize::Zeroizing;
+
+use super::{Source, Value, command, file};
+
+/// Reads the value of the secret `name` from its source. Relative paths and commands begin in `folder`.
+pub fn read(name: &str, source: &Source, folder: &Path) -> anyhow::Result<Value> {
+    let value = match source {
+        Source::Env(variable) => return environment_variable(name, source, variable),
+        Source::File { path, key } => {
+            file::read(&folder.join(path), key.as_deref().unwrap_or(name))
+        }
+        Source::Command { words, .. } => command::read(words, folder),
+        Source::Prompt => prompt(name),
+    }
+    .with_context(|| format!("the secret `{name}` has no value: its source `{source}`"))?;
+    if value.expose().is_empty() {
+        bail!("the secret `{name}` is empty: its source `{source}` gave nothing");
+    }
+    Ok(value)
+}
+
+fn environment_variable(name: &str, source: &Source, variable: &str) -> anyhow::Result<Value> {
+    match std::env::var(variable) {
+        Ok(text) if text.is_empty() => bail!(
+            "the secret `{name}` is empty: its source `{source}` names an environment variable that is set but empty"
+        ),
+        Ok(text) => Ok(Value::new(text)),
+        Err(_) => bail!(
+            "the secret `{name}` has no value: its source `{source}` names an environment variable that is not set; set `{variable}` and run again"
+        ),
+    }
+}
+
+fn prompt(name: &str) -> anyhow::Result<Value> {
+    if !std::io::stdin().is_terminal() || std::env::var_os("CI").is_some() {
+        bail!(
+            "asks on a terminal, and there is none; use another source, or `secrets set --stdin`"
+        );
+    }
+    let text = dialoguer::Password::new()
+        .with_prompt(format!("Value of `{name}`"))
+        .allow_empty_password(true)
+        .interact()
+        .context("asks on the terminal")?;
+    Ok(Value::new(text))
+}
+
+/// The value that somebody pipes into this command.
+pub fn typed(name: &str) -> anyhow::Result<Value> {
+    let mut stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        bail!(
+            "`--stdin` reads the value of `{name}` from a pipe; on a terminal it would be seen: leave `--stdin` out to use its source"
+        );
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    stdin
+        .read_to_end(&mut bytes)
+        .context("reading the standard input")?;
+    line(&bytes).with_context(|| format!("the value of `{name}` on the standard input"))
+}
+
+/// A value without the line break that programs and editors put after it.
+pub(super) fn line(bytes: &[u8]) -> anyhow::Result<Value> {
+    // Not with `context`: the error of the conversion could quote the bytes
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        bail!("is not text");
+    };
+    Ok(Value::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source::try_from(text.to_owned()).unwrap()
+    }
+
+    fn said(error: &anyhow::Error) -> String {
+        format!("{error:#}")
+    }
+
+    #[test]
+    fn a_file_gives_the_key_of_the_secrets_name_or_the_named_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        std::fs::write(
+            here.join("all.json"),
+            r#"{"WEBHOOK_SECRET":"json","other":"more"}"#,
+        )
+        .unwrap();
+        std::fs::write(
+            here.join("all.env"),
+            "# comment\nexport WEBHOOK_SECRET='dot env'\nOTHER=\"a\\nb\"\n",
+        )
+        .unwrap();
+        for (text, value) in [
+            ("file:all.json", "json"),
+            ("file:all.json#other", "more"),
+            ("file:all.env", "dot env"),
+            ("file:all.env#OTHER", "a\nb"),
+        ] {
+            let read = read("WEBHOOK_SECRET", &source(text), here).unwrap();
+            assert_eq!(read.expose(), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_key_or_value_names_the_secret_and_its_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        std::fs::write(here.join("all.json"), r#"{"A":5,"B":"","hidden":"marker"}"#).unwrap();
+        std::fs::write(here.join("broken.json"), r#"{"A": marker"#).unwrap();
+        std::fs::write(here.join("broken.env"), "A=\"marker\n").unwrap();
+        for (text, wanted) in [
+            (
+                "file:none.env#A",
+                "the secret `S` has no value: its source `file:none.env#A`: reading `",
+            ),
+            (
+                "file:all.json#C",
+                "the secret `S` has no value: its source `file:all.json#C`: the file has no key `C`",
+            ),
+            (
+                "file:all.json#A",
+                "the secret `S` has no value: its source `file:all.json#A`: the key `A` is not a string",
+            ),
+            (
+                "file:all.json#B",
+                "the secret `S` is empty: its source `file:all.json#B` gave nothing",
+            ),
+            (
+                "file:broken.json#A",
+                "the secret `S` has no value: its source `file:broken.json#A`: it is not a JSON object (line 1, column 7)",
+            ),
+            (
+                "file:broken.env#A",
+                "the secret `S` has no value: its source `file:broken.env#A`: line 1 is not `KEY=value`",
+            ),
+            (
+                "command:true",
+                "the secret `S` is empty: its source `command:true` gave nothing",
+            ),
+            (
+                "command:false",
+                "the secret `S` has no value: its source `command:false`: `false` failed (exit status: 1)",
+            ),
+            (
+                "command:no-such-program",
+                "the secret `S` has no value: its source `command:no-such-program`: cannot start `no-such-program`",
+            ),
+            (
+                "env:EDGE_BROADCAST_NOT_SET",
+                "the secret `S` has no value: its source `env:EDGE_BROADCAST_NOT_SET` names an environment variable that is not set",
+            ),
+        ] {
+            let error = said(&read("S", &source(text), here).unwrap_err());
+            assert!(error.starts_with(wanted), "{error}");
+            assert!(!error.contains("marker"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_command_gives_its_output_without_the_last_line_break() {
+        let read = read("S", &source("command:printf 'a value\\n'"), Path::new("/")).unwrap();
+        assert_eq!(read.expose(), "a value");
+    }
+}

@@ -1,0 +1,179 @@
+//! Hands a value to a sender.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::meant::{Input, Means, Sender};
+use crate::secret::{Value, tool, with_dotenv, with_json};
+
+/// A sender may deploy something.
+const LIMIT: Duration = Duration::from_secs(600);
+/// How much of a failed program's standard error is shown.
+const KEPT_LINES: usize = 20;
+
+/// Hands `value` to `sender`. Relative paths and programs begin in `folder`.
+pub fn give(sender: &Sender, value: &Value, folder: &Path) -> anyhow::Result<()> {
+    match &sender.means {
+        Means::Program { words, input } => program(words, input, value, folder),
+        Means::File { path, key } => file(&folder.join(path), key, value),
+    }
+    .with_context(|| format!("the sender {sender} did not take the value"))
+}
+
+fn program(words: &[String], input: &Input, value: &Value, folder: &Path) -> anyhow::Result<()> {
+    let bytes = match input {
+        Input::Value => Zeroizing::new(value.expose().to_owned()),
+        Input::Parameter(name) => Zeroizing::new(
+            json!({ "Name": name, "Value": value.expose(), "Type": "SecureString", "Overwrite": true }).to_string(),
+        ),
+    };
+    let (sender, heard) = channel();
+    // A program that stopped being listened to may go on talking
+    let hear = move |line: &str| drop(sender.send(line.to_owned()));
+    tool::run(words, folder, bytes.as_bytes(), LIMIT, hear)
+        .map(drop)
+        .map_err(|error| {
+            let mut said = VecDeque::new();
+            for line in heard.try_iter() {
+                said.push_back(line.replace(value.expose(), "[redacted]"));
+                if said.len() > KEPT_LINES {
+                    said.pop_front();
+                }
+            }
+            let said: String = said.iter().map(|line| format!("\n  {line}")).collect();
+            anyhow!("{error:#}{said}")
+        })
+}
+
+/// Replaces the file as a whole, so that nobody reads half of it, with a right to read for its owner only.
+fn file(path: &Path, key: &str, value: &Value) -> anyhow::Result<()> {
+    let before = match std::fs::read_to_string(path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
+        Err(error) => return Err(error).with_context(|| format!("reading `{}`", path.display())),
+    };
+    let after = if path.extension().is_some_and(|ending| ending == "json") {
+        with_json(&before, key, value).with_context(|| format!("`{}`", path.display()))?
+    } else {
+        with_dotenv(&before, key, value)
+    };
+    let folder = path.parent().context("the path has no folder")?;
+    let writing = || format!("writing `{}`", path.display());
+    // `tempfile` makes it with the mode 0600
+    let mut written = tempfile::NamedTempFile::new_in(folder).with_context(writing)?;
+    written.write_all(after.as_bytes()).with_context(writing)?;
+    written.as_file().sync_all().with_context(writing)?;
+    written
+        .persist(path)
+        .map_err(|error| error.error)
+        .with_context(writing)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn value() -> Value {
+        Value::new("marker-of-the-sender-test".to_owned())
+    }
+
+    fn shell(script: &str) -> Sender {
+        Sender {
+            title: "command `sh`".to_owned(),
+            means: Means::Program {
+                words: ["sh", "-c", script].map(str::to_owned).into(),
+                input: Input::Value,
+            },
+        }
+    }
+
+    #[test]
+    fn a_program_gets_the_value_and_nothing_else_on_its_standard_input() {
+        let folder = tempfile::tempdir().unwrap();
+        give(&shell("cat > got"), &value(), folder.path()).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(folder.path().join("got")).unwrap(),
+            "marker-of-the-sender-test"
+        );
+    }
+
+    #[test]
+    fn a_failing_program_is_named_with_what_it_said_but_not_with_the_value() {
+        let error = give(
+            &shell("echo no access; echo denied for $(cat) >&2; exit 3"),
+            &value(),
+            Path::new("/"),
+        )
+        .unwrap_err();
+        assert_eq!(
+            format!("{error:#}"),
+            "the sender command `sh` did not take the value: `sh` failed (exit status: 3)\n  denied for [redacted]"
+        );
+    }
+
+    #[test]
+    fn the_parameter_store_gets_its_request_on_standard_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sender = shell("cat > got");
+        let Means::Program { input, .. } = &mut sender.means else {
+            unreachable!()
+        };
+        *input = Input::Parameter("/glow/key".to_owned());
+        give(&sender, &value(), folder.path()).unwrap();
+        let got: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(folder.path().join("got")).unwrap()).unwrap();
+        assert_eq!(
+            got,
+            json!({ "Name": "/glow/key", "Value": "marker-of-the-sender-test", "Type": "SecureString", "Overwrite": true })
+        );
+    }
+
+    #[test]
+    fn a_file_keeps_its_other_keys_and_is_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, before, after) in [
+            (
+                "a.env",
+                "OTHER=1\nKEY=old\n",
+                "OTHER=1\nKEY='marker-of-the-sender-test'\n",
+            ),
+            (
+                "new.json",
+                "",
+                "{\n  \"KEY\": \"marker-of-the-sender-test\"\n}\n",
+            ),
+        ] {
+            let path = folder.path().join(name);
+            if !before.is_empty() {
+                std::fs::write(&path, before).unwrap();
+            }
+            let means = Means::File {
+                path: name.to_owned(),
+                key: "KEY".to_owned(),
+            };
+            give(
+                &Sender {
+                    title: String::new(),
+                    means,
+                },
+                &value(),
+                folder.path(),
+            )
+            .unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+            assert_eq!(
+                std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
+        }
+    }
+}

@@ -1,0 +1,111 @@
+use serde_json::json;
+
+use super::{SCRIPT, SWITCH, World, staging};
+use crate::support::{Run, api};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_matrix_shows_what_every_environment_has_lacks_and_has_too_many_of() {
+    let world = World::deployed(&staging(SWITCH));
+    let production = crate::support::manifest("production");
+    world
+        .project
+        .write("environments/production.toml", &production);
+    let path = api::of_account(&world.sandbox, &format!("workers/scripts/{SCRIPT}/secrets"));
+    let foreign =
+        json!({ "name": "OLD_KEY", "text": "somebody put it there", "type": "secret_text" });
+    api::call(&world.sandbox, "PUT", &path, Some(foreign)).await;
+
+    let printed = world.run(&["secrets", "list"]).fails();
+    assert_eq!(printed.stderr, "");
+    insta::assert_snapshot!(printed.stdout, @r"
+secret                    production  staging
+WEBHOOK_SECRET            missing     present, 0 min
+WEBHOOK_SECRET_ALTERNATE  idle slot   idle slot
+ADMIN_SECRET              -           present, 0 min
+OLD_KEY                   -           extra, 0 min
+");
+    let json = world
+        .run(&["secrets", "list", "staging", "--json"])
+        .succeeds()
+        .json();
+    let states: Vec<(&str, &str)> = json["environments"][0]["secrets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|cell| {
+            (
+                cell["name"].as_str().unwrap(),
+                cell["state"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        states,
+        [
+            ("ADMIN_SECRET", "present"),
+            ("WEBHOOK_SECRET", "present"),
+            ("WEBHOOK_SECRET_ALTERNATE", "idle_slot"),
+            ("OLD_KEY", "extra"),
+        ]
+    );
+    assert_eq!(json["environments"][0]["secrets"][1]["rotation"], "fresh");
+
+    // Never deleted by anything but `--prune`, which names the environment
+    assert_eq!(
+        world.names().await,
+        ["ADMIN_SECRET", "OLD_KEY", "WEBHOOK_SECRET"]
+    );
+    let usage = world.run(&["secrets", "list", "--prune"]).printed();
+    assert_eq!(usage.code, 2, "{}", usage.stderr);
+    let printed = world
+        .run(&["secrets", "list", "staging", "--prune"])
+        .succeeds();
+    assert_eq!(
+        printed.stderr,
+        "deleted `OLD_KEY` of `glow-broadcast-staging`\n"
+    );
+    assert_eq!(world.names().await, ["ADMIN_SECRET", "WEBHOOK_SECRET"]);
+}
+
+#[test]
+fn listing_sends_nothing_but_gets() {
+    let world = World::deployed(&staging(SWITCH));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(api::call(
+        &world.sandbox,
+        "DELETE",
+        "/sandbox/requests",
+        None,
+    ));
+    world.run(&["secrets", "list", "staging"]).succeeds();
+    world.rotate(&["--status"]).succeeds();
+    let requests = runtime.block_on(api::call(&world.sandbox, "GET", "/sandbox/requests", None));
+    let requests = requests["result"].as_array().unwrap();
+    assert!(requests.len() > 5, "{requests:?}");
+    for request in requests
+        .iter()
+        .filter(|request| !request["path"].as_str().unwrap().starts_with("/sandbox"))
+    {
+        assert_eq!(request["method"], "GET", "{request}");
+    }
+}
+
+#[test]
+fn a_sender_that_cannot_be_understood_is_shown_under_its_line() {
+    let project = crate::support::Project::new();
+    project.write("environments/staging.toml", &staging(r#""sst", "shh""#));
+    let printed = Run::new(["check", "staging"]).inside(&project).fails();
+    assert!(printed.stderr.starts_with("error: unknown variant `shh`, expected one of `sst`, `command`, `file`, `github`, `aws-ssm`\n"), "{}", printed.stderr);
+    let without_stage = staging(r#""sst""#).replace("[sst]\napp = \"glow\"\nstage = \"staging\"\nmigration = { mode = \"percent\", percent = 10 }\n", "");
+    project.write("environments/staging.toml", &without_stage);
+    let printed = Run::new(["check", "staging"]).inside(&project).fails();
+    insta::assert_snapshot!(printed.stderr, @r#"
+error: the sender names a stage, and the manifest has no `[sst]`
+  --> environments/staging.toml:33:12
+   |
+33 | senders = ["sst"]
+   |            ^^^^^
+   |
+   = help: add `[sst]` with `app` and `stage`, or give the sender a `command` of its own
+"#);
+}
