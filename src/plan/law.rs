@@ -233,13 +233,13 @@ fn drifted(mut live: Observed, drifts: &[Drift]) -> Observed {
             Drift::WorkersDev(gateway) => on(gateway, &|live| live.workers_dev = !live.workers_dev),
             Drift::Previews(gateway) => on(gateway, &|live| live.previews = true),
             Drift::Observability(gateway) => {
-                on(gateway, &|live| live.observability = !live.observability)
+                on(gateway, &|live| live.observability = !live.observability);
             }
             Drift::NoVersionTag(gateway) => on(gateway, &|live| live.active.tag = None),
             Drift::OtherCode(gateway) => on(gateway, &|live| live.active.code = None),
             Drift::NoMigration => on(&false, &|live| live.active.migration_tag = None),
             Drift::Uploaded(gateway) => on(gateway, &|live| {
-                live.latest = Some((format!("left-{number}"), None))
+                live.latest = Some((format!("left-{number}"), None));
             }),
             Drift::ForeignRoute => live.routes.push(LiveRoute {
                 id: format!("f{number}"),
