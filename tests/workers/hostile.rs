@@ -20,8 +20,15 @@ async fn raw(deployed: &Deployed, head: &str, body: &[u8]) -> u16 {
     // A server that has seen enough may close while the rest is still being sent
     let _ = stream.write_all(format!("{head}{rest}").as_bytes()).await;
     let _ = stream.write_all(body).await;
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
+    // The status line is in the first bytes; a socket that was opened would never end
+    let mut answer = vec![0; 512];
+    let reading =
+        tokio::time::timeout(std::time::Duration::from_secs(20), stream.read(&mut answer));
+    let read = reading
+        .await
+        .expect("an answer within twenty seconds")
+        .unwrap_or(0);
+    answer.truncate(read);
     let text = String::from_utf8_lossy(&answer);
     text.split(' ')
         .nth(1)
@@ -159,7 +166,7 @@ async fn random_requests_never_get_a_5xx_and_never_stop_the_instance() {
         }
         let status = raw(&deployed, &head, &body).await;
         assert!(
-            (200..500).contains(&status),
+            (101..500).contains(&status),
             "{status} for {method} {path} with {headers:?} and {body:?}"
         );
     }

@@ -113,14 +113,8 @@ async fn connects_disconnects_broadcasts_and_refusals_become_data_points() {
         .await;
         let seen = |event: &str, detail: &str| {
             points["result"].as_array().unwrap().iter().any(|point| {
-                let blob = |name: &str| {
-                    point[name]
-                        .as_str()
-                        .or(point["blobs"][0].as_str())
-                        .unwrap_or_default()
-                        .to_owned()
-                };
-                blob("blob1") == event && (detail.is_empty() || point["blob2"] == detail)
+                let blob = |at: usize| point["blobs"][at].as_str().unwrap_or_default();
+                blob(0) == event && (detail.is_empty() || blob(1) == detail)
             })
         };
         let wanted = [
