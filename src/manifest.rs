@@ -12,7 +12,7 @@ use crate::name::{
     SecretName, Span, SstName, Whole, WorkerName,
 };
 use crate::problem::Problem;
-use crate::secret::{NOT_A_SOURCE, Source};
+use crate::secret::{self, NOT_A_SOURCE, Source};
 use crate::sender;
 
 /// One environment as written.
@@ -241,34 +241,96 @@ pub struct Traffic {
 /// Reads a manifest's text. `path` is only for the problem.
 pub fn parse(path: &str, source: &str) -> Result<Manifest, Problem> {
     toml_edit::de::from_str(source).map_err(|error| {
-        let message = error
-            .message()
-            .trim_end()
-            .replace("expected i64", "expected a whole number");
-        let message = message.as_str();
         let span = error.span().unwrap_or(0..0);
-        let message = match suggestion(message) {
-            Some(help) => format!("{message}\n{help}"),
-            None => message.to_owned(),
-        };
+        let mut drawn = secret::hidden(source);
+        let mut message = plain(error.message().trim_end());
+        if drawn.get(span.clone()) != source.get(span.clone()) {
+            message = without_text(&message);
+        }
         if message.starts_with(NOT_A_SOURCE) {
             // Perhaps somebody pasted the value itself: its line is drawn, the text is not
             let hidden = source[span.clone()].replace(|c: char| !c.is_whitespace(), "*");
-            let source = [&source[..span.start], &hidden, &source[span.end..]].concat();
-            let span = span.start..span.start + hidden.len();
-            return Problem::at(path, &source, span, &message);
+            drawn = [&drawn[..span.start], &hidden, &drawn[span.end..]].concat();
+            return Problem::at(
+                path,
+                &drawn,
+                span.start..span.start + hidden.len(),
+                &message,
+            );
         }
-        Problem::at(path, source, span, &message)
+        let message = match help(&message) {
+            Some(help) => format!("{message}\n{help}"),
+            None => message,
+        };
+        Problem::at(path, &drawn, span, &message)
     })
 }
 
-/// Serde's ``unknown field `nmae`, expected one of `name`, …``: the nearest of the expected names.
-fn suggestion(message: &str) -> Option<String> {
-    let rest = message
+/// Serde's names of types in words of TOML.
+fn plain(message: &str) -> String {
+    let message = message.replace("expected i64", "expected a whole number");
+    match message.split_once(", expected struct ") {
+        Some((found, _)) => format!("{found}, expected a table"),
+        None => message,
+    }
+}
+
+/// Serde's ``invalid type: string "text", expected …`` without the text, which may be the value of a secret.
+fn without_text(message: &str) -> String {
+    match message.rsplit_once(", expected ") {
+        Some((found, expected)) => {
+            let kind = found
+                .split(['"', '`'])
+                .next()
+                .unwrap_or_default()
+                .trim_end();
+            format!("{kind}, expected {expected}")
+        }
+        None => message.to_owned(),
+    }
+}
+
+/// What to do, unless the message's own second line says it.
+fn help(message: &str) -> Option<String> {
+    if message.contains('\n') {
+        return None;
+    }
+    let unknown = message
         .strip_prefix("unknown field ")
-        .or_else(|| message.strip_prefix("unknown variant "))?;
-    let mut quoted = rest.split('`').skip(1).step_by(2);
-    let wrong = quoted.next()?;
+        .or_else(|| message.strip_prefix("unknown variant "));
+    if let Some(names) = unknown {
+        return Some(nearest(names));
+    }
+    if let Some(field) = message.strip_prefix("missing field ") {
+        return Some(format!(
+            "add {field}: the README lists every key under \"Manifest\""
+        ));
+    }
+    let expected = message.rsplit_once("expected ").map(|(_, what)| what);
+    Some(
+        match expected {
+            Some("a whole number") => "write a whole number, without quotes",
+            Some("a boolean") => "write `true` or `false`, without quotes",
+            Some("a string") => "write a text, in quotes",
+            Some("a sequence") => "write a list, in brackets",
+            Some("a table") => {
+                "write a table: `{ key = value }`, or its name in brackets and its keys below"
+            }
+            _ => {
+                "a manifest is TOML: tables like `[room]`, and under each its keys, each once, like `name = \"text\"`"
+            }
+        }
+        .to_owned(),
+    )
+}
+
+/// For serde's `` `nmae`, expected one of `name`, … ``: the nearest of the expected names.
+fn nearest(names: &str) -> String {
+    let mut quoted = names.split('`').skip(1).step_by(2);
+    let wrong = quoted.next().unwrap_or_default();
     let known: Vec<&str> = quoted.collect();
-    crate::suggestion::nearest(wrong, &known).map(|known| format!("did you mean `{known}`?"))
+    match crate::suggestion::nearest(wrong, &known) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => "write one of those, or remove it".to_owned(),
+    }
 }

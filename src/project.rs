@@ -8,6 +8,7 @@ use crate::environment::{self, Environment, Written};
 use crate::manifest;
 use crate::name::EnvironmentName;
 use crate::problem::Problem;
+use crate::secret;
 use crate::suggestion;
 
 /// A folder that has `environments/` and `worker/`.
@@ -103,7 +104,7 @@ impl Project {
             Ok(manifest) => environment::understand(Written {
                 name,
                 path: &shown,
-                source: &source,
+                source: &secret::hidden(&source),
                 manifest,
             }),
             Err(problem) => Err(vec![problem]),

@@ -36,6 +36,8 @@ error: invalid type: string "many", expected a whole number
    |
 19 | history = "many"
    |           ^^^^^^
+   |
+   = help: write a whole number, without quotes
 "#);
 }
 
@@ -124,15 +126,120 @@ fn json_has_every_problem_with_line_and_column() {
 }
 
 #[test]
-fn the_value_of_a_secret_that_was_pasted_as_its_source_is_not_repeated_outside_the_excerpt() {
-    let project = Project::with_staging(
-        "source = \"env:WEBHOOK_SECRET\"",
-        "source = \"hunter2-marker\"",
-    );
-    let printed = Run::new(["check"]).inside(&project).fails();
-    assert!(
-        !printed.stderr.contains("hunter2-marker"),
-        "{}",
-        printed.stderr
-    );
+fn a_missing_key_a_wrong_kind_and_broken_toml_say_what_to_write() {
+    let mut seen = String::new();
+    for (from, to) in [
+        ("compatibility_date = \"2026-10-01\"\n", ""),
+        ("history = 64", "history = 6.5"),
+        ("zone = \"glow.trade\"", "zone = 5"),
+        ("require_signature = false", "require_signature = \"no\""),
+        (
+            "connect_rate = { limit = 100, period = 60 }",
+            "connect_rate = 5",
+        ),
+        ("[room]", "[nothing_like_it]\n[room]"),
+        ("[room]", "[room"),
+    ] {
+        let project = Project::with_staging(from, to);
+        seen += &Run::new(["check"]).inside(&project).fails().stderr;
+    }
+    insta::assert_snapshot!(seen, @r#"
+error: missing field `compatibility_date`
+ --> environments/staging.toml:3:1
+  |
+3 | [worker]
+  | ^^^^^^^^
+  |
+  = help: add `compatibility_date`: the README lists every key under "Manifest"
+error: invalid type: floating point `6.5`, expected a whole number
+  --> environments/staging.toml:19:11
+   |
+19 | history = 6.5
+   |           ^^^
+   |
+   = help: write a whole number, without quotes
+error: invalid type: integer `5`, expected a string
+ --> environments/staging.toml:9:8
+  |
+9 | zone = 5
+  |        ^
+  |
+  = help: write a text, in quotes
+error: invalid type: string "no", expected a boolean
+  --> environments/staging.toml:28:21
+   |
+28 | require_signature = "no"
+   |                     ^^^^
+   |
+   = help: write `true` or `false`, without quotes
+error: invalid type: integer `5`, expected a table
+  --> environments/staging.toml:25:16
+   |
+25 | connect_rate = 5
+   |                ^
+   |
+   = help: write a table: `{ key = value }`, or its name in brackets and its keys below
+error: unknown field `nothing_like_it`, expected one of `worker`, `cloudflare`, `routes`, `regions`, `room`, `access`, `secrets`, `analytics`, `sst`, `traffic`
+  --> environments/staging.toml:14:2
+   |
+14 | [nothing_like_it]
+   |  ^^^^^^^^^^^^^^^
+   |
+   = help: write one of those, or remove it
+error: unclosed table, expected `]`
+  --> environments/staging.toml:14:6
+   |
+14 | [room
+   |      ^
+   |
+   = help: a manifest is TOML: tables like `[room]`, and under each its keys, each once, like `name = "text"`
+"#);
+}
+
+/// Whatever shape the mistake has, the value is in no form of the answer.
+#[test]
+fn the_value_of_a_secret_that_was_pasted_into_the_manifest_is_not_repeated() {
+    for (from, to) in [
+        (
+            "source = \"env:WEBHOOK_SECRET\"",
+            "source = \"hunter2-marker\"",
+        ),
+        ("source = \"env:WEBHOOK_SECRET\"", "source = hunter2-marker"),
+        (
+            "source = \"env:WEBHOOK_SECRET\"",
+            "source = \"hunter2-marker",
+        ),
+        (
+            "source = \"env:WEBHOOK_SECRET\"",
+            "source = [\"hunter2-marker\"]",
+        ),
+        (
+            "source = \"env:WEBHOOK_SECRET\"",
+            "value = \"hunter2-marker\"",
+        ),
+        (
+            "source = \"env:WEBHOOK_SECRET\"",
+            "source = \"\"\"\nhunter2-marker\"\"\"",
+        ),
+        (
+            "[secrets.WEBHOOK_SECRET]\nsource = \"env:WEBHOOK_SECRET\"",
+            "[secrets]\nWEBHOOK_SECRET = \"hunter2-marker\"",
+        ),
+        (
+            "[secrets.WEBHOOK_SECRET]\nsource = \"env:WEBHOOK_SECRET\"",
+            "[secrets]\nWEBHOOK_SECRET = { source = \"hunter2-marker\" }",
+        ),
+    ] {
+        let project = Project::with_staging(from, to);
+        for args in [
+            vec!["check"],
+            vec!["check", "--json"],
+            vec!["plan", "staging"],
+        ] {
+            let printed = Run::new(args).inside(&project).fails();
+            let seen = printed.stdout + &printed.stderr;
+            assert!(!seen.contains("hunter2"), "{to}:\n{seen}");
+            assert!(seen.contains("environments/staging.toml"), "{to}:\n{seen}");
+        }
+    }
 }

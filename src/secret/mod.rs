@@ -6,6 +6,7 @@
 mod command;
 mod dotenv;
 mod file;
+mod pasted;
 pub mod policy;
 mod read;
 mod source;
@@ -14,6 +15,7 @@ mod value;
 
 pub use dotenv::with as with_dotenv;
 pub use file::with as with_json;
+pub use pasted::hidden;
 pub use read::{read, typed};
 pub use source::{NOT_A_SOURCE, Source};
 pub use value::Value;
