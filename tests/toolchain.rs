@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::Run;
+use crate::support::{Run, Sandbox};
 
 /// What worker-build does, as far as the outside sees: writes two files to the directory after `--out-dir`, and a line to `calls`.
 const BUILDS: &str = r#"
@@ -98,6 +98,36 @@ fn only_the_worker_whose_source_changed_is_built_again() {
     machine.write("worker/protocol/src/lib.rs", "// changed");
     assert_eq!(build(), [true, true]);
     assert_eq!(machine.calls(), 5);
+}
+
+/// Otherwise `plan` could promise that no socket is touched where `deploy` compiles other code.
+#[test]
+fn a_plan_with_bundles_of_another_compiler_is_refused() {
+    let machine = Machine::with_worker_build(BUILDS);
+    machine.write("environments/local.toml", &crate::support::manifest("local"));
+    built(&machine.build().output().unwrap());
+    let sandbox = Sandbox::start();
+    let plan = || {
+        let plan = Run::new(["plan", "local"])
+            .against(&sandbox)
+            .env("WASM_BINDGEN_BIN", "true")
+            .env("WASM_OPT_BIN", "true")
+            .env("ESBUILD_BIN", "true")
+            .command()
+            .current_dir(machine.path(""))
+            .output()
+            .unwrap();
+        stderr(&plan)
+    };
+    let record = machine.path("worker/room/build/bundle.json");
+    let text = std::fs::read_to_string(&record).unwrap();
+    assert_eq!(plan(), "");
+    std::fs::write(&record, text.replace("rustc 1", "rustc 0")).unwrap();
+    assert_eq!(
+        plan(),
+        "error: the `room` worker is not built, or older than its sources or the compiler\nrun `edge-broadcast build`\n"
+    );
+    assert_eq!(built(&machine.build().output().unwrap()), [false, true]);
 }
 
 #[test]

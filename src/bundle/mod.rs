@@ -66,12 +66,14 @@ pub enum Outcome {
     Unchanged,
 }
 
-/// The finished bundles; an error when one is missing or older than its sources. Runs nothing.
+/// The finished bundles; an error when one is missing, or older than its sources or the compiler: what [`build`] would build
+/// anew. Builds nothing.
 pub fn load(root: &Path) -> Result<Bundles> {
+    let compiler = wasm_target::compiler(root)?;
     let load = |worker| {
-        let found = find(root, worker, &fingerprint::of(root, worker)?).map(|(bundle, _)| bundle);
+        let found = unchanged(root, worker, &compiler)?;
         found.with_context(|| {
-            format!("the `{worker}` worker is not built, or older than its sources\nrun `edge-broadcast build`")
+            format!("the `{worker}` worker is not built, or older than its sources or the compiler\nrun `edge-broadcast build`")
         })
     };
     Ok(Bundles {
@@ -90,10 +92,8 @@ pub fn ensure(root: &Path, progress: &Progress) -> Result<Bundles> {
 pub fn build(root: &Path, progress: &Progress) -> Result<[(Bundle, Outcome); 2]> {
     let compiler = wasm_target::compiler(root)?;
     let unchanged = |worker| -> Result<Option<(Bundle, Outcome)>> {
-        let found = find(root, worker, &fingerprint::of(root, worker)?);
-        Ok(found
-            .filter(|(_, record)| record.compiler == compiler)
-            .map(|(bundle, _)| (bundle, Outcome::Unchanged)))
+        let found = unchanged(root, worker, &compiler)?;
+        Ok(found.map(|bundle| (bundle, Outcome::Unchanged)))
     };
     if let [Some(gateway), Some(room)] = [unchanged(Worker::Gateway)?, unchanged(Worker::Room)?] {
         return Ok([gateway, room]);
@@ -111,6 +111,14 @@ pub fn build(root: &Path, progress: &Progress) -> Result<[(Bundle, Outcome); 2]>
         }
     };
     Ok([ensure(Worker::Gateway)?, ensure(Worker::Room)?])
+}
+
+/// The finished bundle, when building it again would give the same.
+fn unchanged(root: &Path, worker: Worker, compiler: &str) -> Result<Option<Bundle>> {
+    let found = find(root, worker, &fingerprint::of(root, worker)?);
+    Ok(found
+        .filter(|(_, record)| record.compiler == compiler)
+        .map(|(bundle, _)| bundle))
 }
 
 /// A finished bundle that was made of these inputs and was not touched since.
