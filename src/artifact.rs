@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::Context;
+use serde::Serialize;
 
 /// A file that `generate` owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub struct Artifact {
 }
 
 /// A generated file that is not as the manifests want it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Stale {
     pub path: String,
     /// A unified diff from what is on disk to what the manifests want.

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use saphyr::{LoadableYamlNode, Yaml};
+use serde_json::json;
+
 use crate::support::{Project, Run, repository};
 
 fn files(folder: &Path) -> BTreeMap<String, String> {
@@ -59,6 +62,67 @@ fn a_stale_file_is_shown_as_a_diff_with_exit_code_1() {
  zone_name = "glow.trade"
 "#);
     insta::assert_snapshot!(printed.stderr, @"error: the generated files are stale: `generated/staging/routes.toml`; run `edge-broadcast generate`, delete what no manifest asks for, and commit the result");
+}
+
+#[test]
+fn programs_get_the_stale_files_as_json() {
+    let project = Project::with_all();
+    Run::new(["generate"]).inside(&project).succeeds();
+    let check = || Run::new(["generate", "--check", "--json"]).inside(&project);
+    assert_eq!(
+        check().succeeds().json(),
+        json!({ "stale": [], "orphans": [] })
+    );
+    project.write("generated/staging/secrets.env", "");
+    project.write("generated/staging/old.env", "");
+    let found = check().fails().json();
+    assert_eq!(found["stale"][0]["path"], "generated/staging/secrets.env");
+    let diff = found["stale"][0]["diff"].as_str().unwrap();
+    assert!(
+        diff.contains("\n+WEBHOOK_SECRET=   # env:WEBHOOK_SECRET\n"),
+        "{diff}"
+    );
+    assert_eq!(found["orphans"], json!(["generated/staging/old.env"]));
+}
+
+#[test]
+fn a_workflow_deploys_with_the_secrets_of_its_environment_and_only_where_a_workflow_can_reach() {
+    let workflow = |environment: &str| {
+        let path = repository().join(format!("generated/{environment}/deploy.yml"));
+        std::fs::read_to_string(path)
+    };
+    assert!(
+        workflow("local").is_err(),
+        "nobody else reaches `localhost`"
+    );
+    for environment in ["staging", "production"] {
+        let text = workflow(environment).unwrap();
+        let documents = Yaml::load_from_str(&text).unwrap();
+        let [document] = documents.as_slice() else {
+            panic!("{documents:?}");
+        };
+        let job = &document["jobs"]["deploy"];
+        assert_eq!(job["environment"].as_str(), Some(environment));
+        let steps = job["steps"].as_sequence().unwrap();
+        assert_eq!(steps[0]["uses"].as_str(), Some("actions/checkout@v4"));
+        let runs: Vec<_> = steps
+            .iter()
+            .skip(1)
+            .map(|step| step["run"].as_str().unwrap())
+            .collect();
+        let deploy = format!("cargo run --quiet -- deploy {environment} --yes");
+        assert_eq!(runs, ["cargo run --quiet -- generate --check", &deploy]);
+        for name in [
+            "CLOUDFLARE_API_TOKEN",
+            "CLOUDFLARE_ACCOUNT_ID",
+            "WEBHOOK_SECRET",
+        ] {
+            let value = format!("${{{{ secrets.{name} }}}}");
+            assert_eq!(steps[2]["env"][name].as_str(), Some(value.as_str()));
+        }
+        let cancels = &document["concurrency"]["cancel-in-progress"];
+        assert_eq!(cancels.as_bool(), Some(false));
+    }
 }
 
 #[test]

@@ -104,7 +104,10 @@ fn only_the_worker_whose_source_changed_is_built_again() {
 #[test]
 fn a_plan_with_bundles_of_another_compiler_is_refused() {
     let machine = Machine::with_worker_build(BUILDS);
-    machine.write("environments/local.toml", &crate::support::manifest("local"));
+    machine.write(
+        "environments/local.toml",
+        &crate::support::manifest("local"),
+    );
     built(&machine.build().output().unwrap());
     let sandbox = Sandbox::start();
     let plan = || {

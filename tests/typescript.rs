@@ -1,9 +1,14 @@
-//! The generated TypeScript, under the strict compiler.
+//! The generated TypeScript: under the strict compiler, and running against the deployed system.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
 
 use crate::npm;
-use crate::support::repository;
+use crate::support::{Project, Run, manifest, repository};
+use crate::workers::{Deployed, HOST, SECRET};
 
 #[test]
 fn the_generated_handler_and_client_pass_the_strict_typescript_compiler() {
@@ -17,26 +22,250 @@ fn the_generated_handler_and_client_pass_the_strict_typescript_compiler() {
         let declared = "declare namespace sst { class Secret { constructor(name: string, placeholder?: string); value: string } }\n";
         std::fs::write(folder.path().join("sst.d.ts"), declared).unwrap();
         std::os::unix::fs::symlink(npm::modules(), folder.path().join("node_modules")).unwrap();
-        let output = Command::new("node")
-            .arg(npm::modules().join("typescript/bin/tsc"))
-            .args(["--noEmit", "--strict", "--noUnusedLocals", "--skipLibCheck"])
-            .args([
-                "--target",
-                "es2022",
-                "--module",
-                "esnext",
-                "--moduleResolution",
-                "bundler",
-            ])
-            .args(["--lib", "es2022,dom", "--types", "node"])
-            .args(["heliusPrice.ts", "client.ts", "secrets.ts", "sst.d.ts"])
-            .current_dir(folder.path())
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{environment}:\n{}",
-            String::from_utf8_lossy(&output.stdout)
+        compile(
+            folder.path(),
+            &["--noEmit"],
+            &["heliusPrice.ts", "client.ts", "secrets.ts", "sst.d.ts"],
         );
     }
+}
+
+/// Runs the strict compiler on `files` of `folder`.
+#[track_caller]
+fn compile(folder: &Path, options: &[&str], files: &[&str]) {
+    let output = Command::new("node")
+        .arg(npm::modules().join("typescript/bin/tsc"))
+        .args(["--strict", "--noUnusedLocals", "--skipLibCheck"])
+        .args(["--target", "es2022", "--module", "esnext"])
+        .args(["--moduleResolution", "bundler", "--lib", "es2022,dom"])
+        .args(["--types", "node"])
+        .args(options)
+        .args(files)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{files:?}:\n{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
+
+/// What staging's manifest, with `changes`, makes of `file`: compiled, as `name` of `folder`.
+fn generated(folder: &Path, name: &str, file: &str, changes: &[(&str, &str)]) {
+    let mut text = manifest("staging");
+    for (from, to) in changes {
+        assert!(
+            text.contains(from),
+            "the manifest of staging has no `{from}`"
+        );
+        text = text.replacen(from, to, 1);
+    }
+    let project = Project::new();
+    project.write("environments/staging.toml", &text);
+    Run::new(["generate"]).inside(&project).succeeds();
+    let made = project.path().join("generated/staging/sst").join(file);
+    std::fs::copy(made, folder.join(format!("{name}.ts"))).unwrap();
+}
+
+/// A folder whose scripts are modules and find the test's packages.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("package.json"),
+        r#"{ "type": "module" }"#,
+    )
+    .unwrap();
+    std::os::unix::fs::symlink(npm::modules(), folder.path().join("node_modules")).unwrap();
+    // No name server knows the deployed hosts: on this machine they are the sandbox's
+    std::fs::write(
+        folder.path().join("hosts.cjs"),
+        "require('dns').lookup = (host, options, done) => (done ?? options)(null, options?.all ? [{ address: '127.0.0.1', family: 4 }] : '127.0.0.1', 4);",
+    )
+    .unwrap();
+    folder
+}
+
+fn node(folder: &Path, script: &str) -> Command {
+    let mut command = Command::new("node");
+    command
+        .args([
+            "--require",
+            "./hosts.cjs",
+            "--input-type=module",
+            "--eval",
+            script,
+        ])
+        .current_dir(folder)
+        .stdin(Stdio::null());
+    command
+}
+
+/// Publishes `price` for the room `token` with the publisher `name`; how often SQS was used, and whether it failed.
+fn publish(
+    folder: &Path,
+    deployed: &Deployed,
+    name: &str,
+    token: &str,
+    environment: &[(&str, &str)],
+) -> Value {
+    let script = format!(
+        "import {{ publishPrice }} from './{name}.js'; let sqs = 0; let failed = false; \
+         console.warn = () => {{}}; \
+         try {{ await publishPrice({{ type: 'PRICE_UPDATE', token: '{token}', price: 125.45, timestamp: 1 }}, async () => {{ sqs++ }}) }} \
+         catch {{ failed = true }} \
+         console.log(JSON.stringify({{ sqs, failed }}))"
+    );
+    let port = deployed.sandbox.ingress.port();
+    let mut command = node(folder, &script);
+    command
+        .env("USE_EDGE_BROADCAST", "true")
+        .env("EDGE_BROADCAST_URL", format!("http://{HOST}:{port}"))
+        .env("EDGE_BROADCAST_SECRET", SECRET)
+        .envs(environment.iter().copied());
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+const MIGRATION: &str = "{ mode = \"percent\", percent = 10 }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_generated_handler_publishes_as_its_mode_of_migration_says() {
+    let folder = folder();
+    let modes = [
+        ("sqs", "{ mode = \"sqs\" }"),
+        ("none", "{ mode = \"percent\", percent = 0 }"),
+        ("all", "{ mode = \"percent\", percent = 100 }"),
+        ("dual", "{ mode = \"dual\" }"),
+        ("edge", "{ mode = \"edge\" }"),
+    ];
+    for (name, mode) in modes {
+        generated(folder.path(), name, "heliusPrice.ts", &[(MIGRATION, mode)]);
+    }
+    let files: Vec<String> = modes.iter().map(|(name, _)| format!("{name}.ts")).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    compile(folder.path(), &[], &files);
+    let deployed = Deployed::new();
+    let wrong = (
+        "EDGE_BROADCAST_SECRET",
+        "another-secret-than-the-deployed-one",
+    );
+    let off = ("USE_EDGE_BROADCAST", "false");
+    for (name, environment, sqs, failed, edge) in [
+        ("sqs", vec![], 1, false, 0),
+        ("none", vec![], 1, false, 0),
+        ("all", vec![], 0, false, 1),
+        ("dual", vec![], 1, false, 1),
+        ("dual", vec![wrong], 1, false, 0),
+        ("edge", vec![], 0, false, 1),
+        ("edge", vec![wrong], 0, true, 0),
+        ("edge", vec![off], 1, false, 0),
+    ] {
+        let token = format!("{name}-{}", environment.len());
+        let token = environment
+            .first()
+            .map_or(token.clone(), |(key, _)| format!("{token}-{key}"));
+        let said = publish(folder.path(), &deployed, name, &token, &environment);
+        assert_eq!(said, json!({ "sqs": sqs, "failed": failed }), "{token}");
+        let snapshot = deployed
+            .get(&format!("/snapshot/{token}"), &[])
+            .await
+            .json();
+        assert_eq!(snapshot["seq"], edge, "{token}: {snapshot}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_generated_handler_signs_where_signatures_are_required() {
+    let signed = ("require_signature = false", "require_signature = true");
+    let folder = folder();
+    let mode = (MIGRATION, "{ mode = \"edge\" }");
+    generated(folder.path(), "signed", "heliusPrice.ts", &[signed, mode]);
+    generated(folder.path(), "plain", "heliusPrice.ts", &[mode]);
+    compile(folder.path(), &[], &["signed.ts", "plain.ts"]);
+    let deployed = Deployed::with(&[signed]);
+    let mut client = deployed.client("/ws/SOL", &[]).await;
+    let publish = |name| publish(folder.path(), &deployed, name, "SOL", &[]);
+    assert_eq!(publish("signed"), json!({ "sqs": 0, "failed": false }));
+    assert_eq!(client.frame().await["price"], 125.45);
+    assert_eq!(publish("plain"), json!({ "sqs": 0, "failed": true }));
+}
+
+/// A client in JavaScript that prints what it gets.
+struct Subscriber {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Subscriber {
+    fn start(folder: &Path, token: &str) -> Self {
+        // Browsers have WebSocket; the client must not need more than that
+        let script = format!(
+            "import WebSocket from 'ws'; globalThis.WebSocket = WebSocket; \
+             const {{ subscribe }} = await import('./client.js'); \
+             subscribe('{token}', (update) => console.log(JSON.stringify(update)))"
+        );
+        let mut child = node(folder, &script)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    fn next(&mut self) -> Value {
+        serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_generated_client_gets_every_update_once_across_a_restart_of_the_room() {
+    let folder = folder();
+    generated(folder.path(), "client", "client.ts", &[]);
+    let deployed = Deployed::with(&[("conflate = \"latest\"", "conflate = \"all\"")]);
+    // The sandbox has no certificate
+    let port = deployed.sandbox.ingress.port();
+    let path = folder.path().join("client.ts");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let here = text.replace(&format!("wss://{HOST}"), &format!("ws://{HOST}:{port}"));
+    assert_ne!(here, text);
+    std::fs::write(&path, here).unwrap();
+    compile(folder.path(), &[], &["client.ts"]);
+    let mut subscriber = Subscriber::start(folder.path(), "SOL");
+    deployed
+        .until("/rooms/SOL", |room| room["sockets"] == 1)
+        .await;
+    let mut seen = Vec::new();
+    for n in 1..=3 {
+        deployed
+            .publish("SOL", json!({ "type": "PRICE_UPDATE", "n": n }))
+            .await;
+    }
+    for _ in 1..=3 {
+        seen.push(subscriber.next()["n"].clone());
+    }
+    // What is kept is written within about a second, after the frames have left
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    deployed.restart().await;
+    for n in 4..=6 {
+        deployed
+            .publish("SOL", json!({ "type": "PRICE_UPDATE", "n": n }))
+            .await;
+    }
+    for _ in 4..=6 {
+        seen.push(subscriber.next()["n"].clone());
+    }
+    assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
 }

@@ -7,8 +7,9 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::Context;
-use crate::artifact::{self, Artifact};
+use crate::artifact::{self, Artifact, Stale};
 use crate::cli::Generate;
+use crate::output::Format;
 use crate::template;
 
 #[derive(Serialize)]
@@ -36,6 +37,27 @@ impl fmt::Display for Answer {
     }
 }
 
+/// What `--check` found.
+#[derive(Serialize)]
+struct Difference {
+    stale: Vec<Stale>,
+    orphans: Vec<String>,
+}
+
+impl Difference {
+    fn names(&self) -> Vec<String> {
+        let stale = self.stale.iter().map(|stale| stale.path.clone());
+        stale.chain(self.orphans.iter().cloned()).collect()
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let diffs: String = self.stale.iter().map(ToString::to_string).collect();
+        f.write_str(diffs.trim_end())
+    }
+}
+
 pub fn run(context: &Context, args: &Generate) -> anyhow::Result<ExitCode> {
     let root = &context.project.root;
     // Both wrangler.toml have a section for every environment, so all manifests are read whatever was named
@@ -59,7 +81,7 @@ pub fn run(context: &Context, args: &Generate) -> anyhow::Result<ExitCode> {
         })
         .collect();
     if args.check {
-        return check(root, &chosen, &orphans);
+        return check(context, &chosen, orphans);
     }
     let written = artifact::write(root, &chosen)?;
     let unchanged = chosen.len() - written.len();
@@ -83,18 +105,19 @@ pub(super) fn refresh(context: &Context) -> anyhow::Result<()> {
 }
 
 fn check(
-    root: &std::path::Path,
+    context: &Context,
     artifacts: &[Artifact],
-    orphans: &[String],
+    orphans: Vec<String>,
 ) -> anyhow::Result<ExitCode> {
-    let stale = artifact::stale(root, artifacts)?;
-    if stale.is_empty() && orphans.is_empty() {
+    let stale = artifact::stale(&context.project.root, artifacts)?;
+    let difference = Difference { stale, orphans };
+    let names = difference.names();
+    if !difference.stale.is_empty() || context.format == Format::Json {
+        context.format.answer(&difference)?;
+    }
+    if names.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let diffs: String = stale.iter().map(ToString::to_string).collect();
-    crate::output::line(diffs.trim_end())?;
-    let mut names: Vec<&str> = stale.iter().map(|stale| stale.path.as_str()).collect();
-    names.extend(orphans.iter().map(String::as_str));
     bail!(
         "the generated files are stale: `{}`; run `edge-broadcast generate`, delete what no manifest asks for, and commit the result",
         names.join("`, `")

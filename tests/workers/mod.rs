@@ -22,7 +22,7 @@ use crate::support::{Project, Run, Sandbox, api, built, cryptography, manifest};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZm9yLXRlc3Rz";
 pub(crate) const ADMIN: &str = "whsec_YWRtaW4tc2VjcmV0LW9mLXRoZS13b3JrZXItdGVzdHM=";
-const HOST: &str = "broadcast-staging.glow.trade";
+pub(crate) const HOST: &str = "broadcast-staging.glow.trade";
 
 /// The staging environment, with changes, deployed to a sandbox of its own.
 pub(crate) struct Deployed {

@@ -45,15 +45,24 @@ function share(token: string): number {
 }
 
 async function sendToEdge(update: PriceUpdate): Promise<void> {
-  const headers: Record<string, string> = {
-    Authorization: `Bearer ${process.env.EDGE_BROADCAST_SECRET}`,
-    "Content-Type": "application/json",
-  };
+  const body = JSON.stringify(update);
   // A repeat of the same webhook reaches nobody twice.
-  if (update.signature) headers["Idempotency-Key"] = update.signature;
+  const id = update.signature ?? crypto.randomUUID();
   const response = await fetch(
     `${process.env.EDGE_BROADCAST_URL}/broadcast/${encodeURIComponent(update.token)}`,
-    { method: "POST", headers, body: JSON.stringify(update), signal: AbortSignal.timeout(5000) },
+    {
+      method: "POST",
+      headers: { "Content-Type": "application/json", ...credentials(id, body) },
+      body,
+      signal: AbortSignal.timeout(5000),
+    },
   );
   if (!response.ok) throw new Error(`edge broadcast answered ${response.status}`);
+}
+
+function credentials(id: string, _body: string): Record<string, string> {
+  return {
+    Authorization: `Bearer ${process.env.EDGE_BROADCAST_SECRET}`,
+    "Idempotency-Key": id,
+  };
 }
