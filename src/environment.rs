@@ -444,3 +444,98 @@ fn meant(name: &EnvironmentName, manifest: Manifest) -> Environment {
 fn millis(span: Duration) -> u32 {
     u32::try_from(span.as_millis()).expect("a manifest's spans have an upper bound")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same numbers stand in the README's table.
+    #[test]
+    fn what_a_manifest_leaves_out_has_the_documented_defaults() {
+        let source = r#"
+            [worker]
+            name = "w"
+            compatibility_date = "2026-10-01"
+            [cloudflare]
+            zone = "glow.trade"
+            [[routes]]
+            host = "a.glow.trade"
+            [secrets.WEBHOOK_SECRET]
+            source = "prompt"
+        "#;
+        let environment = understand(Written {
+            name: &"e".parse().unwrap(),
+            path: "e.toml",
+            source,
+            manifest: crate::manifest::parse("e.toml", source).unwrap(),
+        })
+        .unwrap();
+        insta::assert_debug_snapshot!(environment, @r#"
+Environment {
+    name: EnvironmentName(
+        "e",
+    ),
+    worker: "w",
+    account_id: None,
+    zone: Host(
+        "glow.trade",
+    ),
+    protected: false,
+    workers_dev: false,
+    compatibility_date: "2026-10-01",
+    label: "e",
+    observability: true,
+    cpu_ms: None,
+    code_update: CodeUpdate {
+        mode: Deferred,
+        max_delay: 300s,
+    },
+    hosts: [
+        Served {
+            host: Host(
+                "a.glow.trade",
+            ),
+            by: ZoneRoute,
+        },
+    ],
+    gateway: GatewaySettings {
+        allowed_origins: [],
+        require_origin: false,
+        require_signature: false,
+        connections_per_ip: 20,
+        max_message_bytes: 16384,
+        compression: false,
+        regions: [],
+    },
+    room: RoomSettings {
+        max_connections: 32000,
+        max_shards: 8,
+        batch_window_ms: 10,
+        conflate: Latest,
+        history: 64,
+        idle_timeout_ms: 90000,
+        publish_rate: 1000,
+    },
+    connect_rate: Rate {
+        limit: 100,
+        period: 60,
+    },
+    broadcast_rate: Rate {
+        limit: 1000,
+        period: 60,
+    },
+    dataset: None,
+    secrets: {
+        "WEBHOOK_SECRET": Secret {
+            source: Prompt,
+            rotate_every: None,
+            retry_horizon: 600s,
+            senders: [],
+        },
+    },
+    sst: None,
+    traffic: None,
+}
+"#);
+    }
+}

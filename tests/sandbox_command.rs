@@ -17,6 +17,30 @@ fn the_three_variables_alone_lead_to_the_api_and_to_the_deployed_hosts() {
 }
 
 #[test]
+fn the_ports_are_the_ones_that_were_asked_for_and_a_taken_one_is_named() {
+    let free = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port().to_string()
+    };
+    let (api, ingress) = (free(), free());
+    let args = ["--api-port", &api, "--port", &ingress];
+    let sandbox = Sandbox::start_with(&args);
+    assert!(
+        sandbox.api.starts_with(&format!("http://127.0.0.1:{api}/")),
+        "{}",
+        sandbox.api
+    );
+    assert_eq!(sandbox.ingress.to_string(), format!("127.0.0.1:{ingress}"));
+    let printed = Run::new(["sandbox", "--api-port", &api]).fails();
+    assert_eq!(
+        printed.stderr,
+        format!(
+            "error: starting the sandbox: listening on `127.0.0.1:{api}`; choose another port: Address already in use (os error 98)\n"
+        )
+    );
+}
+
+#[test]
 fn any_account_id_is_accepted() {
     built();
     let sandbox = Sandbox::start();
