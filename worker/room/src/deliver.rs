@@ -192,7 +192,8 @@ fn read(
         let Some(pushed) = answer.and_then(|text| serde_json::from_str::<Pushed>(&text).ok())
         else {
             delivery.failed_shards += 1;
-            if memory.behind.insert(name.clone()) {
+            if !memory.behind.contains(name) {
+                memory.behind.push(name.clone());
                 behind.push(name.clone());
             }
             continue;
@@ -222,9 +223,7 @@ fn push_again(object: &Rc<Object>, names: Vec<String>, previous: u64) {
         Delay::from(Duration::from_millis(PUSH_AGAIN_MS)).await;
         let (push, calls) = {
             let mut memory = object.memory();
-            for name in &names {
-                memory.behind.remove(name);
-            }
+            memory.behind.retain(|name| !names.contains(name));
             (memory.room.stream.since(previous), pushes(names))
         };
         let body = serde_json::to_string(&push).unwrap_or_default();

@@ -7,7 +7,7 @@ use edge_broadcast_protocol::{
     refusal::Refusal,
     report::{self, Awake},
 };
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, rc::Rc};
 use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 
@@ -53,10 +53,21 @@ pub(crate) async fn inspect(
 }
 
 pub(crate) fn health(object: &Object) -> Response {
+    #[derive(Deserialize)]
+    struct Metadata {
+        id: String,
+    }
+    #[derive(Serialize)]
+    struct Health {
+        status: &'static str,
+        version: Option<String>,
+    }
     let version = js::binding(&object.env, binding::VERSION)
-        .and_then(|text| serde_json::from_str::<Value>(&text).ok())
-        .and_then(|version| version.get("id").cloned());
-    reply::json(&json!({"status": "ok", "version": version}))
+        .and_then(|text| serde_json::from_str::<Metadata>(&text).ok());
+    reply::json(&Health {
+        status: "ok",
+        version: version.map(|version| version.id),
+    })
 }
 
 fn this(object: &Object, region: String) -> report::Object {

@@ -4,7 +4,7 @@ use edge_broadcast_protocol::{
     headcount::Headcount, registry::Registry, report::Awake, room::Room, save::Saver,
     settings::RoomSettings,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use worker::wasm_bindgen::JsValue;
 
 pub(crate) struct Memory {
@@ -27,7 +27,7 @@ pub(crate) struct Memory {
     /// Shards that failed at the last delivery.
     pub(crate) failed_shards: u32,
     /// Shards that will be sent again what they may have missed.
-    pub(crate) behind: BTreeSet<String>,
+    pub(crate) behind: Vec<String>,
     /// When dead sockets were last looked for.
     pub(crate) swept_ms: Option<u64>,
     /// Other objects. Calls through one stub arrive in order.
@@ -51,7 +51,7 @@ impl Memory {
             sockets: Headcount::default(),
             waiting: 0,
             failed_shards: 0,
-            behind: BTreeSet::new(),
+            behind: Vec::new(),
             swept_ms: None,
             stubs: BTreeMap::new(),
         }
