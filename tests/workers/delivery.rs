@@ -62,7 +62,7 @@ async fn after_hibernation_another_client_is_served_first() {
         clients.push(deployed.client("/ws/SOL", &[]).await);
     }
     let mut first = Vec::new();
-    for n in 1..=2 {
+    for n in 1..=3 {
         deployed.faults(json!([])).await;
         assert_eq!(
             deployed.publish("SOL", json!({ "n": n })).await["sockets"],
@@ -73,8 +73,9 @@ async fn after_hibernation_another_client_is_served_first() {
         first.push(order[0].clone());
         tokio::time::sleep(Duration::from_secs(13)).await;
     }
-    assert_eq!(deployed.inspect("/rooms/SOL").await["wake_ups"], 3);
-    assert_ne!(first[0], first[1]);
+    assert_eq!(deployed.inspect("/rooms/SOL").await["wake_ups"], 4);
+    first.dedup();
+    assert!(first.len() > 1, "{first:?} is always the first");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,6 +97,7 @@ async fn a_socket_whose_send_fails_is_closed_and_the_rest_are_served() {
     assert_eq!(one.frame().await["n"], 1);
     assert_eq!(two.frame().await["n"], 1);
     assert_eq!(broken.closed().await, (1011, "send failed".to_owned()));
+    drop(broken);
     let room = deployed
         .until("/rooms/SOL", |room| {
             room["root"]["counters"]["disconnects"] == 1

@@ -115,15 +115,13 @@ pub(crate) async fn deliver(
 
 /// What the room holds, as far as its root knows.
 pub(crate) fn expected(object: &Object) -> Delivery {
-    let sockets = object.sockets();
-    with_shards(
-        object,
-        Delivery {
-            sockets,
-            shards: u32::from(sockets > 0),
-            failed_shards: object.memory().failed_shards,
-        },
-    )
+    let (sockets, failed_shards) = (object.sockets(), object.memory().failed_shards);
+    let own = Delivery {
+        sockets,
+        shards: u32::from(sockets > 0),
+        failed_shards,
+    };
+    with_shards(object, own)
 }
 
 /// The sockets that are there now.
