@@ -97,7 +97,7 @@ async fn the_host_or_the_continent_chooses_the_region_and_only_regions_with_sock
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_registry_of_shards_survives_a_restart() {
+async fn after_a_restart_clients_make_their_shards_known_again() {
     let deployed = Deployed::with(&[
         ("max_connections = 32000", "max_connections = 1"),
         ("max_shards = 8", "max_shards = 2"),
@@ -110,10 +110,6 @@ async fn the_registry_of_shards_survives_a_restart() {
     assert_eq!(before["shards"], 2);
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
     deployed.restart().await;
-    // Nobody has connected yet, so nobody has joined
-    let room = deployed.inspect("/rooms/SOL").await;
-    let shards: Vec<&String> = room["shards"].as_object().unwrap().keys().collect();
-    assert_eq!(shards, ["SOL//1"]);
     let (mut one, mut two) = (
         deployed.client("/ws/SOL", &[]).await,
         deployed.client("/ws/SOL", &[]).await,
@@ -131,6 +127,32 @@ async fn the_registry_of_shards_survives_a_restart() {
         ),
         (json!(2), json!(2))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_registry_of_shards_survives_the_death_of_the_root() {
+    let deployed = Deployed::wrapped(&[
+        ("max_connections = 32000", "max_connections = 1"),
+        ("max_shards = 8", "max_shards = 2"),
+    ])
+    .await;
+    let _root = deployed.client("/ws/SOL", &[]).await;
+    let mut shard = deployed.client("/ws/SOL", &[]).await;
+    deployed.abort_root("SOL").await;
+    // Nobody connects, so what the new root knows it has read
+    let room = deployed.inspect("/rooms/SOL").await;
+    let shards: Vec<&String> = room["shards"].as_object().unwrap().keys().collect();
+    assert_eq!(shards, ["SOL//1"]);
+    assert_eq!(
+        (&room["sockets"], &room["root"]["sockets"]),
+        (&json!(1), &json!(0))
+    );
+    let receipt = deployed.publish("SOL", json!({ "n": 1 })).await;
+    assert_eq!(
+        (&receipt["sockets"], &receipt["shards"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(shard.frame().await["n"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
     pub region: String,
-    /// Sockets as of its last answer.
+    /// Sockets as of its last answer; one when it has just joined.
     pub sockets: u32,
     /// The shard's own clock when it joined, so that what it said before that does not undo it.
     #[serde(skip)]
@@ -40,6 +40,7 @@ impl Registry {
         }
         let shard = self.shards.entry(name.to_owned()).or_default();
         region.clone_into(&mut shard.region);
+        shard.sockets = shard.sockets.max(1);
         shard.joined_ms = shard.joined_ms.max(clock_ms);
         Ok(news)
     }
@@ -140,6 +141,7 @@ mod tests {
         let mut registry = Registry::default();
         registry.join("a", "", 1, 8).unwrap();
         registry.join("b", "", 1, 8).unwrap();
+        assert_eq!(registry.sockets(), 2, "each is about to get its first");
         registry.count("a", 3);
         registry.count("b", 4);
         registry.count("stranger", 100);
