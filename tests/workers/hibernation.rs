@@ -123,3 +123,33 @@ async fn what_root_and_shard_have_counted_is_kept_without_a_publish() {
     let rows = &room["cost"]["rows_written"];
     assert_eq!(*rows, 2, "one each, and no further one within a minute");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbering_goes_on_where_one_of_the_sockets_is_older_than_what_was_written() {
+    let deployed = Deployed::with(&[AT_ONCE]);
+    let _before = deployed.client("/ws/SOL", &[]).await;
+    let first = deployed.publish("SOL", json!({ "n": 1 })).await;
+    let _after = deployed.client("/ws/SOL", &[]).await;
+    hibernation().await;
+    let second = deployed.publish("SOL", json!({ "n": 2 })).await;
+    assert_eq!(
+        (&second["epoch"], &second["seq"]),
+        (&first["epoch"], &json!(2))
+    );
+    assert_eq!(deployed.inspect("/rooms/SOL").await["wake_ups"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_came_after_a_crash_does_not_vouch_for_what_was_before() {
+    let deployed = Deployed::wrapped(&[AT_ONCE]).await;
+    let first = deployed.publish("SOL", json!({ "n": 1 })).await;
+    deployed.abort_root("SOL").await;
+    let mut client = deployed.client("/ws/SOL", &[]).await;
+    hibernation().await;
+    let second = deployed.publish("SOL", json!({ "n": 2 })).await;
+    assert_eq!(
+        (&second["epoch"], &second["seq"]),
+        (&first["epoch"], &json!(10_002))
+    );
+    assert_eq!(client.frame().await["n"], 2);
+}

@@ -56,11 +56,6 @@ impl Headcount {
                 .saturating_sub(self.now.closed - self.at.closed),
         )
     }
-
-    /// Sockets that were opened since the object woke up.
-    pub fn opened(&self) -> u32 {
-        self.now.opened
-    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,14 @@ pub struct Shard {
     /// The shard's own clock when it joined, so that what it said before that does not undo it.
     #[serde(skip)]
     joined_ms: u64,
+    /// Pushes that it has not answered.
+    #[serde(skip)]
+    pending: u32,
 }
+
+/// Most pushes that one shard may leave unanswered: it misses updates rather than let them pile up in the root. A frame
+/// every 10 ms to the other side of the world has 30 on their way.
+pub const MAX_PENDING: u32 = 256;
 
 /// Shards by the name of their object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +66,25 @@ impl Registry {
         }
     }
 
-    pub fn names(&self) -> Vec<String> {
-        self.shards.keys().cloned().collect()
+    /// A push begins: the shards that get it, and those that have too many unanswered.
+    pub fn push(&mut self) -> (Vec<String>, Vec<String>) {
+        let (mut called, mut passed_over) = (Vec::new(), Vec::new());
+        for (name, shard) in &mut self.shards {
+            if shard.pending < MAX_PENDING {
+                shard.pending += 1;
+                called.push(name.clone());
+            } else {
+                passed_over.push(name.clone());
+            }
+        }
+        (called, passed_over)
+    }
+
+    /// A push was answered, or has failed.
+    pub fn answered(&mut self, name: &str) {
+        if let Some(shard) = self.shards.get_mut(name) {
+            shard.pending = shard.pending.saturating_sub(1);
+        }
     }
 
     pub fn shards(&self) -> &BTreeMap<String, Shard> {
@@ -106,7 +130,7 @@ mod tests {
         assert!(registry.leave("SOL/eu/1", 2));
         assert!(!registry.leave("SOL/eu/1", 2));
         assert!(registry.join("SOL/us/1", "us", 2, 3).is_ok());
-        assert_eq!(registry.names(), ["SOL/eu/0", "SOL/us/1"]);
+        assert_eq!(registry.push().0, ["SOL/eu/0", "SOL/us/1"]);
     }
 
     #[test]
@@ -134,6 +158,22 @@ mod tests {
         let text = serde_json::to_string(&registry).unwrap();
         let mut back: Registry = serde_json::from_str(&text).unwrap();
         assert!(back.leave("a", 1_001));
+    }
+
+    #[test]
+    fn a_shard_that_answers_nothing_is_passed_over_until_it_does() {
+        let mut registry = Registry::default();
+        registry.join("dead", "", 1, 8).unwrap();
+        registry.join("quick", "", 1, 8).unwrap();
+        for _ in 0..MAX_PENDING {
+            assert_eq!(registry.push().0, ["dead", "quick"]);
+            registry.answered("quick");
+        }
+        let passed_over = (vec!["quick".to_owned()], vec!["dead".to_owned()]);
+        assert_eq!(registry.push(), passed_over);
+        registry.answered("quick");
+        registry.answered("dead");
+        assert_eq!(registry.push().0, ["dead", "quick"]);
     }
 
     #[test]

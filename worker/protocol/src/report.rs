@@ -153,7 +153,7 @@ mod tests {
         let report = report("SOL", &room, object(2, 7), &registry, shards);
         assert_eq!(
             (report.wake_ups, report.cost.requests, report.sockets),
-            (5, 47, 2)
+            (5, 47, 3)
         );
         assert_eq!(report.cost.month, "2026-12");
     }

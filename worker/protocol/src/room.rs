@@ -22,7 +22,7 @@ pub struct Room {
     pub counters: Counters,
     /// When the stored record was written, in unix milliseconds.
     pub saved_ms: u64,
-    /// Whether this is a stored room that has published nothing since it came back.
+    /// Whether it is still open if the record that this room came back from is to be trusted.
     pub restored: bool,
     recent: Recent,
     bucket: Bucket,
@@ -132,11 +132,13 @@ impl Room {
         write(&record)
     }
 
-    /// The first publish since this room came back: whether sockets have survived says whether the record is to be
-    /// trusted. They survive hibernation, in which nothing is lost. Where there are none, the object may have died
-    /// between a frame and the write after it.
-    pub fn came_back(&mut self, survivors: u32) {
-        if std::mem::take(&mut self.restored) && survivors == 0 {
+    /// Before the first number is given out, or the first record written, since this room came back: whether the record
+    /// it came back from is to be trusted. Frames leave before writes, so an object may die in between. Its sockets die
+    /// with it: one that is left, and was there before the record was written, says that it did not. `oldest_ms` is when
+    /// the oldest socket was opened, in unix milliseconds.
+    pub fn came_back(&mut self, oldest_ms: Option<u64>) {
+        let trusted = oldest_ms.is_some_and(|oldest_ms| oldest_ms <= self.saved_ms);
+        if std::mem::take(&mut self.restored) && !trusted {
             self.stream.skip_unsure();
         }
     }
@@ -372,28 +374,31 @@ mod tests {
         let mut room = Room::new(&settings(), "e1");
         publish(&mut room, "{}");
         let record = room.record(Standing::Exact, 1_000);
-        let numbers = |survivors: u32| {
-            let mut room = Room::restored(&settings(), Some(&record), "e2");
-            room.came_back(survivors);
-            (0..3)
+        let numbers = |record: &str, oldest_ms: Option<u64>| {
+            let mut room = Room::restored(&settings(), Some(record), "e2");
+            room.came_back(oldest_ms);
+            let next = room.record(Standing::Exact, 3_000);
+            let numbers: Vec<(u64, String)> = (0..3)
                 .map(|_| match publish(&mut room, "{}") {
                     Outcome::Send(updates) => (updates[0].seq, room.stream.epoch.clone()),
                     outcome => panic!("{outcome:?}"),
                 })
-                .collect::<Vec<_>>()
+                .collect();
+            (numbers, next)
         };
-        let (hibernated, crashed, again) = (numbers(1), numbers(0), numbers(0));
+        let (hibernated, _) = numbers(&record, Some(999));
         assert_eq!(
             hibernated[0],
             (2, "e1".to_owned()),
             "hibernation loses nothing"
         );
-        assert!(crashed.iter().all(|number| !hibernated.contains(number)));
+        let (crashed, written) = numbers(&record, None);
         assert_eq!(crashed[0], (10_002, "e1".to_owned()));
-        assert_eq!(
-            crashed[0], again[0],
-            "a second crash is told apart by what the first life wrote"
-        );
+        // Whoever came after the crash says nothing about what was before it
+        assert_eq!(numbers(&record, Some(2_000)).0, crashed);
+        // And what is written before the next number does not forget it
+        let (later, _) = numbers(&written, Some(2_000));
+        assert_eq!(later, crashed);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) async fn deliver(
 ) -> Delivery {
     let started_ms = now_ms();
     let audience = audience(object);
-    let (push, calls) = {
+    let (push, calls, passed_over) = {
         let mut memory = object.memory();
         let stream = &mut memory.room.stream;
         let push = Push {
@@ -52,14 +52,16 @@ pub(crate) async fn deliver(
             updates,
         };
         stream.record(&push.updates, object.settings().history);
-        (push, pushes(memory.registry.names()))
+        let (called, passed_over) = memory.registry.push();
+        (push, pushes(called), passed_over)
     };
     let frame = update::frame(&push.updates).unwrap_or_default();
-    let body = match calls.is_empty() {
-        true => String::new(),
-        false => serde_json::to_string(&push).unwrap_or_default(),
+    let has_shards = !calls.is_empty() || !passed_over.is_empty();
+    let body = match has_shards {
+        true => serde_json::to_string(&push).unwrap_or_default(),
+        false => String::new(),
     };
-    let answers = (!calls.is_empty()).then(|| object.ask(&calls, Some(&body)));
+    let answers = has_shards.then(|| object.ask(&calls, Some(&body)));
     if answers.is_some() || object.memory().waiting > 0 {
         // The calls leave when this turn of the event loop ends, and a full object's own sockets take it a second. What
         // comes after keeps its place behind this one.
@@ -80,8 +82,15 @@ pub(crate) async fn deliver(
     save::changed(object);
     let mut delivery = own;
     if let Some(answers) = answers {
-        read(object, &calls, answers.await, push.previous, &mut delivery);
-        object.memory().failed_shards = delivery.failed_shards;
+        let mut failed = read(object, &calls, answers.await, &mut delivery);
+        failed.extend(passed_over);
+        delivery.failed_shards = failed.len() as u32;
+        {
+            let mut memory = object.memory();
+            memory.failed_shards = delivery.failed_shards;
+            memory.room.counters.failed_shards += u64::from(delivery.failed_shards);
+        }
+        push_again(object, failed, push.previous);
         if let Some(keep) = keep
             && delivery != expected
         {
@@ -176,24 +185,20 @@ pub(crate) fn send_after(object: &Rc<Object>, token: &str, wait_ms: u64) {
     });
 }
 
-/// Takes in what shards said of a push that had everything after number `previous`.
+/// Takes in what shards said of a push: those that failed.
 fn read(
     object: &Rc<Object>,
     calls: &[(String, Call)],
     answers: Vec<Option<String>>,
-    previous: u64,
     delivery: &mut Delivery,
-) {
+) -> Vec<String> {
     let mut memory = object.memory();
-    let (mut forgotten, mut behind) = (false, Vec::new());
+    let (mut forgotten, mut failed) = (false, Vec::new());
     for ((name, _), answer) in calls.iter().zip(answers) {
+        memory.registry.answered(name);
         let Some(pushed) = answer.and_then(|text| serde_json::from_str::<Pushed>(&text).ok())
         else {
-            delivery.failed_shards += 1;
-            if !memory.behind.contains(name) {
-                memory.behind.push(name.clone());
-                behind.push(name.clone());
-            }
+            failed.push(name.clone());
             continue;
         };
         delivery.sockets += pushed.sockets;
@@ -203,19 +208,24 @@ fn read(
             forgotten |= memory.registry.leave(name, left_ms);
         }
     }
-    memory.room.counters.failed_shards += u64::from(delivery.failed_shards);
     drop(memory);
     if forgotten {
         save::registry(object);
     }
-    if !behind.is_empty() {
-        push_again(object, behind, previous);
-    }
+    failed
 }
 
 /// Pushes once more what shards may have missed after number `previous`: without it their clients, and those they greet,
 /// would stay behind until the next update. Whoever has had it takes nothing twice.
-fn push_again(object: &Rc<Object>, names: Vec<String>, previous: u64) {
+fn push_again(object: &Rc<Object>, mut names: Vec<String>, previous: u64) {
+    {
+        let memory = &mut *object.memory();
+        names.retain(|name| !memory.behind.contains(name));
+        memory.behind.extend_from_slice(&names);
+    }
+    if names.is_empty() {
+        return;
+    }
     let object = object.clone();
     spawn_local(async move {
         Delay::from(Duration::from_millis(PUSH_AGAIN_MS)).await;

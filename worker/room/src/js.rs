@@ -81,6 +81,12 @@ export function sockets(state) {
   return state.getWebSockets();
 }
 
+export function oldest(state) {
+  try {
+    return JSON.parse(state.getWebSockets().at(-1).deserializeAttachment()).seen_ms;
+  } catch {}
+}
+
 export function seen(state, sockets, since) {
   return Float64Array.from(sockets, (socket) => {
     if (socket.readyState !== OPEN) return Infinity;
@@ -202,6 +208,9 @@ extern "C" {
 
     /// All sockets, for [`broadcast`], [`seen`] and [`close_each`].
     pub(crate) fn sockets(state: &JsValue) -> Array;
+
+    /// When the oldest socket was opened, in unix milliseconds: the runtime lists the newest first.
+    pub(crate) fn oldest(state: &JsValue) -> Option<f64>;
 
     /// When each socket was last heard of, in unix milliseconds. Where that is before `since`, its attachment is asked too.
     pub(crate) fn seen(state: &JsValue, sockets: &Array, since: f64) -> Vec<f64>;

@@ -118,6 +118,14 @@ impl Object {
         Ok(())
     }
 
+    /// Decides, once, whether the record that the root came back from is to be trusted.
+    pub(crate) fn came_back(&self) {
+        if self.memory().room.restored {
+            let oldest_ms = js::oldest(self.state.as_raw()).map(|oldest_ms| oldest_ms as u64);
+            self.memory().room.came_back(oldest_ms);
+        }
+    }
+
     /// Counts the open sockets, exactly; `except` is not one of them.
     pub(crate) fn count(&self, except: &JsValue) -> u32 {
         let sockets = js::count(self.state.as_raw(), None, except);

@@ -2,7 +2,6 @@
 
 use crate::{
     deliver::{self, Delivery},
-    js,
     object::{Object, now_ms},
     reply, save,
 };
@@ -25,12 +24,7 @@ pub(crate) async fn publish(
     let head = update::head(body)?;
     update::check_token(&head, &call.token)?;
     object.load(Part::Root).await?;
-    if object.memory().room.restored {
-        let sockets = js::sockets(object.state.as_raw()).length();
-        let mut memory = object.memory();
-        let survivors = sockets.saturating_sub(memory.sockets.opened());
-        memory.room.came_back(survivors);
-    }
+    object.came_back();
     let outcome = object.memory().room.publish(call, head, body, started_ms)?;
     let receipt = |seq: u64, delivery: Delivery| Receipt {
         sockets: delivery.sockets,

@@ -86,6 +86,7 @@ fn shards(object: &Object) -> String {
 }
 
 fn write(object: &Object, standing: Standing) {
+    object.came_back();
     let (mut memory, now_ms) = (object.memory(), now_ms());
     memory.room.counters.month.count(Billed::Row, now_ms);
     let record = memory.room.record(standing, now_ms);
