@@ -2,6 +2,9 @@
 
 mod batching;
 mod capacity;
+mod crash;
+mod delivery;
+mod hibernation;
 mod hostile;
 mod inspect;
 mod limits;
@@ -9,6 +12,7 @@ mod publishing;
 mod resume;
 mod shards;
 mod signatures;
+mod wrapped;
 
 use std::time::{Duration, Instant};
 

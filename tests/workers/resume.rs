@@ -164,7 +164,7 @@ async fn after_a_restart_of_the_object_everything_is_as_it_was() {
     let next = deployed.publish("SOL", json!({ "slot": 9 })).await;
     assert_eq!(
         (&next["seq"], &next["epoch"], &next["sockets"]),
-        (&json!(3), &json!(epoch), &json!(1))
+        (&json!(10_003), &json!(epoch), &json!(1))
     );
     assert_eq!(deployed.inspect("/rooms/SOL").await["wake_ups"], 2);
 }

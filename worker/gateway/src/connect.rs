@@ -49,6 +49,10 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
             .parameter("since")
             .and_then(|since| since.parse().ok()),
         epoch: request.parameter("epoch").and_then(plain),
+        root_hint: settings
+            .regions
+            .first()
+            .map(|region| region.location_hint.clone()),
     };
     let response = find_place(request, connect).await?;
     match (response.status(), request.parameter("errors")) {

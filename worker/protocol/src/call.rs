@@ -10,9 +10,13 @@ use serde::{Deserialize, Serialize};
 pub const HEADER: &str = "x-edge-call";
 /// The response header of an object that is full: the index of the shard to try next.
 pub const NEXT: &str = "x-edge-next";
-/// How long a root waits for a shard before it counts it as failed. A full object needs more than a second to write one
-/// frame to all its sockets.
-pub const SHARD_TIME_LIMIT_MS: u64 = 2000;
+/// How long an object waits for another one before it counts it as failed. A full object needs 1.1 to 1.6 seconds to write
+/// one frame to all its sockets, several times that when its machine is busy or an earlier frame is still being written;
+/// called failed, it would be sent the frame again. Nobody but the publisher waits for it: the frames of the other objects
+/// have left before.
+pub const SHARD_TIME_LIMIT_MS: u64 = 10_000;
+/// How long after a failure a shard is sent what it may have missed, once.
+pub const PUSH_AGAIN_MS: u64 = 1000;
 
 /// A request to an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,9 +43,19 @@ pub enum Call {
     /// Gateway to [`crate::place::USES_OBJECT`]; the body is [`crate::slot::Uses`] to add, or empty.
     Uses,
     /// Shard to root, before its first socket; answered with a [`Joined`].
-    Join { name: String, region: String },
+    Join {
+        name: String,
+        region: String,
+        /// The shard's own clock, in milliseconds: later than with anything it has said before.
+        #[serde(default)]
+        clock_ms: u64,
+    },
     /// Shard to root, after its last socket.
-    Leave { name: String },
+    Leave {
+        name: String,
+        #[serde(default)]
+        clock_ms: u64,
+    },
     /// Root to shard; the body is a [`crate::stream::Push`], the answer a [`Pushed`].
     Push,
 }
@@ -60,6 +74,8 @@ pub struct Connect {
     pub since: Option<u64>,
     /// The epoch of that number.
     pub epoch: Option<String>,
+    /// Where the root is to be created, if this client's shard is the first to speak to it.
+    pub root_hint: Option<String>,
 }
 
 /// An update whose publisher has been authenticated.
@@ -85,8 +101,26 @@ pub struct Pushed {
     pub sockets: u32,
     /// Sockets whose write failed.
     pub failed: u32,
-    /// Whether the shard holds sockets or is about to; if not, the root forgets it.
-    pub stays: bool,
+    /// The shard's own clock, where it holds no socket and is not about to: the root forgets it.
+    pub left_ms: Option<u64>,
+}
+
+/// What an object is to its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Root,
+    Shard,
+}
+
+impl Part {
+    /// Of the object called `name` in the room of `token`.
+    pub fn of(name: &str, token: &str) -> Self {
+        if name == token {
+            Self::Root
+        } else {
+            Self::Shard
+        }
+    }
 }
 
 impl Call {
@@ -102,6 +136,19 @@ impl Call {
             Self::Join { .. } => "join",
             Self::Leave { .. } => "leave",
             Self::Push => "push",
+        }
+    }
+
+    /// What the object is that this call reaches; nothing where it belongs to no room.
+    pub fn part(&self) -> Option<Part> {
+        match self {
+            Self::Connect(call) => Some(Part::of(&call.place.name(), &call.place.token)),
+            Self::Inspect { token, name, .. } => Some(Part::of(name, token)),
+            Self::Push => Some(Part::Shard),
+            Self::Publish(_) | Self::Snapshot { .. } | Self::Join { .. } | Self::Leave { .. } => {
+                Some(Part::Root)
+            }
+            Self::Health | Self::Uses => None,
         }
     }
 
@@ -143,6 +190,17 @@ mod tests {
             r#"{"publish":{"token":"SOL","slot":"alternate","id":"msg_1","force":false}}"#
         );
         assert_eq!(Call::decode(&call.encode()), Some(call));
+    }
+
+    #[test]
+    fn a_gateway_and_shards_of_the_version_before_are_understood() {
+        let old = r#"{"connect":{"place":{"token":"SOL","region":"eu","index":0,"home":"away"},"address":null,"per_address":0,"max_message_bytes":1,"since":null,"epoch":null}}"#;
+        let Some(Call::Connect(connect)) = Call::decode(old) else {
+            panic!("`{old}`")
+        };
+        assert_eq!(connect.root_hint, None);
+        assert_eq!(Call::Connect(connect).part(), Some(Part::Shard));
+        assert!(Call::decode(r#"{"leave":{"name":"SOL/eu/0"}}"#).is_some());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a room has counted since it was made, and what its month costs.
 //!
-//! Stored along with updates, never for its own sake: what is counted between the last update and an eviction is lost.
+//! Stored along with updates, and otherwise at most once a minute, after what the event had to send: what is counted
+//! within a minute of the last write and before an eviction is lost. So these are figures to steer by, not to bill by.
 
 use crate::slot::Uses;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,30 @@ pub struct Counters {
     /// Accepted publishes by the secret slot that authenticated them.
     pub slots: Uses,
     pub month: Month,
+}
+
+/// How long counts stay in memory before they are written for their own sake.
+pub const INTERVAL_MS: u64 = 60_000;
+
+impl Counters {
+    /// Adds what was counted before the stored counts were read.
+    pub fn add(&mut self, other: &Self) {
+        self.publishes += other.publishes;
+        self.duplicates += other.duplicates;
+        self.stale += other.stale;
+        self.conflated += other.conflated;
+        self.limited += other.limited;
+        self.deliveries += other.deliveries;
+        self.failed_sends += other.failed_sends;
+        self.connects += other.connects;
+        self.disconnects += other.disconnects;
+        self.refused_connects += other.refused_connects;
+        self.swept += other.swept;
+        self.failed_shards += other.failed_shards;
+        self.wake_ups += other.wake_ups;
+        self.slots.add(&other.slots);
+        self.month.add(&other.month);
+    }
 }
 
 /// What is billed, since the month began (UTC).
@@ -77,6 +102,20 @@ impl Month {
             Billed::Row => self.rows_written += 1,
             Billed::Active(milliseconds) => self.active_ms += milliseconds,
         }
+    }
+
+    /// Adds another count of the same month; of two months the later one counts.
+    pub fn add(&mut self, other: &Self) {
+        if self.number != other.number {
+            if self.number < other.number {
+                self.clone_from(other);
+            }
+            return;
+        }
+        self.requests += other.requests;
+        self.messages += other.messages;
+        self.rows_written += other.rows_written;
+        self.active_ms += other.active_ms;
     }
 
     /// `2026-11`
@@ -137,6 +176,44 @@ mod tests {
         assert_eq!((month.name().as_str(), month.requests), ("2026-11", 2));
         month.count(Billed::Request, 1_796_083_200_000);
         assert_eq!((month.name().as_str(), month.requests), ("2026-12", 1));
+    }
+
+    #[test]
+    fn every_count_is_added() {
+        let one = |count: u64| {
+            let mut text = serde_json::to_value(Counters::default()).unwrap();
+            for (name, value) in text.as_object_mut().unwrap() {
+                match name.as_str() {
+                    "slots" => {
+                        *value = serde_json::json!({ "WEBHOOK_SECRET": { "uses": count, "last_used": null } });
+                    }
+                    "month" => {
+                        for (name, value) in value.as_object_mut().unwrap() {
+                            *value = if name == "number" { 7 } else { count }.into();
+                        }
+                    }
+                    _ => *value = count.into(),
+                }
+            }
+            serde_json::from_value::<Counters>(text).unwrap()
+        };
+        let mut sum = one(2);
+        sum.add(&one(3));
+        assert_eq!(sum, one(5));
+    }
+
+    #[test]
+    fn of_two_months_the_later_one_counts() {
+        let at = |now_ms: u64| {
+            let mut month = Month::default();
+            month.count(Billed::Request, now_ms);
+            month
+        };
+        let (november, december) = (at(1_796_083_199_999), at(1_796_083_200_000));
+        let (mut late, mut early) = (december.clone(), november.clone());
+        late.add(&november);
+        early.add(&december);
+        assert_eq!((&late, &early), (&december, &december));
     }
 
     #[test]

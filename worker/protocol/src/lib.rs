@@ -19,6 +19,7 @@
 //! - [`room`]: what becomes of a publish, by way of [`recent`], [`bucket`], [`stream`] and [`window`]
 //! - [`registry`]: the shards that hold sockets
 //! - [`greeting`], [`peer`]: the first frame of a socket, and what becomes of it later
+//! - [`headcount`], [`turn`]: how many sockets there are, and which of them is served first
 //! - [`save`], [`counters`]: what is written down, and when
 
 pub mod address;
@@ -28,6 +29,7 @@ pub mod call;
 pub mod counters;
 pub mod credential;
 pub mod greeting;
+pub mod headcount;
 pub mod metric;
 pub mod origin;
 pub mod peer;
@@ -46,5 +48,6 @@ pub mod signature;
 pub mod slot;
 pub mod stream;
 pub mod token;
+pub mod turn;
 pub mod update;
 pub mod window;

@@ -1,5 +1,6 @@
 //! One connected client: what its socket remembers, what its frames mean, and when it is dead.
 
+use crate::call::Part;
 use serde::{Deserialize, Serialize};
 
 /// A ping of exactly this text is answered by the runtime, without waking the room.
@@ -52,6 +53,13 @@ pub struct Peer {
     pub max_message_bytes: u32,
     /// Unix milliseconds when the socket was opened, or of the last ping that was not answered by the runtime.
     pub seen_ms: u64,
+}
+
+impl Peer {
+    /// What its object is to the room.
+    pub fn part(&self) -> Part {
+        Part::of(&self.name, &self.token)
+    }
 }
 
 /// What to do with a frame from a client.

@@ -19,7 +19,8 @@ pub struct Receipt {
     pub stale: bool,
     /// The update leaves with the next frame of the batch window.
     pub batched: bool,
-    /// Shards that failed or did not answer in time.
+    /// Shards that failed or did not answer in time. An update that waits for its window has not been sent when its
+    /// receipt is written, so there it is those of the room's last frame.
     pub failed_shards: u32,
     /// From the request's arrival in the room to this receipt, in milliseconds.
     pub took_ms: u64,
@@ -28,11 +29,11 @@ pub struct Receipt {
 impl Receipt {
     /// The receipt of a repeat of the update that this one is for.
     #[must_use]
-    pub fn repeated(&self, took_ms: u64) -> Self {
+    pub fn repeated(self) -> Self {
         Self {
             duplicate: true,
-            took_ms,
-            ..self.clone()
+            took_ms: 0,
+            ..self
         }
     }
 }

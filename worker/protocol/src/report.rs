@@ -39,6 +39,7 @@ pub struct Report {
     pub publishes: u64,
     /// Updates that reached nobody: conflated, stale or above the rate.
     pub drops: u64,
+    /// Of all objects together.
     pub wake_ups: u64,
     pub secret_uses: Uses,
     pub cost: Cost,
@@ -78,19 +79,19 @@ pub fn report(
         };
         *regions.entry(shard.region.clone()).or_default() += sockets;
     }
-    let mut cost = Cost {
-        month: root.counters.month.name(),
-        ..Cost::default()
-    };
+    let mut counters = Counters::default();
     for object in answered() {
-        let month = &object.counters.month;
-        cost.requests += month.requests;
-        cost.messages += month.messages;
-        cost.rows_written += month.rows_written;
-        cost.active_ms += month.active_ms;
-        cost.estimated_usd += month.dollars();
+        counters.add(&object.counters);
     }
-    let counters = &root.counters;
+    let month = &counters.month;
+    let cost = Cost {
+        month: month.name(),
+        requests: month.requests,
+        messages: month.messages,
+        rows_written: month.rows_written,
+        active_ms: month.active_ms,
+        estimated_usd: month.dollars(),
+    };
     Report {
         token: token.to_owned(),
         epoch: epoch.clone(),
@@ -104,5 +105,56 @@ pub fn report(
         cost,
         root,
         shards,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        counters::Billed,
+        settings::{Conflate, RoomSettings},
+    };
+
+    #[test]
+    fn what_shards_count_is_part_of_the_room() {
+        let settings = RoomSettings {
+            max_connections: 10,
+            max_shards: 4,
+            batch_window_ms: 0,
+            conflate: Conflate::Latest,
+            history: 8,
+            idle_timeout_ms: 90_000,
+            publish_rate: 0,
+        };
+        let object = |wake_ups: u64, requests: u64| {
+            let mut counters = Counters {
+                wake_ups,
+                ..Counters::default()
+            };
+            for _ in 0..requests {
+                counters.month.count(Billed::Request, 1_796_083_200_000);
+            }
+            Object {
+                region: String::new(),
+                sockets: 1,
+                awake: Awake::default(),
+                counters,
+            }
+        };
+        let mut registry = Registry::default();
+        registry.join("SOL//1", "", 1, 4).unwrap();
+        registry.join("SOL//2", "", 1, 4).unwrap();
+        let shards = BTreeMap::from([
+            ("SOL//1".to_owned(), Some(object(3, 40))),
+            ("SOL//2".to_owned(), None),
+        ]);
+        let room = Room::new(&settings, "e1");
+        let report = report("SOL", &room, object(2, 7), &registry, shards);
+        assert_eq!(
+            (report.wake_ups, report.cost.requests, report.sockets),
+            (5, 47, 3)
+        );
+        assert_eq!(report.cost.month, "2026-12");
     }
 }

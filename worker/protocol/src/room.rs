@@ -5,7 +5,7 @@ use crate::{
     call::Publish,
     counters::Counters,
     receipt::Receipt,
-    recent::{Recent, Stored},
+    recent::Recent,
     refusal::Refusal,
     settings::RoomSettings,
     stream::Stream,
@@ -20,6 +20,10 @@ pub struct Room {
     pub stream: Stream,
     pub window: Window,
     pub counters: Counters,
+    /// When the stored record was written, in unix milliseconds.
+    pub saved_ms: u64,
+    /// Whether it is still open if the record that this room came back from is to be trusted.
+    pub restored: bool,
     recent: Recent,
     bucket: Bucket,
     /// The publisher's clock, as of the latest update that had one.
@@ -31,8 +35,8 @@ pub struct Room {
 pub enum Outcome {
     /// Nothing is sent: it is a repeat, or stale.
     Answer(Receipt),
-    /// Send it now.
-    Send(Update),
+    /// Send these now, as one frame.
+    Send(Vec<Update>),
     /// It leaves with the next frame. A timer is to be set when `timer_ms` says so.
     Wait {
         seq: u64,
@@ -56,9 +60,16 @@ pub struct Record {
     standing: Standing,
     stream: Stream,
     slot: Option<u64>,
-    recent: Vec<Stored>,
+    #[serde(default)]
+    ids: Recent,
     counters: Counters,
+    #[serde(default)]
+    saved_ms: u64,
 }
+
+/// The largest record that is stored. SQLite-backed objects take values of 2 MB (docs: Durable Objects, Limits), the
+/// key included.
+pub const MAX_RECORD_BYTES: usize = 2_000_000;
 
 impl Room {
     /// A room in which nothing has happened. `epoch` is a random text that no earlier epoch of the room had.
@@ -67,6 +78,8 @@ impl Room {
             stream: Stream::new(epoch),
             window: Window::new(settings.batch_window_ms, settings.conflate),
             counters: Counters::default(),
+            saved_ms: 0,
+            restored: false,
             recent: Recent::default(),
             bucket: Bucket::new(settings.publish_rate),
             slot: None,
@@ -81,24 +94,53 @@ impl Room {
         };
         room.stream = record.stream;
         room.slot = record.slot;
-        room.recent = Recent::restored(record.recent);
+        room.recent = record.ids.restored();
         room.counters = record.counters;
-        if record.standing == Standing::Behind {
-            room.stream.restart(epoch);
+        room.saved_ms = record.saved_ms;
+        match record.standing {
+            Standing::Exact => room.restored = true,
+            Standing::Behind => room.stream.restart(epoch),
         }
         room
     }
 
-    /// The record to store.
-    pub fn record(&self, standing: Standing) -> String {
-        serde_json::to_string(&Record {
+    /// The record to store at `now_ms`. Where a latest value is too large for it, the record does without updates: then
+    /// a restart forgets the value, but not the numbering.
+    pub fn record(&mut self, standing: Standing, now_ms: u64) -> String {
+        self.saved_ms = now_ms;
+        let mut record = Record {
             standing,
             stream: self.stream.stored(),
             slot: self.slot,
-            recent: self.recent.stored(),
+            ids: self.recent.stored(),
             counters: self.counters.clone(),
-        })
-        .expect("strings and numbers serialise")
+            saved_ms: now_ms,
+        };
+        let write =
+            |record: &Record| serde_json::to_string(record).expect("strings and numbers serialise");
+        let text = write(&record);
+        // The runtime stores a text that is not all Latin-1 with two bytes for each UTF-16 unit.
+        let bytes = if text.is_ascii() {
+            text.len()
+        } else {
+            2 * text.len()
+        };
+        if bytes <= MAX_RECORD_BYTES {
+            return text;
+        }
+        record.stream = self.stream.bare();
+        write(&record)
+    }
+
+    /// Before the first number is given out, or the first record written, since this room came back: whether the record
+    /// it came back from is to be trusted. Frames leave before writes, so an object may die in between. Its sockets die
+    /// with it: one that is left, and was there before the record was written, says that it did not. `oldest_ms` is when
+    /// the oldest socket was opened, in unix milliseconds.
+    pub fn came_back(&mut self, oldest_ms: Option<u64>) {
+        let trusted = oldest_ms.is_some_and(|oldest_ms| oldest_ms <= self.saved_ms);
+        if std::mem::take(&mut self.restored) && !trusted {
+            self.stream.skip_unsure();
+        }
     }
 
     /// Decides about the update `body` with the given head at `now_ms`.
@@ -117,7 +159,7 @@ impl Room {
             .as_deref()
             .and_then(|id| self.recent.find(id, now_ms))
         {
-            let receipt = first.repeated(0);
+            let receipt = first.repeated();
             self.counters.duplicates += 1;
             return Ok(Outcome::Answer(receipt));
         }
@@ -154,7 +196,7 @@ impl Room {
         let receipt = self.receipt(seq);
         self.remember(call, &receipt, now_ms);
         Ok(match self.window.offer(update, now_ms) {
-            Offer::Send(update) => Outcome::Send(update),
+            Offer::Send(updates) => Outcome::Send(updates),
             Offer::Wait { dropped, timer_ms } => {
                 self.counters.conflated += u64::from(dropped);
                 Outcome::Wait {
@@ -169,7 +211,7 @@ impl Room {
     /// Remembers the receipt of a publish that has an id.
     pub fn remember(&mut self, call: &Publish, receipt: &Receipt, now_ms: u64) {
         if let Some(id) = &call.id {
-            self.recent.remember(id, receipt.clone(), now_ms);
+            self.recent.remember(id, receipt, now_ms);
         }
     }
 
@@ -216,8 +258,8 @@ mod tests {
         let outcome = room
             .publish(&call, update::head(body).unwrap(), body, now_ms)
             .map_err(|refusal| refusal.status)?;
-        if let Outcome::Send(update) = &outcome {
-            room.stream.record(std::slice::from_ref(update), 8);
+        if let Outcome::Send(updates) = &outcome {
+            room.stream.record(updates, 8);
         }
         Ok(outcome)
     }
@@ -297,7 +339,7 @@ mod tests {
     fn a_restored_room_goes_on_where_it_stopped() {
         let mut room = Room::new(&settings(), "e1");
         publish_as(&mut room, Some("m1"), false, r#"{"slot":10}"#, 1_000).unwrap();
-        let record = room.record(Standing::Exact);
+        let record = room.record(Standing::Exact, 1_000);
         let mut back = Room::restored(&settings(), Some(&record), "e2");
         assert_eq!(back.stream, room.stream);
         assert!(matches!(
@@ -318,9 +360,82 @@ mod tests {
     fn a_record_that_is_behind_starts_a_new_epoch_with_the_old_value() {
         let mut room = Room::new(&settings(), "e1");
         publish(&mut room, r#"{"price":1}"#);
-        let back = Room::restored(&settings(), Some(&room.record(Standing::Behind)), "e2");
+        let back = Room::restored(
+            &settings(),
+            Some(&room.record(Standing::Behind, 1_000)),
+            "e2",
+        );
         assert_eq!(back.stream.epoch, "e2");
         assert_eq!(back.stream.latest, room.stream.latest);
+    }
+
+    #[test]
+    fn a_crash_between_a_frame_and_its_write_gives_no_number_twice() {
+        let mut room = Room::new(&settings(), "e1");
+        publish(&mut room, "{}");
+        let record = room.record(Standing::Exact, 1_000);
+        let numbers = |record: &str, oldest_ms: Option<u64>| {
+            let mut room = Room::restored(&settings(), Some(record), "e2");
+            room.came_back(oldest_ms);
+            let next = room.record(Standing::Exact, 3_000);
+            let numbers: Vec<(u64, String)> = (0..3)
+                .map(|_| match publish(&mut room, "{}") {
+                    Outcome::Send(updates) => (updates[0].seq, room.stream.epoch.clone()),
+                    outcome => panic!("{outcome:?}"),
+                })
+                .collect();
+            (numbers, next)
+        };
+        let (hibernated, _) = numbers(&record, Some(999));
+        assert_eq!(
+            hibernated[0],
+            (2, "e1".to_owned()),
+            "hibernation loses nothing"
+        );
+        let (crashed, written) = numbers(&record, None);
+        assert_eq!(crashed[0], (10_002, "e1".to_owned()));
+        // Whoever came after the crash says nothing about what was before it
+        assert_eq!(numbers(&record, Some(2_000)).0, crashed);
+        // And what is written before the next number does not forget it
+        let (later, _) = numbers(&written, Some(2_000));
+        assert_eq!(later, crashed);
+    }
+
+    #[test]
+    fn a_record_stays_below_what_storage_takes_and_keeps_the_numbering() {
+        for (filler, kept) in [("x", true), ("é", false), ("\\\"", false)] {
+            let mut room = Room::new(&settings(), "e1");
+            let text = filler.repeat((1 << 20) / filler.len());
+            publish_as(
+                &mut room,
+                Some("m1"),
+                false,
+                &format!(r#"{{"a":"{text}"}}"#),
+                1_000,
+            )
+            .unwrap();
+            let record = room.record(Standing::Exact, 1_000);
+            let units = if record.is_ascii() { 1 } else { 2 };
+            assert!(
+                record.encode_utf16().count() * units <= MAX_RECORD_BYTES,
+                "{filler}"
+            );
+            let mut back = Room::restored(&settings(), Some(&record), "e2");
+            assert_eq!((back.stream.sent, back.stream.epoch.as_str()), (1, "e1"));
+            assert_eq!(back.stream.latest.is_some(), kept, "{filler}");
+            assert!(
+                !back.stream.resume(Some(0), Some("e1")).recovered,
+                "{filler}"
+            );
+            let repeat = publish_as(&mut back, Some("m1"), false, "{}", 2_000).unwrap();
+            assert!(matches!(
+                repeat,
+                Outcome::Answer(Receipt {
+                    duplicate: true,
+                    ..
+                })
+            ));
+        }
     }
 
     #[test]

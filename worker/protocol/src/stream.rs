@@ -4,8 +4,13 @@ use crate::update::Update;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
+/// Most bytes of history in memory, however many updates the settings allow: objects share 128 MB with others.
+pub const MAX_HISTORY_BYTES: usize = 4 << 20;
 /// Most bytes of history that are stored: what is above is still kept in memory.
 pub const MAX_STORED_BYTES: usize = 64 * 1024;
+/// More numbers than can be given out before a write is durable: ten seconds' worth at the default publish rate, where
+/// a write takes milliseconds.
+pub const UNSURE_NUMBERS: u64 = 10_000;
 
 /// The state that root and shards share, and that the root stores.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +57,12 @@ impl Stream {
         }
     }
 
+    /// Numbers may have been given out after the last record was written, since frames leave before writes: the next
+    /// update gets one that none of them can have had. Within an epoch a number never means two updates.
+    pub fn skip_unsure(&mut self) {
+        self.assigned += UNSURE_NUMBERS;
+    }
+
     /// The next update.
     pub fn number(&mut self, kind: Option<String>, body: &str) -> Update {
         self.assigned += 1;
@@ -69,6 +80,7 @@ impl Stream {
         while self.history.len() > limit as usize {
             self.forget_oldest();
         }
+        self.shorten(MAX_HISTORY_BYTES);
     }
 
     /// What a client has missed whose last update was number `since` of `epoch`.
@@ -137,20 +149,50 @@ impl Stream {
     #[must_use]
     pub fn stored(&self) -> Self {
         let mut stored = self.clone();
-        let mut bytes: usize = stored.history.iter().map(|update| update.text.len()).sum();
-        while bytes > MAX_STORED_BYTES {
-            bytes -= stored
-                .history
-                .front()
-                .map_or(bytes, |update| update.text.len());
-            stored.forget_oldest();
-        }
+        stored.shorten(MAX_STORED_BYTES);
         stored
+    }
+
+    /// The stream without any update's text: where it stands.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        Self {
+            floor: self.sent,
+            latest: None,
+            history: VecDeque::new(),
+            ..self.clone()
+        }
+    }
+
+    /// What a shard is pushed that may have missed everything after number `since`: all of it, or at least the latest
+    /// value.
+    pub fn since(&self, since: u64) -> Push {
+        let resume = self.resume(Some(since), Some(&self.epoch));
+        let (previous, updates) = match &self.latest {
+            Some(latest) if !resume.recovered => (latest.seq - 1, vec![latest.clone()]),
+            _ => (since, resume.missed),
+        };
+        Push {
+            epoch: self.epoch.clone(),
+            previous,
+            updates,
+        }
     }
 
     /// The validator of `GET /snapshot/:token`.
     pub fn etag(&self) -> String {
         format!("\"{}-{}\"", self.epoch, self.sent)
+    }
+
+    fn shorten(&mut self, most_bytes: usize) {
+        let mut bytes: usize = self.history.iter().map(|update| update.text.len()).sum();
+        while bytes > most_bytes {
+            bytes -= self
+                .history
+                .front()
+                .map_or(bytes, |update| update.text.len());
+            self.forget_oldest();
+        }
     }
 
     fn forget_oldest(&mut self) {
@@ -295,6 +337,72 @@ mod tests {
         assert_eq!(stream.latest.as_ref().unwrap().seq, 3);
         assert!(!stream.resume(Some(3), Some("e1")).recovered);
         assert_eq!(stream.number(None, "{}").text, r#"{"seq":4,"epoch":"e2"}"#);
+    }
+
+    #[test]
+    fn a_number_that_may_have_been_given_out_is_not_given_out_again() {
+        let before = stream(3, 8);
+        let mut lost = before.clone();
+        let mut back = before.clone();
+        back.skip_unsure();
+        let issued: Vec<u64> = (0..UNSURE_NUMBERS)
+            .map(|_| lost.number(None, "{}").seq)
+            .collect();
+        let first = back.number(None, "{}").seq;
+        assert!(!issued.contains(&first) && first > 3, "{first}");
+        assert_eq!(back.number(None, "{}").seq, first + 1, "once is enough");
+    }
+
+    #[test]
+    fn skipped_numbers_are_no_gap_for_clients_and_shards() {
+        let mut root = stream(3, 8);
+        let mut shard = root.clone();
+        root.skip_unsure();
+        let previous = root.sent;
+        let update = root.number(None, "{}");
+        root.record(std::slice::from_ref(&update), 8);
+        assert_eq!(missed(&root, 3), (true, vec![update.seq]));
+        let push = Push {
+            epoch: "e1".to_owned(),
+            previous,
+            updates: vec![update.clone()],
+        };
+        assert_eq!(shard.receive(push, 8), std::slice::from_ref(&update));
+        assert_eq!(missed(&shard, 2), (true, vec![3, update.seq]));
+    }
+
+    #[test]
+    fn a_repeated_push_brings_what_was_missed_or_the_latest_value() {
+        let root = stream(5, 3);
+        let mut shard = stream(3, 3);
+        let seqs =
+            |updates: Vec<Update>| updates.iter().map(|update| update.seq).collect::<Vec<_>>();
+        assert_eq!(seqs(shard.receive(root.since(3), 3)), [4, 5]);
+        assert_eq!(
+            seqs(shard.receive(root.since(3), 3)),
+            [0u64; 0],
+            "a second time it is no news"
+        );
+        let mut far_behind = stream(1, 3);
+        assert_eq!(seqs(far_behind.receive(root.since(1), 3)), [5]);
+        assert!(
+            !missed(&far_behind, 1).0,
+            "whoever resumes across the gap is told"
+        );
+    }
+
+    #[test]
+    fn the_history_is_bounded_in_bytes_too() {
+        let mut stream = Stream::new("e1");
+        let text = format!(r#"{{"a":"{}"}}"#, "x".repeat(1 << 20));
+        for _ in 0..10 {
+            let update = stream.number(None, &text);
+            stream.record(&[update], 10_000);
+        }
+        let bytes: usize = stream.history.iter().map(|update| update.text.len()).sum();
+        assert!(bytes <= MAX_HISTORY_BYTES, "{bytes}");
+        assert_eq!(missed(&stream, 7), (true, vec![8, 9, 10]));
+        assert_eq!(missed(&stream, 6), (false, vec![]));
     }
 
     #[test]

@@ -2,6 +2,10 @@
 
 use crate::{settings::Conflate, update::Update};
 
+/// Most bytes that wait for a window to end: an update beyond takes everything with it at once. So one frame has at most
+/// this and one update more.
+pub const MAX_WAITING_BYTES: usize = 1 << 20;
+
 /// The batch window of one room.
 ///
 /// A window opens when something is sent. No timer runs for it: one is needed only when an update arrives while the
@@ -18,8 +22,8 @@ pub struct Window {
 /// What becomes of an update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// Send it now.
-    Send(Update),
+    /// Send these now, as one frame; the one that was offered is the last.
+    Send(Vec<Update>),
     /// It waits. `dropped` is how many earlier ones it replaces; a timer is to be set when `timer_ms` says so.
     Wait { dropped: u32, timer_ms: Option<u64> },
 }
@@ -52,6 +56,11 @@ impl Window {
                 }
                 let dropped = before - self.waiting.len();
                 self.waiting.push(update);
+                let texts = self.waiting.iter().map(|update| update.text.len());
+                if texts.sum::<usize>() > MAX_WAITING_BYTES {
+                    // The timer finds nothing, or closes the next window early.
+                    return Offer::Send(self.close(now_ms));
+                }
                 Offer::Wait {
                     dropped: u32::try_from(dropped).unwrap_or(u32::MAX),
                     timer_ms,
@@ -59,7 +68,7 @@ impl Window {
             }
             _ => {
                 self.opened_ms = (self.length_ms > 0).then_some(now_ms);
-                Offer::Send(update)
+                Offer::Send(vec![update])
             }
         }
     }
@@ -95,7 +104,7 @@ mod tests {
         for (seq, now_ms) in [(1, 100), (2, 110), (3, 5_000)] {
             assert_eq!(
                 window.offer(update(seq, "a"), now_ms),
-                Offer::Send(update(seq, "a"))
+                Offer::Send(vec![update(seq, "a")])
             );
         }
         assert!(!window.is_waiting());
@@ -124,7 +133,7 @@ mod tests {
         assert_eq!(seqs(&window.close(133)), [0u64; 0]);
         assert_eq!(
             window.offer(update(7, "a"), 134),
-            Offer::Send(update(7, "a"))
+            Offer::Send(vec![update(7, "a")])
         );
     }
 
@@ -138,12 +147,39 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_is_bounded_in_bytes_and_nothing_of_it_is_lost() {
+        let mut window = Window::new(10_000, Conflate::All);
+        let body = format!(r#"{{"a":"{}"}}"#, "x".repeat(300_000));
+        let offer =
+            |window: &mut Window, seq| window.offer(Update::new(seq, "e", None, &body), 100);
+        assert!(matches!(offer(&mut window, 1), Offer::Send(_)));
+        for seq in 2..=4 {
+            assert!(
+                matches!(offer(&mut window, seq), Offer::Wait { .. }),
+                "{seq}"
+            );
+        }
+        let Offer::Send(all) = offer(&mut window, 5) else {
+            panic!("a fourth is too much")
+        };
+        assert_eq!(seqs(&all), [2, 3, 4, 5]);
+        assert!(!window.is_waiting());
+        assert!(matches!(
+            offer(&mut window, 6),
+            Offer::Wait {
+                timer_ms: Some(10_000),
+                ..
+            }
+        ));
+    }
+
+    #[test]
     fn a_window_of_nothing_never_holds_anything() {
         let mut window = Window::new(0, Conflate::Latest);
         for seq in 1..=3 {
             assert_eq!(
                 window.offer(update(seq, "a"), 100),
-                Offer::Send(update(seq, "a"))
+                Offer::Send(vec![update(seq, "a")])
             );
         }
     }
@@ -163,7 +199,7 @@ mod tests {
                     timer_ms = None;
                 }
                 match window.offer(update(seq, if other { "a" } else { "b" }), now_ms) {
-                    Offer::Send(update) => seen.push(update.seq),
+                    Offer::Send(updates) => seen.extend(seqs(&updates)),
                     Offer::Wait { dropped, timer_ms: set } => {
                         dropped_all += dropped as usize;
                         if let Some(left_ms) = set {

@@ -7,7 +7,7 @@ use crate::{
 };
 use edge_broadcast_protocol::{
     address,
-    call::Connect,
+    call::{Connect, Part},
     greeting::greeting,
     metric::{Event, Point},
     peer::Peer,
@@ -23,12 +23,16 @@ pub(crate) async fn connect(object: &Rc<Object>, call: Connect) -> Result<Respon
         return full(object, &call);
     }
     if call.place.is_root() {
-        object.load().await?;
+        object.load(Part::Root).await?;
     } else {
         object.memory().arriving += 1;
-        let joined = shard::ensure_joined(object, &call.place).await;
+        let joined = shard::ensure_joined(object, &call).await;
         object.memory().arriving -= 1;
-        joined?;
+        match joined {
+            // The room takes no further object, but one that it has may have a place.
+            Err(refusal) if refusal == registry::room_full() => return full(object, &call),
+            joined => joined?,
+        }
     }
     // From here to the end nothing waits: the limits are exact, and the socket misses no update and gets none twice.
     if is_full(object) {
@@ -89,15 +93,15 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
             &resume,
         )];
         frames.extend(update::frame(&resume.missed));
-        memory.sockets += 1;
+        memory.sockets.open();
         memory.room.counters.connects += 1;
-        (frames, memory.sockets)
+        (frames, memory.sockets.about().unwrap_or_default())
     };
     let attachment = serde_json::to_string(&peer).unwrap_or_default();
     let tags = tag.into_iter().collect();
     let response = js::accept(object.state.as_raw(), tags, &attachment, frames);
     if response.is_none() {
-        object.count();
+        object.count(&JsValue::UNDEFINED);
         return None;
     }
     object.debug(|| format!("`{}` opened a socket, now {sockets}", peer.name));
@@ -109,9 +113,9 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
     response
 }
 
-/// The count in memory may be too high, never for long; it is checked before anybody is turned away.
+/// What is known without counting is never too low, and it is checked before anybody is turned away.
 fn is_full(object: &Object) -> bool {
     let max = object.settings().max_connections;
-    let roughly = object.memory().sockets;
-    roughly >= max && object.count() >= max
+    let most = object.memory().sockets.most();
+    most.is_none_or(|most| most >= max) && object.count(&JsValue::UNDEFINED) >= max
 }

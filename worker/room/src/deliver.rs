@@ -1,4 +1,4 @@
-//! Sends updates to the room: to this object's own sockets, then to the shards that hold others.
+//! Sends updates to the room: to the shards that hold sockets, and to this object's own.
 
 use crate::{
     js,
@@ -6,18 +6,20 @@ use crate::{
     save,
 };
 use edge_broadcast_protocol::{
-    call::{Call, Pushed},
+    call::{Call, PUSH_AGAIN_MS, Pushed},
     counters::Billed,
+    headcount::Moment,
     metric::{Event, Point},
     peer,
     stream::Push,
+    turn,
     update::{self, Update},
 };
 use std::{rc::Rc, time::Duration};
-use worker::{Delay, wasm_bindgen_futures::spawn_local};
+use worker::{Delay, js_sys::Array, wasm_bindgen_futures::spawn_local};
 
 /// Who got a frame.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub(crate) sockets: u32,
     /// Objects that hold those sockets.
@@ -25,10 +27,23 @@ pub(crate) struct Delivery {
     pub(crate) failed_shards: u32,
 }
 
-/// Sends `updates` as one frame, in the root.
-pub(crate) async fn deliver(object: &Rc<Object>, token: &str, updates: Vec<Update>) -> Delivery {
+/// The sockets of one moment. Whoever connects later is greeted with what is being sent.
+pub(crate) struct Audience {
+    sockets: Array,
+    at: Moment,
+}
+
+/// Sends `updates` as one frame, in the root. `keep` is told what a repeat is to be answered: once the own sockets are
+/// served, and again if the shards' answers are not what is known of them.
+pub(crate) async fn deliver(
+    object: &Rc<Object>,
+    token: &str,
+    updates: Vec<Update>,
+    keep: Option<&dyn Fn(Delivery)>,
+) -> Delivery {
     let started_ms = now_ms();
-    let (push, names) = {
+    let audience = audience(object);
+    let (push, calls, passed_over) = {
         let mut memory = object.memory();
         let stream = &mut memory.room.stream;
         let push = Push {
@@ -37,17 +52,51 @@ pub(crate) async fn deliver(object: &Rc<Object>, token: &str, updates: Vec<Updat
             updates,
         };
         stream.record(&push.updates, object.settings().history);
-        (push, memory.registry.names())
+        let (called, passed_over) = memory.registry.push();
+        (push, pushes(called), passed_over)
     };
-    let (pushed, bytes) = send(object, &push.updates);
-    save::changed(object);
-    let mut delivery = Delivery {
-        sockets: pushed.sockets,
-        shards: u32::from(pushed.sockets > 0),
+    let frame = update::frame(&push.updates).unwrap_or_default();
+    let has_shards = !calls.is_empty() || !passed_over.is_empty();
+    let body = match has_shards {
+        true => serde_json::to_string(&push).unwrap_or_default(),
+        false => String::new(),
+    };
+    let answers = has_shards.then(|| object.ask(&calls, Some(&body)));
+    if answers.is_some() || object.memory().waiting > 0 {
+        // The calls leave when this turn of the event loop ends, and a full object's own sockets take it a second. What
+        // comes after keeps its place behind this one.
+        object.memory().waiting += 1;
+        Delay::from(Duration::ZERO).await;
+        object.memory().waiting -= 1;
+    }
+    let own = send(object, &audience, &frame, &push.updates);
+    let own = Delivery {
+        sockets: own.sockets,
+        shards: u32::from(own.sockets > 0),
         failed_shards: 0,
     };
-    if !names.is_empty() {
-        push_to(object, &names, &push, &mut delivery).await;
+    let expected = with_shards(object, own);
+    if let Some(keep) = keep {
+        keep(expected);
+    }
+    save::changed(object);
+    let mut delivery = own;
+    if let Some(answers) = answers {
+        let mut failed = read(object, &calls, answers.await, &mut delivery);
+        failed.extend(passed_over);
+        delivery.failed_shards = failed.len() as u32;
+        {
+            let mut memory = object.memory();
+            memory.failed_shards = delivery.failed_shards;
+            memory.room.counters.failed_shards += u64::from(delivery.failed_shards);
+        }
+        push_again(object, failed, push.previous);
+        if let Some(keep) = keep
+            && delivery != expected
+        {
+            keep(delivery);
+            save::changed(object);
+        }
     }
     let took_ms = now_ms().saturating_sub(started_ms);
     object
@@ -58,46 +107,63 @@ pub(crate) async fn deliver(object: &Rc<Object>, token: &str, updates: Vec<Updat
         .count(Billed::Active(took_ms), started_ms);
     object.debug(|| {
         format!(
-            "broadcast to {} sockets in {} objects",
-            delivery.sockets, delivery.shards
+            "broadcast to {} sockets in {} objects, with {} active connections: {frame}",
+            delivery.sockets,
+            delivery.shards,
+            with_shards(object, Delivery::default()).sockets + object.sockets(),
         )
     });
     object.measure(
         &Point::new(token, Event::Broadcast, "")
             .count(delivery.sockets)
-            .bytes(bytes)
+            .bytes(frame.len())
             .took(took_ms),
     );
     delivery
 }
 
-/// Sends `updates` as one frame to this object's own sockets; also how many bytes the frame has.
-pub(crate) fn send(object: &Rc<Object>, updates: &[Update]) -> (Pushed, usize) {
-    let Some(frame) = update::frame(updates) else {
-        return (Pushed::default(), 0);
+/// What the room holds, as far as its root knows.
+pub(crate) fn expected(object: &Object) -> Delivery {
+    let (sockets, failed_shards) = (object.sockets(), object.memory().failed_shards);
+    let own = Delivery {
+        sockets,
+        shards: u32::from(sockets > 0),
+        failed_shards,
     };
-    let turn = {
-        let mut memory = object.memory();
-        // A step that has no common divisor with most numbers of sockets.
-        memory.turn = memory.turn.wrapping_add(7919);
-        memory.turn
-    };
-    let counts = js::broadcast(object.state.as_raw(), &frame, turn);
+    with_shards(object, own)
+}
+
+/// The sockets that are there now.
+pub(crate) fn audience(object: &Object) -> Audience {
+    Audience {
+        sockets: js::sockets(object.state.as_raw()),
+        at: object.memory().sockets.now(),
+    }
+}
+
+/// Sends `updates`, which make `frame`, to this object's own sockets.
+pub(crate) fn send(
+    object: &Object,
+    audience: &Audience,
+    frame: &str,
+    updates: &[Update],
+) -> Pushed {
+    let seq = updates.last().map_or(0, |update| update.seq);
+    let start = turn::start(seq, audience.sockets.length());
+    let counts = js::broadcast(&audience.sockets, frame, start);
     let count = |index: usize| counts.get(index).copied().unwrap_or_default();
     let (sockets, failed) = (count(0), count(1));
     let mut memory = object.memory();
-    memory.sockets = sockets;
+    memory.sockets.count(sockets, audience.at);
     memory.room.counters.deliveries += u64::from(sockets);
     memory.room.counters.failed_sends += u64::from(failed);
     drop(memory);
-    sweep(object);
-    let stays = sockets > 0 || object.memory().arriving > 0;
-    let pushed = Pushed {
+    sweep(object, &audience.sockets);
+    Pushed {
         sockets,
         failed,
-        stays,
-    };
-    (pushed, frame.len())
+        left_ms: None,
+    }
 }
 
 /// Sends what waits once the batch window ends.
@@ -114,59 +180,97 @@ pub(crate) fn send_after(object: &Rc<Object>, token: &str, wait_ms: u64) {
             memory.room.window.close(now_ms)
         };
         if !updates.is_empty() {
-            deliver(&object, &token, updates).await;
+            deliver(&object, &token, updates, None).await;
         }
     });
 }
 
-async fn push_to(object: &Rc<Object>, names: &[String], push: &Push, delivery: &mut Delivery) {
-    let body = serde_json::to_string(push).unwrap_or_default();
-    let calls: Vec<(String, Call)> = names
-        .iter()
-        .map(|name| (name.clone(), Call::Push))
-        .collect();
-    let joins = object.memory().registry.joins();
-    let answers = object.ask(&calls, Some(&body)).await;
-    let mut left = Vec::new();
-    for (name, answer) in names.iter().zip(answers) {
+/// Takes in what shards said of a push: those that failed.
+fn read(
+    object: &Rc<Object>,
+    calls: &[(String, Call)],
+    answers: Vec<Option<String>>,
+    delivery: &mut Delivery,
+) -> Vec<String> {
+    let mut memory = object.memory();
+    let (mut forgotten, mut failed) = (false, Vec::new());
+    for ((name, _), answer) in calls.iter().zip(answers) {
+        memory.registry.answered(name);
         let Some(pushed) = answer.and_then(|text| serde_json::from_str::<Pushed>(&text).ok())
         else {
-            delivery.failed_shards += 1;
+            failed.push(name.clone());
             continue;
         };
         delivery.sockets += pushed.sockets;
         delivery.shards += u32::from(pushed.sockets > 0);
-        object.memory().registry.count(name, pushed.sockets);
-        if !pushed.stays {
-            left.push(name);
+        memory.registry.count(name, pushed.sockets);
+        if let Some(left_ms) = pushed.left_ms {
+            forgotten |= memory.registry.leave(name, left_ms);
         }
-    }
-    let mut memory = object.memory();
-    memory.room.counters.failed_shards += u64::from(delivery.failed_shards);
-    let mut forgotten = false;
-    for name in left {
-        forgotten |= memory.registry.forget(name, joins);
     }
     drop(memory);
     if forgotten {
         save::registry(object);
     }
+    failed
+}
+
+/// Pushes once more what shards may have missed after number `previous`: without it their clients, and those they greet,
+/// would stay behind until the next update. Whoever has had it takes nothing twice.
+fn push_again(object: &Rc<Object>, mut names: Vec<String>, previous: u64) {
+    {
+        let memory = &mut *object.memory();
+        names.retain(|name| !memory.behind.contains(name));
+        memory.behind.extend_from_slice(&names);
+    }
+    if names.is_empty() {
+        return;
+    }
+    let object = object.clone();
+    spawn_local(async move {
+        Delay::from(Duration::from_millis(PUSH_AGAIN_MS)).await;
+        let (push, calls) = {
+            let mut memory = object.memory();
+            memory.behind.retain(|name| !names.contains(name));
+            (memory.room.stream.since(previous), pushes(names))
+        };
+        let body = serde_json::to_string(&push).unwrap_or_default();
+        for ((name, _), answer) in calls.iter().zip(object.ask(&calls, Some(&body)).await) {
+            if let Some(pushed) = answer.and_then(|text| serde_json::from_str::<Pushed>(&text).ok())
+            {
+                object.memory().registry.count(name, pushed.sockets);
+            }
+        }
+    });
+}
+
+fn pushes(names: Vec<String>) -> Vec<(String, Call)> {
+    names.into_iter().map(|name| (name, Call::Push)).collect()
+}
+
+/// `own` and what the shards hold, as of their last answers.
+fn with_shards(object: &Object, own: Delivery) -> Delivery {
+    let memory = object.memory();
+    Delivery {
+        sockets: own.sockets + memory.registry.sockets(),
+        shards: own.shards + memory.registry.len(),
+        ..own
+    }
 }
 
 /// Closes sockets whose clients are gone without a word. Part of a broadcast, which touches every socket anyway.
-fn sweep(object: &Object) {
+fn sweep(object: &Object, sockets: &Array) {
     let (now_ms, timeout_ms) = (now_ms(), object.settings().idle_timeout_ms);
     if !peer::sweep_due(object.memory().swept_ms, now_ms, timeout_ms) {
         return;
     }
     object.memory().swept_ms = Some(now_ms);
-    let sockets = js::sockets(object.state.as_raw());
     let since = now_ms.saturating_sub(u64::from(timeout_ms)) as f64;
-    let seen = js::seen(object.state.as_raw(), &sockets, since);
+    let seen = js::seen(object.state.as_raw(), sockets, since);
     let dead = peer::dead(&seen, now_ms, timeout_ms);
     if dead.is_empty() {
         return;
     }
     object.memory().room.counters.swept += dead.len() as u64;
-    js::close_each(&sockets, dead, peer::IDLE.code, peer::IDLE.reason);
+    js::close_each(sockets, dead, peer::IDLE.code, peer::IDLE.reason);
 }

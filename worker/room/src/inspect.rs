@@ -3,13 +3,13 @@
 use crate::{js, object::Object, reply};
 use edge_broadcast_protocol::{
     binding,
-    call::Call,
+    call::{Call, Part},
     refusal::Refusal,
     report::{self, Awake},
 };
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, rc::Rc};
-use worker::worker_sys::web_sys::Response;
+use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 
 /// A root answers for its whole room, a shard for itself.
 pub(crate) async fn inspect(
@@ -18,10 +18,11 @@ pub(crate) async fn inspect(
     name: &str,
     region: String,
 ) -> Result<Response, Refusal> {
-    if token != name {
+    let part = Part::of(name, token);
+    object.load(part).await?;
+    if part == Part::Shard {
         return Ok(reply::json(&this(object, region)));
     }
-    object.load().await?;
     let registry = object.memory().registry.clone();
     let calls: Vec<(String, Call)> = registry
         .shards()
@@ -52,14 +53,25 @@ pub(crate) async fn inspect(
 }
 
 pub(crate) fn health(object: &Object) -> Response {
+    #[derive(Deserialize)]
+    struct Metadata {
+        id: String,
+    }
+    #[derive(Serialize)]
+    struct Health {
+        status: &'static str,
+        version: Option<String>,
+    }
     let version = js::binding(&object.env, binding::VERSION)
-        .and_then(|text| serde_json::from_str::<Value>(&text).ok())
-        .and_then(|version| version.get("id").cloned());
-    reply::json(&json!({"status": "ok", "version": version}))
+        .and_then(|text| serde_json::from_str::<Metadata>(&text).ok());
+    reply::json(&Health {
+        status: "ok",
+        version: version.map(|version| version.id),
+    })
 }
 
 fn this(object: &Object, region: String) -> report::Object {
-    let sockets = object.count();
+    let sockets = object.count(&JsValue::UNDEFINED);
     let memory = object.memory();
     let mut held_by = Vec::new();
     if memory.room.window.is_waiting() {

@@ -34,6 +34,10 @@ export function save(state, key, text) {
   } catch {}
 }
 
+export async function store(state, key, text) {
+  await state.storage.put(key, text);
+}
+
 export function count(state, tag, except) {
   const sockets = tag === undefined ? state.getWebSockets() : state.getWebSockets(tag);
   let open = 0;
@@ -53,10 +57,8 @@ export function accept(state, tags, attachment, frames) {
   return new Response(null, { status: 101, webSocket: pair[0] });
 }
 
-export function broadcast(state, text, turn) {
-  const sockets = state.getWebSockets();
+export function broadcast(sockets, text, start) {
   const length = sockets.length;
-  const start = length ? turn % length : 0;
   let sent = 0;
   let failed = 0;
   for (let i = 0; i < length; i++) {
@@ -77,6 +79,12 @@ export function broadcast(state, text, turn) {
 
 export function sockets(state) {
   return state.getWebSockets();
+}
+
+export function oldest(state) {
+  try {
+    return JSON.parse(state.getWebSockets().at(-1).deserializeAttachment()).seen_ms;
+  } catch {}
 }
 
 export function seen(state, sockets, since) {
@@ -126,23 +134,20 @@ export function close(socket, code, reason) {
   }
 }
 
-export function stub(env, namespace, name) {
-  const objects = env[namespace];
-  return objects.get(objects.idFromName(name));
+export function stub(env, namespace, name, locationHint) {
+  try {
+    const objects = env[namespace];
+    return objects.get(objects.idFromName(name), { locationHint });
+  } catch {}
 }
 
 async function ask_one(stub, header, call, body, limit) {
-  let timer;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, limit, null);
-  });
-  const answer = async () => {
-    const response = await stub.fetch("https://room/", { method: "POST", headers: { [header]: call }, body });
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), limit);
+  try {
+    const response = await stub.fetch("https://room/", { method: "POST", headers: { [header]: call }, body, signal: late.signal });
     const text = await response.text();
     return response.ok ? text : null;
-  };
-  try {
-    return await Promise.race([answer(), late]);
   } catch {
     return null;
   } finally {
@@ -183,6 +188,9 @@ extern "C" {
     /// Stores a text. Frames and answers do not wait for it.
     pub(crate) fn save(state: &JsValue, key: &str, text: &str);
 
+    /// Stores a text. Answers wait until it is durable; fails when it cannot be stored.
+    pub(crate) fn store(state: &JsValue, key: &str, text: &str) -> Promise;
+
     /// Open sockets: all, or those with a tag; `except` is not counted.
     pub(crate) fn count(state: &JsValue, tag: Option<&str>, except: &JsValue) -> u32;
 
@@ -194,11 +202,15 @@ extern "C" {
         frames: Vec<String>,
     ) -> Option<Response>;
 
-    /// Sends one frame to all open sockets, beginning with number `turn`: how many got it, how many failed.
-    pub(crate) fn broadcast(state: &JsValue, text: &str, turn: u32) -> Vec<u32>;
+    /// Sends one frame to those of the sockets that are open, beginning with number `start`: how many got it, how many
+    /// failed.
+    pub(crate) fn broadcast(sockets: &Array, text: &str, start: u32) -> Vec<u32>;
 
-    /// All sockets, for [`seen`] and [`close_each`].
+    /// All sockets, for [`broadcast`], [`seen`] and [`close_each`].
     pub(crate) fn sockets(state: &JsValue) -> Array;
+
+    /// When the oldest socket was opened, in unix milliseconds: the runtime lists the newest first.
+    pub(crate) fn oldest(state: &JsValue) -> Option<f64>;
 
     /// When each socket was last heard of, in unix milliseconds. Where that is before `since`, its attachment is asked too.
     pub(crate) fn seen(state: &JsValue, sockets: &Array, since: f64) -> Vec<f64>;
@@ -217,12 +229,13 @@ extern "C" {
     /// Closes a socket, or answers its close; codes that may not be sent are left out.
     pub(crate) fn close(socket: &WebSocket, code: u16, reason: &str);
 
-    /// Another object of this class.
-    #[wasm_bindgen(catch)]
-    pub(crate) fn stub(env: &JsValue, namespace: &str, name: &str) -> Result<JsValue, JsValue>;
+    /// Another object of this class, created near `hint` if this is the first that is heard of it; `undefined` when there
+    /// is none to be had.
+    pub(crate) fn stub(env: &JsValue, namespace: &str, name: &str, hint: Option<&str>) -> JsValue;
 
     /// Asks several objects at once, each its own call with the same body: the text of each answer, or `null` for one that
-    /// failed or took longer than `limit` milliseconds.
+    /// failed or took longer than `limit` milliseconds. Such a call is given up: one in flight keeps the asking object
+    /// from hibernating.
     pub(crate) fn ask(
         stubs: Vec<JsValue>,
         header: &str,

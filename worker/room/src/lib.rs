@@ -111,6 +111,19 @@ async fn serve(
         ))?;
     object.begin(call.name(), Billed::Request);
     object.check()?;
+    let part = call.part();
+    let answer = answer(object, request, call).await;
+    if let Some(part) = part {
+        save::counters(object, part);
+    }
+    answer
+}
+
+async fn answer(
+    object: &Rc<Object>,
+    request: &Request,
+    call: Call,
+) -> std::result::Result<web_sys::Response, Refusal> {
     match call {
         Call::Connect(call) => connect::connect(object, call).await,
         Call::Publish(call) => publish::publish(object, &call, &body(request).await?).await,
@@ -125,8 +138,12 @@ async fn serve(
         } => inspect::inspect(object, &token, &name, region).await,
         Call::Health => Ok(inspect::health(object)),
         Call::Uses => uses::uses(object, &body(request).await?).await,
-        Call::Join { name, region } => shard::join(object, &name, &region).await,
-        Call::Leave { name } => shard::leave(object, &name).await,
+        Call::Join {
+            name,
+            region,
+            clock_ms,
+        } => shard::join(object, &name, &region, clock_ms).await,
+        Call::Leave { name, clock_ms } => shard::leave(object, &name, clock_ms).await,
         Call::Push => shard::push(object, &body(request).await?),
     }
 }

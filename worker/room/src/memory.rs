@@ -1,7 +1,8 @@
 //! What an object keeps in memory. All of it can be lost at any time: see `save` for what comes back.
 
 use edge_broadcast_protocol::{
-    registry::Registry, report::Awake, room::Room, save::Saver, settings::RoomSettings,
+    headcount::Headcount, registry::Registry, report::Awake, room::Room, save::Saver,
+    settings::RoomSettings,
 };
 use std::collections::BTreeMap;
 use worker::wasm_bindgen::JsValue;
@@ -12,24 +13,29 @@ pub(crate) struct Memory {
     pub(crate) registry: Registry,
     pub(crate) saver: Saver,
     pub(crate) awake: Awake,
-    /// Whether the record has been read, in a root.
+    /// Whether the record has been read.
     pub(crate) loaded: bool,
     /// Whether the root knows this shard.
     pub(crate) joined: bool,
+    /// The last time that this shard has told the root.
+    pub(crate) clock_ms: u64,
     /// Clients that are between being let in and having a socket.
     pub(crate) arriving: u32,
-    /// Open sockets, roughly: exact after each broadcast. Counting asks the runtime for every one of them.
-    pub(crate) sockets: u32,
+    pub(crate) sockets: Headcount,
+    /// Deliveries whose own sockets are still to be served.
+    pub(crate) waiting: u32,
+    /// Shards that failed at the last delivery.
+    pub(crate) failed_shards: u32,
+    /// Shards that will be sent again what they may have missed.
+    pub(crate) behind: Vec<String>,
     /// When dead sockets were last looked for.
     pub(crate) swept_ms: Option<u64>,
-    /// Where the next delivery begins, so that the same clients are not always last.
-    pub(crate) turn: u32,
     /// Other objects. Calls through one stub arrive in order.
     pub(crate) stubs: BTreeMap<String, JsValue>,
 }
 
 impl Memory {
-    pub(crate) fn new(settings: &RoomSettings, epoch: &str, sockets: u32, now_ms: u64) -> Self {
+    pub(crate) fn new(settings: &RoomSettings, epoch: &str, now_ms: u64) -> Self {
         Self {
             room: Room::new(settings, epoch),
             registry: Registry::default(),
@@ -40,10 +46,13 @@ impl Memory {
             },
             loaded: false,
             joined: false,
+            clock_ms: 0,
             arriving: 0,
-            sockets,
+            sockets: Headcount::default(),
+            waiting: 0,
+            failed_shards: 0,
+            behind: Vec::new(),
             swept_ms: None,
-            turn: 0,
             stubs: BTreeMap::new(),
         }
     }

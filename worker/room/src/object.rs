@@ -3,7 +3,7 @@
 use crate::{js, memory::Memory};
 use edge_broadcast_protocol::{
     binding, call,
-    call::Call,
+    call::{Call, Part},
     counters::Billed,
     metric::Point,
     peer,
@@ -18,7 +18,7 @@ use worker::{
     wasm_bindgen_futures::JsFuture,
 };
 
-/// The key under which a root stores its [`edge_broadcast_protocol::room::Record`].
+/// The key under which a root stores its [`edge_broadcast_protocol::room::Record`]; a shard's is good for its counters.
 pub(crate) const ROOM_KEY: &str = "room";
 /// The key under which a root stores its [`Registry`].
 pub(crate) const SHARDS_KEY: &str = "shards";
@@ -40,14 +40,7 @@ impl Object {
         let development = js::binding(&env, binding::ENVIRONMENT).as_deref() == Some("development");
         // It fails only for texts that are too long, and these are not.
         let _ = js::answer_pings(state.as_raw(), peer::PING, peer::PONG);
-        let sockets = js::count(state.as_raw(), None, &JsValue::UNDEFINED);
-        let epoch = epoch();
-        let memory = Memory::new(
-            settings.as_ref().unwrap_or(&NONE),
-            &epoch,
-            sockets,
-            now_ms(),
-        );
+        let memory = Memory::new(settings.as_ref().unwrap_or(&NONE), &epoch(), now_ms());
         Self {
             state,
             env,
@@ -86,11 +79,11 @@ impl Object {
         self.memory.borrow_mut()
     }
 
-    /// Reads a root's record, once. While storage is read the runtime delivers no other event.
+    /// Reads the object's record, once. While storage is read the runtime delivers no other event.
     ///
     /// # Errors
     /// 503 when it cannot be read: to go on without it would mean to write over it.
-    pub(crate) async fn load(&self) -> Result<(), Refusal> {
+    pub(crate) async fn load(&self, part: Part) -> Result<(), Refusal> {
         if self.memory().loaded {
             return Ok(());
         }
@@ -104,14 +97,18 @@ impl Object {
             return Ok(());
         }
         memory.loaded = true;
-        let before = memory.room.counters.clone();
         let mut room = Room::restored(
             self.settings(),
             values.get(0).as_string().as_deref(),
             &epoch(),
         );
-        room.counters.wake_ups += before.wake_ups;
-        room.counters.month.count(Billed::Request, now_ms());
+        room.counters.add(&memory.room.counters);
+        if part == Part::Shard {
+            // Its stream is what the root says.
+            memory.room.counters = room.counters;
+            memory.room.saved_ms = room.saved_ms;
+            return Ok(());
+        }
         memory.room = room;
         memory.registry = values
             .get(1)
@@ -121,46 +118,67 @@ impl Object {
         Ok(())
     }
 
-    /// Counts the open sockets, exactly.
-    pub(crate) fn count(&self) -> u32 {
-        let sockets = js::count(self.state.as_raw(), None, &JsValue::UNDEFINED);
-        self.memory().sockets = sockets;
+    /// Decides, once, whether the record that the root came back from is to be trusted.
+    pub(crate) fn came_back(&self) {
+        if self.memory().room.restored {
+            let oldest_ms = js::oldest(self.state.as_raw()).map(|oldest_ms| oldest_ms as u64);
+            self.memory().room.came_back(oldest_ms);
+        }
+    }
+
+    /// Counts the open sockets, exactly; `except` is not one of them.
+    pub(crate) fn count(&self, except: &JsValue) -> u32 {
+        let sockets = js::count(self.state.as_raw(), None, except);
+        let mut memory = self.memory();
+        let now = memory.sockets.now();
+        memory.sockets.count(sockets, now);
         sockets
     }
 
-    /// Asks other objects, each its own call with the same body. `None` is one that failed or is late.
-    pub(crate) async fn ask(
+    /// About how many sockets are open; they are counted where nobody has done so since the object woke up.
+    pub(crate) fn sockets(&self) -> u32 {
+        let about = self.memory().sockets.about();
+        about.unwrap_or_else(|| self.count(&JsValue::UNDEFINED))
+    }
+
+    /// Another object of this class. If this creates it, then near `hint`.
+    pub(crate) fn stub(&self, name: &str, hint: Option<&str>) -> JsValue {
+        let mut memory = self.memory();
+        if let Some(stub) = memory.stubs.get(name) {
+            return stub.clone();
+        }
+        let stub = js::stub(&self.env, binding::ROOM, name, hint);
+        memory.stubs.insert(name.to_owned(), stub.clone());
+        stub
+    }
+
+    /// Asks other objects, each its own call with the same body. The calls leave at once; `None` is an object that failed
+    /// or is late.
+    pub(crate) fn ask(
         &self,
         calls: &[(String, Call)],
         body: Option<&str>,
-    ) -> Vec<Option<String>> {
-        let mut stubs = Vec::new();
-        for (name, _) in calls {
-            let known = self.memory().stubs.get(name).cloned();
-            let stub = match known.map_or_else(|| js::stub(&self.env, binding::ROOM, name), Ok) {
-                Ok(stub) => stub,
-                Err(_) => return vec![None; calls.len()],
-            };
-            self.memory().stubs.insert(name.clone(), stub.clone());
-            stubs.push(stub);
-        }
+    ) -> impl Future<Output = Vec<Option<String>>> {
+        let stubs = calls
+            .iter()
+            .map(|(name, _)| self.stub(name, None))
+            .collect();
         let texts = calls.iter().map(|(_, call)| call.encode()).collect();
         let limit_ms = call::SHARD_TIME_LIMIT_MS as f64;
         let promise = js::ask(stubs, call::HEADER, texts, body, limit_ms);
-        let answers: Vec<Option<String>> = match JsFuture::from(promise).await {
-            Ok(answers) => Array::from(&answers)
-                .iter()
-                .map(|answer| answer.as_string())
-                .collect(),
-            Err(_) => vec![None; calls.len()],
-        };
-        for ((name, _), answer) in calls.iter().zip(&answers) {
-            if answer.is_none() {
-                // A stub that has failed once may be broken for good.
-                self.memory().stubs.remove(name);
-            }
+        async move {
+            let answers = JsFuture::from(promise).await;
+            let answers = answers.map_or_else(|_| Array::new(), |answers| Array::from(&answers));
+            let answers = (0..).zip(calls).map(|(at, (name, _))| {
+                let answer = answers.get(at).as_string();
+                if answer.is_none() {
+                    // A stub that has failed once may be broken for good.
+                    self.memory().stubs.remove(name);
+                }
+                answer
+            });
+            answers.collect()
         }
-        answers
     }
 
     pub(crate) fn measure(&self, point: &Point) {

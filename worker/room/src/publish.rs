@@ -1,12 +1,16 @@
 //! An update reaches the room.
 
 use crate::{
-    deliver,
+    deliver::{self, Delivery},
     object::{Object, now_ms},
     reply, save,
 };
 use edge_broadcast_protocol::{
-    call::Publish, receipt::Receipt, refusal::Refusal, room::Outcome, update,
+    call::{Part, Publish},
+    receipt::Receipt,
+    refusal::Refusal,
+    room::Outcome,
+    update,
 };
 use std::rc::Rc;
 use worker::worker_sys::web_sys::Response;
@@ -19,20 +23,31 @@ pub(crate) async fn publish(
     let started_ms = now_ms();
     let head = update::head(body)?;
     update::check_token(&head, &call.token)?;
-    object.load().await?;
+    object.load(Part::Root).await?;
+    object.came_back();
     let outcome = object.memory().room.publish(call, head, body, started_ms)?;
+    let receipt = |seq: u64, delivery: Delivery| Receipt {
+        sockets: delivery.sockets,
+        shards: delivery.shards,
+        failed_shards: delivery.failed_shards,
+        took_ms: now_ms().saturating_sub(started_ms),
+        ..object.memory().room.receipt(seq)
+    };
+    let keep = |receipt: &Receipt| object.memory().room.remember(call, receipt, started_ms);
     let receipt = match outcome {
         Outcome::Answer(receipt) => receipt,
-        Outcome::Send(update) => {
-            let receipt = object.memory().room.receipt(update.seq);
-            let delivery = deliver::deliver(object, &call.token, vec![update]).await;
-            Receipt {
-                sockets: delivery.sockets,
-                shards: delivery.shards,
-                failed_shards: delivery.failed_shards,
-                took_ms: now_ms().saturating_sub(started_ms),
-                ..receipt
+        Outcome::Send(updates) => {
+            let seq = updates.last().map_or(0, |update| update.seq);
+            let keep = |delivery: Delivery| keep(&receipt(seq, delivery));
+            let keep = call.id.is_some().then_some(&keep as &dyn Fn(Delivery));
+            if let Some(keep) = keep {
+                // For a repeat that comes before this is delivered.
+                keep(deliver::expected(object));
             }
+            receipt(
+                seq,
+                deliver::deliver(object, &call.token, updates, keep).await,
+            )
         }
         Outcome::Wait {
             seq,
@@ -42,19 +57,15 @@ pub(crate) async fn publish(
             if let Some(wait_ms) = timer_ms {
                 deliver::send_after(object, &call.token, wait_ms);
             }
-            save::changed(object);
-            let memory = object.memory();
-            Receipt {
-                sockets: memory.sockets + memory.registry.sockets(),
-                shards: u32::from(memory.sockets > 0) + memory.registry.len(),
+            let receipt = Receipt {
                 dropped,
                 batched: true,
-                ..memory.room.receipt(seq)
-            }
+                ..receipt(seq, deliver::expected(object))
+            };
+            keep(&receipt);
+            save::changed(object);
+            receipt
         }
     };
-    if !receipt.duplicate {
-        object.memory().room.remember(call, &receipt, started_ms);
-    }
     Ok(reply::json(&receipt))
 }

@@ -1,12 +1,21 @@
-//! Writes a root's record: after sending, and seldom.
+//! Writes an object's record: after sending, and seldom.
 
 use crate::{
     js,
-    object::{Object, ROOM_KEY, SHARDS_KEY, now_ms},
+    object::{Object, ROOM_KEY, SHARDS_KEY, now_ms, unavailable},
 };
-use edge_broadcast_protocol::{counters::Billed, room::Standing, save::Save};
+use edge_broadcast_protocol::{
+    call::Part,
+    counters::{self, Billed},
+    refusal::Refusal,
+    room::Standing,
+    save::Save,
+};
 use std::{rc::Rc, time::Duration};
-use worker::{Delay, wasm_bindgen_futures::spawn_local};
+use worker::{
+    Delay,
+    wasm_bindgen_futures::{JsFuture, spawn_local},
+};
 
 /// The room has changed.
 pub(crate) fn changed(object: &Rc<Object>) {
@@ -36,17 +45,50 @@ pub(crate) fn changed(object: &Rc<Object>) {
     }
 }
 
-/// The set of shards has changed.
+/// An event has done what it does: its counts are written when the last write was a minute ago.
+pub(crate) fn counters(object: &Rc<Object>, part: Part) {
+    let is_due = |object: &Object| {
+        let memory = object.memory();
+        !memory.saver.is_pending() && now_ms() >= memory.room.saved_ms + counters::INTERVAL_MS
+    };
+    if !is_due(object) {
+        return;
+    }
+    let object = object.clone();
+    spawn_local(async move {
+        // What is read may say that it is not due after all.
+        if object.load(part).await.is_ok() && is_due(&object) {
+            write(&object, Standing::Exact);
+        }
+    });
+}
+
+/// A shard is gone. Should this be lost, the shard says so again at the next push.
 pub(crate) fn registry(object: &Object) {
+    js::save(object.state.as_raw(), SHARDS_KEY, &shards(object));
+}
+
+/// A shard is new. It may get a socket only when this is certain to survive the root: without it, no push would ever
+/// reach it. The runtime holds the answer back until the write is durable.
+///
+/// # Errors
+/// 503 when it cannot be written.
+pub(crate) async fn registry_surely(object: &Object) -> Result<(), Refusal> {
+    let stored = js::store(object.state.as_raw(), SHARDS_KEY, &shards(object));
+    JsFuture::from(stored).await.map_err(|_| unavailable())?;
+    Ok(())
+}
+
+fn shards(object: &Object) -> String {
     let mut memory = object.memory();
     memory.room.counters.month.count(Billed::Row, now_ms());
-    let text = serde_json::to_string(&memory.registry).unwrap_or_default();
-    js::save(object.state.as_raw(), SHARDS_KEY, &text);
+    serde_json::to_string(&memory.registry).unwrap_or_default()
 }
 
 fn write(object: &Object, standing: Standing) {
-    let mut memory = object.memory();
-    memory.room.counters.month.count(Billed::Row, now_ms());
-    let record = memory.room.record(standing);
+    object.came_back();
+    let (mut memory, now_ms) = (object.memory(), now_ms());
+    memory.room.counters.month.count(Billed::Row, now_ms);
+    let record = memory.room.record(standing, now_ms);
     js::save(object.state.as_raw(), ROOM_KEY, &record);
 }

@@ -2,30 +2,34 @@
 
 use crate::{
     deliver,
-    object::{Object, unavailable},
+    object::{Object, now_ms, unavailable},
     reply, save,
 };
 use edge_broadcast_protocol::{
-    call::{Call, Joined},
-    place::Place,
+    call::{Call, Connect, Joined, Part, Pushed},
     refusal::Refusal,
     registry,
     stream::Push,
+    update,
 };
 use std::rc::Rc;
-use worker::worker_sys::web_sys::Response;
+use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 
 /// In a shard: makes sure that the root knows it before it gets a socket.
 ///
 /// # Errors
 /// 503 when the root does not answer, or has as many shards as it may.
-pub(crate) async fn ensure_joined(object: &Rc<Object>, place: &Place) -> Result<(), Refusal> {
+pub(crate) async fn ensure_joined(object: &Rc<Object>, connect: &Connect) -> Result<(), Refusal> {
     if object.memory().joined {
         return Ok(());
     }
+    let place = &connect.place;
+    // Whoever is first to speak to an object decides where it lives.
+    object.stub(&place.token, connect.root_hint.as_deref());
     let call = Call::Join {
         name: place.name(),
         region: place.region.clone(),
+        clock_ms: clock_ms(object),
     };
     let answers = object.ask(&[(place.token.clone(), call)], None).await;
     let joined = answers
@@ -46,6 +50,7 @@ pub(crate) async fn say_goodbye(object: &Rc<Object>, token: &str, name: &str) {
     object.memory().joined = false;
     let call = Call::Leave {
         name: name.to_owned(),
+        clock_ms: clock_ms(object),
     };
     // If it is lost, the root learns at its next push.
     object.ask(&[(token.to_owned(), call)], None).await;
@@ -56,14 +61,21 @@ pub(crate) async fn join(
     object: &Rc<Object>,
     name: &str,
     region: &str,
+    clock_ms: u64,
 ) -> Result<Response, Refusal> {
-    object.load().await?;
+    object.load(Part::Root).await?;
     let max_shards = object.settings().max_shards;
-    let placed = object.memory().registry.join(name, region, max_shards);
-    if placed.is_err() {
+    let placed = object
+        .memory()
+        .registry
+        .join(name, region, clock_ms, max_shards);
+    let Ok(news) = placed else {
         return Ok(reply::json(&Joined { stream: None }));
+    };
+    if news && let Err(refusal) = save::registry_surely(object).await {
+        object.memory().registry.leave(name, clock_ms);
+        return Err(refusal);
     }
-    save::registry(object);
     object.debug(|| format!("shard `{name}` joined"));
     let mut stream = object.memory().room.stream.clone();
     // Numbers that wait for their window are the root's business.
@@ -74,9 +86,13 @@ pub(crate) async fn join(
 }
 
 /// In the root: a shard has lost its last socket.
-pub(crate) async fn leave(object: &Rc<Object>, name: &str) -> Result<Response, Refusal> {
-    object.load().await?;
-    let known = object.memory().registry.leave(name);
+pub(crate) async fn leave(
+    object: &Rc<Object>,
+    name: &str,
+    clock_ms: u64,
+) -> Result<Response, Refusal> {
+    object.load(Part::Root).await?;
+    let known = object.memory().registry.leave(name, clock_ms);
     if known {
         save::registry(object);
         object.debug(|| format!("shard `{name}` left"));
@@ -94,11 +110,26 @@ pub(crate) fn push(object: &Rc<Object>, body: &str) -> Result<Response, Refusal>
         )
     })?;
     let history = object.settings().history;
+    let audience = deliver::audience(object);
     let news = object.memory().room.stream.receive(push, history);
-    let (pushed, _) = deliver::send(object, &news);
-    if !pushed.stays {
+    let mut pushed = match update::frame(&news) {
+        Some(frame) => deliver::send(object, &audience, &frame, &news),
+        None => Pushed {
+            sockets: object.count(&JsValue::UNDEFINED),
+            ..Pushed::default()
+        },
+    };
+    if pushed.sockets == 0 && object.memory().arriving == 0 {
         // The root forgets this shard, so its next socket has to make it known again.
         object.memory().joined = false;
+        pushed.left_ms = Some(clock_ms(object));
     }
     Ok(reply::json(&pushed))
+}
+
+/// This shard's clock, which never says the same twice: the root tells by it what came first.
+fn clock_ms(object: &Object) -> u64 {
+    let mut memory = object.memory();
+    memory.clock_ms = now_ms().max(memory.clock_ms + 1);
+    memory.clock_ms
 }

@@ -1,7 +1,7 @@
 //! The latest value for clients that poll.
 
 use crate::{js, object::Object, reply};
-use edge_broadcast_protocol::{greeting, refusal::Refusal, stream::none_match};
+use edge_broadcast_protocol::{call::Part, greeting, refusal::Refusal, stream::none_match};
 use std::rc::Rc;
 use worker::worker_sys::web_sys::Response;
 
@@ -10,7 +10,7 @@ pub(crate) async fn snapshot(
     token: &str,
     if_none_match: Option<&str>,
 ) -> Result<Response, Refusal> {
-    object.load().await?;
+    object.load(Part::Root).await?;
     let memory = object.memory();
     let stream = &memory.room.stream;
     let etag = stream.etag();

@@ -3,9 +3,10 @@
 use crate::{
     js,
     object::{Object, now_ms},
-    shard,
+    save, shard,
 };
 use edge_broadcast_protocol::{
+    call::Part,
     metric::{Event, Point},
     peer::{self, PONG, Peer, Reply},
 };
@@ -13,11 +14,12 @@ use std::rc::Rc;
 use worker::{WebSocketIncomingMessage, worker_sys::web_sys::WebSocket};
 
 /// A frame that the runtime did not answer itself.
-pub(crate) fn message(object: &Object, socket: &WebSocket, message: &WebSocketIncomingMessage) {
+pub(crate) fn message(object: &Rc<Object>, socket: &WebSocket, message: &WebSocketIncomingMessage) {
     let peer = peer(socket);
     let max_bytes = peer
         .as_ref()
         .map_or(u32::MAX, |peer| peer.max_message_bytes);
+    let part = peer.as_ref().map(Peer::part);
     let reply = match message {
         WebSocketIncomingMessage::String(text) => peer::reply(Some(text), text.len(), max_bytes),
         WebSocketIncomingMessage::Binary(bytes) => peer::reply(None, bytes.len(), max_bytes),
@@ -38,32 +40,36 @@ pub(crate) fn message(object: &Object, socket: &WebSocket, message: &WebSocketIn
             js::close(socket, close.code, close.reason);
         }
     }
+    if let Some(part) = part {
+        save::counters(object, part);
+    }
 }
 
 /// A socket is gone.
 pub(crate) async fn closed(object: &Rc<Object>, socket: &WebSocket, code: u16) {
-    let sockets = {
+    let about = {
         let mut memory = object.memory();
-        memory.sockets = memory.sockets.saturating_sub(1);
+        memory.sockets.close();
         memory.room.counters.disconnects += 1;
-        memory.sockets
+        memory.sockets.about()
     };
     let Some(peer) = peer(socket) else {
         return;
     };
+    // Where few are left, counting is cheap. With many, the last one is not gone yet.
+    let sockets = about
+        .filter(|about| *about > 8)
+        .unwrap_or_else(|| object.count(socket));
     object.debug(|| format!("`{}` lost a socket, now {sockets}", peer.name));
     object.measure(
         &Point::new(&peer.token, Event::Disconnect, &code.to_string())
             .region(&peer.region)
             .count(sockets),
     );
-    // Few are left, so counting exactly is cheap; with many, the last one is not gone yet.
-    if peer.name != peer.token && sockets <= 8 {
-        let left = js::count(object.state.as_raw(), None, socket);
-        object.memory().sockets = left;
-        if left == 0 && object.memory().arriving == 0 {
-            shard::say_goodbye(object, &peer.token, &peer.name).await;
-        }
+    let part = peer.part();
+    save::counters(object, part);
+    if part == Part::Shard && sockets == 0 && object.memory().arriving == 0 {
+        shard::say_goodbye(object, &peer.token, &peer.name).await;
     }
 }
 
