@@ -28,7 +28,7 @@ pub fn metadata(
         "compatibility_flags": [],
         // Without it an upload drops the secrets that it does not list
         "keep_bindings": ["secret_text", "secret_key"],
-        "observability": { "enabled": script.observability },
+        "observability": upload.kept.observability(script.observability),
         "annotations": {
             "workers/message": upload.message,
             "workers/tag": upload.tag,
@@ -43,6 +43,13 @@ pub fn metadata(
         ..
     } = &upload.lane
     {
+        // A `PUT` replaces what belongs to the script; a version does not touch it
+        if upload.kept.logpush {
+            metadata["logpush"] = json!(true);
+        }
+        if !upload.kept.tail_consumers.is_empty() {
+            metadata["tail_consumers"] = json!(upload.kept.tail_consumers);
+        }
         // In the code lane it belongs to the deployment
         metadata["code_update_strategy"] = json!(script.code_update);
         if let Some(new_tag) = migrations.last() {
