@@ -20,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// More than any faulted run may take: its pauses, one call that hangs, and a slow machine.
 const BOUND: Duration = Duration::from_secs(30);
 /// Cases at the same time: most of a case is waiting.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 14;
 
 const GATEWAY: &str = "glow-broadcast-staging";
 const ROOM: &str = "glow-broadcast-staging-room";
@@ -93,11 +93,11 @@ impl Start {
         Self(Some(folder))
     }
 
-    /// Two releases of the same environment, one after the other.
-    async fn two_releases() -> Self {
+    /// Releases, one after the other.
+    async fn released(releases: &[&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rig = Rig::kept(staging(BEFORE), folder.path()).await;
-        for release in ["one", "two"] {
+        for release in releases {
             rig.deploy(&Wanted::release(release)).await.1.unwrap();
         }
         rig.stop().await;
@@ -154,19 +154,20 @@ fn losses(calls: &[Call]) -> Vec<(usize, &'static str)> {
     (1..=calls.len()).map(|nth| (nth, AWAY)).collect()
 }
 
-/// Deploys `wanted` over `start` once for each case.
+/// Deploys `wanted` by `manifest` over `start` once for each case.
 async fn deployments(
     start: Start,
+    manifest: &str,
     wanted: Wanted,
     cases: impl Fn(&[Call]) -> Vec<(usize, &'static str)>,
 ) {
-    let (rig, _folder) = start.copy(staging(AFTER)).await;
+    let (rig, _folder) = start.copy(staging(manifest)).await;
     rig.deploy(&wanted).await.1.unwrap();
     let calls = rig.calls().await;
     rig.stop().await;
     futures_util::stream::iter(cases(&calls))
         .for_each_concurrent(AT_ONCE, async |(nth, fault)| {
-            let (rig, _folder) = start.copy(staging(AFTER)).await;
+            let (rig, _folder) = start.copy(staging(manifest)).await;
             one_deployment(&rig, &wanted, nth, fault).await;
             rig.stop().await;
         })
@@ -363,26 +364,26 @@ async fn the_faulted_deployment_has_a_step_of_every_kind_that_a_redeployment_can
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_deployment_survives_every_fault_at_every_call() {
-    deployments(Start::nothing(), Wanted::release("one"), cases).await;
+    deployments(Start::nothing(), AFTER, Wanted::release("one"), cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redeployment_survives_every_fault_at_every_call() {
-    deployments(Start::drifted().await, Wanted::release("two"), cases).await;
+    deployments(Start::drifted().await, AFTER, Wanted::release("two"), cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollout_survives_every_fault_at_every_call() {
-    deployments(Start::drifted().await, rollout(), cases).await;
+    deployments(Start::released(&["one"]).await, BEFORE, rollout(), cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_that_loses_the_network_at_any_call_is_finished_by_the_next_run() {
-    deployments(Start::nothing(), Wanted::release("one"), losses).await;
-    deployments(Start::drifted().await, rollout(), losses).await;
+    deployments(Start::nothing(), AFTER, Wanted::release("one"), losses).await;
+    deployments(Start::drifted().await, AFTER, rollout(), losses).await;
 }
 
-/// The two releases that [`Start::two_releases`] has made: the versions of gateway and room, the newest first.
+/// The two releases that there are: the versions of gateway and room, the newest first.
 async fn releases(rig: &Rig) -> [[String; 2]; 2] {
     let mut releases = [const { [const { String::new() }; 2] }; 2];
     for (at, script) in [GATEWAY, ROOM].into_iter().enumerate() {
@@ -420,7 +421,7 @@ fn live_versions(observed: &Observed) -> [String; 2] {
 }
 
 async fn rollbacks(cases: impl Fn(&[Call]) -> Vec<(usize, &'static str)>) {
-    let start = Start::two_releases().await;
+    let start = Start::released(&["one", "two"]).await;
     let (rig, _folder) = start.copy(staging(BEFORE)).await;
     let [new, old] = releases(&rig).await;
     rig.forget().await;
