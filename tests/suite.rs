@@ -14,6 +14,7 @@ mod observe;
 mod pace;
 mod readme;
 mod refusals;
+mod requests;
 mod rollback;
 mod rollout;
 mod sandbox;

@@ -500,3 +500,43 @@ impl Cloudflare {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_api_adds_to_a_binding_is_no_difference() {
+        for (live, compared) in [
+            (
+                json!({ "name": "R", "type": "durable_object_namespace", "class_name": "Room", "namespace_id": "1", "script_name": "own" }),
+                json!({ "type": "durable_object_namespace", "class_name": "Room" }),
+            ),
+            (
+                json!({ "name": "R", "type": "durable_object_namespace", "class_name": "Room", "script_name": "other", "environment": "production" }),
+                json!({ "type": "durable_object_namespace", "class_name": "Room", "script_name": "other" }),
+            ),
+            (
+                json!({ "name": "L", "type": "ratelimit", "namespace_id": "7", "simple": { "limit": 1, "period": 60, "mitigation": 0 }, "id": "x" }),
+                json!({ "type": "ratelimit", "namespace_id": "7", "simple": { "limit": 1, "period": 60 } }),
+            ),
+            (
+                json!({ "name": "S", "type": "json", "json": { "extra": 1 }, "part": "x" }),
+                json!({ "type": "json", "json": { "extra": 1 } }),
+            ),
+            (
+                json!({ "name": "V", "type": "version_metadata", "new": true }),
+                json!({ "type": "version_metadata" }),
+            ),
+            // Not one of ours: what it is cannot be told from what was added
+            (
+                json!({ "name": "K", "type": "kv_namespace", "namespace_id": "1" }),
+                json!({ "type": "kv_namespace", "namespace_id": "1" }),
+            ),
+        ] {
+            assert_eq!(comparable("own", live), compared);
+        }
+    }
+}
