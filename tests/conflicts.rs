@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::response::IntoResponse;
 use serde_json::json;
 
 use crate::support::{Project, Run, Sandbox, api, built};
@@ -187,7 +188,7 @@ async fn reads_only(api: &str) -> (String, Arc<AtomicUsize>) {
         async move {
             if request.method() != "GET" {
                 count.fetch_add(1, Ordering::Relaxed);
-                return (http::StatusCode::METHOD_NOT_ALLOWED, String::new());
+                return http::StatusCode::METHOD_NOT_ALLOWED.into_response();
             }
             let url = format!("{target}{}", request.uri());
             let mut forwarded = client.get(url);
@@ -195,7 +196,10 @@ async fn reads_only(api: &str) -> (String, Arc<AtomicUsize>) {
                 forwarded = forwarded.header("authorization", token);
             }
             let answer = forwarded.send().await.unwrap();
-            (answer.status(), answer.text().await.unwrap())
+            // Modules come as multipart, whose boundary is in the header
+            let kind = answer.headers()["content-type"].clone();
+            let (status, body) = (answer.status(), answer.bytes().await.unwrap());
+            (status, [("content-type", kind)], body).into_response()
         }
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -211,13 +215,21 @@ async fn a_plan_and_a_status_send_nothing_but_gets() {
     for deployed in [false, true] {
         if deployed {
             deploy(&sandbox, &Project::with_all()).succeeds();
+            // Its version has no tag of ours, so that the modules are read back
+            let secret = json!({ "name": "THEIRS", "text": "a value", "type": "secret_text" });
+            let path = api::of_account(&sandbox, &format!("workers/scripts/{GATEWAY}/secrets"));
+            let answer = api::call(&sandbox, "PUT", &path, Some(secret)).await;
+            assert_eq!(answer["success"], true, "{answer}");
         }
         let (address, refused) = reads_only(&sandbox.api).await;
         for command in ["plan", "status"] {
-            Run::new([command, "staging"])
+            let printed = Run::new([command, "staging"])
                 .against(&sandbox)
                 .env("CLOUDFLARE_API_BASE_URL", &address)
                 .succeeds();
+            if deployed && command == "plan" {
+                assert_eq!(printed.stdout, "staging: nothing to change\n");
+            }
         }
         assert_eq!(refused.load(Ordering::Relaxed), 0);
     }

@@ -1,28 +1,29 @@
-//! Every call of a deployment in turn meets every fault. The run ends in a bounded time with a true report, loses no
-//! route and no secret, and a second run ends with nothing left to change.
+//! Every call of a deployment and of a rollback in turn meets every fault. The run ends in a bounded time with a true report,
+//! loses no route and no secret, and a second run ends with nothing left to change.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use edge_broadcast::apply::{Inputs, Probe, Report, apply};
-use edge_broadcast::bundle::{Bundle, Module, Size, Worker};
-use edge_broadcast::cloudflare::Cloudflare;
-use edge_broadcast::cloudflare::observe::observe;
+use edge_broadcast::apply::Report;
+use edge_broadcast::bundle::Worker;
 use edge_broadcast::environment::Environment;
-use edge_broadcast::plan::{Desired, Observed, Plan, Rollout, Step};
-use edge_broadcast::progress::Progress;
-use edge_broadcast::project::Project;
-use edge_broadcast::sandbox::{self, Options};
-use edge_broadcast::secret::Value;
-use edge_broadcast::toolchain;
-use serde_json::json;
+use edge_broadcast::plan::{Observed, Plan, Step};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
 
-use crate::support::{cryptography, repository};
+use crate::support::Run;
+use crate::support::rig::{Call, Rig, Wanted, staging};
 
-const TIMEOUT: Duration = Duration::from_millis(700);
+/// How long a call may take that never gets an answer.
+const TIMEOUT: Duration = Duration::from_secs(1);
 /// More than any faulted run may take: its pauses, one call that hangs, and a slow machine.
 const BOUND: Duration = Duration::from_secs(30);
+/// Cases at the same time: most of a case is waiting.
+const AT_ONCE: usize = 14;
+
+const GATEWAY: &str = "glow-broadcast-staging";
+const ROOM: &str = "glow-broadcast-staging-room";
 
 const FAULTS: [&str; 7] = [
     r#"{"kind":"status","status":500}"#,
@@ -33,272 +34,196 @@ const FAULTS: [&str; 7] = [
     r#"{"kind":"hang"}"#,
     r#"{"kind":"lost"}"#,
 ];
+/// From one call on the network is away.
+const AWAY: &str = r#"{"kind":"reset","times":1000000}"#;
 
-/// An empty account in a sandbox of its own, and the tools to deploy small workers to it.
-pub(crate) struct Rig {
-    sandbox: sandbox::Sandbox,
-    pub(crate) cloudflare: Cloudflare,
-    pub(crate) environment: Environment,
-}
+/// Two routes; the gateway is on workers.dev.
+const BEFORE: &str = r#"
+[worker]
+name = "glow-broadcast"
+compatibility_date = "2026-10-01"
+[cloudflare]
+zone = "glow.trade"
+workers_dev = true
+[[routes]]
+host = "broadcast-staging.glow.trade"
+[[routes]]
+host = "old.glow.trade"
+[secrets.WEBHOOK_SECRET]
+source = "env:WEBHOOK_SECRET"
+"#;
 
-impl Rig {
-    pub(crate) async fn new() -> Self {
-        cryptography();
-        let environment = Project { root: repository() }
-            .environment("staging")
-            .unwrap();
-        let workerd: PathBuf = toolchain::workerd(&Progress::hidden()).unwrap();
-        let options = Options {
-            workerd,
-            api_port: 0,
-            port: 0,
-            state: None,
-            zones: vec![environment.zone.to_string()],
-            token: None,
-        };
-        let sandbox = sandbox::start(options).await.unwrap();
-        let token = Value::new(sandbox.token().to_owned());
-        let cloudflare = Cloudflare::new(&sandbox.api(), "acc0".to_owned(), token)
-            .unwrap()
-            .patient_for(TIMEOUT);
-        Self {
-            sandbox,
-            cloudflare,
-            environment,
-        }
+/// One of the routes, a custom domain, another limit, and nothing on workers.dev.
+const AFTER: &str = r#"
+[worker]
+name = "glow-broadcast"
+compatibility_date = "2026-10-01"
+cpu_ms = 50
+[cloudflare]
+zone = "glow.trade"
+[[routes]]
+host = "broadcast-staging.glow.trade"
+[[routes]]
+host = "live.glow.trade"
+custom_domain = true
+[secrets.WEBHOOK_SECRET]
+source = "env:WEBHOOK_SECRET"
+"#;
+
+/// What is live before the faulted run, kept in a directory of which every case gets a copy.
+struct Start(Option<tempfile::TempDir>);
+
+impl Start {
+    fn nothing() -> Self {
+        Self(None)
     }
 
-    pub(crate) async fn stop(self) {
-        self.sandbox.stop().await.unwrap();
-    }
-
-    async fn control(
-        &self,
-        method: reqwest::Method,
-        path: &str,
-        body: Option<String>,
-    ) -> serde_json::Value {
-        let url = format!("{}/sandbox/{path}", self.sandbox.api());
-        let mut request = reqwest::Client::new()
-            .request(method, url)
-            .bearer_auth(self.sandbox.token());
-        if let Some(body) = body {
-            request = request
-                .header("content-type", "application/json")
-                .body(body);
-        }
-        let text = request.send().await.unwrap().text().await.unwrap();
-        serde_json::from_str(&text).unwrap_or_default()
-    }
-
-    /// The methods of the calls since the last time.
-    async fn calls(&self) -> Vec<String> {
-        let list = self.control(reqwest::Method::GET, "requests", None).await;
-        self.control(reqwest::Method::DELETE, "requests", None)
+    /// A first release. Then somebody set a secret, so that the gateway's version has no tag of ours, and somebody emptied
+    /// the room's tags.
+    async fn drifted() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let rig = Rig::kept(staging(BEFORE), folder.path()).await;
+        rig.deploy(&Wanted::release("one")).await.1.unwrap();
+        rig.set_secret(GATEWAY, "THEIRS", "a value of somebody else")
             .await;
-        let list = list["result"]
-            .as_array()
-            .expect("the sandbox lists its calls");
-        list.iter()
-            .map(|call| call["method"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    async fn fault(&self, nth: usize, fault: &str) {
-        let mut fault: serde_json::Value = serde_json::from_str(fault).unwrap();
-        fault["nth"] = json!(nth);
-        self.control(reqwest::Method::POST, "faults", Some(fault.to_string()))
+        let settings = json!({ "tags": [], "observability": { "enabled": false } });
+        rig.script("PATCH", ROOM, "script-settings", Some(settings))
             .await;
+        rig.stop().await;
+        Self(Some(folder))
     }
 
-    pub(crate) async fn observed(&self) -> Observed {
-        observe(&self.cloudflare, &self.environment).await.unwrap()
-    }
-
-    pub(crate) async fn plan(&self, wanted: &Wanted) -> Plan {
-        Plan::between(
-            &wanted.desired(&self.environment),
-            &self.observed().await,
-            &wanted.rollout,
-        )
-        .unwrap()
-    }
-
-    /// Plans and applies, as `deploy` does.
-    pub(crate) async fn deploy(&self, wanted: &Wanted) -> (Report, anyhow::Result<()>) {
-        let mut report = Report::default();
-        let result = self.try_deploy(wanted, &mut report).await;
-        (report, result)
-    }
-
-    async fn try_deploy(&self, wanted: &Wanted, report: &mut Report) -> anyhow::Result<()> {
-        let desired = wanted.desired(&self.environment);
-        let observed = observe(&self.cloudflare, &self.environment).await?;
-        let plan = Plan::between(&desired, &observed, &wanted.rollout)?;
-        let inputs = wanted.inputs(&desired);
-        apply(
-            &self.cloudflare,
-            &plan,
-            &inputs,
-            report,
-            |_| {},
-            async |_: Probe<'_>| Ok(()),
-        )
-        .await
-    }
-}
-
-/// What is to be deployed: workers that only say which release they are.
-#[derive(Clone)]
-pub(crate) struct Wanted {
-    release: &'static str,
-    rollout: Rollout,
-}
-
-impl Wanted {
-    pub(crate) fn release(release: &'static str) -> Self {
-        Self {
-            release,
-            rollout: Rollout::at_once(),
+    /// Releases, one after the other.
+    async fn released(releases: &[&'static str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let rig = Rig::kept(staging(BEFORE), folder.path()).await;
+        for release in releases {
+            rig.deploy(&Wanted::release(release)).await.1.unwrap();
         }
+        rig.stop().await;
+        Self(Some(folder))
     }
 
-    fn bundle(&self, worker: Worker) -> Bundle {
-        let class = match worker {
-            Worker::Gateway => "",
-            Worker::Room => {
-                "export class BroadcastRoom { constructor(state, env) {} fetch() { return new Response() } }\n"
-            }
+    /// A sandbox in which this is live; what it writes is removed with the directory.
+    async fn copy(&self, environment: Environment) -> (Rig, tempfile::TempDir) {
+        let copy = tempfile::tempdir().unwrap();
+        if let Some(folder) = &self.0 {
+            copy_all(folder.path(), copy.path());
+        }
+        let rig = match &self.0 {
+            Some(_) => Rig::kept(environment, copy.path()).await,
+            None => Rig::new(environment).await,
         };
-        let script = format!(
-            "import './index_bg.wasm';\n{class}export default {{ fetch() {{ return new Response('{}') }} }}\n",
-            self.release
-        );
-        let modules = vec![
-            Module {
-                name: "index.js",
-                content_type: "application/javascript+module",
-                bytes: script.into_bytes(),
-            },
-            Module {
-                name: "index_bg.wasm",
-                content_type: "application/wasm",
-                bytes: b"\0asm\x01\0\0\0".to_vec(),
-            },
-        ];
-        let hash = edge_broadcast::bundle::module::hash(&modules);
-        Bundle {
-            worker,
-            modules,
-            main_module: "index.js",
-            hash,
-            size: Size::default(),
-        }
+        rig.forget().await;
+        (rig, copy)
     }
+}
 
-    pub(crate) fn desired(&self, environment: &Environment) -> Desired {
-        let tag = |worker| self.bundle(worker).tag().to_owned();
-        Desired::new(environment, tag(Worker::Gateway), tag(Worker::Room))
-    }
-
-    fn inputs(&self, desired: &Desired) -> Inputs {
-        let secret = Value::new("whsec_c2VjcmV0LW9mLXRoZS1mYXVsdC10ZXN0cy0wMDE=".to_owned());
-        Inputs {
-            zone: desired.zone.clone(),
-            scripts: desired
-                .scripts
-                .iter()
-                .map(|wanted| wanted.script.clone())
-                .collect(),
-            bundles: [Worker::Gateway, Worker::Room]
-                .map(|worker| (worker, self.bundle(worker)))
-                .into(),
-            secrets: BTreeMap::from([("WEBHOOK_SECRET".to_owned(), secret)]),
+fn copy_all(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy_all(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
         }
     }
 }
 
-/// Runs `wanted` over what `before` left, once for each fault at each call.
-async fn every_fault(before: Option<Wanted>, wanted: Wanted) {
-    let prepared = async || {
-        let rig = Rig::new().await;
-        if let Some(before) = &before {
-            rig.deploy(before).await.1.unwrap();
+/// Which fault meets which call, counted from 1: every write meets every fault; a read has nothing to lose but its answer, so
+/// each meets one, the next one another.
+fn cases(calls: &[Call]) -> Vec<(usize, &'static str)> {
+    let mut cases = Vec::new();
+    let mut reads = 0;
+    for (at, call) in calls.iter().enumerate() {
+        if call.method == "GET" {
+            cases.push((at + 1, FAULTS[reads % FAULTS.len()]));
+            reads += 1;
+        } else {
+            cases.extend(FAULTS.map(|fault| (at + 1, fault)));
         }
-        rig.calls().await;
-        rig
-    };
-    let rig = prepared().await;
+    }
+    assert!(reads >= FAULTS.len(), "a fault meets no read: {calls:?}");
+    cases
+}
+
+/// Each call is the last one before the network goes away.
+fn losses(calls: &[Call]) -> Vec<(usize, &'static str)> {
+    (1..=calls.len()).map(|nth| (nth, AWAY)).collect()
+}
+
+/// Deploys `wanted` by `manifest` over `start` once for each case.
+async fn deployments(
+    start: Start,
+    manifest: &str,
+    wanted: Wanted,
+    cases: impl Fn(&[Call]) -> Vec<(usize, &'static str)>,
+) {
+    let (rig, _folder) = start.copy(staging(manifest)).await;
     rig.deploy(&wanted).await.1.unwrap();
     let calls = rig.calls().await;
-    assert!(calls.len() > 10, "{calls:?}");
     rig.stop().await;
-    for (at, method) in calls.iter().enumerate() {
-        // A read has nothing to lose but its answer: one fault each, a different one for each
-        let faults: Vec<&str> = match method.as_str() {
-            "GET" => vec![FAULTS[at % FAULTS.len()]],
-            _ => FAULTS.to_vec(),
-        };
-        for fault in faults {
-            let rig = prepared().await;
-            one_fault(&rig, before.is_some(), &wanted, at + 1, fault).await;
+    futures_util::stream::iter(cases(&calls))
+        .for_each_concurrent(AT_ONCE, async |(nth, fault)| {
+            let (rig, _folder) = start.copy(staging(manifest)).await;
+            one_deployment(&rig, &wanted, nth, fault).await;
             rig.stop().await;
-        }
-    }
+        })
+        .await;
 }
 
-async fn one_fault(rig: &Rig, deployed_before: bool, wanted: &Wanted, nth: usize, fault: &str) {
-    let case = format!("call {nth} meets {fault}");
+async fn fault(rig: &Rig, nth: usize, fault: &str) {
+    let mut fault: Value = serde_json::from_str(fault).unwrap();
+    fault["nth"] = json!(nth);
+    rig.fault(fault).await;
+}
+
+/// The fault was met; what is left of a lasting one is taken away.
+async fn recovered(rig: &Rig, fault: &str, case: &str) {
+    if fault != AWAY {
+        assert_eq!(rig.faults().await, json!([]), "{case}: it was not met");
+    }
+    rig.forget().await;
+}
+
+async fn one_deployment(rig: &Rig, wanted: &Wanted, nth: usize, kind: &str) {
+    let case = format!("call {nth} meets {kind}");
     let live_before = rig.observed().await;
     let plan = rig.plan(wanted).await;
-    rig.calls().await;
-    rig.fault(nth, fault).await;
+    rig.forget().await;
+    fault(rig, nth, kind).await;
+    let cloudflare = match kind.contains("hang") {
+        true => rig.cloudflare.clone().patient_for(TIMEOUT),
+        false => rig.cloudflare.clone(),
+    };
     let began = Instant::now();
-    let (report, result) = rig.deploy(wanted).await;
+    let (report, result) = rig.deploy_through(&cloudflare, wanted).await;
     assert!(
         began.elapsed() < BOUND,
         "{case}: took {:?}",
         began.elapsed()
     );
-    let waiting = rig.control(reqwest::Method::GET, "faults", None).await;
-    assert_eq!(
-        waiting["result"],
-        json!([]),
-        "{case}: the fault was not met"
-    );
-    rig.calls().await;
+    recovered(rig, kind, &case).await;
     let live = rig.observed().await;
-    if deployed_before {
-        assert_eq!(
-            routes(&live),
-            routes(&live_before),
-            "{case}: a route was lost"
-        );
-        let secrets = |live: &Observed| {
-            live.scripts["glow-broadcast-staging"]
-                .active
-                .secrets
-                .clone()
-        };
-        assert_eq!(
-            secrets(&live),
-            secrets(&live_before),
-            "{case}: a secret was lost"
-        );
-    }
+    nothing_is_lost(&live_before, &live, &plan, &case);
+    let titles: Vec<String> = plan.steps.iter().map(Step::title).collect();
     match &result {
-        Ok(()) => assert!(
-            rig.plan(wanted).await.is_empty(),
-            "{case}: it said that all is done"
-        ),
-        Err(error) if !report.done.is_empty() || report.failed.is_some() => {
-            let all: Vec<&String> = report
+        Ok(()) => {
+            assert_eq!(report.done, titles, "{case}");
+            assert!(
+                rig.plan(wanted).await.is_empty(),
+                "{case}: it said that all is done"
+            );
+        }
+        Err(error) if report.failed.is_some() => {
+            let all = report
                 .done
                 .iter()
                 .chain(&report.failed)
-                .chain(&report.not_attempted)
-                .collect();
-            assert_eq!(all.len(), plan.steps.len(), "{case}: {report:?}");
+                .chain(&report.not_attempted);
+            assert!(all.eq(&titles), "{case}: {report:?}");
             assert!(
                 format!("{error:#}").contains(report.failed.as_deref().unwrap()),
                 "{case}: {error:#}"
@@ -307,18 +232,7 @@ async fn one_fault(rig: &Rig, deployed_before: bool, wanted: &Wanted, nth: usize
         // It failed while it looked at what is live, before the first write
         Err(_) => assert_eq!(live, live_before, "{case}"),
     }
-    for step in plan
-        .steps
-        .iter()
-        .filter(|step| report.done.contains(&step.title()))
-    {
-        if let Step::AddRoute { pattern, .. } = step {
-            assert!(
-                routes(&live).contains(pattern),
-                "{case}: `{pattern}` is reported as done"
-            );
-        }
-    }
+    is_true(&report, &plan, &live, &case);
     let (_, again) = rig.deploy(wanted).await;
     again.unwrap_or_else(|error| panic!("{case}: the second run failed: {error:#}"));
     assert!(
@@ -327,42 +241,282 @@ async fn one_fault(rig: &Rig, deployed_before: bool, wanted: &Wanted, nth: usize
     );
 }
 
+/// Only the routes that the plan removes may be gone, and no secret.
+fn nothing_is_lost(before: &Observed, now: &Observed, plan: &Plan, case: &str) {
+    let mut expected = routes(before);
+    for step in &plan.steps {
+        if let Step::RemoveRoute { pattern, .. } = step {
+            expected.remove(pattern);
+        }
+    }
+    assert!(
+        routes(now).is_superset(&expected),
+        "{case}: a route was lost"
+    );
+    let secrets = |live: &Observed| -> BTreeSet<String> {
+        let gateway = live.scripts.get(GATEWAY);
+        gateway
+            .map(|live| live.active.secrets.clone())
+            .unwrap_or_default()
+    };
+    assert!(
+        secrets(now).is_superset(&secrets(before)),
+        "{case}: a secret was lost"
+    );
+}
+
+/// Whatever the report calls done is live.
+fn is_true(report: &Report, plan: &Plan, live: &Observed, case: &str) {
+    let done = &plan.steps[..report.done.len()];
+    for (at, step) in done.iter().enumerate() {
+        let is_so = match step {
+            Step::Upload(upload) => {
+                let latest = &live.scripts[&upload.script].latest;
+                latest.as_ref().and_then(|(_, tag)| tag.as_ref()) == Some(&upload.tag)
+            }
+            Step::Shift(shift) => {
+                let later = done[at + 1..].iter().any(
+                    |later| matches!(later, Step::Shift(later) if later.script == shift.script),
+                );
+                // What failed next may have happened all the same
+                let next = plan.steps.get(done.len());
+                let next = matches!(next, Some(Step::Shift(next)) if next.script == shift.script);
+                let version = &report.versions[&shift.script];
+                later
+                    || next
+                    || live.scripts[&shift.script].split.iter().any(|share| {
+                        share.version_id == *version
+                            && (share.percentage - f64::from(shift.percent)).abs() < 0.01
+                    })
+            }
+            Step::Settings {
+                script,
+                tags,
+                observability,
+                ..
+            } => {
+                let live = &live.scripts[script];
+                live.tags.is_superset(tags) && live.observability == *observability
+            }
+            Step::WorkersDev {
+                script, enabled, ..
+            } => live.scripts[script].workers_dev == *enabled,
+            Step::AddRoute { pattern, .. } => routes(live).contains(pattern),
+            Step::RemoveRoute { pattern, .. } => !routes(live).contains(pattern),
+            Step::AddDomain { hostname, .. } => domains(live).contains(hostname),
+            Step::RemoveDomain { hostname, .. } => !domains(live).contains(hostname),
+        };
+        assert!(
+            is_so,
+            "{case}: `{}` is reported as done: {live:#?}",
+            step.title()
+        );
+    }
+}
+
 fn routes(observed: &Observed) -> BTreeSet<String> {
     let ours = observed
         .routes
         .iter()
-        .filter(|route| route.script.as_deref() == Some("glow-broadcast-staging"));
+        .filter(|route| route.script.as_deref() == Some(GATEWAY));
     ours.map(|route| route.pattern.clone()).collect()
+}
+
+fn domains(observed: &Observed) -> BTreeSet<String> {
+    let ours = observed
+        .domains
+        .iter()
+        .filter(|domain| domain.script == GATEWAY);
+    ours.map(|domain| domain.hostname.clone()).collect()
+}
+
+fn rollout() -> Wanted {
+    Wanted::release("two").in_stages("50,100")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_faulted_deployment_has_a_step_of_every_kind_that_a_redeployment_can_have() {
+    let (rig, _folder) = Start::drifted().await.copy(staging(AFTER)).await;
+    assert!(
+        rig.observed().await.scripts[GATEWAY].active.tag.is_none(),
+        "the gateway's version has a tag"
+    );
+    let plan = rig.plan(&rollout()).await;
+    let titles: Vec<String> = plan.steps.iter().map(Step::title).collect();
+    assert_eq!(
+        titles,
+        [
+            "upload a version of `glow-broadcast-staging-room`",
+            "give 50 % of the traffic of `glow-broadcast-staging-room` to the new version, and check it",
+            "give all traffic of `glow-broadcast-staging-room` to the new version",
+            "set the tags of `glow-broadcast-staging-room`",
+            "upload a version of `glow-broadcast-staging`",
+            "give 0 % of the traffic of `glow-broadcast-staging` to the new version, and check it",
+            "give 50 % of the traffic of `glow-broadcast-staging` to the new version, and check it",
+            "give all traffic of `glow-broadcast-staging` to the new version",
+            "keep `glow-broadcast-staging` off workers.dev",
+            "attach the custom domain `live.glow.trade` to `glow-broadcast-staging`",
+            "remove the route `old.glow.trade/*` of `glow-broadcast-staging`",
+        ]
+    );
+    rig.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_deployment_survives_every_fault_at_every_call() {
-    every_fault(None, Wanted::release("one")).await;
+    deployments(Start::nothing(), AFTER, Wanted::release("one"), cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redeployment_survives_every_fault_at_every_call() {
-    every_fault(Some(Wanted::release("one")), Wanted::release("two")).await;
+    deployments(Start::drifted().await, AFTER, Wanted::release("two"), cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollout_survives_every_fault_at_every_call() {
-    let rollout = "50,100".parse().unwrap();
-    every_fault(
-        Some(Wanted::release("one")),
-        Wanted {
-            rollout,
-            ..Wanted::release("two")
-        },
-    )
-    .await;
+    deployments(Start::released(&["one"]).await, BEFORE, rollout(), cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_loses_the_network_at_any_call_is_finished_by_the_next_run() {
+    deployments(Start::nothing(), AFTER, Wanted::release("one"), losses).await;
+    deployments(Start::drifted().await, AFTER, rollout(), losses).await;
+}
+
+/// The two releases that there are: the versions of gateway and room, the newest first.
+async fn releases(rig: &Rig) -> [[String; 2]; 2] {
+    let mut releases = [const { [const { String::new() }; 2] }; 2];
+    for (at, script) in [GATEWAY, ROOM].into_iter().enumerate() {
+        let versions = rig.script("GET", script, "versions", None).await;
+        for (release, versions_of_release) in releases.iter_mut().enumerate() {
+            versions["items"][release]["id"]
+                .as_str()
+                .unwrap()
+                .clone_into(&mut versions_of_release[at]);
+        }
+    }
+    releases
+}
+
+/// The command itself, since what it says is what counts. It reads no secret, so it does not verify.
+fn rollback(rig: &Rig, to: &str) -> Run {
+    Run::new(["rollback", "staging", "--to", to, "--json"])
+        .env("CLOUDFLARE_API_BASE_URL", &rig.api())
+        .env("CLOUDFLARE_API_TOKEN", rig.token())
+        .env("CLOUDFLARE_ACCOUNT_ID", crate::support::rig::ACCOUNT)
+}
+
+async fn rolled_back(rig: &Rig, to: &str, timeout: Duration) -> crate::support::Printed {
+    let timeout = format!("{}ms", timeout.as_millis());
+    let run = rollback(rig, to).env("EDGE_BROADCAST_API_TIMEOUT", &timeout);
+    tokio::task::spawn_blocking(|| run.printed()).await.unwrap()
+}
+
+fn live_versions(observed: &Observed) -> [String; 2] {
+    [GATEWAY, ROOM].map(|script| {
+        let split = &observed.scripts[script].split;
+        assert_eq!(split.len(), 1, "{split:?}");
+        split[0].version_id.clone()
+    })
+}
+
+async fn rollbacks(cases: impl Fn(&[Call]) -> Vec<(usize, &'static str)>) {
+    let start = Start::released(&["one", "two"]).await;
+    let (rig, _folder) = start.copy(staging(BEFORE)).await;
+    let [new, old] = releases(&rig).await;
+    rig.forget().await;
+    let printed = rolled_back(&rig, &old[0], BOUND).await;
+    assert_eq!(printed.code, 0, "{}", printed.stderr);
+    let calls = rig.calls().await;
+    assert_eq!(live_versions(&rig.observed().await), old);
+    rig.stop().await;
+    let (start, new, old) = (&start, &new, &old);
+    futures_util::stream::iter(cases(&calls))
+        .for_each_concurrent(AT_ONCE, async |(nth, kind)| {
+            let (rig, _folder) = start.copy(staging(BEFORE)).await;
+            one_rollback(&rig, new, old, nth, kind).await;
+            rig.stop().await;
+        })
+        .await;
+}
+
+async fn one_rollback(rig: &Rig, new: &[String; 2], old: &[String; 2], nth: usize, kind: &str) {
+    let case = format!("call {nth} meets {kind}");
+    let live_before = rig.observed().await;
+    rig.forget().await;
+    fault(rig, nth, kind).await;
+    let timeout = if kind.contains("hang") {
+        TIMEOUT
+    } else {
+        BOUND
+    };
+    let began = Instant::now();
+    let printed = rolled_back(rig, &old[0], timeout).await;
+    assert!(
+        began.elapsed() < BOUND,
+        "{case}: took {:?}",
+        began.elapsed()
+    );
+    recovered(rig, kind, &case).await;
+    let live = rig.observed().await;
+    assert_eq!(routes(&live), routes(&live_before), "{case}");
+    let versions = live_versions(&live);
+    for script in 0..2 {
+        assert!(
+            versions[script] == new[script] || versions[script] == old[script],
+            "{case}: {versions:?}"
+        );
+    }
+    if printed.code == 0 {
+        assert_eq!(&versions, old, "{case}: it said that all is done");
+        assert_eq!(
+            printed.json()["rolled_back"].as_array().unwrap().len(),
+            2,
+            "{case}"
+        );
+    } else {
+        assert_eq!(printed.code, 1, "{case}: {}", printed.stderr);
+        // A script that it calls done is, and what was not attempted is as it was
+        for (at, script) in [GATEWAY, ROOM].into_iter().enumerate() {
+            if printed
+                .stderr
+                .contains(&format!("`{script}` is rolled back"))
+            {
+                assert_eq!(versions[at], old[at], "{case}: {}", printed.stderr);
+            }
+        }
+        assert!(printed.stderr.contains("error: "), "{case}");
+        if !printed.stderr.contains("rolled back") {
+            assert_eq!(&versions, new, "{case}: {}", printed.stderr);
+        }
+    }
+    let again = rolled_back(rig, &old[0], BOUND).await;
+    let nothing = again
+        .stderr
+        .contains("that version is live already; nothing was changed");
+    assert!(again.code == 0 || nothing, "{case}: {}", again.stderr);
+    assert_eq!(
+        &live_versions(&rig.observed().await),
+        old,
+        "{case}: the second run left something"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_survives_every_fault_at_every_call() {
+    rollbacks(cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_loses_the_network_at_any_call_is_finished_by_the_next_run() {
+    rollbacks(losses).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_deployments_at_once_one_wins_and_the_other_says_so() {
     for first in [true, false] {
         for round in 0..5 {
-            let rig = Rig::new().await;
+            let rig = Rig::new(staging(BEFORE)).await;
             if !first {
                 rig.deploy(&Wanted::release("zero")).await.1.unwrap();
             }
@@ -385,10 +539,7 @@ async fn of_two_deployments_at_once_one_wins_and_the_other_says_so() {
                     .get(script)
                     .and_then(|live| live.active.code.clone())
             };
-            let live = (
-                code("glow-broadcast-staging"),
-                code("glow-broadcast-staging-room"),
-            );
+            let live = (code(GATEWAY), code(ROOM));
             let of = |wanted: &Wanted, worker| Some(wanted.bundle(worker).tag().to_owned());
             let mix = [(&one, &two), (&two, &one)].iter().any(|(gateway, room)| {
                 live == (of(gateway, Worker::Gateway), of(room, Worker::Room))

@@ -1,9 +1,10 @@
 //! One request to the API: address, token, envelope, repeats.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -19,7 +20,9 @@ pub const BASE: &str = "https://api.cloudflare.com/client/v4";
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Further tries of a call that may be repeated.
 const REPEATS: usize = 4;
-/// The longest pause that a `retry-after` header is obeyed for; above it the call fails and says so.
+/// The first pause before a further try; each one is twice as long.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause that a `retry-after` header is obeyed for; above it the call fails and says how long it would be.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// An account behind the API.
@@ -53,10 +56,22 @@ struct Envelope {
     result_info: Option<ResultInfo>,
 }
 
-#[derive(Deserialize)]
+/// Which part of a list an answer is. Not every list tells all of it.
+#[derive(Clone, Copy, Deserialize)]
 struct ResultInfo {
     #[serde(default)]
     total_pages: Option<u32>,
+    #[serde(default)]
+    total_count: Option<u32>,
+    #[serde(default)]
+    per_page: Option<u32>,
+}
+
+/// An answer, read to its end.
+pub(super) struct Answer {
+    status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
 }
 
 impl Cloudflare {
@@ -155,19 +170,26 @@ impl Cloudflare {
         decode(path, result)
     }
 
-    /// GETs a list, all its pages. `path` must already have a query.
-    pub(super) async fn list<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Vec<T>> {
+    /// GETs a list, all its pages: the result itself, or its `items`. `path` has no query.
+    pub(super) async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        per_page: u32,
+    ) -> anyhow::Result<Vec<T>> {
         let mut all = Vec::new();
         for page in 1.. {
-            let paged = format!("{path}&page={page}");
+            let paged = format!("{path}?per_page={per_page}&page={page}");
             let (result, info) = self
                 .call(Method::GET, &paged, Repeat::Safe, |request| request)
                 .await?;
-            let items: Vec<T> = decode(path, result)?;
-            let last = items.is_empty();
+            let result = match result {
+                Json::Object(mut fields) => fields.remove("items").unwrap_or_default(),
+                list => list,
+            };
+            let items: Vec<T> = decode(&paged, result)?;
+            let last = is_last(page, items.len(), per_page, info);
             all.extend(items);
-            let pages = info.and_then(|info| info.total_pages).unwrap_or(1);
-            if last || page >= pages {
+            if last {
                 break;
             }
         }
@@ -175,18 +197,21 @@ impl Cloudflare {
     }
 
     /// GETs something that is not in an envelope.
-    pub(super) async fn raw(&self, path: &str) -> anyhow::Result<Response> {
-        let response = self
-            .request(Method::GET, path)
-            .send()
-            .await
-            .map_err(|error| self.lost(&Method::GET, path, &error))?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let status = response.status();
-        let body = response.text().await.unwrap_or_default();
-        Err(self.refused(&Method::GET, path, status, &body).into())
+    pub(super) async fn raw(&self, path: &str, repeat: Repeat) -> anyhow::Result<Answer> {
+        self.answered(
+            Method::GET,
+            path,
+            repeat,
+            |request| request,
+            |answer| {
+                if answer.status.is_success() {
+                    Ok(answer)
+                } else {
+                    Err(self.refused(&Method::GET, path, &answer))
+                }
+            },
+        )
+        .await
     }
 
     /// Sends a JSON body and reads the result.
@@ -222,25 +247,77 @@ impl Cloudflare {
         repeat: Repeat,
         fill: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> anyhow::Result<(Json, Option<ResultInfo>)> {
-        let mut left = REPEATS;
-        let mut pause = Duration::from_millis(200);
-        loop {
-            let (error, wait) = match fill(self.request(method.clone(), path)).send().await {
-                Ok(response) => match self.open(&method, path, response).await {
-                    Ok(opened) => return Ok(opened),
-                    Err(failed) => failed,
-                },
-                Err(error) => (self.lost(&method, path, &error), Some(Duration::ZERO)),
-            };
-            // 429 means that nothing was done, whatever the call was
-            let allowed = repeat == Repeat::Safe || error.status == 429;
-            match wait.filter(|wait| allowed && left > 0 && *wait <= LONGEST_PAUSE) {
-                Some(wait) => tokio::time::sleep(wait.max(pause)).await,
-                None => return Err(error.into()),
+        self.answered(method.clone(), path, repeat, fill, |answer| {
+            if answer.status == StatusCode::NO_CONTENT {
+                return Ok((Json::Null, None));
             }
+            match serde_json::from_slice::<Envelope>(&answer.body) {
+                Ok(envelope) if envelope.success && answer.status.is_success() => {
+                    Ok((envelope.result, envelope.result_info))
+                }
+                _ => Err(self.refused(&method, path, &answer)),
+            }
+        })
+        .await
+    }
+
+    /// Sends until `open` takes an answer, a refusal is final, or the tries are used up.
+    async fn answered<T>(
+        &self,
+        method: Method,
+        path: &str,
+        repeat: Repeat,
+        fill: impl Fn(RequestBuilder) -> RequestBuilder,
+        open: impl Fn(Answer) -> Result<T, ApiError>,
+    ) -> anyhow::Result<T> {
+        let mut left = REPEATS;
+        let mut pause = PAUSE;
+        loop {
+            let (mut error, asked) = match self.once(&method, path, &fill).await {
+                Ok(answer) => {
+                    let asked = retry_after(&answer.headers);
+                    match open(answer) {
+                        Ok(opened) => return Ok(opened),
+                        Err(error) => (error, asked),
+                    }
+                }
+                Err(error) => (error, None),
+            };
+            let wait = asked.unwrap_or_default();
+            if wait > LONGEST_PAUSE {
+                error.wait = Some(wait);
+            }
+            // 429 means that nothing was done, whatever the call was
+            let may = match error.status {
+                429 => true,
+                0 | 500.. => repeat == Repeat::Safe,
+                _ => false,
+            };
+            if !may || left == 0 || wait > LONGEST_PAUSE {
+                return Err(error.into());
+            }
+            tokio::time::sleep(wait.max(pause)).await;
             left -= 1;
             pause *= 2;
         }
+    }
+
+    async fn once(
+        &self,
+        method: &Method,
+        path: &str,
+        fill: &impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Answer, ApiError> {
+        let lost = |error: reqwest::Error| self.lost(method, path, &error);
+        let response = fill(self.request(method.clone(), path))
+            .send()
+            .await
+            .map_err(&lost)?;
+        Ok(Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.bytes().await.map_err(&lost)?.into(),
+        })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -251,54 +328,23 @@ impl Cloudflare {
     }
 
     /// Opens the envelope; a failure comes with how long to wait before it may be tried again, if ever.
-    async fn open(
-        &self,
-        method: &Method,
-        path: &str,
-        response: Response,
-    ) -> Result<(Json, Option<ResultInfo>), (ApiError, Option<Duration>)> {
-        let status = response.status();
-        let after = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .map(Duration::from_secs);
-        let again = match status {
-            StatusCode::TOO_MANY_REQUESTS => Some(after.unwrap_or(Duration::from_secs(1))),
-            status if status.is_server_error() => Some(after.unwrap_or_default()),
-            _ => None,
-        };
-        let body = match response.text().await {
-            Ok(body) => body,
-            Err(error) => return Err((self.lost(method, path, &error), Some(Duration::ZERO))),
-        };
-        if status == StatusCode::NO_CONTENT {
-            return Ok((Json::Null, None));
-        }
-        match serde_json::from_str::<Envelope>(&body) {
-            Ok(envelope) if envelope.success && status.is_success() => {
-                Ok((envelope.result, envelope.result_info))
-            }
-            _ => Err((self.refused(method, path, status, &body), again)),
-        }
-    }
-
-    fn refused(&self, method: &Method, path: &str, status: StatusCode, body: &str) -> ApiError {
-        let entries = serde_json::from_str::<Envelope>(body)
+    fn refused(&self, method: &Method, path: &str, answer: &Answer) -> ApiError {
+        let entries = serde_json::from_slice::<Envelope>(&answer.body)
             .map(|envelope| envelope.errors)
             .unwrap_or_default();
         ApiError {
             method: method.to_string(),
             path: path.to_owned(),
             account: self.account.clone(),
-            status: status.as_u16(),
+            status: answer.status.as_u16(),
             entries,
-            detail: if body.trim_start().starts_with('<') {
+            detail: if answer.body.trim_ascii_start().starts_with(b"<") {
                 "a web page instead of the API's answer: a proxy or firewall on the way answered"
                     .to_owned()
             } else {
                 "an answer that is not the API's".to_owned()
             },
+            wait: None,
         }
     }
 
@@ -322,8 +368,36 @@ impl Cloudflare {
             status: 0,
             entries: Vec::new(),
             detail: format!("{text} (`{}`)", self.base),
+            wait: None,
         }
     }
+}
+
+/// Whether a page of a list is the last one, by what the API tells about the list. A list without such information has
+/// one page.
+fn is_last(page: u32, items: usize, per_page: u32, info: Option<ResultInfo>) -> bool {
+    let Some(info) = info else { return true };
+    // The API may know a smaller limit than what was asked for
+    let per_page = info.per_page.filter(|given| *given > 0).unwrap_or(per_page);
+    match (info.total_pages, info.total_count) {
+        _ if items == 0 => true,
+        (Some(pages), _) => page >= pages,
+        (None, Some(total)) => u64::from(page) * u64::from(per_page) >= u64::from(total),
+        (None, None) => items < per_page as usize,
+    }
+}
+
+/// How long the server asks to wait: seconds, or a date (RFC 9110, 10.2.3), which is meant by the server's own clock.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let after = text("retry-after")?.trim();
+    if let Ok(seconds) = after.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(after).ok()?;
+    let now = text("date").and_then(|date| httpdate::parse_http_date(date).ok());
+    let now = now.unwrap_or_else(SystemTime::now);
+    Some(until.duration_since(now).unwrap_or_default())
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -341,4 +415,178 @@ fn plain(text: &str) -> bool {
 fn decode<T: DeserializeOwned>(path: &str, result: Json) -> anyhow::Result<T> {
     serde_json::from_value(result)
         .with_context(|| format!("the API's answer to `{path}` has another shape than documented"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
+    use axum::http::Uri;
+    use axum::response::{IntoResponse, Response};
+    use serde_json::json;
+
+    use super::*;
+
+    /// A server on this machine that gives its n-th caller the n-th answer, counted from 0, and how often it was asked.
+    async fn answering(
+        answer: impl Fn(usize, Uri) -> Response + Clone + Send + Sync + 'static,
+    ) -> (Cloudflare, Arc<AtomicUsize>) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let server = axum::Router::new()
+            .fallback(async move |uri: Uri| answer(count.fetch_add(1, Ordering::SeqCst), uri));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, server).await });
+        let token = Value::new("token".to_owned());
+        let cloudflare = Cloudflare::new(&base, "acc0".to_owned(), token).unwrap();
+        (cloudflare, asked)
+    }
+
+    fn result(result: Json, info: Json) -> Response {
+        axum::Json(json!({ "success": true, "result": result, "result_info": info }))
+            .into_response()
+    }
+
+    fn later(after: &str) -> Response {
+        let envelope =
+            json!({ "success": false, "errors": [{ "code": 971, "message": "Slow down." }] });
+        let headers = [("retry-after", after.to_owned())];
+        (StatusCode::TOO_MANY_REQUESTS, headers, axum::Json(envelope)).into_response()
+    }
+
+    #[tokio::test]
+    async fn a_read_outside_the_envelope_is_repeated_as_every_other_read_is() {
+        let (cloudflare, asked) = answering(|number, _| match number {
+            0 => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            1 => later("0"),
+            _ => "modules".into_response(),
+        })
+        .await;
+        let answer = cloudflare.raw("/content", Repeat::Safe).await.unwrap();
+        assert_eq!(answer.body, b"modules");
+        assert_eq!(asked.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn the_pause_that_the_api_asks_for_is_kept() {
+        let (cloudflare, asked) = answering(|number, _| match number {
+            0 => later("1"),
+            _ => result(json!(7), Json::Null),
+        })
+        .await;
+        let began = Instant::now();
+        assert_eq!(cloudflare.get::<u32>("/number").await.unwrap(), 7);
+        assert!(began.elapsed() >= Duration::from_secs(1));
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_pause_that_is_too_long_fails_at_once_and_is_named() {
+        let (cloudflare, asked) = answering(|_, _| later("300")).await;
+        let error = cloudflare.get::<u32>("/number").await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`GET /number` in the account `acc0` was answered with 429: Slow down (code 971); the API asks to wait 5m: run again after that"
+        );
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_might_be_done_twice_is_repeated_only_when_it_was_not_done() {
+        let (cloudflare, asked) = answering(|number, _| match number {
+            0 => later("0"),
+            _ => StatusCode::BAD_GATEWAY.into_response(),
+        })
+        .await;
+        let error = cloudflare
+            .send::<Json>(Method::POST, "/versions", Repeat::Never, &json!({}))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`POST /versions` in the account `acc0` was answered with 502: an answer that is not the API's"
+        );
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn what_something_on_the_way_cannot_find_is_not_absent() {
+        let (cloudflare, _) = answering(|_, _| {
+            let page = axum::response::Html("<html>no such page</html>");
+            (StatusCode::NOT_FOUND, page).into_response()
+        })
+        .await;
+        let error = cloudflare.find::<Json>("/thing").await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`GET /thing` in the account `acc0` was answered with 404: a web page instead of the API's answer: a proxy or firewall on the way answered"
+        );
+        let (cloudflare, _) = answering(|_, _| {
+            let envelope = json!({ "success": false, "errors": [{ "code": 10020, "message": "no such route" }] });
+            (StatusCode::NOT_FOUND, axum::Json(envelope)).into_response()
+        })
+        .await;
+        assert_eq!(cloudflare.find::<Json>("/thing").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn every_page_of_a_list_is_read_whatever_the_api_tells_about_it() {
+        for info in [
+            json!({ "total_pages": 3 }),
+            json!({ "total_count": 5, "per_page": 2 }),
+            json!({ "per_page": 2 }),
+        ] {
+            let told = info.clone();
+            let (cloudflare, asked) = answering(move |number, uri| {
+                assert_eq!(
+                    uri.query(),
+                    Some(format!("per_page=9&page={}", number + 1).as_str())
+                );
+                let page = [
+                    json!(["a", "b"]),
+                    json!({ "items": ["c", "d"] }),
+                    json!(["e"]),
+                ];
+                result(page[number].clone(), told.clone())
+            })
+            .await;
+            let list: Vec<String> = cloudflare.list("/list", 9).await.unwrap();
+            assert_eq!(list, ["a", "b", "c", "d", "e"], "{info}");
+            assert_eq!(asked.load(Ordering::SeqCst), 3, "{info}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_that_tells_nothing_about_its_pages_has_one() {
+        let (cloudflare, asked) = answering(|_, _| result(json!(["a"]), Json::Null)).await;
+        let list: Vec<String> = cloudflare.list("/list", 1).await.unwrap();
+        assert_eq!(list, ["a"]);
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_of_the_servers_clock() {
+        let waits = |headers: &[(&'static str, &str)]| {
+            let headers = headers
+                .iter()
+                .map(|(name, text)| (name.parse().unwrap(), text.parse().unwrap()));
+            retry_after(&headers.collect())
+        };
+        let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
+        assert_eq!(waits(&[]), None);
+        assert_eq!(waits(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
+        assert_eq!(
+            waits(&[("retry-after", "Wed, 21 Oct 2026 07:28:30 GMT"), date]),
+            Some(Duration::from_secs(30))
+        );
+        assert_eq!(
+            waits(&[("retry-after", "Wed, 21 Oct 2026 07:27:00 GMT"), date]),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(waits(&[("retry-after", "soon"), date]), None);
+    }
 }

@@ -1,6 +1,7 @@
 //! What the API answered instead of a result.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -24,6 +25,8 @@ pub struct ApiError {
     pub entries: Vec<Entry>,
     /// What to show when the answer had no envelope.
     pub detail: String,
+    /// The pause that the API asked for, when it was too long to be waited for.
+    pub wait: Option<Duration>,
 }
 
 impl ApiError {
@@ -39,9 +42,9 @@ impl ApiError {
         self.status == 0 || self.status >= 500
     }
 
-    /// Whether what was asked for does not exist.
+    /// Whether the API says that what was asked for does not exist. A page that a proxy could not find says nothing.
     pub fn is_absent(&self) -> bool {
-        self.status == 404 || self.is(&[10007, 10090, 10092])
+        (self.status == 404 && !self.entries.is_empty()) || self.is(&[10007, 10090, 10092])
     }
 }
 
@@ -57,7 +60,7 @@ impl fmt::Display for ApiError {
         }
         write!(f, "was answered with {}", self.status)?;
         if self.entries.is_empty() {
-            return write!(f, ": {}", self.detail);
+            write!(f, ": {}", self.detail)?;
         }
         for entry in &self.entries {
             match entry.code {
@@ -70,7 +73,16 @@ impl fmt::Display for ApiError {
             .iter()
             .filter_map(|entry| entry.code)
             .find_map(hint);
-        hint.map_or(Ok(()), |hint| write!(f, "; {hint}"))
+        if let Some(hint) = hint {
+            write!(f, "; {hint}")?;
+        }
+        match self.wait {
+            Some(wait) => {
+                let wait = humantime::format_duration(wait);
+                write!(f, "; the API asks to wait {wait}: run again after that")
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -130,6 +142,7 @@ mod tests {
                 message: "Authentication error".into(),
             }],
             detail: String::new(),
+            wait: None,
         };
         assert_eq!(
             error.to_string(),

@@ -182,10 +182,11 @@ pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow
             script,
             tags,
             observability,
+            kept,
             ..
         } => {
             let path = cloudflare.of_account(&format!("workers/scripts/{script}/script-settings"));
-            let body = json!({ "tags": tags, "observability": { "enabled": observability } });
+            let body = json!({ "tags": tags, "observability": kept.observability(*observability) });
             send(cloudflare, Method::PATCH, &path, &body).await
         }
         Step::WorkersDev {

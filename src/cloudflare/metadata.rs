@@ -28,7 +28,7 @@ pub fn metadata(
         "compatibility_flags": [],
         // Without it an upload drops the secrets that it does not list
         "keep_bindings": ["secret_text", "secret_key"],
-        "observability": { "enabled": script.observability },
+        "observability": upload.kept.observability(script.observability),
         "annotations": {
             "workers/message": upload.message,
             "workers/tag": upload.tag,
@@ -43,6 +43,13 @@ pub fn metadata(
         ..
     } = &upload.lane
     {
+        // A `PUT` replaces what belongs to the script; a version does not touch it
+        if upload.kept.logpush {
+            metadata["logpush"] = json!(true);
+        }
+        if !upload.kept.tail_consumers.is_empty() {
+            metadata["tail_consumers"] = json!(upload.kept.tail_consumers);
+        }
         // In the code lane it belongs to the deployment
         metadata["code_update_strategy"] = json!(script.code_update);
         if let Some(new_tag) = migrations.last() {
@@ -65,4 +72,111 @@ fn named(name: &str, binding: &Binding) -> Json {
     let mut json = serde_json::to_value(binding).expect("bindings are plain data");
     json["name"] = json!(name);
     json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::{self, Written};
+    use crate::manifest;
+    use crate::plan::{Desired, Kept, Observed, Plan, Rollout, Step};
+
+    const MANIFEST: &str = r#"
+[worker]
+name = "w"
+compatibility_date = "2026-10-01"
+cpu_ms = 50
+observability = false
+code_update = { mode = "immediate" }
+[cloudflare]
+zone = "glow.trade"
+[[routes]]
+host = "w.glow.trade"
+[secrets.WEBHOOK_SECRET]
+source = "env:X"
+"#;
+
+    /// The room of [`MANIFEST`] and the upload of its first deployment.
+    fn room() -> (Script, Upload) {
+        let name = "e".parse().unwrap();
+        let manifest = manifest::parse("e.toml", MANIFEST).unwrap();
+        let environment = environment::understand(Written {
+            name: &name,
+            path: "e.toml",
+            source: MANIFEST,
+            manifest,
+        })
+        .unwrap();
+        let desired = Desired::new(&environment, "1".repeat(16), "2".repeat(16));
+        let plan = Plan::between(&desired, &Observed::default(), &Rollout::at_once()).unwrap();
+        let upload = plan.steps.into_iter().find_map(|step| match step {
+            Step::Upload(upload) => Some(upload),
+            _ => None,
+        });
+        (desired.scripts[0].script.clone(), upload.unwrap())
+    }
+
+    #[test]
+    fn an_upload_of_the_lifecycle_lane_has_migrations_strategy_and_what_belongs_to_the_script() {
+        let (script, mut upload) = room();
+        upload.kept = Kept {
+            observability: serde_json::from_str(r#"{"head_sampling_rate":0.1}"#).unwrap(),
+            logpush: true,
+            tail_consumers: vec![json!({ "service": "tail" })],
+        };
+        let secret = Value::new("value".to_owned());
+        let metadata = metadata(&script, "index.js", &upload, &[("SECRET", &secret)]);
+        let bindings = metadata["bindings"].as_array().unwrap();
+        assert_eq!(
+            bindings.last().unwrap(),
+            &json!({ "name": "SECRET", "type": "secret_text", "text": "value" })
+        );
+        assert_eq!(
+            metadata,
+            json!({
+                "main_module": "index.js",
+                "bindings": bindings,
+                "compatibility_date": "2026-10-01",
+                "compatibility_flags": [],
+                "keep_bindings": ["secret_text", "secret_key"],
+                "observability": { "enabled": false, "head_sampling_rate": 0.1 },
+                "logpush": true,
+                "tail_consumers": [{ "service": "tail" }],
+                "annotations": { "workers/message": upload.message, "workers/tag": upload.tag },
+                "limits": { "cpu_ms": 50 },
+                "code_update_strategy": { "mode": "immediate", "max_delay": 300 },
+                "migrations": { "new_tag": "v1", "steps": [{ "new_sqlite_classes": ["BroadcastRoom"] }] },
+            })
+        );
+    }
+
+    #[test]
+    fn an_upload_of_the_code_lane_has_only_what_belongs_to_the_version() {
+        let (script, upload) = room();
+        let upload = Upload {
+            lane: Lane::Code {
+                latest: None,
+                adopt: None,
+            },
+            kept: Kept {
+                logpush: true,
+                ..Kept::default()
+            },
+            ..upload
+        };
+        let metadata = metadata(&script, "index.js", &upload, &[]);
+        assert_eq!(
+            metadata,
+            json!({
+                "main_module": "index.js",
+                "bindings": metadata["bindings"],
+                "compatibility_date": "2026-10-01",
+                "compatibility_flags": [],
+                "keep_bindings": ["secret_text", "secret_key"],
+                "observability": { "enabled": false },
+                "annotations": { "workers/message": upload.message, "workers/tag": upload.tag },
+                "limits": { "cpu_ms": 50 },
+            })
+        );
+    }
 }

@@ -4,12 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
-use super::client::Cloudflare;
+use super::client::{Cloudflare, Repeat};
+use super::error::ApiError;
 use crate::bundle;
 use crate::environment::Environment;
-use crate::plan::{Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
+use crate::plan::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
+use crate::script::Binding;
+
+/// More than an account has, and what wrangler asks for.
+const NAMESPACES_PER_PAGE: u32 = 1000;
+/// A script keeps a hundred versions that can be deployed; older ones are on further pages.
+const VERSIONS_PER_PAGE: u32 = 100;
 
 #[derive(Deserialize)]
 struct Deployments {
@@ -28,11 +35,6 @@ struct Deployment {
 struct PartOf {
     version_id: String,
     percentage: f64,
-}
-
-#[derive(Deserialize)]
-struct Versions {
-    items: Vec<VersionItem>,
 }
 
 /// `GET scripts/S/versions`: the newest first.
@@ -64,13 +66,23 @@ struct Resources {
     #[serde(default)]
     bindings: Vec<Json>,
     #[serde(default)]
+    script: Code,
+    #[serde(default)]
     script_runtime: Runtime,
+}
+
+#[derive(Default, Deserialize)]
+struct Code {
+    #[serde(default)]
+    placement_mode: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 struct Runtime {
     #[serde(default)]
     compatibility_date: Option<String>,
+    #[serde(default)]
+    compatibility_flags: Option<Vec<String>>,
     #[serde(default)]
     migration_tag: Option<String>,
     #[serde(default)]
@@ -90,11 +102,18 @@ struct ScriptSettings {
     tags: Option<BTreeSet<String>>,
     #[serde(default)]
     observability: Option<Observability>,
+    #[serde(default)]
+    logpush: Option<bool>,
+    #[serde(default)]
+    tail_consumers: Option<Vec<Json>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Observability {
+    #[serde(default)]
     enabled: bool,
+    #[serde(flatten)]
+    rest: Map<String, Json>,
 }
 
 /// `GET scripts/S/subdomain`
@@ -139,12 +158,12 @@ pub async fn observe(
     environment: &Environment,
 ) -> anyhow::Result<Observed> {
     let (room, gateway) = (environment.room_script(), environment.gateway_script());
-    let objects = cloudflare.of_account("workers/durable_objects/namespaces?per_page=1000");
+    let objects = cloudflare.of_account("workers/durable_objects/namespaces");
     let (room_live, gateway_live, zone, namespaces) = tokio::try_join!(
         script(cloudflare, &room),
         script(cloudflare, &gateway),
         zone_hosts(cloudflare, environment.zone.as_str()),
-        cloudflare.list::<Namespace>(&objects),
+        cloudflare.list::<Namespace>(&objects, NAMESPACES_PER_PAGE),
     )
     .with_context(|| format!("reading what is live of `{}`", environment.name))?;
     let mut classes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -195,8 +214,13 @@ pub struct Listed {
 /// The versions of a script, the newest first; none when it does not exist.
 pub async fn versions(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Vec<Listed>> {
     let path = cloudflare.of_account(&format!("workers/scripts/{script}/versions"));
-    let list = cloudflare.find::<Versions>(&path).await?;
-    let items = list.map(|list| list.items).unwrap_or_default();
+    let items = match cloudflare
+        .list::<VersionItem>(&path, VERSIONS_PER_PAGE)
+        .await
+    {
+        Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => Vec::new(),
+        result => result?,
+    };
     Ok(items
         .into_iter()
         .map(|item| Listed {
@@ -330,16 +354,36 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
             percentage: *percentage,
         })
         .collect();
+    let latest = versions
+        .into_iter()
+        .next()
+        .map(|newest| (newest.id, newest.tag));
+    let tag = annotation(active.annotations.as_ref(), "workers/tag");
+    let code = match tag.as_deref().and_then(bundle::code_of_tag) {
+        Some(code) => Some(code.to_owned()),
+        // A version that wrangler, the dashboard or a change of secrets made has no tag of ours: its modules are read
+        // back. Only the newest version's can be
+        None if latest.as_ref().is_some_and(|(id, _)| id == first) => {
+            content(cloudflare, name).await?
+        }
+        None => None,
+    };
+    let observability = settings.observability.unwrap_or_default();
     Ok(Some(Live {
-        active: version(cloudflare, name, first, active).await?,
-        latest: versions
-            .into_iter()
-            .next()
-            .map(|newest| (newest.id, newest.tag)),
+        active: LiveVersion {
+            id: first.clone(),
+            tag,
+            code,
+            ..version(name, active.resources)
+        },
+        latest,
         tags: settings.tags.unwrap_or_default(),
-        observability: settings
-            .observability
-            .is_some_and(|observability| observability.enabled),
+        observability: observability.enabled,
+        kept: Kept {
+            observability: observability.rest,
+            logpush: settings.logpush.unwrap_or_default(),
+            tail_consumers: settings.tail_consumers.unwrap_or_default(),
+        },
         workers_dev: subdomain.enabled,
         previews: subdomain.previews_enabled,
         split,
@@ -361,29 +405,18 @@ pub async fn migration_tag(
     Ok(version.resources.script_runtime.migration_tag)
 }
 
-async fn version(
-    cloudflare: &Cloudflare,
-    script: &str,
-    id: &str,
-    version: Version,
-) -> anyhow::Result<LiveVersion> {
-    let tag = annotation(version.annotations.as_ref(), "workers/tag");
-    // A version that wrangler, the dashboard or a change of secrets made has no tag of ours: its modules are read back
-    let code = match tag.as_deref().and_then(bundle::code_of_tag) {
-        Some(code) => Some(code.to_owned()),
-        None => content(cloudflare, script).await?,
-    };
-    let runtime = version.resources.script_runtime;
+/// What a version was uploaded with.
+fn version(script: &str, resources: Resources) -> LiveVersion {
+    let runtime = resources.script_runtime;
     let mut live = LiveVersion {
-        id: id.to_owned(),
-        tag,
-        code,
         compatibility_date: runtime.compatibility_date.unwrap_or_default(),
+        compatibility_flags: runtime.compatibility_flags.unwrap_or_default(),
         cpu_ms: runtime.limits.and_then(|limits| limits.cpu_ms),
+        placement: resources.script.placement_mode,
         migration_tag: runtime.migration_tag,
         ..LiveVersion::default()
     };
-    for mut binding in version.resources.bindings {
+    for binding in resources.bindings {
         let Some(name) = binding["name"].as_str().map(ToOwned::to_owned) else {
             continue;
         };
@@ -392,55 +425,56 @@ async fn version(
                 live.secrets.insert(name);
             }
             _ => {
-                if let Some(fields) = binding.as_object_mut() {
-                    // The name is the key; the namespace id is Cloudflare's own and follows from class and script
-                    fields.remove("name");
-                    if fields["type"] == "durable_object_namespace" {
-                        fields.retain(|field, _| {
-                            matches!(field.as_str(), "type" | "class_name" | "script_name")
-                        });
-                        if fields
-                            .get("script_name")
-                            .is_some_and(|owner| owner == script)
-                        {
-                            fields.remove("script_name");
-                        }
-                    }
-                }
-                live.bindings.insert(name, binding);
+                live.bindings.insert(name, comparable(script, binding));
             }
         }
     }
-    Ok(live)
+    live
+}
+
+/// A binding with the fields that this tool sends: what the API adds, like the id of a class's namespace, is no difference.
+/// One of a kind that this tool never sends stays as it is, but for its name, which is the key.
+fn comparable(script: &str, mut binding: Json) -> Json {
+    match Binding::deserialize(&binding) {
+        Ok(Binding::DurableObjectNamespace {
+            class_name,
+            script_name,
+        }) => {
+            let script_name = script_name.filter(|owner| owner != script);
+            plain(&Binding::DurableObjectNamespace {
+                class_name,
+                script_name,
+            })
+        }
+        Ok(known) => plain(&known),
+        Err(_) => {
+            if let Some(fields) = binding.as_object_mut() {
+                fields.remove("name");
+            }
+            binding
+        }
+    }
+}
+
+fn plain(binding: &Binding) -> Json {
+    serde_json::to_value(binding).expect("bindings are plain data")
 }
 
 /// The content hash of the modules of the newest version: `GET scripts/S/content/v2` answers with multipart form data.
 async fn content(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<String>> {
     let path = cloudflare.of_account(&format!("workers/scripts/{script}/content/v2"));
-    let response = match cloudflare.raw(&path).await {
-        Ok(response) => response,
-        Err(error)
-            if error
-                .downcast_ref()
-                .is_some_and(super::error::ApiError::is_absent) =>
-        {
-            return Ok(None);
-        }
-        Err(error) => return Err(error),
+    let answer = match cloudflare.raw(&path, Repeat::Safe).await {
+        Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => return Ok(None),
+        result => result?,
     };
-    let kind = response
-        .headers()
+    let kind = answer
+        .headers
         .get("content-type")
         .and_then(|value| value.to_str().ok());
     let Some(boundary) = kind.and_then(|kind| kind.split("boundary=").nth(1)) else {
         return Ok(None);
     };
-    let boundary = boundary.trim_matches('"').to_owned();
-    let body = response
-        .bytes()
-        .await
-        .with_context(|| format!("reading the code of `{script}`"))?;
-    Ok(bundle::code_of_multipart(&body, &boundary).await)
+    Ok(bundle::code_of_multipart(&answer.body, boundary.trim_matches('"')).await)
 }
 
 impl Cloudflare {
@@ -450,21 +484,59 @@ impl Cloudflare {
         struct Sandbox {
             ingress: std::net::SocketAddr,
         }
-        let answer = match self.raw("/sandbox").await {
-            Ok(answer) => answer,
+        match self.raw("/sandbox", Repeat::Never).await {
+            Ok(answer) => Ok(serde_json::from_slice(&answer.body)
+                .ok()
+                .map(|sandbox: Sandbox| sandbox.ingress)),
+            // Whatever another server says to a path that it does not have
             Err(error)
                 if error
                     .downcast_ref()
-                    .is_some_and(super::error::ApiError::is_absent) =>
+                    .is_some_and(|error: &ApiError| error.status != 0) =>
             {
-                return Ok(None);
+                Ok(None)
             }
-            Err(error) => return Err(error),
-        };
-        let sandbox: Sandbox = answer
-            .json()
-            .await
-            .context("reading the sandbox's ingress")?;
-        Ok(Some(sandbox.ingress))
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_api_adds_to_a_binding_is_no_difference() {
+        for (live, compared) in [
+            (
+                json!({ "name": "R", "type": "durable_object_namespace", "class_name": "Room", "namespace_id": "1", "script_name": "own" }),
+                json!({ "type": "durable_object_namespace", "class_name": "Room" }),
+            ),
+            (
+                json!({ "name": "R", "type": "durable_object_namespace", "class_name": "Room", "script_name": "other", "environment": "production" }),
+                json!({ "type": "durable_object_namespace", "class_name": "Room", "script_name": "other" }),
+            ),
+            (
+                json!({ "name": "L", "type": "ratelimit", "namespace_id": "7", "simple": { "limit": 1, "period": 60, "mitigation": 0 }, "id": "x" }),
+                json!({ "type": "ratelimit", "namespace_id": "7", "simple": { "limit": 1, "period": 60 } }),
+            ),
+            (
+                json!({ "name": "S", "type": "json", "json": { "extra": 1 }, "part": "x" }),
+                json!({ "type": "json", "json": { "extra": 1 } }),
+            ),
+            (
+                json!({ "name": "V", "type": "version_metadata", "new": true }),
+                json!({ "type": "version_metadata" }),
+            ),
+            // Not one of ours: what it is cannot be told from what was added
+            (
+                json!({ "name": "K", "type": "kv_namespace", "namespace_id": "1" }),
+                json!({ "type": "kv_namespace", "namespace_id": "1" }),
+            ),
+        ] {
+            assert_eq!(comparable("own", live), compared);
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use serde::Serialize;
 
 use super::Context;
@@ -16,7 +17,18 @@ use crate::remote::Remote;
 
 #[derive(Serialize)]
 struct Answer {
-    environments: Vec<Status>,
+    environments: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry {
+    Read(Status),
+    /// One environment that cannot be read does not hide the others.
+    Unreadable {
+        environment: String,
+        error: String,
+    },
 }
 
 #[derive(Serialize)]
@@ -61,11 +73,27 @@ pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitC
         environments: Vec::new(),
     };
     for environment in &environments {
-        answer
-            .environments
-            .push(status(environment, &bundles).await?);
+        let entry = status(environment, &bundles).await;
+        answer.environments.push(entry.map_or_else(
+            |error| Entry::Unreadable {
+                environment: environment.name.to_string(),
+                error: format!("{error:#}").replace('\n', "; "),
+            },
+            Entry::Read,
+        ));
     }
     context.format.answer(&answer)?;
+    let unreadable: Vec<&str> = answer
+        .environments
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Unreadable { environment, .. } => Some(environment.as_str()),
+            Entry::Read(_) => None,
+        })
+        .collect();
+    if !unreadable.is_empty() {
+        bail!("cannot read what is live of `{}`", unreadable.join("`, `"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -145,6 +173,17 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let shown: Vec<String> = self.environments.iter().map(ToString::to_string).collect();
         f.write_str(&shown.join("\n\n"))
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Read(status) => status.fmt(f),
+            Self::Unreadable { environment, error } => {
+                write!(f, "{environment}\n  cannot be read: {error}")
+            }
+        }
     }
 }
 

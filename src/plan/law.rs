@@ -90,7 +90,9 @@ fn after(observed: &Observed, desired: &Desired, plan: &Plan) -> Observed {
                         .cloned()
                         .collect(),
                     compatibility_date: wanted.script.compatibility_date.clone(),
+                    compatibility_flags: Vec::new(),
                     cpu_ms: wanted.script.cpu_ms,
+                    placement: None,
                     migration_tag: match &upload.lane {
                         Lane::Lifecycle { migrations, .. } => migrations
                             .last()
@@ -108,6 +110,7 @@ fn after(observed: &Observed, desired: &Desired, plan: &Plan) -> Observed {
                     }];
                     entry.active = version.clone();
                     entry.observability = wanted.script.observability;
+                    entry.kept.clone_from(&upload.kept);
                 }
                 uploaded.insert(upload.script.clone(), version);
             }
@@ -127,11 +130,13 @@ fn after(observed: &Observed, desired: &Desired, plan: &Plan) -> Observed {
                 script,
                 tags,
                 observability,
+                kept,
                 ..
             } => {
                 let entry = live.scripts.get_mut(script).unwrap();
                 entry.tags.clone_from(tags);
                 entry.observability = *observability;
+                entry.kept.observability.clone_from(&kept.observability);
             }
             Step::WorkersDev {
                 script, enabled, ..
@@ -172,6 +177,10 @@ enum Drift {
     NoVersionTag(bool),
     OtherCode(bool),
     NoMigration,
+    Exports,
+    Flags(bool),
+    Placement(bool),
+    Sampling(bool),
     ForeignRoute,
     OurRoute(usize),
     OurDomain(usize),
@@ -195,6 +204,10 @@ fn drift() -> impl Strategy<Value = Drift> {
         any::<bool>().prop_map(Drift::NoVersionTag),
         any::<bool>().prop_map(Drift::OtherCode),
         Just(Drift::NoMigration),
+        Just(Drift::Exports),
+        any::<bool>().prop_map(Drift::Flags),
+        any::<bool>().prop_map(Drift::Placement),
+        any::<bool>().prop_map(Drift::Sampling),
         Just(Drift::ForeignRoute),
         (0..3_usize).prop_map(Drift::OurRoute),
         (0..3_usize).prop_map(Drift::OurDomain),
@@ -238,6 +251,24 @@ fn drifted(mut live: Observed, drifts: &[Drift]) -> Observed {
             Drift::NoVersionTag(gateway) => on(gateway, &|live| live.active.tag = None),
             Drift::OtherCode(gateway) => on(gateway, &|live| live.active.code = None),
             Drift::NoMigration => on(&false, &|live| live.active.migration_tag = None),
+            Drift::Exports => {
+                on(&false, &|live| live.active.migration_tag = None);
+                let class = edge_broadcast_protocol::binding::ROOM_CLASS.to_owned();
+                live.classes
+                    .entry("w-e-room".to_owned())
+                    .or_default()
+                    .insert(class);
+            }
+            Drift::Flags(gateway) => on(gateway, &|live| {
+                live.active.compatibility_flags = vec!["nodejs_compat".to_owned()];
+            }),
+            Drift::Placement(gateway) => on(gateway, &|live| {
+                live.active.placement = Some("smart".to_owned());
+            }),
+            Drift::Sampling(gateway) => on(gateway, &|live| {
+                let rate = ("head_sampling_rate".to_owned(), json!(0.1));
+                live.kept.observability.extend([rate]);
+            }),
             Drift::Uploaded(gateway) => on(gateway, &|live| {
                 live.latest = Some((format!("left-{number}"), None));
             }),
@@ -299,5 +330,8 @@ proptest! {
         let secrets = |observed: &Observed| observed.scripts.get("w-e").map(|live| live.active.secrets.clone()).unwrap_or_default();
         let before: BTreeSet<String> = secrets(&live);
         prop_assert!(secrets(&reached).is_superset(&before), "a secret was lost");
+        for (name, script) in &live.scripts {
+            prop_assert_eq!(&reached.scripts[name].kept, &script.kept);
+        }
     }
 }

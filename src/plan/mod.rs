@@ -20,7 +20,7 @@ use serde::Serialize;
 
 pub use self::conflict::{Conflict, Conflicts};
 pub use self::desired::{Desired, Wanted};
-pub use self::observed::{Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
+pub use self::observed::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
 pub use self::rollout::Rollout;
 pub use self::step::{Change, Lane, OverrideDns, Shift, Step, Then, Upload};
 pub use self::upload::filled;
@@ -57,7 +57,8 @@ impl Plan {
         for wanted in &desired.scripts {
             let live = observed.scripts.get(&wanted.script.name);
             conflicts.extend(conflict::of_script(wanted, live, observed));
-            let upload = upload::of(wanted, live, &release);
+            let classes = observed.classes.get(&wanted.script.name);
+            let upload = upload::of(wanted, live, classes, &release);
             if wanted.script.role == Worker::Room && live.is_some() && upload.is_some() {
                 socket_impact = SocketImpact::Reconnect;
             }

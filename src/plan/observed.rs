@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What is live, as far as the manifest governs it. Made by GETs only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -28,8 +28,32 @@ pub struct Live {
     pub latest: Option<(String, Option<String>)>,
     pub tags: BTreeSet<String>,
     pub observability: bool,
+    pub kept: Kept,
     pub workers_dev: bool,
     pub previews: bool,
+}
+
+/// Settings of a script that the manifest does not govern. A write that replaces them sends them as they are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Kept {
+    /// `observability` without `enabled`: sampling, traces, destinations.
+    pub observability: Map<String, Value>,
+    pub logpush: bool,
+    pub tail_consumers: Vec<Value>,
+}
+
+impl Kept {
+    /// Whether everything is as in a new script.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The whole `observability` setting.
+    pub fn observability(&self, enabled: bool) -> Value {
+        let mut whole = self.observability.clone();
+        whole.insert("enabled".to_owned(), enabled.into());
+        whole.into()
+    }
 }
 
 /// A version's share of the traffic.
@@ -52,7 +76,10 @@ pub struct LiveVersion {
     pub bindings: BTreeMap<String, Value>,
     pub secrets: BTreeSet<String>,
     pub compatibility_date: String,
+    pub compatibility_flags: Vec<String>,
     pub cpu_ms: Option<u32>,
+    /// `smart` or `targeted`; none is where the client is.
+    pub placement: Option<String>,
     pub migration_tag: Option<String>,
 }
 

@@ -39,6 +39,7 @@ pub(super) fn steps(script: &Script, live: Option<&Live>) -> Vec<Step> {
             script: script.name.clone(),
             tags: tags.union(&wanted).cloned().collect(),
             observability: script.observability,
+            kept: live.map(|live| live.kept.clone()).unwrap_or_default(),
             changes,
         });
     }

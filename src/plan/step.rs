@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::observed::Kept;
 use crate::bundle::Worker;
 
 /// One write, or one write and the deployment that makes it live.
@@ -20,6 +21,8 @@ pub enum Step {
         script: String,
         tags: BTreeSet<String>,
         observability: bool,
+        #[serde(skip_serializing_if = "Kept::is_empty")]
+        kept: Kept,
         changes: Vec<Change>,
     },
     /// Whether `workers.dev` serves the script.
@@ -68,6 +71,8 @@ pub struct Upload {
     pub lane: Lane,
     /// Names of secrets that this version brings; all others are kept.
     pub secrets: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub kept: Kept,
     pub changes: Vec<Change>,
 }
 

@@ -10,10 +10,17 @@ use super::observed::{Live, LiveVersion, Share};
 use super::rollout::Rollout;
 use super::step::{Change, Lane, Shift, Step, Then, Upload};
 use crate::bundle::Worker;
-use crate::script::Script;
+use crate::script::{Migration, Script};
 
 /// The new version that `wanted` needs, if it needs one.
-pub(super) fn of(wanted: &Wanted, live: Option<&Live>, release: &str) -> Option<Upload> {
+///
+/// `classes` are the script's Durable Object classes.
+pub(super) fn of(
+    wanted: &Wanted,
+    live: Option<&Live>,
+    classes: Option<&BTreeSet<String>>,
+    release: &str,
+) -> Option<Upload> {
     let script = &wanted.script;
     let nothing = LiveVersion::default();
     let version = live.map_or(&nothing, |live| &live.active);
@@ -23,7 +30,7 @@ pub(super) fn of(wanted: &Wanted, live: Option<&Live>, release: &str) -> Option<
         .filter(|name| !filled(name, &version.secrets))
         .cloned()
         .collect();
-    let pending = pending(script, version.migration_tag.as_deref());
+    let pending = pending(script, version.migration_tag.as_deref(), classes);
     let mut changes = Vec::new();
     let mut note = |what: String, before: Option<Value>, after: Option<Value>| {
         if before != after {
@@ -58,6 +65,15 @@ pub(super) fn of(wanted: &Wanted, live: Option<&Live>, release: &str) -> Option<
         version.cpu_ms.map(|ms| json!(ms)),
         script.cpu_ms.map(|ms| json!(ms)),
     );
+    // Part of a version, and not of a manifest: an upload takes them off
+    let flags = &version.compatibility_flags;
+    note(
+        "compatibility flags".to_owned(),
+        (!flags.is_empty()).then(|| json!(flags)),
+        None,
+    );
+    let placement = version.placement.as_ref().map(|mode| json!(mode));
+    note("placement".to_owned(), placement, None);
     let wanted_bindings: BTreeMap<String, Value> = script
         .bindings
         .iter()
@@ -133,6 +149,7 @@ pub(super) fn of(wanted: &Wanted, live: Option<&Live>, release: &str) -> Option<
         message: format!("edge-broadcast {} {release}", script.environment),
         lane,
         secrets,
+        kept: live.map(|live| live.kept.clone()).unwrap_or_default(),
         changes,
     })
 }
@@ -201,14 +218,21 @@ pub fn filled(name: &str, live: &BTreeSet<String>) -> bool {
 }
 
 /// The tags of the migrations after `tag`. An unknown tag is a conflict, found elsewhere.
-fn pending(script: &Script, tag: Option<&str>) -> Vec<String> {
-    let tags = script
-        .migrations
-        .iter()
-        .map(|migration| migration.tag.clone());
+fn pending(script: &Script, tag: Option<&str>, classes: Option<&BTreeSet<String>>) -> Vec<String> {
+    let tags = script.migrations.iter().map(|migration| &migration.tag);
     match tag {
-        None => tags.collect(),
-        Some(tag) => tags.skip_while(|known| known != tag).skip(1).collect(),
+        // Without a tag the classes that are there come from declarative `exports`: a migration cannot make them again
+        None => {
+            let there = |class: &String| classes.is_some_and(|classes| classes.contains(class));
+            let made = |migration: &&Migration| migration.new_sqlite_classes.iter().all(there);
+            let pending = script.migrations.iter().skip_while(made);
+            pending.map(|migration| migration.tag.clone()).collect()
+        }
+        Some(tag) => tags
+            .skip_while(|known| *known != tag)
+            .skip(1)
+            .cloned()
+            .collect(),
     }
 }
 
