@@ -2,6 +2,7 @@
 
 mod batching;
 mod capacity;
+mod crowd;
 mod hostile;
 mod inspect;
 mod limits;

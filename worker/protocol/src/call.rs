@@ -10,9 +10,13 @@ use serde::{Deserialize, Serialize};
 pub const HEADER: &str = "x-edge-call";
 /// The response header of an object that is full: the index of the shard to try next.
 pub const NEXT: &str = "x-edge-next";
-/// How long a root waits for a shard before it counts it as failed. A full object needs more than a second to write one
-/// frame to all its sockets.
-pub const SHARD_TIME_LIMIT_MS: u64 = 2000;
+/// How long an object waits for another one before it counts it as failed. A full object needs 1.1 to 1.6 seconds to write
+/// one frame to all its sockets, several times that when its machine is busy or an earlier frame is still being written;
+/// called failed, it would be sent the frame again. Nobody but the publisher waits for it: the frames of the other objects
+/// have left before.
+pub const SHARD_TIME_LIMIT_MS: u64 = 10_000;
+/// How long after a failure a shard is sent what it may have missed, once.
+pub const PUSH_AGAIN_MS: u64 = 1000;
 
 /// A request to an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

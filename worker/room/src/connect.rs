@@ -97,7 +97,9 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
     let tags = tag.into_iter().collect();
     let response = js::accept(object.state.as_raw(), tags, &attachment, frames);
     if response.is_none() {
-        object.count();
+        let mut memory = object.memory();
+        memory.sockets -= 1;
+        memory.full.found(now_ms());
         return None;
     }
     object.debug(|| format!("`{}` opened a socket, now {sockets}", peer.name));
@@ -109,9 +111,17 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
     response
 }
 
-/// The count in memory may be too high, never for long; it is checked before anybody is turned away.
+/// The count in memory may be too high, never for long; it is checked before anybody is turned away, though not for every
+/// one of a crowd.
 fn is_full(object: &Object) -> bool {
-    let max = object.settings().max_connections;
+    let (max, now_ms) = (object.settings().max_connections, now_ms());
+    if object.memory().full.holds(now_ms) {
+        return true;
+    }
     let roughly = object.memory().sockets;
-    roughly >= max && object.count() >= max
+    let full = roughly >= max && object.count() >= max;
+    if full {
+        object.memory().full.found(now_ms);
+    }
+    full
 }

@@ -1,7 +1,7 @@
 //! What an object keeps in memory. All of it can be lost at any time: see `save` for what comes back.
 
 use edge_broadcast_protocol::{
-    registry::Registry, report::Awake, room::Room, save::Saver, settings::RoomSettings,
+    full::Full, registry::Registry, report::Awake, room::Room, save::Saver, settings::RoomSettings,
 };
 use std::collections::BTreeMap;
 use worker::wasm_bindgen::JsValue;
@@ -20,6 +20,7 @@ pub(crate) struct Memory {
     pub(crate) arriving: u32,
     /// Open sockets, roughly: exact after each broadcast. Counting asks the runtime for every one of them.
     pub(crate) sockets: u32,
+    pub(crate) full: Full,
     /// When dead sockets were last looked for.
     pub(crate) swept_ms: Option<u64>,
     /// Where the next delivery begins, so that the same clients are not always last.
@@ -42,6 +43,7 @@ impl Memory {
             joined: false,
             arriving: 0,
             sockets,
+            full: Full::default(),
             swept_ms: None,
             turn: 0,
             stubs: BTreeMap::new(),

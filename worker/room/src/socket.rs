@@ -45,6 +45,7 @@ pub(crate) async fn closed(object: &Rc<Object>, socket: &WebSocket, code: u16) {
     let sockets = {
         let mut memory = object.memory();
         memory.sockets = memory.sockets.saturating_sub(1);
+        memory.full.forget();
         memory.room.counters.disconnects += 1;
         memory.sockets
     };
