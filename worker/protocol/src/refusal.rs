@@ -1,7 +1,5 @@
 //! Why a request is not served: one shape for every error answer of both workers.
 
-use serde_json::json;
-
 /// An HTTP error answer. Its body is `{"error":{"code","message"}}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -47,7 +45,11 @@ impl Refusal {
 
     /// The JSON body.
     pub fn body(&self) -> String {
-        json!({"error": {"code": self.code, "message": self.message}}).to_string()
+        let message = serde_json::to_string(self.message).unwrap_or_default();
+        format!(
+            r#"{{"error":{{"code":"{}","message":{message}}}}}"#,
+            self.code
+        )
     }
 
     /// The headers that belong to the answer, besides its content type.
