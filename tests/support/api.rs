@@ -33,6 +33,17 @@ pub(crate) fn of_account(sandbox: &Sandbox, rest: &str) -> String {
     format!("/accounts/{}/{rest}", sandbox.account_id)
 }
 
+/// Leads the hosts and paths of `pattern`, in the zone of the manifests, to a script.
+pub(crate) async fn route(sandbox: &Sandbox, pattern: &str, script: &str) {
+    let path = format!("/zones?name=glow.trade&account.id={}", sandbox.account_id);
+    let zones = call(sandbox, "GET", &path, None).await;
+    let zone = zones["result"][0]["id"].as_str().unwrap();
+    let route = json!({ "pattern": pattern, "script": script });
+    let path = format!("/zones/{zone}/workers/routes");
+    let answer = call(sandbox, "POST", &path, Some(route)).await;
+    assert_eq!(answer["success"], true, "{answer}");
+}
+
 /// The result of a GET of something of the account.
 pub(crate) async fn read(sandbox: &Sandbox, rest: &str) -> Value {
     call(sandbox, "GET", &of_account(sandbox, rest), None).await["result"].clone()
@@ -138,14 +149,28 @@ pub(crate) async fn upload(
     metadata: &Value,
     module: &'static str,
 ) -> Value {
+    let module = (
+        "index.js",
+        "application/javascript+module",
+        module.as_bytes().to_vec(),
+    );
+    upload_modules(sandbox, method, rest, metadata, [module]).await
+}
+
+/// Uploads a script of several modules, each with its name and content type; the whole answer.
+pub(crate) async fn upload_modules<const N: usize>(
+    sandbox: &Sandbox,
+    method: &str,
+    rest: &str,
+    metadata: &Value,
+    modules: [(&'static str, &str, Vec<u8>); N],
+) -> Value {
     cryptography();
-    let module = reqwest::multipart::Part::text(module)
-        .file_name("index.js")
-        .mime_str("application/javascript+module")
-        .unwrap();
-    let form = reqwest::multipart::Form::new()
-        .text("metadata", metadata.to_string())
-        .part("index.js", module);
+    let mut form = reqwest::multipart::Form::new().text("metadata", metadata.to_string());
+    for (name, content_type, bytes) in modules {
+        let part = reqwest::multipart::Part::bytes(bytes).file_name(name);
+        form = form.part(name, part.mime_str(content_type).unwrap());
+    }
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{}{}", sandbox.api, of_account(sandbox, rest));
     let request = client

@@ -76,13 +76,7 @@ pub(super) async fn upload(deployed: &Deployed) {
     });
     let answer = api::upload(sandbox, "PUT", "workers/scripts/crowd", &metadata, CROWD).await;
     assert_eq!(answer["success"], true, "{answer}");
-    let zones = format!("/zones?name=glow.trade&account.id={}", sandbox.account_id);
-    let zones = api::call(sandbox, "GET", &zones, None).await;
-    let zone = zones["result"][0]["id"].as_str().unwrap();
-    let route = json!({ "pattern": "crowd.glow.trade/*", "script": "crowd" });
-    let path = format!("/zones/{zone}/workers/routes");
-    let answer = api::call(sandbox, "POST", &path, Some(route)).await;
-    assert_eq!(answer["success"], true, "{answer}");
+    api::route(sandbox, "crowd.glow.trade/*", "crowd").await;
 }
 
 /// Opens `count` more sockets; the crowd afterwards.

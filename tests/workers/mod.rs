@@ -3,6 +3,7 @@
 mod batching;
 mod capacity;
 mod crowd;
+mod faulty;
 mod hostile;
 mod inspect;
 mod limits;
