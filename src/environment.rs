@@ -350,6 +350,8 @@ fn meant(name: &EnvironmentName, manifest: Manifest) -> Environment {
         },
         None => Rate { limit, period },
     };
+    let connect_rate = rate(access.connect_rate, 100, 60);
+    let broadcast_rate = rate(access.broadcast_rate, 1000, 60);
     Environment {
         name: name.clone(),
         worker: worker.name.into_inner().as_str().to_owned(),
@@ -387,14 +389,15 @@ fn meant(name: &EnvironmentName, manifest: Manifest) -> Environment {
             })
             .collect(),
         gateway: GatewaySettings {
-            allowed_origins: access
-                .allowed_origins
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            allowed_origins: match &access.allowed_origins {
+                Some(origins) => origins.iter().map(ToString::to_string).collect(),
+                None => vec!["*".to_owned()],
+            },
             require_origin: access.require_origin,
             require_signature: access.require_signature,
             compression: access.compression,
+            connect_period: connect_rate.period,
+            broadcast_period: broadcast_rate.period,
             connections_per_ip: access.connections_per_ip.map_or(20, Whole::get),
             max_message_bytes: access.max_message_bytes.map_or(16_384, Whole::get),
             regions: regions
@@ -420,8 +423,8 @@ fn meant(name: &EnvironmentName, manifest: Manifest) -> Environment {
             idle_timeout_ms: room.idle_timeout.map_or(90_000, |span| millis(span.get())),
             publish_rate: room.publish_rate.map_or(1000, Whole::get),
         },
-        connect_rate: rate(access.connect_rate, 100, 60),
-        broadcast_rate: rate(access.broadcast_rate, 1000, 60),
+        connect_rate,
+        broadcast_rate,
         dataset: analytics.map(|analytics| analytics.dataset),
         secrets,
         sst: sst.map(|sst| {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use edge_broadcast_protocol::probe::MAX_SHARDS;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
@@ -123,7 +124,7 @@ pub struct Region {
 #[serde(deny_unknown_fields)]
 pub struct Room {
     pub max_connections: Option<Whole<1, 32_768>>,
-    pub max_shards: Option<Whole<1, 256>>,
+    pub max_shards: Option<Whole<1, MAX_SHARDS>>,
     pub batch_window: Option<Span<0, 10_000>>,
     pub conflate: Option<edge_broadcast_protocol::settings::Conflate>,
     pub history: Option<Whole<0, 10_000>>,
@@ -135,8 +136,8 @@ pub struct Room {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Access {
-    #[serde(default)]
-    pub allowed_origins: Vec<Origin>,
+    /// Without it every page may connect; an empty list refuses every browser.
+    pub allowed_origins: Option<Vec<Origin>>,
     #[serde(default)]
     pub require_origin: bool,
     #[serde(default)]

@@ -66,7 +66,7 @@ names! {
     AccountId: account_id;
     /// A Workers compatibility date.
     CompatibilityDate: compatibility_date;
-    /// An origin as a browser's `Origin` header gives it, or with one leading wildcard label.
+    /// An origin as a browser's `Origin` header gives it, or with a leading `*.` for every subdomain.
     Origin: origin;
     /// A location hint of Durable Objects.
     LocationHint: |text| one_of(text, "location hint", &LOCATION_HINTS);

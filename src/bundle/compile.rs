@@ -24,6 +24,10 @@ const UNWANTED: [&str; 8] = [
     "RUSTFLAGS",
 ];
 
+/// The rounds of SHA-256 as a loop (documented in the crate `sha2`): unrolled they are 3 % of a bundle, and a Worker hashes
+/// no more than one message at a time.
+const SMALL_SHA2: &str = "--cfg=sha2_backend_soft=\"compact\"";
+
 /// Directories whose names must not get into a bundle, as panic messages would carry them: from, to.
 pub type Remap = (PathBuf, String);
 
@@ -87,6 +91,7 @@ fn rustflags(remaps: &[Remap]) -> String {
     let flags: Vec<_> = remaps
         .iter()
         .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
+        .chain([SMALL_SHA2.to_owned()])
         .map(|flag| toml_edit::Value::from(flag).to_string())
         .collect();
     format!(
@@ -131,7 +136,7 @@ mod tests {
              WASM_BINDGEN_BIN=/tools/wasm-bindgen WASM_OPT_BIN=/tools/wasm-opt \
              /tools/worker-build --profile worker --out-dir /project/target/edge-broadcast/gateway \
              -- --locked --config \
-             'target.wasm32-unknown-unknown.rustflags=[\"--remap-path-prefix=/home/me/.cargo/registry/src=/registry\"]'"
+             'target.wasm32-unknown-unknown.rustflags=[\"--remap-path-prefix=/home/me/.cargo/registry/src=/registry\", '--cfg=sha2_backend_soft=\"compact\"']'"
         );
     }
 

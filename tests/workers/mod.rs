@@ -3,7 +3,9 @@
 mod batching;
 mod capacity;
 mod crash;
+mod crowd;
 mod delivery;
+mod faulty;
 mod hibernation;
 mod hostile;
 mod inspect;

@@ -2,7 +2,7 @@
 
 use crate::js;
 use edge_broadcast_protocol::{
-    binding, credential::Secret, refusal::Refusal, settings::GatewaySettings, slot::Slot,
+    binding, credential::Secret, health, refusal::Refusal, settings::GatewaySettings, slot::Slot,
 };
 use std::{cell::RefCell, rc::Rc};
 use worker::Env;
@@ -52,8 +52,7 @@ impl Config {
                 .and_then(|value| Secret::of(Slot::Primary, &value)),
             environment: js::binding(env, binding::ENVIRONMENT).unwrap_or_default(),
             version: js::binding(env, binding::VERSION)
-                .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
-                .and_then(|version| Some(version.get("id")?.as_str()?.to_owned())),
+                .and_then(|metadata| health::version(&metadata)),
         })
     }
 }

@@ -6,8 +6,8 @@ use edge_broadcast_protocol::{
     call::{self, Call, Connect, plain},
     origin,
     peer::{self, Close},
-    place::{self, MAX_PROBES, Place},
-    probe::Probes,
+    place::{self, Place},
+    probe::{Probes, Search},
     refusal::Refusal,
     token::Token,
 };
@@ -78,7 +78,8 @@ pub(crate) async fn limit(request: &Request, client: Option<&str>) -> Result<(),
     let limited = JsFuture::from(js::limited(&request.env, binding::CONNECT_RATE, client)).await;
     if limited.is_ok_and(|limited| limited.is_truthy()) {
         return Err(
-            Refusal::new(429, "connect_rate", "this address connects too often").retry_after(10),
+            Refusal::new(429, "connect_rate", "this address connects too often")
+                .retry_after(request.config.settings.connect_period),
         );
     }
     Ok(())
@@ -87,33 +88,27 @@ pub(crate) async fn limit(request: &Request, client: Option<&str>) -> Result<(),
 async fn find_place(request: &Request, mut connect: Connect) -> Result<Response, Refusal> {
     let first = connect.place.name();
     let now_ms = Date::now().as_millis();
-    let start = PROBES.with_borrow(|probes| probes.start(&first, now_ms));
-    connect.place = connect.place.at(start);
-    for _ in 0..MAX_PROBES {
+    let mut search = Search::from(PROBES.with_borrow(|probes| probes.start(&first, now_ms)));
+    loop {
+        connect.place = connect.place.at(search.index());
         let call = Call::Connect(connect.clone());
         let response = request
             .object(&connect.place)
             .forward(&request.raw, &call)
             .await?;
-        if response.status() == 101 {
-            let index = connect.place.index;
-            PROBES.with_borrow_mut(|probes| probes.found(&first, index, now_ms));
-            return Ok(response);
-        }
-        if response.status() != 503 {
-            return Ok(response);
-        }
-        match next(&response) {
-            Some(index) => connect.place = connect.place.at(index),
-            // All shards from where we began are full; sockets may have closed in those before.
-            None if start > 0 && connect.place.index >= start => {
-                PROBES.with_borrow_mut(|probes| probes.forget(&first));
-                connect.place = connect.place.at(0);
+        match response.status() {
+            101 => {
+                PROBES.with_borrow_mut(|probes| probes.found(&first, search.index(), now_ms));
+                return Ok(response);
             }
-            None => return Ok(response),
+            503 if search.advance(next(&response)).is_some() => {
+                if search.has_wrapped() {
+                    PROBES.with_borrow_mut(|probes| probes.forget(&first));
+                }
+            }
+            _ => return Ok(response),
         }
     }
-    Err(edge_broadcast_protocol::registry::room_full())
 }
 
 fn next(response: &Response) -> Option<u32> {

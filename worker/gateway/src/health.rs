@@ -5,39 +5,45 @@ use crate::{
     reply,
     request::Request,
 };
-use edge_broadcast_protocol::{call::Call, place::HEALTH_OBJECT, refusal::Refusal};
-use serde_json::{Value, json};
+use edge_broadcast_protocol::{
+    call::Call,
+    health::{Health, Room},
+    place::HEALTH_OBJECT,
+    refusal::Refusal,
+};
 use worker::{Date, wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 
 pub(crate) async fn health(request: &Request) -> Result<Response, Refusal> {
     let config = &request.config;
-    let mut body = json!({
-        "status": "ok",
-        "environment": config.environment,
-        "version": config.version,
-    });
-    if request.parameter("deep") == Some("1") {
-        let started_ms = Date::now().as_millis();
-        let object = Object::new(&request.env, HEALTH_OBJECT, None);
-        let response = object.ask(&Call::Health, &JsValue::UNDEFINED).await?;
-        let text = object::text(&response).await.unwrap_or_default();
-        let Ok(Value::Object(mut room)) = serde_json::from_str(&text) else {
-            return Err(Refusal::new(
-                503,
-                "room_unhealthy",
-                "the room script does not answer as it should",
-            ));
-        };
-        let took_ms = Date::now().as_millis().saturating_sub(started_ms);
-        room.insert("took_ms".to_owned(), took_ms.into());
-        if response.status() != 200 {
-            return Err(Refusal::new(
-                503,
-                "room_unhealthy",
-                "the room script is not able to serve",
-            ));
-        }
-        body["room"] = room.into();
-    }
-    Ok(reply::json(200, &body.to_string()))
+    let room = match request.parameter("deep") {
+        Some("1") => Some(room(request).await?),
+        _ => None,
+    };
+    let health = Health {
+        status: "ok",
+        environment: &config.environment,
+        version: config.version.as_deref(),
+        room,
+    };
+    let body = serde_json::to_string(&health).unwrap_or_default();
+    Ok(reply::json(200, &body))
+}
+
+async fn room(request: &Request) -> Result<Room, Refusal> {
+    let started_ms = Date::now().as_millis();
+    let object = Object::new(&request.env, HEALTH_OBJECT, None);
+    let response = object.ask(&Call::Health, &JsValue::UNDEFINED).await?;
+    let text = object::text(&response).await.unwrap_or_default();
+    let took_ms = Date::now().as_millis().saturating_sub(started_ms);
+    let room: Option<Room> = serde_json::from_str(&text).ok();
+    room.filter(|_| response.ok())
+        .map(|room| Room {
+            took_ms: Some(took_ms),
+            ..room
+        })
+        .ok_or(Refusal::new(
+            503,
+            "room_unhealthy",
+            "the room script does not answer as it should",
+        ))
 }

@@ -2,7 +2,7 @@
 
 use crate::{js, object, reply, request::Request, uses};
 use edge_broadcast_protocol::{
-    binding,
+    batch, binding,
     call::{Call, Publish},
     credential,
     metric::{Event, Point},
@@ -27,12 +27,6 @@ struct Authentic {
     id: Option<String>,
 }
 
-/// What a publisher shows.
-enum Proof<'request> {
-    Bearer(Slot),
-    Signature(Claim<'request>),
-}
-
 /// Publishes one object.
 pub(crate) async fn publish(request: &Request, token: &Token) -> Result<Response, Refusal> {
     let max_bytes = request.config.settings.max_message_bytes;
@@ -46,6 +40,7 @@ pub(crate) async fn publish(request: &Request, token: &Token) -> Result<Response
 pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal> {
     let max_bytes = request.config.settings.max_message_bytes;
     let authentic = authenticate(request, max_bytes.max(MAX_BATCH_BYTES)).await?;
+    let started_ms = Date::now().as_millis();
     let items = update::items(&authentic.body)?;
     let mut results: Vec<String> = vec![String::new(); items.len()];
     let mut rooms: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -55,7 +50,7 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
                 .entry(token.as_str().to_owned())
                 .or_default()
                 .push(index),
-            Err(refusal) => results[index] = result(refusal.status, &refusal.body()),
+            Err(refusal) => results[index] = batch::refused(&refusal),
         }
     }
     let rooms = rooms.iter().map(|(token, indexes)| {
@@ -63,14 +58,15 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
         async move {
             let mut answers = Vec::new();
             for &index in indexes {
-                let id = authentic.id.as_ref().map(|id| format!("{id}:{index}"));
+                let id = authentic.id.as_ref().map(|id| batch::id(id, index));
                 let body = JsValue::from_str(items[index]);
-                let answer = match send(request, token, authentic.slot, id, &body).await {
-                    Ok(response) => {
-                        let text = object::text(&response).await.unwrap_or_default();
-                        result(response.status(), &text)
-                    }
-                    Err(refusal) => result(refusal.status, &refusal.body()),
+                let sent = async {
+                    batch::check_time(started_ms, Date::now().as_millis())?;
+                    send(request, token, authentic.slot, id, &body).await
+                };
+                let answer = match sent.await {
+                    Ok(response) => result(&response).await,
+                    Err(refusal) => batch::refused(&refusal),
                 };
                 answers.push((index, answer));
             }
@@ -84,35 +80,40 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
     {
         results[index] = answer;
     }
-    Ok(reply::json(
-        200,
-        &format!(r#"{{"results":[{}]}}"#, results.join(",")),
-    ))
+    Ok(reply::json(200, &batch::answer(&results)))
 }
 
+/// One item's result.
+async fn result(response: &Response) -> String {
+    let retry_after = response.headers().get("retry-after").ok().flatten();
+    let answer = object::text(response).await.unwrap_or_default();
+    let seconds = retry_after.and_then(|seconds| seconds.parse().ok());
+    batch::result(response.status(), seconds, &answer)
+}
+
+/// The order is that of the documented protocol: size, form of the headers, credentials, and then what the body is.
 async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Refusal> {
+    let raw = read(request, max_bytes).await?;
+    let bytes = raw.to_vec();
     let config = &request.config;
     let signature = request.header("webhook-signature");
     let timestamp = request.header("webhook-timestamp");
     let id = request
         .header("webhook-id")
         .or_else(|| request.header("idempotency-key"));
-    // Before the body is read: whoever may not publish does not get to send us bytes.
-    let proof = match &signature {
-        Some(signature) => Proof::Signature(Claim::of(
-            signature::Headers {
+    let slot = match &signature {
+        Some(signature) => {
+            let headers = signature::Headers {
                 id: id.as_deref(),
                 timestamp: timestamp.as_deref(),
                 signature: Some(signature),
-            },
-            Date::now().as_millis(),
-        )?),
+            };
+            Claim::of(headers, Date::now().as_millis())?.verify(&bytes, &config.secrets)?
+        }
         None if config.settings.require_signature => return Err(signature::required()),
-        None => Proof::Bearer(credential::bearer(
-            request.header("authorization").as_deref(),
-            &config.secrets,
-        )?),
+        None => credential::bearer(request.header("authorization").as_deref(), &config.secrets)?,
     };
+    uses::count(request, slot);
     if id.as_deref().is_some_and(|id| !signature::is_id(id)) {
         return Err(Refusal::new(
             400,
@@ -121,6 +122,18 @@ async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Re
         ));
     }
     update::check_content_type(request.header("content-type").as_deref())?;
+    let body = String::from_utf8(bytes)
+        .map_err(|_| Refusal::new(400, "invalid_json", "the body must be UTF-8"))?;
+    Ok(Authentic {
+        raw,
+        body,
+        slot,
+        id,
+    })
+}
+
+/// The body, of which no more than `max_bytes` is ever read.
+async fn read(request: &Request, max_bytes: u32) -> Result<Uint8Array, Refusal> {
     let too_large = Refusal::new(
         413,
         "too_large",
@@ -135,21 +148,7 @@ async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Re
     let raw = JsFuture::from(js::read(&request.raw, max_bytes))
         .await
         .map_err(|_| Refusal::new(400, "incomplete_body", "the body ended too soon"))?;
-    let raw = js::bytes(raw).ok_or(too_large)?;
-    let bytes = raw.to_vec();
-    let slot = match proof {
-        Proof::Bearer(slot) => slot,
-        Proof::Signature(claim) => claim.verify(&bytes, &config.secrets)?,
-    };
-    uses::count(request, slot);
-    let body = String::from_utf8(bytes)
-        .map_err(|_| Refusal::new(400, "invalid_json", "the body must be UTF-8"))?;
-    Ok(Authentic {
-        raw,
-        body,
-        slot,
-        id,
-    })
+    js::bytes(raw).ok_or(too_large)
 }
 
 /// The room that an item is for.
@@ -184,7 +183,7 @@ async fn send(
             "broadcast_rate",
             "this room is published to more often than this deployment accepts",
         )
-        .retry_after(10));
+        .retry_after(request.config.settings.broadcast_period));
     }
     let force = matches!(request.parameter("force"), Some("1" | "true"));
     let call = Call::Publish(Publish {
@@ -195,12 +194,8 @@ async fn send(
     });
     let response = request.root(token).ask(&call, body).await?;
     request.debug(|| format!("broadcast to `{token}`: {}", response.status()));
-    request.measure(&Point::new(token, Event::Publish, slot.binding()));
+    if response.ok() {
+        request.measure(&Point::new(token, Event::Publish, slot.binding()));
+    }
     Ok(response)
-}
-
-/// One item's result: its status and what would have been the body.
-fn result(status: u16, body: &str) -> String {
-    let members = body.strip_prefix('{').unwrap_or("}");
-    format!(r#"{{"status":{status},{members}"#)
 }

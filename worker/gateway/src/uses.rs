@@ -36,15 +36,26 @@ pub(crate) fn count(request: &Request, slot: Slot) {
     });
 }
 
+/// Pauses before the next try, in milliseconds. A request may go on for thirty seconds after its answer, no longer.
+const RETRIES_MS: [u64; 3] = [500, 2_000, 8_000];
+
+/// What cannot be handed over goes back to memory, where this instance's next request finds it, if there is one: a quiet
+/// instance ends, so it is tried again first.
 async fn hand_over(env: &Env) {
-    let uses = TALLY.with_borrow_mut(|(uses, _)| std::mem::take(uses));
-    if uses.is_empty() {
-        return;
-    }
-    let body = serde_json::to_string(&uses).unwrap_or_default();
-    let object = Object::new(env, USES_OBJECT, None);
-    let answer = object.ask(&Call::Uses, &JsValue::from_str(&body)).await;
-    if !answer.is_ok_and(|response| response.ok()) {
+    for pause_ms in RETRIES_MS.into_iter().map(Some).chain([None]) {
+        let uses = TALLY.with_borrow_mut(|(uses, _)| std::mem::take(uses));
+        if uses.is_empty() {
+            return;
+        }
+        let body = serde_json::to_string(&uses).unwrap_or_default();
+        let object = Object::new(env, USES_OBJECT, None);
+        let answer = object.ask(&Call::Uses, &JsValue::from_str(&body)).await;
+        if answer.is_ok_and(|response| response.ok()) {
+            return;
+        }
         TALLY.with_borrow_mut(|(tally, _)| tally.add(&uses));
+        if let Some(pause_ms) = pause_ms {
+            Delay::from(Duration::from_millis(pause_ms)).await;
+        }
     }
 }

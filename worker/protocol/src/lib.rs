@@ -12,24 +12,28 @@
 //! - [`route`], [`token`], [`origin`], [`refusal`]: what a request asks for, and why it is not served
 //! - [`credential`], [`signature`]: who may publish
 //! - [`address`], [`place`], [`probe`]: who a client is, and which object its socket goes to
-//! - [`update`]: what is published, and the frames that carry it
+//! - [`update`], [`batch`]: what is published, the frames that carry it, and what a batch is answered
+//! - [`health`]: whether all of this runs
 //! - [`call`]: what the gateway, a room's root and its shards ask of each other
 //!
 //! In the room:
 //! - [`room`]: what becomes of a publish, by way of [`recent`], [`bucket`], [`stream`] and [`window`]
-//! - [`registry`]: the shards that hold sockets
+//! - [`registry`], [`full`]: the shards that hold sockets, and that an object takes no more
 //! - [`greeting`], [`peer`]: the first frame of a socket, and what becomes of it later
 //! - [`headcount`], [`turn`]: how many sockets there are, and which of them is served first
 //! - [`save`], [`counters`]: what is written down, and when
 
 pub mod address;
+pub mod batch;
 pub mod binding;
 pub mod bucket;
 pub mod call;
 pub mod counters;
 pub mod credential;
+pub mod full;
 pub mod greeting;
 pub mod headcount;
+pub mod health;
 pub mod metric;
 pub mod origin;
 pub mod peer;

@@ -5,7 +5,7 @@ use crate::{refusal::Refusal, settings::GatewaySettings};
 /// Whether a request with this `Origin` header may connect.
 ///
 /// Only browsers send `Origin`, and a page cannot forge it; a program can. So this protects users from foreign pages, not
-/// the room from programs: what is missing is refused only when the settings say so.
+/// the room from programs: what is missing is refused only when the settings say so. No rule at all matches no browser.
 ///
 /// # Errors
 /// 403 for an origin that is not allowed, and for none when one is required.
@@ -33,7 +33,7 @@ pub fn check(origin: Option<&str>, settings: &GatewaySettings) -> Result<(), Ref
     }
 }
 
-/// `*` is any origin; `https://*.glow.trade` is one label or more below `glow.trade`, never `glow.trade` itself.
+/// `*` is any origin; `https://*.glow.trade` is any subdomain, however deep, and never `glow.trade` itself.
 fn matches(rule: &str, origin: &str) -> bool {
     if rule == "*" || rule.eq_ignore_ascii_case(origin) {
         return true;
@@ -54,10 +54,14 @@ fn matches(rule: &str, origin: &str) -> bool {
         && rest
             .strip_prefix('.')
             .is_some_and(|rest| rest.eq_ignore_ascii_case(suffix))
-        && !label.is_empty()
-        && label
+        && label.split('.').all(is_label)
+}
+
+fn is_label(text: &str) -> bool {
+    !text.is_empty()
+        && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 #[cfg(test)]
@@ -92,13 +96,15 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard_is_a_subdomain_and_never_the_domain_itself() {
+    fn a_wildcard_is_a_subdomain_of_any_depth_and_never_the_domain_itself() {
         let rule = "https://*.glow.trade";
         assert!(allowed(rule, "https://app.glow.trade"));
         assert!(allowed(rule, "https://a.b.glow.trade"));
         for origin in [
             "https://glow.trade",
             "https://.glow.trade",
+            "https://a..glow.trade",
+            "https://.a.glow.trade",
             "https://evilglow.trade",
             "https://evil.com/.glow.trade",
             "http://app.glow.trade",
@@ -107,6 +113,16 @@ mod tests {
         ] {
             assert!(!allowed(rule, origin), "{origin}");
         }
+    }
+
+    #[test]
+    fn without_a_rule_no_browser_connects_and_with_the_star_every_one_does() {
+        let origin = Some("https://app.glow.trade");
+        assert_eq!(
+            check(origin, &settings(&[])).unwrap_err().code,
+            "origin_not_allowed"
+        );
+        assert!(check(origin, &settings(&["*"])).is_ok());
     }
 
     #[test]

@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 pub const USES_OBJECT: &str = "/secrets";
 /// The object that `GET /health?deep=1` touches.
 pub const HEALTH_OBJECT: &str = "/health";
-/// Most overflow shards of one region that a gateway tries for one connection, whatever a room says.
-pub const MAX_PROBES: u32 = 64;
 
 /// One object of a room. Index 0 of the first region is the root, named by the token alone; a shard's name is
 /// `token/region/index`.

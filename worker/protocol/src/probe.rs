@@ -1,6 +1,7 @@
-//! Which shard of a region a gateway tries first: where the last client found a place, for a few seconds.
+//! Which objects of a region a gateway asks for a place, and in which order: first the one where the last client found a
+//! place, for a few seconds, then those after it, then those before it.
 //!
-//! Without it, every connection to a room of eight full shards would ask all eight.
+//! Without that memory, every connection to a room of eight full shards would ask all eight.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,65 @@ use std::collections::BTreeMap;
 const MEMORY_MS: u64 = 10_000;
 /// Most rooms that one gateway instance remembers.
 const MAX_ROOMS: usize = 1024;
+
+/// Most objects one token may grow to: a gateway asks no more, whatever a room says.
+pub const MAX_SHARDS: u32 = 256;
+
+/// The objects that one connection asks, none of them twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Search {
+    start: u32,
+    index: u32,
+    pass: Pass,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    /// From the start on.
+    Onward,
+    /// From the first object to the start: sockets may have closed there.
+    Before,
+}
+
+impl Search {
+    /// Begins at `start`.
+    pub fn from(start: u32) -> Self {
+        Self {
+            start,
+            index: start,
+            pass: Pass::Onward,
+        }
+    }
+
+    /// The object to ask now.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The object asked had no place and named the `next` one, or none. Whether there is another to ask.
+    pub fn advance(&mut self, next: Option<u32>) -> Option<u32> {
+        let end = match self.pass {
+            Pass::Onward => MAX_SHARDS,
+            Pass::Before => self.start,
+        };
+        // What a room says is taken only if it leads forward: two versions may not agree on how shards are numbered.
+        let onward = next.filter(|next| (self.index + 1..end).contains(next));
+        self.index = match (onward, self.pass) {
+            (Some(next), _) => next,
+            (None, Pass::Onward) if self.start > 0 => {
+                self.pass = Pass::Before;
+                0
+            }
+            (None, _) => return None,
+        };
+        Some(self.index)
+    }
+
+    /// Whether everything from the start on was full.
+    pub fn has_wrapped(&self) -> bool {
+        self.pass == Pass::Before
+    }
+}
 
 /// The first shard with a free place, by room and region.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +106,65 @@ impl Probes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// The objects that are asked in a room of `shards` full ones.
+    fn asked(start: u32, shards: u32) -> Vec<u32> {
+        let mut search = Search::from(start);
+        let mut asked = vec![search.index()];
+        while let Some(index) =
+            search.advance(Some(search.index() + 1).filter(|next| *next < shards))
+        {
+            asked.push(index);
+        }
+        asked
+    }
+
+    #[test]
+    fn a_full_room_is_asked_once_around_from_where_the_last_client_found_a_place() {
+        assert_eq!(asked(0, 4), [0, 1, 2, 3]);
+        assert_eq!(asked(2, 4), [2, 3, 0, 1]);
+        assert_eq!(asked(3, 4), [3, 0, 1, 2]);
+        assert_eq!(asked(7, 4), [7, 0, 1, 2, 3], "the room has become smaller");
+        assert_eq!(asked(0, MAX_SHARDS + 9).len(), MAX_SHARDS as usize);
+    }
+
+    #[test]
+    fn an_object_that_names_no_other_ends_the_search_or_sends_it_to_the_beginning_once() {
+        let mut search = Search::from(0);
+        assert_eq!(search.advance(None), None);
+        let mut search = Search::from(5);
+        assert_eq!(search.advance(None), Some(0));
+        assert!(search.has_wrapped());
+        assert_eq!(search.advance(None), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_object_is_asked_twice_whatever_the_room_says(
+            start in 0u32..300, answers in proptest::collection::vec(proptest::option::of(0u32..300), 0..700),
+        ) {
+            let mut search = Search::from(start);
+            let mut asked = vec![start];
+            for next in answers {
+                let Some(index) = search.advance(next) else { break };
+                prop_assert_eq!(index, search.index());
+                asked.push(index);
+            }
+            let mut once = asked.clone();
+            once.sort_unstable();
+            once.dedup();
+            prop_assert_eq!(once.len(), asked.len(), "{:?}", asked);
+            prop_assert!(asked.len() <= MAX_SHARDS as usize + 1);
+        }
+
+        #[test]
+        fn no_object_of_a_full_room_is_left_out(shards in 1u32..=MAX_SHARDS, start in 0u32..MAX_SHARDS) {
+            let mut asked = asked(start % shards, shards);
+            asked.sort_unstable();
+            prop_assert_eq!(asked, (0..shards).collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn a_found_place_is_remembered_for_ten_seconds_from_when_it_was_new() {

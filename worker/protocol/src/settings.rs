@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewaySettings {
-    /// Origins whose pages may open a socket: exact (`https://app.glow.trade`) or one wildcard label (`https://*.glow.trade`).
+    /// Origins whose pages may open a socket: exact (`https://app.glow.trade`), every subdomain (`https://*.glow.trade`) or
+    /// any (`*`). None refuses every browser.
     pub allowed_origins: Vec<String>,
     /// Whether a request without an `Origin` header (no browser sends one without) is refused.
     pub require_origin: bool,
@@ -18,6 +19,10 @@ pub struct GatewaySettings {
     pub max_message_bytes: u32,
     /// Whether permessage-deflate may be negotiated.
     pub compression: bool,
+    /// Seconds over which the rate limit of connecting counts: whoever is over it may come back after so long.
+    pub connect_period: u32,
+    /// The same of publishing.
+    pub broadcast_period: u32,
     /// Regions in the manifest's order; the first is also the fallback.
     pub regions: Vec<Region>,
 }
@@ -76,6 +81,8 @@ impl Default for GatewaySettings {
             connections_per_ip: 0,
             max_message_bytes: 16_384,
             compression: false,
+            connect_period: 60,
+            broadcast_period: 60,
             regions: Vec::new(),
         }
     }

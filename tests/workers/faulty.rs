@@ -1,0 +1,232 @@
+//! The deployed gateway with bindings that are missing or fail on demand.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::Deployed;
+use crate::support::{api, repository};
+
+const WRAPPER: &str = include_str!("faulty.js");
+const SCRIPT: &str = "glow-broadcast-staging";
+/// Leads to the wrapper itself.
+const HOST: &str = "faults.glow.trade";
+
+impl Deployed {
+    /// The environment with changes, its gateway wrapped, without the bindings `missing`.
+    async fn faulty(changes: &[(&str, &str)], missing: &[&str]) -> Self {
+        let deployed = Self::with(changes);
+        let sandbox = &deployed.sandbox;
+        let settings = api::read(sandbox, &format!("workers/scripts/{SCRIPT}/settings")).await;
+        let bindings: Vec<&Value> = settings["bindings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|binding| binding["type"] != "secret_text")
+            .filter(|binding| !missing.iter().any(|name| binding["name"] == *name))
+            .collect();
+        let metadata = json!({
+            "main_module": "main.js",
+            "compatibility_date": settings["compatibility_date"],
+            "bindings": bindings,
+            "keep_bindings": ["secret_text"],
+        });
+        let build = repository().join("worker/gateway/build");
+        let built = |name: &str| std::fs::read(build.join(name)).unwrap();
+        let script = "application/javascript+module";
+        let modules = [
+            ("main.js", script, WRAPPER.as_bytes().to_vec()),
+            ("gateway.js", script, built("index.js")),
+            (
+                "./index_bg.wasm",
+                "application/wasm",
+                built("index_bg.wasm"),
+            ),
+        ];
+        let path = format!("workers/scripts/{SCRIPT}");
+        let answer = api::upload_modules(sandbox, "PUT", &path, &metadata, modules).await;
+        assert_eq!(answer["success"], true, "{answer}");
+        api::route(sandbox, &format!("{HOST}/*"), SCRIPT).await;
+        deployed
+    }
+
+    /// From now on these faults happen, and no others; what was asked is forgotten.
+    async fn faults(&self, faults: Value) {
+        let headers = [("host", HOST)];
+        let answer = self.send("PUT", "/", &headers, faults.to_string()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// What the gateway has asked objects since, as `call place`; `what` is a kind of call.
+    async fn asked(&self, what: &str) -> Vec<String> {
+        let asked = self.get("/", &[("host", HOST)]).await.json();
+        let asked = asked.as_array().unwrap().iter();
+        asked
+            .map(|asked| {
+                let text = |key: &str| asked[key].as_str().unwrap().to_owned();
+                (text("call"), text("place"))
+            })
+            .filter(|(call, _)| call == what || what.is_empty())
+            .map(|(call, place)| format!("{call} {place}"))
+            .collect()
+    }
+
+    /// Everything that a client and a publisher do, which must go well.
+    async fn serves(&self) {
+        let mut client = self.client("/ws/SOL", &[]).await;
+        assert_eq!(self.publish("SOL", json!({ "n": 1 })).await["sockets"], 1);
+        assert_eq!(client.frame().await["n"], 1);
+        assert_eq!(self.get("/snapshot/SOL", &[]).await.status, 200);
+        let batch = json!([{ "token": "SOL", "n": 2 }]).to_string();
+        let batch = self.post("/broadcast", &[], batch).await.json();
+        assert_eq!(batch["results"][0]["status"], 200, "{batch}");
+        assert_eq!(client.frame().await["n"], 2);
+        assert_eq!(self.get("/nope", &[]).await.refusal(), "404 not_found");
+        drop(client);
+        self.until("/rooms/SOL", |room| room["sockets"] == 0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_analytics_and_rate_limits_everything_is_served() {
+    let deployed = Deployed::faulty(
+        &[("[analytics]\ndataset = \"edge_broadcast_staging\"\n", "")],
+        &["CONNECT_RATE", "BROADCAST_RATE"],
+    )
+    .await;
+    deployed.serves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn analytics_and_rate_limits_that_fail_fail_no_request() {
+    let deployed = Deployed::faulty(&[], &[]).await;
+    for how in ["throw", "reject"] {
+        deployed.faults(json!({ "bindings": how })).await;
+        deployed.serves().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_asks_no_object_and_the_deep_one_asks_one() {
+    let deployed = Deployed::faulty(&[], &[]).await;
+    assert_eq!(deployed.get("/health", &[]).await.json()["status"], "ok");
+    assert_eq!(deployed.asked("").await, [""; 0]);
+    deployed.get("/health?deep=1", &[]).await;
+    assert_eq!(deployed.asked("").await, ["health /health"]);
+    let broken =
+        json!({ "calls": [{ "call": "health", "place": "/health", "status": 500, "body": "{}" }] });
+    deployed.faults(broken).await;
+    assert_eq!(
+        deployed.get("/health?deep=1", &[]).await.refusal(),
+        "503 room_unhealthy"
+    );
+    assert_eq!(deployed.get("/health", &[]).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uses_of_secrets_that_could_not_be_handed_over_are_handed_over_again() {
+    let deployed = Deployed::faulty(&[], &[]).await;
+    deployed
+        .faults(json!({ "calls": [
+            { "call": "uses", "place": "/secrets", "sent": true, "status": 500, "times": 2 },
+        ] }))
+        .await;
+    deployed.publish("SOL", json!({})).await;
+    deployed
+        .until("/secrets/uses", |uses| uses["WEBHOOK_SECRET"]["uses"] == 1)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_whose_answer_cannot_be_read_does_not_break_the_batch() {
+    let deployed = Deployed::faulty(&[], &[]).await;
+    deployed
+        .faults(json!({ "calls": [
+            { "call": "publish", "place": "BONK", "status": 200, "body": "<html>" },
+            { "call": "publish", "place": "WIF", "status": 500, "body": "{\"error\":{\"code\":\"x\"}}" },
+        ] }))
+        .await;
+    let items = json!([{ "token": "BONK" }, { "token": "WIF" }, { "token": "SOL" }]).to_string();
+    let answer = deployed.post("/broadcast", &[], items).await.json();
+    assert_eq!(answer["results"][0]["status"], 502, "{answer}");
+    assert_eq!(
+        answer["results"][0]["error"]["code"], "unreadable_answer",
+        "{answer}"
+    );
+    assert_eq!(
+        answer["results"][1],
+        json!({ "status": 500, "error": { "code": "x" } })
+    );
+    assert_eq!(answer["results"][2]["status"], 200, "{answer}");
+    // What was refused is no publish
+    let until = Instant::now() + Duration::from_secs(10);
+    let published = loop {
+        let path = "/sandbox/analytics?dataset=edge_broadcast_staging";
+        let points = api::call(&deployed.sandbox, "GET", path, None).await;
+        let published: Vec<String> = points["result"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|point| point["blobs"][0] == "publish")
+            .map(|point| point["indexes"][0].as_str().unwrap().to_owned())
+            .collect();
+        if published.iter().any(|token| token == "SOL") {
+            break published;
+        }
+        assert!(Instant::now() < until, "{points:#}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(!published.contains(&"WIF".to_owned()), "{published:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_hangs_ends_its_own_items_of_a_batch_after_ten_seconds_and_delays_no_other() {
+    let deployed = Deployed::faulty(&[], &[]).await;
+    deployed
+        .faults(json!({ "calls": [{ "call": "publish", "place": "SLOW", "hang": 11_000 }] }))
+        .await;
+    let mut client = deployed.client("/ws/SOL", &[]).await;
+    let items =
+        json!([{ "token": "SLOW" }, { "token": "SLOW" }, { "token": "SOL" }, { "token": "SLOW" }]);
+    let began = Instant::now();
+    let (answer, _) = tokio::join!(
+        deployed.post("/broadcast", &[], items.to_string()),
+        client.frame()
+    );
+    let answer = answer.json();
+    let results = answer["results"].as_array().unwrap();
+    let statuses: Vec<&Value> = results.iter().map(|result| &result["status"]).collect();
+    assert_eq!(statuses, [200, 503, 200, 503], "{answer}");
+    assert_eq!(results[3]["error"]["code"], "batch_time", "{answer}");
+    assert_eq!(results[3]["retry_after"], 1, "{answer}");
+    assert!(began.elapsed() < Duration::from_secs(25));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_full_room_every_object_is_asked_once_for_a_place() {
+    let deployed = Deployed::faulty(
+        &[
+            ("max_connections = 32000", "max_connections = 1"),
+            ("max_shards = 8", "max_shards = 3"),
+        ],
+        &[],
+    )
+    .await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(deployed.client("/ws/SOL", &[]).await);
+    }
+    // The last client found its place in the third object: the next one begins there
+    deployed.faults(json!({})).await;
+    assert_eq!(deployed.refused("/ws/SOL", &[]).await, "503 room_full");
+    assert_eq!(
+        deployed.asked("connect").await,
+        ["connect SOL//2", "connect SOL", "connect SOL//1"]
+    );
+    // An object that is too busy to say where to go on
+    deployed
+        .faults(json!({ "calls": [{ "call": "connect", "place": "SOL", "status": 503, "body": "{}" }] }))
+        .await;
+    assert_eq!(deployed.refused("/ws/SOL", &[]).await, "503 -");
+    assert_eq!(deployed.asked("connect").await, ["connect SOL"]);
+}

@@ -1,0 +1,71 @@
+//! What `GET /health` answers.
+
+use serde::{Deserialize, Serialize};
+
+/// The id in the binding [`crate::binding::VERSION`], read from its JSON.
+pub fn version(metadata: &str) -> Option<String> {
+    let metadata: Metadata = serde_json::from_str(metadata).ok()?;
+    Some(metadata.id)
+}
+
+/// What a room answers to [`crate::call::Call::Health`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    pub status: String,
+    pub version: Option<String>,
+    /// From the gateway to the room and back, in milliseconds; the gateway adds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<u64>,
+}
+
+/// What a gateway answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Health<'gateway> {
+    pub status: &'static str,
+    pub environment: &'gateway str,
+    pub version: Option<&'gateway str>,
+    /// With `?deep=1` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room: Option<Room>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_metadatas_id() {
+        let metadata = r#"{"id":"v-1","tag":"","timestamp":"2026-11-25T00:00:00Z"}"#;
+        assert_eq!(version(metadata).as_deref(), Some("v-1"));
+        assert_eq!(version("{}"), None);
+        assert_eq!(version("x"), None);
+    }
+
+    #[test]
+    fn only_the_deep_answer_has_a_room() {
+        let mut health = Health {
+            status: "ok",
+            environment: "staging",
+            version: None,
+            room: None,
+        };
+        let text = |health: &Health| serde_json::to_string(health).unwrap();
+        assert_eq!(
+            text(&health),
+            r#"{"status":"ok","environment":"staging","version":null}"#
+        );
+        let room = r#"{"status":"ok","version":"v-1"}"#;
+        health.room = serde_json::from_str(room).ok();
+        assert_eq!(serde_json::to_string(&health.room).unwrap(), room);
+        health.room.as_mut().unwrap().took_ms = Some(7);
+        assert_eq!(
+            text(&health),
+            r#"{"status":"ok","environment":"staging","version":null,"room":{"status":"ok","version":"v-1","took_ms":7}}"#
+        );
+    }
+}
