@@ -1,6 +1,7 @@
 //! What every test needs: the binary, projects to run it in, a sandbox to run it against.
 
 pub(crate) mod api;
+mod terminal;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -56,6 +57,11 @@ impl Run {
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn arg(mut self, argument: &str) -> Self {
+        self.command.arg(argument);
         self
     }
 
