@@ -30,9 +30,7 @@ impl Values<'_> {
         }
         match source {
             Source::Env(_) => secret::read(name, source, self.folder).map(drop),
-            source if self.is_missing(source) => {
-                secret::read(name, source, self.folder).map(drop)
-            }
+            source if self.is_missing(source) => secret::read(name, source, self.folder).map(drop),
             _ => Ok(()),
         }
     }
@@ -56,9 +54,7 @@ impl Values<'_> {
         match source {
             Source::Env(variable) => std::env::var_os(variable).is_none(),
             Source::File { path, .. } => !self.folder.join(path).exists(),
-            Source::Prompt => {
-                !std::io::stdin().is_terminal() || std::env::var_os("CI").is_some()
-            }
+            Source::Prompt => !std::io::stdin().is_terminal() || std::env::var_os("CI").is_some(),
             Source::Command { .. } => false,
         }
     }

@@ -381,7 +381,10 @@ async fn after_the_plan(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_that_went_to_another_script_since_the_plan_is_not_removed() {
     let sandbox = Sandbox::start();
-    after_the_plan(&sandbox, &Project::with_all(), async || {}).await.1.unwrap();
+    after_the_plan(&sandbox, &Project::with_all(), async || {})
+        .await
+        .1
+        .unwrap();
     api::foreign_script(&sandbox, "somebody-elses").await;
     let path = format!("/zones/{}/workers/routes", zone_of(&sandbox).await);
     let moved = Project::with_staging(HOST, "broadcast-next.glow.trade");
@@ -426,7 +429,9 @@ async fn a_route_or_domain_that_another_script_took_since_the_plan_is_not_taken_
         .await;
         let error = format!("{:#}", result.unwrap_err());
         assert!(
-            error.ends_with(&format!("{what} belongs to the script `somebody-elses` since the plan was made; plan again")),
+            error.ends_with(&format!(
+                "{what} belongs to the script `somebody-elses` since the plan was made; plan again"
+            )),
             "{error}"
         );
         let domains = api::read(&sandbox, "workers/domains").await;
@@ -437,7 +442,10 @@ async fn a_route_or_domain_that_another_script_took_since_the_plan_is_not_taken_
 #[tokio::test(flavor = "multi_thread")]
 async fn tags_and_sampling_that_came_since_the_plan_are_kept() {
     let sandbox = Sandbox::start();
-    after_the_plan(&sandbox, &Project::with_all(), async || {}).await.1.unwrap();
+    after_the_plan(&sandbox, &Project::with_all(), async || {})
+        .await
+        .1
+        .unwrap();
     let settings = format!("workers/scripts/{GATEWAY}/script-settings");
     let path = api::of_account(&sandbox, &settings);
     let patch = async |body| {

@@ -86,7 +86,8 @@ fn a_missing_secret_stops_a_deployment() {
 
 #[test]
 fn an_empty_secret_stops_a_deployment() {
-    let printed = refused_before_any_write(Run::new(["deploy", "staging"]).env("WEBHOOK_SECRET", ""));
+    let printed =
+        refused_before_any_write(Run::new(["deploy", "staging"]).env("WEBHOOK_SECRET", ""));
     assert_eq!(
         printed.stderr,
         "error: the secret `WEBHOOK_SECRET` is empty: its source `env:WEBHOOK_SECRET` names an environment variable that is set but empty\n"

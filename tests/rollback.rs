@@ -160,7 +160,10 @@ async fn a_rollback_that_failed_at_the_room_says_so_and_is_finished_by_the_next(
     let room = &live[1][1];
     for line in [
         "error: the rollback of `staging` stopped".to_owned(),
-        format!("  done:           give all traffic of `{GATEWAY}` to `{}`", live[1][0]),
+        format!(
+            "  done:           give all traffic of `{GATEWAY}` to `{}`",
+            live[1][0]
+        ),
         format!("  failed:         give all traffic of `{ROOM}` to `{room}`"),
         "run `rollback` again to go on from here".to_owned(),
     ] {
@@ -170,7 +173,13 @@ async fn a_rollback_that_failed_at_the_room_says_so_and_is_finished_by_the_next(
             printed.stderr
         );
     }
-    assert!(answer["failure"].as_str().unwrap().starts_with("the rollback of `staging` stopped\n"), "{answer}");
+    assert!(
+        answer["failure"]
+            .as_str()
+            .unwrap()
+            .starts_with("the rollback of `staging` stopped\n"),
+        "{answer}"
+    );
     api::call(&sandbox, "DELETE", "/sandbox/faults", None).await;
     rollback(&sandbox, &[]).succeeds();
     assert_eq!(live_versions(&sandbox).await, live[1]);

@@ -327,7 +327,8 @@ async fn a_rollout_that_was_interrupted_at_0_percent_makes_its_probe_all_the_sam
 async fn a_version_override_that_takes_no_effect_is_found() {
     crate::support::cryptography();
     let answer = r#"{"status":"ok","version":"old"}"#;
-    let server = axum::Router::new().route("/health", axum::routing::get(move || async move { answer }));
+    let server =
+        axum::Router::new().route("/health", axum::routing::get(move || async move { answer }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move { axum::serve(listener, server).await });
@@ -378,7 +379,17 @@ async fn small_rollout(
         let mut report = Report::default();
         let inputs = wanted.inputs(&desired);
         let result = match release {
-            "one" => apply(&cloudflare, &plan, &inputs, &mut report, |_| {}, async |_: Probe<'_>| Ok(())).await,
+            "one" => {
+                apply(
+                    &cloudflare,
+                    &plan,
+                    &inputs,
+                    &mut report,
+                    |_| {},
+                    async |_: Probe<'_>| Ok(()),
+                )
+                .await
+            }
             _ => apply(&cloudflare, &plan, &inputs, &mut report, |_| {}, &check).await,
         };
         last = (report, result);
@@ -391,7 +402,10 @@ async fn a_check_that_fails_at_25_percent_gives_the_traffic_back() {
     let sandbox = Sandbox::start();
     let (report, result) = small_rollout(&sandbox, "5,25,100", async |_| {
         let shares = api::shares(&sandbox, GATEWAY).await;
-        anyhow::ensure!(!shares.iter().any(|(_, share)| *share == 25.0), "too many errors");
+        anyhow::ensure!(
+            !shares.iter().any(|(_, share)| *share == 25.0),
+            "too many errors"
+        );
         Ok(())
     })
     .await;
@@ -450,7 +464,10 @@ async fn a_deployment_that_is_overtaken_at_the_gateway_takes_its_room_back() {
     assert!(error.ends_with("plan again"), "{error}");
     assert_eq!(report.returned, [ROOM]);
     let room = api::deployments(&sandbox, ROOM).await;
-    assert_eq!(api::shares_of(&room[0]), api::shares_of(room.last().unwrap()));
+    assert_eq!(
+        api::shares_of(&room[0]),
+        api::shares_of(room.last().unwrap())
+    );
     let foreign = foreign.get().unwrap().clone();
     assert_eq!(api::shares(&sandbox, GATEWAY).await, [(foreign, 100.0)]);
 }
@@ -520,7 +537,9 @@ async fn a_return_that_fails_hides_neither_the_failed_check_nor_itself() {
         .env("WEBHOOK_SECRET", SECRET)
         .fails();
     assert!(
-        printed.stdout.contains("\n  FAILED  an authorised publish is received: the publish was answered with 413\n"),
+        printed.stdout.contains(
+            "\n  FAILED  an authorised publish is received: the publish was answered with 413\n"
+        ),
         "{}",
         printed.stdout
     );
@@ -537,8 +556,13 @@ async fn a_return_that_fails_hides_neither_the_failed_check_nor_itself() {
     for part in [
         format!("\n  not taken back: `{GATEWAY}`: `POST "),
         format!("\ncause: the check at 0 % of `{GATEWAY}` failed: "),
-        "  FAILED  an authorised publish is received: the publish was answered with 413\n".to_owned(),
+        "  FAILED  an authorised publish is received: the publish was answered with 413\n"
+            .to_owned(),
     ] {
-        assert!(printed.stderr.contains(&part), "no `{part}` in:\n{}", printed.stderr);
+        assert!(
+            printed.stderr.contains(&part),
+            "no `{part}` in:\n{}",
+            printed.stderr
+        );
     }
 }

@@ -91,8 +91,7 @@ pub async fn upload(
                     .into()
                 })
             };
-            let version =
-                settle(send, async || newest(cloudflare, upload, before).await).await?;
+            let version = settle(send, async || newest(cloudflare, upload, before).await).await?;
             if before.is_none() {
                 return Ok(version);
             }
@@ -254,7 +253,11 @@ pub async fn shift(cloudflare: &Cloudflare, wanted: Split<'_>) -> anyhow::Result
     // A version without traffic may or may not be listed
     let serving = |shares: &[(String, f64)]| -> Vec<(String, f64)> {
         let idle = |(id, share): &(String, f64)| id == to && *share < 0.01;
-        shares.iter().filter(|share| !idle(share)).cloned().collect()
+        shares
+            .iter()
+            .filter(|share| !idle(share))
+            .cloned()
+            .collect()
     };
     let reached = async || -> anyhow::Result<Option<()>> {
         let now = split(cloudflare, script).await?;
@@ -360,7 +363,8 @@ pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow
             let zone = observe::zone_id(cloudflare, zone).await?;
             let path = format!("workers/domains?zone_id={zone}&hostname={hostname}");
             let domains: Vec<Domain> = cloudflare.get(&cloudflare.of_account(&path)).await?;
-            let others = |domain: &Domain| domain.hostname == *hostname && domain.service != *script;
+            let others =
+                |domain: &Domain| domain.hostname == *hostname && domain.service != *script;
             // The API would take it away from its Worker without a word
             if let Some(domain) = domains.into_iter().find(others) {
                 return Err(taken(
@@ -409,7 +413,9 @@ struct Domain {
 }
 
 fn taken(what: &str, owner: Option<String>) -> anyhow::Error {
-    let owner = owner.map_or("no script".to_owned(), |owner| format!("the script `{owner}`"));
+    let owner = owner.map_or("no script".to_owned(), |owner| {
+        format!("the script `{owner}`")
+    });
     anyhow::anyhow!("{what} belongs to {owner} since the plan was made; plan again")
 }
 

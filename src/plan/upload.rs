@@ -133,7 +133,11 @@ pub(super) fn of(wanted: &Wanted, live: Option<&Live>, release: &str) -> Option<
         lane,
         keeps: version.secrets.difference(&secrets).cloned().collect(),
         inherit_from: live
-            .filter(|live| live.latest.as_ref().is_some_and(|(id, _)| *id != version.id))
+            .filter(|live| {
+                live.latest
+                    .as_ref()
+                    .is_some_and(|(id, _)| *id != version.id)
+            })
             .map(|_| version.id.clone()),
         secrets,
         changes,
