@@ -29,7 +29,11 @@ impl Values<'_> {
             return Ok(());
         }
         match source {
-            Source::Env(_) => secret::read(name, source, self.folder).map(drop),
+            // Costs nothing: what is wrong with the value shows too
+            Source::Env(_) => {
+                let value = secret::read(name, source, self.folder)?;
+                secret::policy::check(name, &value)
+            }
             source if self.is_missing(source) => secret::read(name, source, self.folder).map(drop),
             _ => Ok(()),
         }

@@ -320,7 +320,7 @@ fn a_deployment_that_changes_nothing_needs_no_secret() {
         .fails();
     assert_eq!(
         printed.stderr,
-        "the source of `WEBHOOK_SECRET` has no value here: a deployment that has something to change will need it\nerror: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set; set `WEBHOOK_SECRET` and run again\n"
+        "if something has to change, this will stop: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set; set `WEBHOOK_SECRET` and run again\nerror: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set; set `WEBHOOK_SECRET` and run again\n"
     );
     assert!(!project.path().join("generated").exists());
 }

@@ -183,9 +183,9 @@ fn expect_secrets(
     for name in plan::unset(&gateway, observed.scripts.get(&gateway.name)) {
         values.expect(&name)?;
     }
-    if values.expect(WEBHOOK_SECRET).is_err() {
+    if let Err(error) = values.expect(WEBHOOK_SECRET) {
         context.progress.say(&format!(
-            "the source of `{WEBHOOK_SECRET}` has no value here: a deployment that has something to change will need it"
+            "if something has to change, this will stop: {error:#}"
         ));
     }
     Ok(())
