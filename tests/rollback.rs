@@ -186,6 +186,34 @@ async fn a_rollback_that_failed_at_the_room_says_so_and_is_finished_by_the_next(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_in_the_middle_of_a_rollback_tells_what_is_half_done() {
+    let (sandbox, live) = three_releases().await;
+    let fault = json!({ "method": "POST", "path": "/deployments", "nth": 2, "kind": "hang" });
+    api::fault(&sandbox, fault).await;
+    let mut child = rollback(&sandbox, &[])
+        .command()
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while api::call(&sandbox, "GET", "/sandbox/faults", None).await["result"] != json!([]) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        tokio::task::yield_now().await;
+    }
+    crate::support::interrupt(&child);
+    let mut told = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut told).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{told}");
+    assert!(
+        told.ends_with(&format!(
+            "the rollback of `staging` stopped\n  done:           give all traffic of `{GATEWAY}` to `{}`\n  failed:         give all traffic of `{ROOM}` to `{}`\nrun `rollback` again to go on from here\nthe failed step was interrupted: it may have been carried out all the same\n",
+            live[1][0], live[1][1]
+        )),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_deployment_that_came_back_by_itself_a_rollback_does_not_deploy_it_again() {
     let (sandbox, live) = three_releases().await;
     Run::new(["deploy", "staging"])

@@ -497,6 +497,35 @@ async fn a_secret_is_not_lost_through_somebody_elses_version_that_was_never_depl
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_leftover_version_that_lost_a_secret_is_not_taken() {
+    let sandbox = deployed();
+    let plan = Run::new(["plan", "staging", "--json"])
+        .inside(&good())
+        .against(&sandbox)
+        .succeeds()
+        .json();
+    let leftover = json!({
+        "main_module": "index.js",
+        "compatibility_date": "2026-10-01",
+        "bindings": [],
+        "keep_bindings": [],
+        "annotations": { "workers/tag": plan["steps"][0]["tag"] },
+    });
+    let path = format!("workers/scripts/{GATEWAY}/versions");
+    let code = "export default { fetch() { return new Response('leftover') } }";
+    let answer = api::upload(&sandbox, "POST", &path, &leftover, code).await;
+    let leftover = answer["result"]["id"].as_str().unwrap();
+    let printed = Run::new(["deploy", "staging"])
+        .inside(&good())
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds();
+    let taken = format!("take the version `{leftover}` of `{GATEWAY}`");
+    assert!(printed.stderr.contains(&taken), "{}", printed.stderr);
+    assert_ne!(api::shares(&sandbox, GATEWAY).await[0].0, leftover);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_came_into_the_manifest_during_a_rollout_stops_it() {
     let sandbox = deployed();
     let old = api::shares(&sandbox, GATEWAY).await[0].0.clone();
