@@ -1,11 +1,19 @@
-//! What a deployment has done so far, told when it stops before its end: by an error, or by Ctrl-C.
+//! What a deployment or a rollback has done so far, told when it stops before its end: by an error, or by Ctrl-C.
 
 use std::fmt;
 
 use crate::apply::Report;
 
-/// The report of a running deployment. Dropped before its end, it tells what is half done.
+/// What is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undertaking {
+    Deployment,
+    Rollback,
+}
+
+/// The report of a running command. Dropped before its end, it tells what is half done.
 pub struct HalfDone {
+    undertaking: Undertaking,
     environment: String,
     pub report: Report,
     running: bool,
@@ -13,8 +21,9 @@ pub struct HalfDone {
 
 impl HalfDone {
     /// Nothing done yet.
-    pub fn new(environment: &str) -> Self {
+    pub fn new(undertaking: Undertaking, environment: &str) -> Self {
         Self {
+            undertaking,
             environment: environment.to_owned(),
             report: Report::default(),
             running: true,
@@ -30,12 +39,17 @@ impl HalfDone {
 
 impl fmt::Display for HalfDone {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "the deployment of `{}` stopped", self.environment)?;
+        let (what, command) = match self.undertaking {
+            Undertaking::Deployment => ("deployment", "deploy"),
+            Undertaking::Rollback => ("rollback", "rollback"),
+        };
+        write!(f, "the {what} of `{}` stopped", self.environment)?;
         let Report {
             done,
             failed,
             not_attempted,
             returned,
+            not_returned,
             ..
         } = &self.report;
         for step in done {
@@ -53,7 +67,10 @@ impl fmt::Display for HalfDone {
                 "\n  taken back:     `{script}` has the version before again"
             )?;
         }
-        write!(f, "\nrun `deploy` again to go on from here")
+        for (script, why) in not_returned {
+            write!(f, "\n  not taken back: `{script}`: {why}")?;
+        }
+        write!(f, "\nrun `{command}` again to go on from here")
     }
 }
 

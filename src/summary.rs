@@ -5,8 +5,15 @@ use std::io::Write;
 
 use anyhow::Context;
 
-/// Appends `text` under `title`, when this runs as a step that has a summary.
-pub fn append(title: &str, text: &impl Display) -> anyhow::Result<()> {
+/// Appends `text` under `title`, when this runs as a step that has a summary. Where that fails, a warning is all that happens:
+/// what the text tells is done.
+pub fn append(title: &str, text: &impl Display) {
+    if let Err(error) = write(title, text) {
+        eprintln!("warning: there is no step summary: {error:#}");
+    }
+}
+
+fn write(title: &str, text: &impl Display) -> anyhow::Result<()> {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
         return Ok(());
     };

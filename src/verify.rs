@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail, ensure};
 use edge_broadcast_protocol::signature::signature;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::environment::Environment;
 use crate::secret::Value;
@@ -31,12 +31,45 @@ pub struct Check {
     pub name: &'static str,
     /// Why it failed; absent when it passed.
     pub failure: Option<String>,
+    /// Why it was not made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
 }
 
+/// What a verification knows beforehand.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    pub publisher: Publisher<'a>,
+    /// The version of the gateway that must answer.
+    pub version: Option<&'a str>,
+    /// How long a fresh deployment may take to answer as it must at all.
+    pub patience: Duration,
+}
+
+/// What an authorised publish can be made with.
+#[derive(Clone, Copy, Debug)]
+pub enum Publisher<'a> {
+    Secret(&'a Value),
+    /// Nothing, and why.
+    Absent(&'a str),
+}
+
+/// The name of the check that needs the webhook secret.
+const PUBLISH: &str = "an authorised publish is received";
+/// Why it fails when the gateway knows another secret.
+const OTHER_SECRET: &str = "the publish was answered with 403: the deployed secret is another one than the manifest's source gives";
+
 impl Report {
-    /// Whether every check passed.
+    /// Whether no check failed.
     pub fn passed(&self) -> bool {
         self.checks.iter().all(|check| check.failure.is_none())
+    }
+
+    /// Whether nothing failed but that the gateway knows another secret than the one that was used.
+    pub fn only_the_secret_differs(&self) -> bool {
+        let mut failed = self.checks.iter().filter(|check| check.failure.is_some());
+        let is_it = |check: &Check| check.failure.as_deref() == Some(OTHER_SECRET);
+        failed.next().is_some_and(is_it) && failed.next().is_none()
     }
 }
 
@@ -44,9 +77,10 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{}", self.host)?;
         for check in &self.checks {
-            match &check.failure {
-                None => write!(f, "\n  ok      {}", check.name)?,
-                Some(why) => write!(f, "\n  FAILED  {}: {why}", check.name)?,
+            match (&check.failure, &check.skipped) {
+                (Some(why), _) => write!(f, "\n  FAILED  {}: {why}", check.name)?,
+                (None, Some(why)) => write!(f, "\n  skipped {}: {why}", check.name)?,
+                (None, None) => write!(f, "\n  ok      {}", check.name)?,
             }
         }
         match self.latency_ms {
@@ -56,13 +90,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// Runs every check against `site`. `patience` is how long a fresh deployment may take to answer at all.
-pub async fn verify(
-    site: &Site,
-    environment: &Environment,
-    secret: &Value,
-    patience: Duration,
-) -> Report {
+/// Runs every check against `site`.
+pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'_>) -> Report {
     // A room of its own: no client sees the test's message, and two verifications do not see each other's
     let token = format!("edge-broadcast-verify-{:016x}", rand::random::<u64>());
     let mut report = Report {
@@ -71,7 +100,10 @@ pub async fn verify(
         latency_ms: None,
     };
     let alive = report
-        .check("health answers", health(site, patience))
+        .check(
+            "health answers",
+            health(site, expected.version, expected.patience),
+        )
         .await
         .is_some();
     if !alive {
@@ -83,11 +115,17 @@ pub async fn verify(
             connect(site, environment, &token),
         )
         .await;
-    if let Some(mut socket) = socket {
-        let received = own_message(site, environment, secret, &token, &mut socket);
-        report.latency_ms = report
-            .check("an authorised publish is received", received)
-            .await;
+    match (socket, expected.publisher) {
+        (None, _) => {}
+        (Some(_), Publisher::Absent(why)) => report.checks.push(Check {
+            name: PUBLISH,
+            failure: None,
+            skipped: Some(why.to_owned()),
+        }),
+        (Some(mut socket), Publisher::Secret(secret)) => {
+            let received = own_message(site, environment, secret, &token, &mut socket);
+            report.latency_ms = report.check(PUBLISH, received).await;
+        }
     }
     let wrong = Value::generate();
     report
@@ -126,17 +164,35 @@ impl Report {
             Ok(value) => (Some(value), None),
             Err(error) => (None, Some(format!("{error:#}"))),
         };
-        self.checks.push(Check { name, failure });
+        self.checks.push(Check {
+            name,
+            failure,
+            skipped: None,
+        });
         value
     }
 }
 
-/// A new route or certificate takes a while to reach every place, so the first answers may be errors.
-async fn health(site: &Site, patience: Duration) -> anyhow::Result<()> {
+/// Whether the gateway accepts `secret`; `None` when it gave no answer to that.
+pub async fn accepts(site: &Site, environment: &Environment, secret: &Value) -> Option<bool> {
+    let token = format!("edge-broadcast-verify-{:016x}", rand::random::<u64>());
+    let body = json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token }).to_string();
+    match publish(site, environment, &token, Some(secret), body).await {
+        Ok((200, _)) => Some(true),
+        Ok((403, _)) => Some(false),
+        _ => None,
+    }
+}
+
+/// A new route, certificate or version takes a while to reach every place, so the first answers may be errors, or another version's.
+async fn health(site: &Site, version: Option<&str>, patience: Duration) -> anyhow::Result<()> {
     let until = Instant::now() + patience;
     loop {
         let failure = match site.get("/health").await {
-            Ok((200, _)) => return Ok(()),
+            Ok((200, body)) => match answered_by(&body, version) {
+                Ok(()) => return Ok(()),
+                Err(error) => error.context(format!("`{}`", site.url("/health"))),
+            },
             Ok((status, _)) => anyhow::anyhow!("`{}` answered {status}", site.url("/health")),
             Err(error) => error,
         };
@@ -144,6 +200,16 @@ async fn health(site: &Site, patience: Duration) -> anyhow::Result<()> {
             return Err(failure);
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn answered_by(health: &str, version: Option<&str>) -> anyhow::Result<()> {
+    let Some(wanted) = version else { return Ok(()) };
+    let health: Json = serde_json::from_str(health).context("the answer is no JSON")?;
+    match health["version"].as_str() {
+        Some(answered) if answered == wanted => Ok(()),
+        Some(other) => bail!("the version `{other}` answers, not `{wanted}`"),
+        None => bail!("the answer names no version, so it may not be `{wanted}` that answers"),
     }
 }
 
@@ -191,9 +257,7 @@ async fn own_message(
     let (status, _) = publish(site, environment, token, Some(secret), body).await?;
     match status {
         200 => {}
-        403 => bail!(
-            "the publish was answered with 403: the deployed secret is another one than the manifest's source gives"
-        ),
+        403 => bail!(OTHER_SECRET),
         status => bail!("the publish was answered with {status}"),
     }
     let frame = next_frame(socket)

@@ -4,9 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::response::IntoResponse;
+use edge_broadcast::apply::{Probe, Report, apply};
+use edge_broadcast::cloudflare::Cloudflare;
+use edge_broadcast::cloudflare::observe::observe;
+use edge_broadcast::plan::{Plan, Rollout};
+use edge_broadcast::secret::Value;
 use serde_json::json;
 
-use crate::support::{Project, Run, Sandbox, api, built};
+use crate::support::rig::Wanted;
+use crate::support::{Project, Run, Sandbox, api, built, manifest};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1jb25mbGljdC10ZXN0czE=";
 const GATEWAY: &str = "glow-broadcast-staging";
@@ -330,4 +336,234 @@ async fn ctrl_c_in_the_middle_tells_what_is_half_done_and_the_next_run_finishes(
     deploy(&sandbox, &Project::with_all()).succeeds();
     let plan = Run::new(["plan", "staging"]).against(&sandbox).succeeds();
     assert_eq!(plan.stdout, "staging: nothing to change\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_moves_keeps_its_old_route_until_the_new_one_is_proved() {
+    built();
+    let sandbox = Sandbox::start();
+    deploy(&sandbox, &Project::with_all()).succeeds();
+    let text = manifest("staging")
+        .replace(HOST, "broadcast-next.glow.trade")
+        .replace("max_message_bytes = 16384", "max_message_bytes = 64");
+    let project = Project::new();
+    project.write("environments/staging.toml", &text);
+    let printed = deploy(&sandbox, &project).arg("--json").fails();
+    let applied = &printed.json()["applied"];
+    assert_eq!(applied["failed"], "verify what is live");
+    assert_eq!(
+        applied["not_attempted"],
+        json!([format!("remove the route `{HOST}/*` of `{GATEWAY}`")])
+    );
+    let path = format!("/zones/{}/workers/routes", zone_of(&sandbox).await);
+    let routes = api::call(&sandbox, "GET", &path, None).await["result"].clone();
+    let ours = |route: &&serde_json::Value| route["pattern"] == format!("{HOST}/*");
+    assert_eq!(routes.as_array().unwrap().iter().filter(ours).count(), 1);
+    Run::new(["verify", "staging"])
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds();
+}
+
+/// Plans the repository's staging over what `before` left, lets `meanwhile` happen, and applies.
+async fn after_the_plan(
+    sandbox: &Sandbox,
+    project: &Project,
+    meanwhile: impl AsyncFnOnce(),
+) -> (Report, anyhow::Result<()>) {
+    crate::support::cryptography();
+    let token = Value::new(sandbox.token.clone());
+    let cloudflare = Cloudflare::new(&sandbox.api, sandbox.account_id.clone(), token).unwrap();
+    let project = edge_broadcast::project::Project {
+        root: project.path().to_owned(),
+    };
+    let environment = project.environment("staging").unwrap();
+    let wanted = Wanted::release("one");
+    let desired = wanted.desired(&environment);
+    let observed = observe(&cloudflare, &environment).await.unwrap();
+    let plan = Plan::between(&desired, &observed, &Rollout::at_once()).unwrap();
+    meanwhile().await;
+    let mut report = Report::default();
+    let inputs = wanted.inputs(&desired);
+    let check = async |_: Probe<'_>| Ok(());
+    let result = apply(&cloudflare, &plan, &inputs, &mut report, |_| {}, check).await;
+    (report, result)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_that_went_to_another_script_since_the_plan_is_not_removed() {
+    let sandbox = Sandbox::start();
+    after_the_plan(&sandbox, &Project::with_all(), async || {})
+        .await
+        .1
+        .unwrap();
+    api::foreign_script(&sandbox, "somebody-elses").await;
+    let path = format!("/zones/{}/workers/routes", zone_of(&sandbox).await);
+    let moved = Project::with_staging(HOST, "broadcast-next.glow.trade");
+    let (report, result) = after_the_plan(&sandbox, &moved, async || {
+        let routes = api::call(&sandbox, "GET", &path, None).await["result"].clone();
+        let route = format!("{path}/{}", routes[0]["id"].as_str().unwrap());
+        let body = json!({ "pattern": format!("{HOST}/*"), "script": "somebody-elses" });
+        let answer = api::call(&sandbox, "PUT", &route, Some(body)).await;
+        assert_eq!(answer["success"], true, "{answer}");
+    })
+    .await;
+    assert_eq!(
+        format!("{:#}", result.unwrap_err()),
+        format!(
+            "failed to remove the route `{HOST}/*` of `{GATEWAY}`: the route `{HOST}/*` belongs to the script `somebody-elses` since the plan was made; plan again"
+        )
+    );
+    assert_eq!(report.done.len(), 1);
+    let routes = api::call(&sandbox, "GET", &path, None).await["result"].clone();
+    assert_eq!(routes.as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_or_domain_that_another_script_took_since_the_plan_is_not_taken_over() {
+    let route = json!({ "pattern": format!("{HOST}/*"), "script": "somebody-elses" });
+    for (project, what) in [
+        (Project::with_all(), format!("the route `{HOST}/*`")),
+        (custom_domain(), format!("the custom domain `{HOST}`")),
+    ] {
+        let sandbox = Sandbox::start();
+        api::foreign_script(&sandbox, "somebody-elses").await;
+        let zone = zone_of(&sandbox).await;
+        let (_, result) = after_the_plan(&sandbox, &project, async || {
+            let domain = json!({ "hostname": HOST, "service": "somebody-elses", "environment": "production", "zone_id": zone });
+            let (method, path, body) = match what.starts_with("the route") {
+                true => ("POST", format!("/zones/{zone}/workers/routes"), route.clone()),
+                false => ("PUT", api::of_account(&sandbox, "workers/domains"), domain),
+            };
+            let answer = api::call(&sandbox, method, &path, Some(body)).await;
+            assert_eq!(answer["success"], true, "{answer}");
+        })
+        .await;
+        let error = format!("{:#}", result.unwrap_err());
+        assert!(
+            error.ends_with(&format!(
+                "{what} belongs to the script `somebody-elses` since the plan was made; plan again"
+            )),
+            "{error}"
+        );
+        let domains = api::read(&sandbox, "workers/domains").await;
+        assert!(!domains.to_string().contains(GATEWAY), "{domains}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_and_sampling_that_came_since_the_plan_are_kept() {
+    let sandbox = Sandbox::start();
+    after_the_plan(&sandbox, &Project::with_all(), async || {})
+        .await
+        .1
+        .unwrap();
+    let settings = format!("workers/scripts/{GATEWAY}/script-settings");
+    let path = api::of_account(&sandbox, &settings);
+    let patch = async |body| {
+        let answer = api::call(&sandbox, "PATCH", &path, Some(body)).await;
+        assert_eq!(answer["success"], true, "{answer}");
+    };
+    patch(json!({ "tags": [] })).await;
+    let mark = "edge-broadcast:rotation=giving:alternate:0a1b2c3d:77";
+    let sampled = json!({ "enabled": true, "head_sampling_rate": 0.1 });
+    let (_, result) = after_the_plan(&sandbox, &Project::with_all(), async || {
+        patch(json!({ "tags": [mark], "observability": sampled })).await;
+    })
+    .await;
+    result.unwrap();
+    let live = api::read(&sandbox, &settings).await;
+    let mut tags: Vec<&str> = live["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(serde_json::Value::as_str)
+        .collect();
+    tags.sort_unstable();
+    assert_eq!(
+        tags,
+        ["cf:environment=staging", "cf:service=glow-broadcast", mark]
+    );
+    assert_eq!(live["observability"], sampled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_get_conflicts_as_json_and_a_step_summary_tells_them() {
+    built();
+    let sandbox = Sandbox::start();
+    api::foreign_class(&sandbox, "glow-broadcast-staging-room").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("summary.md");
+    let run = |command| {
+        Run::new([command, "staging", "--json"])
+            .against(&sandbox)
+            .env("WEBHOOK_SECRET", SECRET)
+            .env("GITHUB_STEP_SUMMARY", file.to_str().unwrap())
+    };
+    for command in ["plan", "deploy"] {
+        assert_eq!(
+            run(command).fails().json(),
+            json!({
+                "environment": "staging",
+                "conflicts": [
+                    {
+                        "problem": "`glow-broadcast-staging-room` is at the Durable Object migration `their-1`, which this project does not know",
+                        "way_out": "replaying migrations over it could delete rooms: use another `worker.name`, or the version of this project that made it"
+                    },
+                    {
+                        "problem": "`glow-broadcast-staging-room` has a Durable Object class `Theirs`, which this project would delete with all its data",
+                        "way_out": "use another `worker.name`, or delete the class with a migration of its own project"
+                    }
+                ]
+            })
+        );
+    }
+    let summary = std::fs::read_to_string(&file).unwrap();
+    for title in ["plan for staging", "deployment of staging"] {
+        let told = format!(
+            "### {title}\n\n````\nnothing was changed, because of what is live:\n  - `glow-broadcast-staging-room` is at"
+        );
+        assert!(summary.contains(&told), "{summary}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_get_a_failed_deployment_as_json_and_a_step_summary_tells_it() {
+    built();
+    let sandbox = Sandbox::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("summary.md");
+    api::fault(&sandbox, json!({ "method": "POST", "path": "/workers/routes", "times": 9, "kind": "status", "status": 500 })).await;
+    let printed = deploy(&sandbox, &Project::with_all())
+        .arg("--json")
+        .env("GITHUB_STEP_SUMMARY", file.to_str().unwrap())
+        .fails();
+    let answer = printed.json();
+    assert_eq!(answer["environment"], "staging");
+    assert_eq!(answer["applied"]["done"].as_array().unwrap().len(), 6);
+    assert_eq!(
+        answer["applied"]["failed"],
+        format!("route `{HOST}/*` to `{GATEWAY}`")
+    );
+    assert_eq!(answer["applied"]["not_attempted"], json!([]));
+    assert_eq!(answer["verified"], json!(null));
+    let failure = answer["failure"].as_str().unwrap();
+    assert!(printed.stderr.ends_with(&format!("error: {failure}\n")));
+    let summary = std::fs::read_to_string(&file).unwrap();
+    assert!(summary.contains(failure), "{summary}");
+}
+
+#[test]
+fn a_step_summary_that_cannot_be_written_is_a_warning_after_the_answer() {
+    built();
+    let sandbox = Sandbox::start();
+    let printed = deploy(&sandbox, &Project::with_all())
+        .env("GITHUB_STEP_SUMMARY", "/proc/no-such-folder/summary.md")
+        .succeeds();
+    assert!(printed.stdout.contains("\nverified "), "{}", printed.stdout);
+    assert!(
+        printed.stderr.ends_with("warning: there is no step summary: opening the step summary `/proc/no-such-folder/summary.md`: No such file or directory (os error 2)\n"),
+        "{}",
+        printed.stderr
+    );
 }

@@ -3,9 +3,10 @@ use std::time::{Duration, Instant};
 use edge_broadcast::site::{Handshake, next_frame};
 use serde_json::{Value, json};
 
-use crate::support::{Printed, Run, Sandbox, built, interrupt};
+use crate::support::{Printed, Project, Run, Sandbox, api, built, interrupt};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1kZXBsb3ktdGVzdHM=";
+const GATEWAY: &str = "glow-broadcast-staging";
 const HOST: &str = "broadcast-staging.glow.trade";
 
 fn deploy(sandbox: &Sandbox, environment: &str) -> Printed {
@@ -106,10 +107,7 @@ fn a_changed_limit_of_the_gateway_takes_the_code_lane_and_touches_no_socket() {
     built();
     let sandbox = Sandbox::start();
     deploy(&sandbox, "staging");
-    let project = crate::support::Project::with_staging(
-        "max_message_bytes = 16384",
-        "max_message_bytes = 8192",
-    );
+    let project = Project::with_staging("max_message_bytes = 16384", "max_message_bytes = 8192");
     let plan = Run::new(["plan", "staging"])
         .inside(&project)
         .against(&sandbox)
@@ -143,10 +141,8 @@ fn a_host_that_left_the_manifest_loses_its_route_and_no_other_route_is_touched()
     let sandbox = Sandbox::start();
     deploy(&sandbox, "production");
     deploy(&sandbox, "staging");
-    let project = crate::support::Project::with_staging(
-        "broadcast-staging.glow.trade",
-        "broadcast-next.glow.trade",
-    );
+    let project =
+        Project::with_staging("broadcast-staging.glow.trade", "broadcast-next.glow.trade");
     let answer = Run::new(["deploy", "staging", "--json"])
         .inside(&project)
         .against(&sandbox)
@@ -261,6 +257,448 @@ fn verification_with_another_secret_than_the_deployed_one_fails() {
         .env("WEBHOOK_SECRET", SECRET)
         .succeeds();
     assert!(!printed.stdout.contains("FAILED"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_whose_secret_was_rotated_away_is_not_taken_back() {
+    built();
+    let sandbox = Sandbox::start();
+    deploy(&sandbox, "staging");
+    let path = api::of_account(&sandbox, &format!("workers/scripts/{GATEWAY}/secrets"));
+    let rotated = json!({ "name": "WEBHOOK_SECRET", "text": "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLXRlc3RzLTAwMQ==", "type": "secret_text" });
+    api::call(&sandbox, "PUT", &path, Some(rotated)).await;
+    let before = api::shares(&sandbox, GATEWAY).await;
+    let project = Project::with_staging("max_message_bytes = 16384", "max_message_bytes = 8192");
+    let printed = Run::new(["deploy", "staging", "--rollout", "50,100", "--pause", "0s"])
+        .inside(&project)
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .fails();
+    assert!(
+        printed.stdout.contains(
+            "FAILED  an authorised publish is received: the publish was answered with 403"
+        ),
+        "{}",
+        printed.stdout
+    );
+    assert_eq!(
+        printed.stderr.lines().last(),
+        Some(
+            "error: `staging` is deployed and stays, but it could not be proved to deliver: the source `env:WEBHOOK_SECRET` gives another value of `WEBHOOK_SECRET` than the deployed one, which this deployment did not touch; after a rotation, give the source the new value, then run `edge-broadcast verify staging`"
+        )
+    );
+    let after = api::shares(&sandbox, GATEWAY).await;
+    assert!(after.len() == 1 && after != before, "{after:?}");
+    let plan = Run::new(["plan", "staging"])
+        .inside(&project)
+        .against(&sandbox)
+        .succeeds();
+    assert_eq!(plan.stdout, "staging: nothing to change\n");
+}
+
+#[test]
+fn a_deployment_that_changes_nothing_needs_no_secret() {
+    built();
+    let sandbox = Sandbox::start();
+    deploy(&sandbox, "staging");
+    let printed = Run::new(["deploy", "staging"]).against(&sandbox).succeeds();
+    assert_eq!(
+        printed.stdout,
+        "staging: nothing to change\n\nverified broadcast-staging.glow.trade\n  ok      health answers\n  ok      an allowed origin gets a socket\n  skipped an authorised publish is received: nothing changed, so no secret was read; `verify` makes it\n  ok      a publish with a wrong secret is refused\n  ok      a publish without a secret is refused\n  ok      a foreign origin is refused\n"
+    );
+    // Its command would fail the deployment if it were run
+    let project = Project::with_staging("env:WEBHOOK_SECRET", "command:false");
+    Run::new(["deploy", "staging"])
+        .inside(&project)
+        .against(&sandbox)
+        .succeeds();
+    // With something to change it is needed, and nothing is written without it
+    let project = Project::with_staging("max_message_bytes = 16384", "max_message_bytes = 8192");
+    let printed = Run::new(["deploy", "staging"])
+        .inside(&project)
+        .against(&sandbox)
+        .fails();
+    assert_eq!(
+        printed.stderr,
+        "if something has to change, this will stop: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set; set `WEBHOOK_SECRET` and run again\nerror: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set; set `WEBHOOK_SECRET` and run again\n"
+    );
+    assert!(!project.path().join("generated").exists());
+}
+
+#[test]
+fn every_secret_that_will_be_sent_is_asked_for_before_anything_is_written() {
+    built();
+    let sandbox = Sandbox::start();
+    let project = Project::with_staging(
+        "\n[analytics]",
+        "\n[secrets.ADMIN_SECRET]\nsource = \"env:ADMIN_SECRET\"\n\n[analytics]",
+    );
+    let printed = Run::new(["deploy", "staging"])
+        .inside(&project)
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .fails();
+    assert_eq!(
+        printed.stderr,
+        "error: the secret `ADMIN_SECRET` has no value: its source `env:ADMIN_SECRET` names an environment variable that is not set; set `ADMIN_SECRET` and run again\n"
+    );
+    assert!(!project.path().join("generated").exists());
+}
+
+#[test]
+fn a_rehearsal_makes_up_a_secret_only_where_there_is_none_and_says_so() {
+    built();
+    let printed = Run::new(["deploy", "staging", "--sandbox"]).succeeds();
+    assert!(
+        printed.stderr.lines().any(|line| line
+            == "the source `env:WEBHOOK_SECRET` of `WEBHOOK_SECRET` has no value here: the rehearsal uses a random one"),
+        "{}",
+        printed.stderr
+    );
+    let project = Project::with_staging("env:WEBHOOK_SECRET", "file:all.json");
+    project.write("all.json", "{}");
+    let printed = Run::new(["deploy", "staging", "--sandbox"])
+        .inside(&project)
+        .fails();
+    assert!(
+        printed.stderr.ends_with("error: the secret `WEBHOOK_SECRET` has no value: its source `file:all.json`: the file has no key `WEBHOOK_SECRET`\n"),
+        "{}",
+        printed.stderr
+    );
+}
+
+#[test]
+fn a_protected_environment_is_changed_when_its_name_is_typed() {
+    built();
+    let sandbox = Sandbox::start();
+    let run = || {
+        Run::new(["deploy", "production"])
+            .against(&sandbox)
+            .env("WEBHOOK_SECRET", SECRET)
+    };
+    let prompt = "`production` is protected. Type its name to go on";
+    let printed = run().asked(prompt, "prod\r");
+    assert_eq!(printed.code, 1, "{}", printed.stdout);
+    assert!(
+        printed
+            .stdout
+            .contains("error: nothing was changed: `prod` is not `production`"),
+        "{}",
+        printed.stdout
+    );
+    let printed = run().asked(prompt, "production\r");
+    assert_eq!(printed.code, 0, "{}", printed.stdout);
+    assert!(printed.stdout.contains("\nverified "), "{}", printed.stdout);
+}
+
+/// The text of a plan's JSON without what the workers' code decides.
+fn shape(plan: &Value, known: &[(&str, &str)]) -> String {
+    let mut text = serde_json::to_string_pretty(plan).unwrap();
+    for (value, name) in known {
+        text = text.replace(value, name);
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_json_of_a_plan_has_the_documented_shape() {
+    built();
+    let sandbox = Sandbox::start();
+    deploy(&sandbox, "staging");
+    let live = api::shares(&sandbox, GATEWAY).await[0].0.clone();
+    let text = crate::support::manifest("staging")
+        .replace(HOST, "broadcast-next.glow.trade")
+        .replace("max_message_bytes = 16384", "max_message_bytes = 8192");
+    let project = Project::new();
+    project.write("environments/staging.toml", &text);
+    let settings = api::of_account(
+        &sandbox,
+        &format!("workers/scripts/{GATEWAY}/script-settings"),
+    );
+    api::call(
+        &sandbox,
+        "PATCH",
+        &settings,
+        Some(json!({ "tags": ["ours"] })),
+    )
+    .await;
+    let plan = Run::new(["plan", "staging", "--rollout", "25,100", "--json"])
+        .inside(&project)
+        .against(&sandbox)
+        .succeeds()
+        .json();
+    let upload = plan["steps"][0].clone();
+    let last = plan["steps"].as_array().unwrap().last().unwrap();
+    let known = [
+        (upload["tag"].as_str().unwrap(), "TAG"),
+        (upload["message"].as_str().unwrap(), "MESSAGE"),
+        (last["id"].as_str().unwrap(), "ROUTE"),
+        (live.as_str(), "LIVE"),
+    ];
+    insta::assert_snapshot!(shape(&plan, &known), @r#"
+{
+  "environment": "staging",
+  "socket_impact": "none",
+  "steps": [
+    {
+      "changes": [
+        {
+          "after": 8192,
+          "before": 16384,
+          "what": "binding SETTINGS.max_message_bytes"
+        }
+      ],
+      "inherit_from": null,
+      "keeps": [
+        "WEBHOOK_SECRET"
+      ],
+      "lane": {
+        "adopt": null,
+        "lane": "code",
+        "latest": "LIVE"
+      },
+      "message": "MESSAGE",
+      "role": "gateway",
+      "script": "glow-broadcast-staging",
+      "secrets": [],
+      "step": "upload",
+      "tag": "TAG"
+    },
+    {
+      "from": "LIVE",
+      "percent": 0,
+      "reached": 0.0,
+      "role": "gateway",
+      "script": "glow-broadcast-staging",
+      "step": "shift",
+      "then": "check"
+    },
+    {
+      "from": "LIVE",
+      "percent": 25,
+      "reached": 0.0,
+      "role": "gateway",
+      "script": "glow-broadcast-staging",
+      "step": "shift",
+      "then": "check"
+    },
+    {
+      "from": "LIVE",
+      "percent": 100,
+      "reached": 0.0,
+      "role": "gateway",
+      "script": "glow-broadcast-staging",
+      "step": "shift",
+      "then": "go_on"
+    },
+    {
+      "changes": [
+        {
+          "after": [
+            "cf:environment=staging",
+            "cf:service=glow-broadcast",
+            "ours"
+          ],
+          "before": [
+            "ours"
+          ],
+          "what": "tags"
+        }
+      ],
+      "observability": true,
+      "script": "glow-broadcast-staging",
+      "step": "settings",
+      "tags": [
+        "cf:environment=staging",
+        "cf:service=glow-broadcast"
+      ]
+    },
+    {
+      "pattern": "broadcast-next.glow.trade/*",
+      "script": "glow-broadcast-staging",
+      "step": "add_route"
+    },
+    {
+      "id": "ROUTE",
+      "pattern": "broadcast-staging.glow.trade/*",
+      "script": "glow-broadcast-staging",
+      "step": "remove_route"
+    }
+  ]
+}
+"#);
+}
+
+#[test]
+fn the_json_of_a_first_plan_has_the_documented_shape() {
+    built();
+    let sandbox = Sandbox::start();
+    let mut plan = Run::new(["plan", "staging", "--json"])
+        .against(&sandbox)
+        .succeeds()
+        .json();
+    // Which bindings there are is pinned elsewhere
+    for step in plan["steps"].as_array_mut().unwrap() {
+        if let Some(changes) = step.get_mut("changes").and_then(Value::as_array_mut) {
+            changes.retain(|change| !change["what"].as_str().unwrap().starts_with("binding "));
+        }
+    }
+    let mut known = Vec::new();
+    for step in &plan["steps"].as_array().unwrap()[..4] {
+        if step["step"] == "upload" {
+            let code = step["changes"][0]["after"].as_str().unwrap();
+            known.push((step["tag"].as_str().unwrap(), "TAG"));
+            known.push((step["message"].as_str().unwrap(), "MESSAGE"));
+            known.push((code, "CODE"));
+        }
+    }
+    insta::assert_snapshot!(shape(&plan, &known), @r#"
+{
+  "environment": "staging",
+  "socket_impact": "none",
+  "steps": [
+    {
+      "changes": [
+        {
+          "after": "CODE",
+          "before": null,
+          "what": "code"
+        },
+        {
+          "after": "v1",
+          "before": null,
+          "what": "migration"
+        },
+        {
+          "after": "2026-10-01",
+          "before": null,
+          "what": "compatibility date"
+        }
+      ],
+      "inherit_from": null,
+      "keeps": [],
+      "lane": {
+        "lane": "lifecycle",
+        "migrations": [
+          "v1"
+        ],
+        "old_tag": null,
+        "replaces": [],
+        "why": "the Worker is new"
+      },
+      "message": "MESSAGE",
+      "role": "room",
+      "script": "glow-broadcast-staging-room",
+      "secrets": [],
+      "step": "upload",
+      "tag": "TAG"
+    },
+    {
+      "changes": [
+        {
+          "after": [
+            "cf:environment=staging",
+            "cf:service=glow-broadcast-room"
+          ],
+          "before": null,
+          "what": "tags"
+        }
+      ],
+      "observability": true,
+      "script": "glow-broadcast-staging-room",
+      "step": "settings",
+      "tags": [
+        "cf:environment=staging",
+        "cf:service=glow-broadcast-room"
+      ]
+    },
+    {
+      "changes": [
+        {
+          "after": false,
+          "before": null,
+          "what": "workers.dev"
+        }
+      ],
+      "enabled": false,
+      "script": "glow-broadcast-staging-room",
+      "step": "workers_dev"
+    },
+    {
+      "changes": [
+        {
+          "after": "CODE",
+          "before": null,
+          "what": "code"
+        },
+        {
+          "after": "2026-10-01",
+          "before": null,
+          "what": "compatibility date"
+        },
+        {
+          "after": "set",
+          "before": null,
+          "what": "secret WEBHOOK_SECRET"
+        }
+      ],
+      "inherit_from": null,
+      "keeps": [],
+      "lane": {
+        "lane": "lifecycle",
+        "migrations": [],
+        "old_tag": null,
+        "replaces": [],
+        "why": "the Worker is new"
+      },
+      "message": "MESSAGE",
+      "role": "gateway",
+      "script": "glow-broadcast-staging",
+      "secrets": [
+        "WEBHOOK_SECRET"
+      ],
+      "step": "upload",
+      "tag": "TAG"
+    },
+    {
+      "changes": [
+        {
+          "after": [
+            "cf:environment=staging",
+            "cf:service=glow-broadcast"
+          ],
+          "before": null,
+          "what": "tags"
+        }
+      ],
+      "observability": true,
+      "script": "glow-broadcast-staging",
+      "step": "settings",
+      "tags": [
+        "cf:environment=staging",
+        "cf:service=glow-broadcast"
+      ]
+    },
+    {
+      "changes": [
+        {
+          "after": false,
+          "before": null,
+          "what": "workers.dev"
+        }
+      ],
+      "enabled": false,
+      "script": "glow-broadcast-staging",
+      "step": "workers_dev"
+    },
+    {
+      "pattern": "broadcast-staging.glow.trade/*",
+      "script": "glow-broadcast-staging",
+      "step": "add_route"
+    }
+  ]
+}
+"#);
 }
 
 #[test]

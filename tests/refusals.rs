@@ -54,13 +54,30 @@ fn a_duplicate_route_stops_a_deployment() {
     );
 }
 
+/// A deployment to an empty account: what will be sent is known before anything is compiled or written.
+#[track_caller]
+fn refused_before_any_write(run: Run) -> Printed {
+    let sandbox = crate::support::Sandbox::start();
+    let project = Project::with_staging("[analytics]", "[analytics]");
+    let printed = run.inside(&project).against(&sandbox).fails();
+    assert!(!project.path().join("generated").exists());
+    let requests = tokio::runtime::Runtime::new()
+        .unwrap()
+        .block_on(crate::support::api::call(
+            &sandbox,
+            "GET",
+            "/sandbox/requests",
+            None,
+        ));
+    for request in requests["result"].as_array().unwrap() {
+        assert_eq!(request["method"], "GET", "{request}");
+    }
+    printed
+}
+
 #[test]
 fn a_missing_secret_stops_a_deployment() {
-    let printed = refused(
-        Run::new(["deploy", "staging"])
-            .env("CLOUDFLARE_API_TOKEN", "t")
-            .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT),
-    );
+    let printed = refused_before_any_write(Run::new(["deploy", "staging"]));
     assert_eq!(
         printed.stderr,
         "error: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set; set `WEBHOOK_SECRET` and run again\n"
@@ -69,7 +86,8 @@ fn a_missing_secret_stops_a_deployment() {
 
 #[test]
 fn an_empty_secret_stops_a_deployment() {
-    let printed = refused(Run::new(["deploy", "staging"]).env("WEBHOOK_SECRET", ""));
+    let printed =
+        refused_before_any_write(Run::new(["deploy", "staging"]).env("WEBHOOK_SECRET", ""));
     assert_eq!(
         printed.stderr,
         "error: the secret `WEBHOOK_SECRET` is empty: its source `env:WEBHOOK_SECRET` names an environment variable that is set but empty\n"

@@ -7,6 +7,7 @@ mod check;
 mod conflicts;
 mod deploy;
 mod faults;
+mod floors;
 mod generate;
 mod install;
 mod law;

@@ -1,19 +1,22 @@
 //! The writes, one function each. Each looks first that the world still is as the plan saw it.
 
-use anyhow::{Context, bail};
+use std::collections::BTreeSet;
+use std::fmt;
+
+use anyhow::bail;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::client::{Cloudflare, Repeat};
 use super::error::ApiError;
 use super::metadata::metadata;
 use super::observe;
 use super::settle::settle;
-use crate::apply::Inputs;
-use crate::plan::{Lane, OverrideDns, Step, Upload};
+use crate::inputs::Inputs;
+use crate::plan::{Lane, OverrideDns, Step, Upload, filled};
 use crate::script::CodeUpdateStrategy;
 
 /// Refuses to lose a binding that is inherited (recorded from wrangler 4.164).
@@ -24,6 +27,18 @@ struct Uploaded {
     id: String,
 }
 
+/// Somebody else deployed since the plan was made, or in the same moment.
+#[derive(Debug)]
+pub struct Overtaken(pub String);
+
+impl fmt::Display for Overtaken {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Overtaken {}
+
 /// Uploads a version and returns its id. In the lifecycle lane it is live at once.
 pub async fn upload(
     cloudflare: &Cloudflare,
@@ -31,23 +46,32 @@ pub async fn upload(
     inputs: &Inputs,
 ) -> anyhow::Result<String> {
     let name = &upload.script;
-    match &upload.lane {
+    let wanted = &inputs.script(upload.role).secrets;
+    let (version, live) = match &upload.lane {
         Lane::Code {
             adopt: Some(version),
             ..
-        } => Ok(version.clone()),
-        Lane::Code { latest, .. } => {
-            let path = cloudflare.of_account(&format!("workers/scripts/{name}/versions?{STRICT}"));
-            let send = async || {
-                let uploaded: Uploaded =
-                    put(cloudflare, Method::POST, &path, upload, inputs).await?;
-                Ok(uploaded.id)
-            };
-            settle(send, async || {
-                newest(cloudflare, upload, latest.as_deref()).await
-            })
-            .await
+        } => {
+            let lost = lost(cloudflare, upload, wanted, version).await?;
+            if lost.is_empty() {
+                return Ok(version.clone());
+            }
+            if observe::live(cloudflare, name).await?.contains(version) {
+                bail!(
+                    "the version `{version}` of `{name}`, whose rollout is under way, lacks `{}`: `edge-broadcast rollback {}` ends the rollout, then deploy again",
+                    lost.join("`, `"),
+                    inputs.script(upload.role).environment
+                );
+            }
+            (
+                version_of(cloudflare, upload, inputs, Some(version)).await?,
+                "the version before stays live",
+            )
         }
+        Lane::Code { latest, .. } => (
+            version_of(cloudflare, upload, inputs, latest.as_deref()).await?,
+            "the version before stays live",
+        ),
         Lane::Lifecycle { replaces, .. } => {
             let now = observe::live(cloudflare, name).await?;
             if now != *replaces {
@@ -60,13 +84,46 @@ pub async fn upload(
             let send = async || {
                 let _: IgnoredAny = put(cloudflare, Method::PUT, &path, upload, inputs).await?;
                 // Two first deployments at once: the later one's version is the newest
-                newest(cloudflare, upload, before).await?.with_context(|| {
-                    format!("somebody else deployed `{name}` in the same moment; plan again")
+                newest(cloudflare, upload, before).await?.ok_or_else(|| {
+                    Overtaken(format!(
+                        "somebody else deployed `{name}` in the same moment; plan again"
+                    ))
+                    .into()
                 })
             };
-            settle(send, async || newest(cloudflare, upload, before).await).await
+            let version = settle(send, async || newest(cloudflare, upload, before).await).await?;
+            if before.is_none() {
+                return Ok(version);
+            }
+            (version, "it is live")
         }
+    };
+    let lost = lost(cloudflare, upload, wanted, &version).await?;
+    if let Some(first) = lost.first() {
+        bail!(
+            "the new version `{version}` of `{name}` lacks `{}`, and {live}; make a version that has it with `wrangler versions secret put {first} --name {name}`, then deploy again",
+            lost.join("`, `"),
+        );
     }
+    Ok(version)
+}
+
+/// Adds a version that gets no traffic, once, whatever becomes of the answer.
+async fn version_of(
+    cloudflare: &Cloudflare,
+    upload: &Upload,
+    inputs: &Inputs,
+    latest: Option<&str>,
+) -> anyhow::Result<String> {
+    let path = cloudflare.of_account(&format!(
+        "workers/scripts/{}/versions?{STRICT}",
+        upload.script
+    ));
+    let send = async || {
+        let uploaded: Uploaded = put(cloudflare, Method::POST, &path, upload, inputs).await?;
+        Ok(uploaded.id)
+    };
+    settle(send, async || newest(cloudflare, upload, latest).await).await
 }
 
 /// The id of the script's newest version, if it is the one of `upload` and newer than `before`.
@@ -86,6 +143,39 @@ async fn newest(
         .map(|newest| newest.id))
 }
 
+/// The secrets that a version should have and does not.
+async fn lost(
+    cloudflare: &Cloudflare,
+    upload: &Upload,
+    wanted: &BTreeSet<String>,
+    version: &str,
+) -> anyhow::Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Version {
+        resources: Resources,
+    }
+    #[derive(Deserialize)]
+    struct Resources {
+        #[serde(default)]
+        bindings: Vec<Binding>,
+    }
+    #[derive(Deserialize)]
+    struct Binding {
+        name: String,
+    }
+    if wanted.is_empty() && upload.keeps.is_empty() {
+        return Ok(Vec::new());
+    }
+    let path = format!("workers/scripts/{}/versions/{version}", upload.script);
+    let version: Version = cloudflare.get(&cloudflare.of_account(&path)).await?;
+    let bindings = version.resources.bindings.into_iter();
+    let has: BTreeSet<String> = bindings.map(|binding| binding.name).collect();
+    let kept = upload.keeps.iter().filter(|name| !has.contains(*name));
+    let filled = wanted.iter().filter(|name| !filled(name, &has));
+    let lost: BTreeSet<&String> = kept.chain(filled).collect();
+    Ok(lost.into_iter().cloned().collect())
+}
+
 /// A wanted split of a script's traffic.
 #[derive(Clone, Copy, Debug)]
 pub struct Split<'a> {
@@ -94,6 +184,8 @@ pub struct Split<'a> {
     pub to: &'a str,
     pub percent: u8,
     pub from: &'a str,
+    /// The split that this one replaces: version ids and percentages. Any other one is somebody else's.
+    pub before: &'a [(String, f64)],
     pub message: &'a str,
     pub code_update: CodeUpdateStrategy,
     /// Roll back although a secret changed since: Cloudflare refuses otherwise with 10220.
@@ -107,15 +199,41 @@ pub enum OldSecrets {
     Accept,
 }
 
-/// Changes the split, unless somebody deployed a third version since.
-pub async fn shift(cloudflare: &Cloudflare, split: Split<'_>) -> anyhow::Result<()> {
+/// The shares of a split: version ids and percentages.
+pub fn shares(to: &str, percent: u8, from: &str) -> Vec<(String, f64)> {
+    let mut shares = vec![(to.to_owned(), f64::from(percent))];
+    if percent < 100 {
+        shares.push((from.to_owned(), f64::from(100 - percent)));
+    }
+    shares
+}
+
+/// Whether two splits give the same versions the same shares.
+pub fn is_same(a: &[(String, f64)], b: &[(String, f64)]) -> bool {
+    let has = |(id, share): &(String, f64)| {
+        b.iter()
+            .any(|(other, theirs)| other == id && (theirs - share).abs() < 0.01)
+    };
+    a.len() == b.len() && a.iter().all(has)
+}
+
+/// The split that a script has now; empty when it does not exist.
+pub async fn split(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Vec<(String, f64)>> {
+    let deployments = observe::deployments(cloudflare, script).await?;
+    let newest = deployments.unwrap_or_default().into_iter().next();
+    Ok(newest.map(|newest| newest.shares).unwrap_or_default())
+}
+
+/// Changes the split, unless it is another one by now than the one to replace.
+pub async fn shift(cloudflare: &Cloudflare, wanted: Split<'_>) -> anyhow::Result<()> {
     let Split {
         script,
         to,
         percent,
         from,
+        before,
         ..
-    } = split;
+    } = wanted;
     let mut versions = vec![json!({ "version_id": to, "percentage": percent })];
     if percent < 100 {
         versions.push(json!({ "version_id": from, "percentage": 100 - percent }));
@@ -123,30 +241,34 @@ pub async fn shift(cloudflare: &Cloudflare, split: Split<'_>) -> anyhow::Result<
     let body = json!({
         "strategy": "percentage",
         "versions": versions,
-        "annotations": { "workers/message": split.message },
-        "code_update_strategy": split.code_update,
+        "annotations": { "workers/message": wanted.message },
+        "code_update_strategy": wanted.code_update,
     });
-    let force = match split.secrets {
+    let force = match wanted.secrets {
         OldSecrets::Refuse => "",
         OldSecrets::Accept => "?force=true",
     };
     let path = cloudflare.of_account(&format!("workers/scripts/{script}/deployments{force}"));
-    let reached = async || -> anyhow::Result<Option<()>> {
-        let newest = observe::deployments(cloudflare, script)
-            .await?
-            .unwrap_or_default()
-            .into_iter()
-            .next();
-        let shares = newest.map(|newest| newest.shares).unwrap_or_default();
-        if let Some((other, _)) = shares.iter().find(|(id, _)| id != to && id != from) {
-            return Err(overtaken(script, std::slice::from_ref(other)));
-        }
-        let wanted = f64::from(percent);
-        let has_its_share = shares
+    let target = shares(to, percent, from);
+    // A version without traffic may or may not be listed
+    let serving = |shares: &[(String, f64)]| -> Vec<(String, f64)> {
+        let idle = |(id, share): &(String, f64)| id == to && *share < 0.01;
+        shares
             .iter()
-            .any(|(id, share)| id == to && (*share - wanted).abs() < 0.01);
-        let alone = percent < 100 || shares.len() == 1;
-        Ok((has_its_share && alone).then_some(()))
+            .filter(|share| !idle(share))
+            .cloned()
+            .collect()
+    };
+    let reached = async || -> anyhow::Result<Option<()>> {
+        let now = split(cloudflare, script).await?;
+        if is_same(&now, &target) {
+            return Ok(Some(()));
+        }
+        if is_same(&serving(&now), &serving(before)) {
+            return Ok(None);
+        }
+        let now: Vec<String> = now.into_iter().map(|(id, _)| id).collect();
+        Err(overtaken(script, &now))
     };
     if reached().await?.is_some() {
         return Ok(());
@@ -160,21 +282,25 @@ pub async fn shift(cloudflare: &Cloudflare, split: Split<'_>) -> anyhow::Result<
     settle(send, &reached).await?;
     match reached().await? {
         Some(()) => Ok(()),
-        None => bail!("`{script}` was given another split in the same moment; plan again"),
+        None => Err(Overtaken(format!(
+            "`{script}` was given another split in the same moment; plan again"
+        ))
+        .into()),
     }
 }
 
 fn overtaken(script: &str, now: &[String]) -> anyhow::Error {
-    match now {
-        [] => anyhow::anyhow!("somebody deleted `{script}` since the plan was made; plan again"),
-        now => anyhow::anyhow!(
+    let text = match now {
+        [] => format!("somebody deleted `{script}` since the plan was made; plan again"),
+        now => format!(
             "somebody else deployed `{script}` since the plan was made: `{}` is live; plan again",
             now.join("`, `")
         ),
-    }
+    };
+    Overtaken(text).into()
 }
 
-/// Performs a step that is no upload and no shift.
+/// Performs a step that is no upload and no shift. What belongs to somebody else by now is left alone.
 pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow::Result<()> {
     match step {
         Step::Upload(_) | Step::Shift(_) => bail!("`{}` is not a step of its own", step.title()),
@@ -182,13 +308,8 @@ pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow
             script,
             tags,
             observability,
-            kept,
             ..
-        } => {
-            let path = cloudflare.of_account(&format!("workers/scripts/{script}/script-settings"));
-            let body = json!({ "tags": tags, "observability": kept.observability(*observability) });
-            send(cloudflare, Method::PATCH, &path, &body).await
-        }
+        } => settings(cloudflare, script, tags, *observability).await,
         Step::WorkersDev {
             script, enabled, ..
         } => {
@@ -206,18 +327,33 @@ pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow
                     .await?;
                 Ok(())
             };
-            settle(add, async || {
+            let added = async || {
                 let routes = observe::routes(cloudflare, &zone).await?;
-                let ours = |route: &crate::plan::LiveRoute| {
-                    route.pattern == *pattern && route.script.as_ref() == Some(script)
-                };
-                Ok(routes.iter().any(ours).then_some(()))
-            })
-            .await
+                match routes.into_iter().find(|route| route.pattern == *pattern) {
+                    None => Ok(None),
+                    Some(route) if route.script.as_ref() == Some(script) => Ok(Some(())),
+                    Some(route) => Err(taken(&format!("the route `{pattern}`"), route.script)),
+                }
+            };
+            match added().await? {
+                Some(()) => Ok(()),
+                None => settle(add, added).await,
+            }
         }
-        Step::RemoveRoute { id, .. } => {
+        Step::RemoveRoute {
+            id,
+            pattern,
+            script,
+        } => {
             let zone = observe::zone_id(cloudflare, zone).await?;
-            delete(cloudflare, &format!("/zones/{zone}/workers/routes/{id}")).await
+            let routes = observe::routes(cloudflare, &zone).await?;
+            match routes.into_iter().find(|route| route.id == *id) {
+                None => Ok(()),
+                Some(route) if route.script.as_ref() == Some(script) => {
+                    delete(cloudflare, &format!("/zones/{zone}/workers/routes/{id}")).await
+                }
+                Some(route) => Err(taken(&format!("the route `{pattern}`"), route.script)),
+            }
         }
         Step::AddDomain {
             hostname,
@@ -225,6 +361,17 @@ pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow
             override_dns,
         } => {
             let zone = observe::zone_id(cloudflare, zone).await?;
+            let path = format!("workers/domains?zone_id={zone}&hostname={hostname}");
+            let domains: Vec<Domain> = cloudflare.get(&cloudflare.of_account(&path)).await?;
+            let others =
+                |domain: &Domain| domain.hostname == *hostname && domain.service != *script;
+            // The API would take it away from its Worker without a word
+            if let Some(domain) = domains.into_iter().find(others) {
+                return Err(taken(
+                    &format!("the custom domain `{hostname}`"),
+                    Some(domain.service),
+                ));
+            }
             let body = json!({
                 "hostname": hostname,
                 "service": script,
@@ -240,14 +387,70 @@ pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow
             )
             .await
         }
-        Step::RemoveDomain { id, .. } => {
-            delete(
-                cloudflare,
-                &cloudflare.of_account(&format!("workers/domains/{id}")),
-            )
-            .await
+        Step::RemoveDomain {
+            id,
+            hostname,
+            script,
+        } => {
+            let path = cloudflare.of_account(&format!("workers/domains/{id}"));
+            match cloudflare.find::<Domain>(&path).await? {
+                None => Ok(()),
+                Some(domain) if domain.service == *script => delete(cloudflare, &path).await,
+                Some(domain) => Err(taken(
+                    &format!("the custom domain `{hostname}`"),
+                    Some(domain.service),
+                )),
+            }
         }
     }
+}
+
+/// As `GET /accounts/A/workers/domains` shows it.
+#[derive(Deserialize)]
+struct Domain {
+    hostname: String,
+    service: String,
+}
+
+fn taken(what: &str, owner: Option<String>) -> anyhow::Error {
+    let owner = owner.map_or("no script".to_owned(), |owner| {
+        format!("the script `{owner}`")
+    });
+    anyhow::anyhow!("{what} belongs to {owner} since the plan was made; plan again")
+}
+
+/// Adds tags and switches observability. Sends only what differs now: a rotation keeps its place in a tag, and whoever set how much
+/// is sampled meant it.
+async fn settings(
+    cloudflare: &Cloudflare,
+    script: &str,
+    tags: &BTreeSet<String>,
+    observability: bool,
+) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Settings {
+        #[serde(default)]
+        tags: Option<BTreeSet<String>>,
+        #[serde(default)]
+        observability: Option<Json>,
+    }
+    let path = cloudflare.of_account(&format!("workers/scripts/{script}/script-settings"));
+    let now: Settings = cloudflare.get(&path).await?;
+    let has = now.tags.unwrap_or_default();
+    if !has.is_superset(tags) {
+        let all: BTreeSet<&String> = has.union(tags).collect();
+        send(cloudflare, Method::PATCH, &path, &json!({ "tags": all })).await?;
+    }
+    let mut switch = now
+        .observability
+        .filter(Json::is_object)
+        .unwrap_or_else(|| json!({ "enabled": false }));
+    if switch["enabled"] != json!(observability) {
+        switch["enabled"] = json!(observability);
+        let body = json!({ "observability": switch });
+        send(cloudflare, Method::PATCH, &path, &body).await?;
+    }
+    Ok(())
 }
 
 /// A write that changes nothing more when it is repeated.
@@ -284,13 +487,16 @@ async fn put<T: DeserializeOwned>(
         .iter()
         .map(|name| (name.as_str(), &inputs.secrets[name]))
         .collect();
-    let metadata = metadata(
+    let mut metadata = metadata(
         inputs.script(upload.role),
         bundle.main_module,
         upload,
         &secrets,
-    )
-    .to_string();
+    );
+    if let Some(live) = &upload.inherit_from {
+        inherit(&mut metadata, &upload.keeps, live);
+    }
+    let metadata = metadata.to_string();
     let form = || {
         let mut form = Form::new().text("metadata", metadata.clone());
         for module in &bundle.modules {
@@ -307,4 +513,15 @@ async fn put<T: DeserializeOwned>(
             request.multipart(form())
         })
         .await
+}
+
+/// `keep_bindings` takes the secrets over from the newest version, which need not be the live one: then each is named with the
+/// version that it comes from, and nothing else is kept.
+fn inherit(metadata: &mut Json, secrets: &BTreeSet<String>, version: &str) {
+    metadata["keep_bindings"] = json!([]);
+    let bindings = metadata["bindings"].as_array_mut();
+    let named = secrets
+        .iter()
+        .map(|name| json!({ "type": "inherit", "name": name, "version_id": version }));
+    bindings.expect("the bindings are a list").extend(named);
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::Context;
-use crate::bundle::{self, Bundle, Bundles, Outcome, Size};
+use crate::bundle::{self, Bundle, Outcome, Size};
 use crate::output::{self, Format};
 
 /// Builds what is out of date and tells what there is now.
@@ -23,14 +23,8 @@ pub async fn run(context: &Context) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The bundles, built where they are out of date.
-pub(super) async fn ensure(context: &Context) -> Result<Bundles> {
-    let [(gateway, _), (room, _)] = built(context).await?;
-    Ok(Bundles { gateway, room })
-}
-
-/// Compiling blocks for minutes, and Ctrl-C must still be heard.
-async fn built(context: &Context) -> Result<[(Bundle, Outcome); 2]> {
+/// The bundles, built where they are out of date. Compiling blocks for minutes, and Ctrl-C must still be heard.
+pub(super) async fn built(context: &Context) -> Result<[(Bundle, Outcome); 2]> {
     let (root, progress) = (context.project.root.clone(), context.progress.clone());
     tokio::task::spawn_blocking(move || bundle::build(&root, &progress))
         .await

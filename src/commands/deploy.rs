@@ -1,5 +1,6 @@
-//! `deploy`: build, plan, confirm, apply, verify.
+//! `deploy`: plan, build, confirm, apply, verify.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process::ExitCode;
@@ -10,61 +11,92 @@ use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
 use serde::Serialize;
 
 use super::Context;
-use crate::apply::{self, Inputs, Probe};
-use crate::bundle::Worker;
+use crate::apply::{self, Probe};
+use crate::bundle::{Bundles, Outcome, Worker};
 use crate::cli::Deploy as Args;
 use crate::cloudflare::observe::observe;
 use crate::confirm;
 use crate::environment::Environment;
-use crate::half_done::HalfDone;
-use crate::plan::{Desired, Plan, Step};
-use crate::project::Project;
+use crate::half_done::{HalfDone, Undertaking};
+use crate::inputs::Inputs;
+use crate::output::Format;
+use crate::plan::{self, Desired, Observed, Plan, Step};
 use crate::remote::Remote;
 use crate::saved_plan::SavedPlan;
-use crate::secret::{self, Value};
+use crate::script;
+use crate::secret::Value;
+use crate::site::Site;
 use crate::summary;
-use crate::verify::{self, verify};
+use crate::values::{Values, WhenMissing};
+use crate::verify::{self, Expected, Publisher, verify};
 
-/// How long a first deployment may take to be reachable: DNS, certificate and route spread in that time.
+/// How long a deployment may take to be reachable: DNS, certificate, route and version spread in that time.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a version may take until a request can name it.
+const SPREAD: Duration = Duration::from_secs(30);
 
 #[derive(Serialize)]
 struct Answer {
+    environment: String,
     plan: Plan,
     applied: apply::Report,
-    verified: verify::Report,
+    /// Absent when a step failed before.
+    verified: Option<verify::Report>,
+    /// Why the command failed.
+    failure: Option<String>,
 }
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}\n\nverified {}", self.plan, self.verified)
+        write!(f, "{}", self.plan)?;
+        match &self.verified {
+            Some(verified) => write!(f, "\n\nverified {verified}"),
+            None => Ok(()),
+        }
     }
 }
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
     let kept = args.plan.as_deref().map(SavedPlan::read).transpose()?;
-    let secrets = Secrets::of(&context.project, &environment, args.sandbox);
-    // Cheap and certain first: a missing token or secret shows before minutes of compiling
-    let secret = secrets.read(WEBHOOK_SECRET)?;
+    let artifacts = super::generate::rendered(context)?;
     let remote = if args.sandbox {
         Remote::rehearsal(&environment, &context.progress).await?
     } else {
         Remote::from_env(&environment).await?
     };
-    super::generate::refresh(context)?;
-    let bundles = super::build::ensure(context).await?;
+    let values = Values {
+        environment: &environment,
+        folder: &context.project.root,
+        when_missing: if args.sandbox {
+            WhenMissing::MakeUp
+        } else {
+            WhenMissing::Fail
+        },
+    };
+    let observed = observe(&remote.cloudflare, &environment).await?;
+    expect_secrets(context, &values, &observed)?;
+    let [(gateway, gateway_was), (room, room_was)] = super::build::built(context).await?;
+    let observed = match (gateway_was, room_was) {
+        (Outcome::Unchanged, Outcome::Unchanged) => observed,
+        // Much may have happened while it compiled
+        _ => observe(&remote.cloudflare, &environment).await?,
+    };
+    let bundles = Bundles { gateway, room };
     let desired = Desired::new(
         &environment,
         bundles.gateway.tag().to_owned(),
         bundles.room.tag().to_owned(),
     );
-    let observed = observe(&remote.cloudflare, &environment).await?;
     let rollout = match &kept {
         Some(kept) => kept.rollout.parse().map_err(anyhow::Error::msg)?,
         None => args.rollout.clone(),
     };
-    let plan = Plan::between(&desired, &observed, &rollout)?;
+    let title = format!("deployment of {}", environment.name);
+    let plan = match Plan::between(&desired, &observed, &rollout) {
+        Ok(plan) => plan,
+        Err(conflicts) => return super::plan::refuse(context, &environment, &title, conflicts),
+    };
     if let Some(kept) = &kept {
         kept.check(&SavedPlan::new(
             remote.cloudflare.account(),
@@ -73,13 +105,100 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
             &rollout,
         )?)?;
     }
-    let mut values = BTreeMap::from([(WEBHOOK_SECRET.to_owned(), secret.clone())]);
-    for name in plan.secrets() {
-        if !values.contains_key(name) {
-            values.insert(name.to_owned(), secrets.read(name)?);
+    let tell = |line: &str| context.progress.say(line);
+    let mut secrets = BTreeMap::new();
+    if !plan.is_empty() {
+        for name in plan.secrets().into_iter().chain([WEBHOOK_SECRET]) {
+            if !secrets.contains_key(name) {
+                secrets.insert(name.to_owned(), values.read(name, tell)?);
+            }
         }
     }
-    let inputs = Inputs {
+    if !plan.is_empty() && environment.protected && !args.yes && !args.sandbox {
+        confirm::protected(environment.name.as_str(), &plan, "plan")?;
+    }
+    super::generate::refresh(context, &artifacts)?;
+    let verification = Verification {
+        environment: &environment,
+        site: remote.site(&environment)?,
+        secret: secrets.get(WEBHOOK_SECRET).cloned(),
+        brings_secret: plan.secrets().contains(WEBHOOK_SECRET),
+        live: live_gateway(&environment, &observed),
+        pause: args.pause,
+        report: RefCell::default(),
+    };
+    let accepted = verification.accepted_before(&plan).await;
+    let mut run = HalfDone::new(Undertaking::Deployment, environment.name.as_str());
+    let applied = apply::apply(
+        &remote.cloudflare,
+        &plan,
+        &inputs(&desired, bundles, secrets),
+        &mut run.report,
+        tell,
+        async |probe: Probe<'_>| verification.check(probe, accepted).await,
+    )
+    .await;
+    let verified = verification.report.take();
+    let failed = verified.as_ref().is_some_and(|report| !report.passed());
+    let error = match applied {
+        Ok(()) if failed => Some(anyhow::anyhow!(other_secret(&environment))),
+        Ok(()) => None,
+        Err(_) if failed => Some(anyhow::anyhow!(does_not_work(
+            &environment,
+            &plan,
+            &run.report
+        ))),
+        Err(error) => Some(error.context(format!("{run}\ncause"))),
+    };
+    let answer = Answer {
+        environment: environment.name.to_string(),
+        plan,
+        applied: run.over(),
+        verified,
+        failure: error.as_ref().map(|error| format!("{error:#}")),
+    };
+    if answer.verified.is_some() || context.format == Format::Json {
+        context.format.answer(&answer)?;
+    }
+    match (answer.failure.as_ref(), error) {
+        (Some(failure), Some(error)) => {
+            summary::append(&title, &format!("{answer}\n\n{failure}"));
+            Err(error)
+        }
+        _ => {
+            summary::append(&title, &answer);
+            remote.close().await?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Cheap and certain first: a secret that will be sent, and that nobody can have here, shows before minutes of compiling.
+fn expect_secrets(
+    context: &Context,
+    values: &Values<'_>,
+    observed: &Observed,
+) -> anyhow::Result<()> {
+    let gateway = script::gateway(values.environment);
+    for name in plan::unset(&gateway, observed.scripts.get(&gateway.name)) {
+        values.expect(&name)?;
+    }
+    if let Err(error) = values.expect(WEBHOOK_SECRET) {
+        context.progress.say(&format!(
+            "if something has to change, this will stop: {error:#}"
+        ));
+    }
+    Ok(())
+}
+
+/// The version of the gateway that answers now.
+fn live_gateway(environment: &Environment, observed: &Observed) -> Option<String> {
+    let live = observed.scripts.get(&environment.gateway_script())?;
+    Some(live.active.id.clone())
+}
+
+fn inputs(desired: &Desired, bundles: Bundles, secrets: BTreeMap<String, Value>) -> Inputs {
+    Inputs {
         zone: desired.zone.clone(),
         scripts: desired
             .scripts
@@ -91,128 +210,118 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
             (Worker::Room, bundles.room),
         ]
         .into(),
-        secrets: values,
-    };
-    if !plan.is_empty() && environment.protected && !args.yes && !args.sandbox {
-        confirm::protected(environment.name.as_str(), &plan, "plan")?;
+        secrets,
     }
-    let site = remote.site(&environment)?;
-    let tell = |step: &str| context.progress.say(step);
-    let check = async |probe: Probe<'_>| {
-        let site = match probe {
-            Probe::Version { script, version } => site.at_version(script, version),
-            Probe::Live => {
-                tokio::time::sleep(args.pause).await;
-                site.clone()
-            }
-        };
-        let report = verify(&site, &environment, &secret, Duration::ZERO).await;
-        if report.passed() {
-            Ok(())
-        } else {
-            bail!("{report}")
-        }
-    };
-    let mut run = HalfDone::new(environment.name.as_str());
-    if let Err(error) = apply::apply(
-        &remote.cloudflare,
-        &plan,
-        &inputs,
-        &mut run.report,
-        tell,
-        check,
-    )
-    .await
-    {
-        let error = error.context(format!("{run}\ncause"));
-        run.over();
-        return Err(error);
-    }
-    let verified = verify(&site, &environment, &secret, PATIENCE).await;
-    let passed = verified.passed();
-    if !passed {
-        apply::undo(
-            &remote.cloudflare,
-            &plan.steps,
-            &inputs,
-            &mut run.report,
-            tell,
-        )
-        .await?;
-    }
-    let answer = Answer {
-        plan,
-        applied: run.over(),
-        verified,
-    };
-    summary::append(&format!("deployment of {}", environment.name), &answer)?;
-    context.format.answer(&answer)?;
-    remote.close().await?;
-    if !passed {
-        bail!("{}", does_not_work(&environment, &answer));
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
-fn does_not_work(environment: &Environment, answer: &Answer) -> String {
+/// How this deployment is checked.
+struct Verification<'a> {
+    environment: &'a Environment,
+    site: Site,
+    /// None when nothing changes: then no source was read.
+    secret: Option<Value>,
+    /// Whether the plan sends the webhook secret.
+    brings_secret: bool,
+    /// The gateway's version before the deployment.
+    live: Option<String>,
+    pause: Duration,
+    /// Of the environment as a whole.
+    report: RefCell<Option<verify::Report>>,
+}
+
+impl Verification<'_> {
+    /// Whether the live gateway accepts the webhook secret already. After a rotation the source that CI reads may still give the
+    /// old value, which is no fault of what is being deployed.
+    async fn accepted_before(&self, plan: &Plan) -> Option<bool> {
+        let secret = self.secret.as_ref()?;
+        if self.brings_secret || self.live.is_none() || plan.is_empty() {
+            return None;
+        }
+        verify::accepts(&self.site, self.environment, secret).await
+    }
+
+    async fn check(&self, probe: Probe<'_>, accepted: Option<bool>) -> anyhow::Result<()> {
+        let publisher = match &self.secret {
+            Some(secret) => Publisher::Secret(secret),
+            None => Publisher::Absent("nothing changed, so no secret was read; `verify` makes it"),
+        };
+        let of_share = match accepted {
+            Some(false) => Publisher::Absent(
+                "the version before refuses the secret that the manifest's source gives, too",
+            ),
+            _ => publisher,
+        };
+        let (site, expected) = match probe {
+            Probe::Version { script, version } => (
+                self.site.at_version(script, version),
+                Expected {
+                    publisher: of_share,
+                    version: Some(version),
+                    patience: SPREAD,
+                },
+            ),
+            Probe::Live => {
+                tokio::time::sleep(self.pause).await;
+                let expected = Expected {
+                    publisher: of_share,
+                    version: None,
+                    patience: Duration::ZERO,
+                };
+                (self.site.clone(), expected)
+            }
+            Probe::Whole { versions } => {
+                let version = versions.get(&self.environment.gateway_script());
+                let expected = Expected {
+                    publisher,
+                    version: version.or(self.live.as_ref()).map(String::as_str),
+                    patience: PATIENCE,
+                };
+                let report = verify(&self.site, self.environment, expected).await;
+                let excused = report.only_the_secret_differs()
+                    && !self.brings_secret
+                    && accepted != Some(true);
+                let passed = report.passed() || excused;
+                self.report.replace(Some(report));
+                if !passed {
+                    bail!("a check failed");
+                }
+                return Ok(());
+            }
+        };
+        let report = verify(&site, self.environment, expected).await;
+        if !report.passed() {
+            bail!("{report}");
+        }
+        Ok(())
+    }
+}
+
+fn other_secret(environment: &Environment) -> String {
     let name = &environment.name;
-    let returned = &answer.applied.returned;
-    let first = answer
-        .plan
+    let source = &environment.secrets[WEBHOOK_SECRET].source;
+    format!(
+        "`{name}` is deployed and stays, but it could not be proved to deliver: the source `{source}` gives another value of `{WEBHOOK_SECRET}` than the deployed one, which this deployment did not touch; after a rotation, give the source the new value, then run `edge-broadcast verify {name}`"
+    )
+}
+
+fn does_not_work(environment: &Environment, plan: &Plan, applied: &apply::Report) -> String {
+    let name = &environment.name;
+    let uploads = plan
         .steps
         .iter()
         .any(|step| matches!(step, Step::Upload(_)));
-    match returned.as_slice() {
-        [] if first => format!(
+    let mut text = match (applied.returned.as_slice(), applied.not_returned.is_empty()) {
+        ([], true) if uploads => format!(
             "`{name}` is deployed, but it does not work as it must: see the failed checks; no version before it could take over"
         ),
-        [] => format!("`{name}` does not work as it must: see the failed checks"),
-        returned => format!(
+        ([], _) => format!("`{name}` does not work as it must: see the failed checks"),
+        (returned, _) => format!(
             "`{name}` did not work as it must: see the failed checks; `{}` went back to the version before",
             returned.join("`, `")
         ),
+    };
+    for (script, why) in &applied.not_returned {
+        text += &format!("; `{script}` could not go back to the version before: {why}");
     }
-}
-
-/// Where this run's secret values come from.
-struct Secrets<'a> {
-    project: &'a Project,
-    environment: &'a Environment,
-    when_missing: WhenMissing,
-}
-
-enum WhenMissing {
-    Fail,
-    /// A rehearsal needs no real secret.
-    MakeUp,
-}
-
-impl<'a> Secrets<'a> {
-    fn of(project: &'a Project, environment: &'a Environment, sandbox: bool) -> Self {
-        let when_missing = if sandbox {
-            WhenMissing::MakeUp
-        } else {
-            WhenMissing::Fail
-        };
-        Self {
-            project,
-            environment,
-            when_missing,
-        }
-    }
-
-    fn read(&self, name: &str) -> anyhow::Result<Value> {
-        let source = &self.environment.secrets[name].source;
-        match (
-            secret::read(name, source, &self.project.root),
-            &self.when_missing,
-        ) {
-            (Err(_), WhenMissing::MakeUp) => Ok(Value::generate()),
-            (result, _) => {
-                let value = result?;
-                secret::policy::check(name, &value)?;
-                Ok(value)
-            }
-        }
-    }
+    text
 }

@@ -93,10 +93,14 @@ pub fn run(context: &Context, args: &Generate) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Brings all generated files up to date, as a part of a longer command.
-pub(super) fn refresh(context: &Context) -> anyhow::Result<()> {
-    let artifacts = template::render(&context.project.environments(&[])?)?;
-    for path in artifact::write(&context.project.root, &artifacts)? {
+/// All generated files as they should be, as a part of a longer command. Writes nothing.
+pub(super) fn rendered(context: &Context) -> anyhow::Result<Vec<Artifact>> {
+    template::render(&context.project.environments(&[])?)
+}
+
+/// Brings the files up to date, as a part of a longer command.
+pub(super) fn refresh(context: &Context, artifacts: &[Artifact]) -> anyhow::Result<()> {
+    for path in artifact::write(&context.project.root, artifacts)? {
         context
             .progress
             .say(&format!("wrote {path}, which was stale: commit it"));

@@ -3,14 +3,18 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Context;
 use crate::bundle;
 use crate::cli::Plan as Args;
 use crate::cloudflare::observe::observe;
+use crate::environment::Environment;
+use crate::name::EnvironmentName;
 use crate::occupancy::{self, Occupied};
-use crate::plan::{Desired, Plan, SocketImpact};
+use crate::output::{self, Format};
+use crate::plan::{Conflict, Conflicts, Desired, Plan, SocketImpact};
 use crate::remote::Remote;
 use crate::saved_plan::SavedPlan;
 use crate::summary;
@@ -47,7 +51,11 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         bundles.room.tag().to_owned(),
     );
     let observed = observe(&remote.cloudflare, &environment).await?;
-    let plan = Plan::between(&desired, &observed, &args.rollout)?;
+    let title = format!("plan for {}", environment.name);
+    let plan = match Plan::between(&desired, &observed, &args.rollout) {
+        Ok(plan) => plan,
+        Err(conflicts) => return refuse(context, &environment, &title, conflicts),
+    };
     if let Some(path) = &args.out {
         SavedPlan::new(remote.cloudflare.account(), &observed, &plan, &args.rollout)?
             .write(path)?;
@@ -65,11 +73,38 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         SocketImpact::None => Vec::new(),
     };
     let answer = Answer { plan, occupied };
-    summary::append(&format!("plan for {}", environment.name), &answer)?;
     context.format.answer(&answer)?;
+    summary::append(&title, &answer);
     let plan = answer.plan;
     Ok(match (args.detailed_exitcode, plan.is_empty()) {
         (true, false) => ExitCode::from(CHANGES),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// What stands in the way of a plan, for programs.
+#[derive(Serialize)]
+struct Refused<'a> {
+    environment: &'a EnvironmentName,
+    conflicts: &'a [Conflict],
+}
+
+/// Tells the conflicts wherever somebody looks: people get them as the error.
+pub(super) fn refuse(
+    context: &Context,
+    environment: &Environment,
+    title: &str,
+    conflicts: Conflicts,
+) -> anyhow::Result<ExitCode> {
+    if context.format == Format::Json {
+        let refused = Refused {
+            environment: &environment.name,
+            conflicts: &conflicts.0,
+        };
+        output::line(
+            &serde_json::to_string_pretty(&refused).context("writing the conflicts as JSON")?,
+        )?;
+    }
+    summary::append(title, &conflicts);
+    Err(conflicts.into())
 }

@@ -9,36 +9,46 @@ use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
 use serde::Serialize;
 
 use super::Context;
+use crate::apply;
 use crate::cli::Rollback as Args;
 use crate::cloudflare::error::ApiError;
 use crate::cloudflare::execute::{self, OldSecrets, Split};
 use crate::cloudflare::{Cloudflare, observe};
 use crate::confirm;
 use crate::environment::Environment;
+use crate::half_done::{HalfDone, Undertaking};
+use crate::output::Format;
 use crate::remote::Remote;
 use crate::rollback::{self, History, Target};
 use crate::script::{self, CodeUpdateStrategy};
 use crate::secret;
-use crate::verify::{self, verify};
+use crate::verify::{self, Expected, Publisher, verify};
+
+/// How long the version that came back may take to answer everywhere.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Serialize)]
 struct Answer {
+    environment: String,
     rolled_back: Vec<Target>,
-    /// Absent when the secret's source gave no value: a rollback must not wait for that.
+    not_rolled_back: Vec<Target>,
+    /// Absent when not everything was rolled back.
     verified: Option<verify::Report>,
+    /// Why the command failed.
+    failure: Option<String>,
 }
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        for Target { script, from, to } in &self.rolled_back {
+        for Target {
+            script, from, to, ..
+        } in &self.rolled_back
+        {
             writeln!(f, "{script}: {from} -> {to}")?;
         }
         match &self.verified {
             Some(report) => write!(f, "\nverified {report}"),
-            None => write!(
-                f,
-                "\nnot verified: the source of `{WEBHOOK_SECRET}` gave no value"
-            ),
+            None => write!(f, "\nnot everything was rolled back"),
         }
     }
 }
@@ -47,81 +57,147 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
     let remote = Remote::from_env(&environment).await?;
     let cloudflare = &remote.cloudflare;
-    // The gateway first: the old gateway works with the new room, as it did while the release was under way
-    let histories = [
-        history(cloudflare, environment.gateway_script()).await?,
-        history(cloudflare, environment.room_script()).await?,
-    ];
-    let targets = match &args.to {
-        Some(version) => rollback::to(&histories, version)?,
-        None => rollback::previous(&histories)?,
-    };
+    let (histories, mut targets) = targets(cloudflare, &environment, args.to.as_deref())
+        .await
+        .with_context(|| format!("`{}` cannot be rolled back", environment.name))?;
     if targets.is_empty() {
-        bail!("that version is live already; nothing was changed");
-    }
-    for target in &targets {
-        same_migration(cloudflare, target).await?;
+        bail!(
+            "`{}` has that version live already; nothing was changed",
+            environment.name
+        );
     }
     if environment.protected && !args.yes {
         let shown: Vec<String> = targets
             .iter()
-            .map(|Target { script, from, to }| format!("{script}: {from} -> {to}"))
+            .map(|target| format!("{}: {} -> {}", target.script, target.from, target.to))
             .collect();
         confirm::protected(environment.name.as_str(), &shown.join("\n"), "status")?;
     }
-    let code_update = script::gateway(&environment).code_update;
     let mut secrets = if args.accept_old_secrets {
         OldSecrets::Accept
     } else {
         OldSecrets::Refuse
     };
-    for (done, target) in targets.iter().enumerate() {
-        context.progress.say(&format!(
-            "give all traffic of `{}` to `{}`",
-            target.script, target.to
-        ));
-        give(cloudflare, &environment, target, code_update, &mut secrets)
-            .await
-            .with_context(|| {
-                let before: Vec<&str> = targets[..done]
-                    .iter()
-                    .map(|target| target.script.as_str())
-                    .collect();
-                match before.as_slice() {
-                    [] => format!("nothing was rolled back: `{}` could not be", target.script),
-                    before => format!(
-                        "`{}` is rolled back, `{}` is not; run again",
-                        before.join("`, `"),
-                        target.script
-                    ),
-                }
-            })?;
-    }
-    let source = &environment.secrets[WEBHOOK_SECRET].source;
-    let verified = match secret::read(WEBHOOK_SECRET, source, &context.project.root) {
-        Ok(value) => Some(
-            verify(
-                &remote.site(&environment)?,
-                &environment,
-                &value,
-                Duration::from_secs(10),
-            )
-            .await,
-        ),
-        Err(_) => None,
+    let mut run = HalfDone::new(Undertaking::Rollback, environment.name.as_str());
+    let result = give_all(
+        context,
+        cloudflare,
+        &environment,
+        &targets,
+        &mut secrets,
+        &mut run.report,
+    )
+    .await;
+    let not_rolled_back = targets.split_off(run.report.done.len());
+    let (verified, error) = match result {
+        Ok(()) => {
+            let gateway = environment.gateway_script();
+            let target = targets.iter().find(|target| target.script == gateway);
+            let version = match target {
+                Some(target) => Some(target.to.as_str()),
+                None => histories[0].live(),
+            };
+            let report = checked(context, &remote, &environment, version).await?;
+            let error = (!report.passed()).then(|| does_not_work(&environment, &report));
+            (Some(report), error)
+        }
+        Err(error) => (None, Some(error.context(format!("{run}\ncause")))),
     };
-    let passed = verified.as_ref().is_none_or(verify::Report::passed);
-    context.format.answer(&Answer {
+    run.over();
+    let answer = Answer {
+        environment: environment.name.to_string(),
         rolled_back: targets,
+        not_rolled_back,
         verified,
-    })?;
-    if !passed {
-        bail!(
-            "`{}` is rolled back, but it does not work as it must: see the failed checks",
-            environment.name
-        );
+        failure: error.as_ref().map(|error| format!("{error:#}")),
+    };
+    if answer.verified.is_some() || context.format == Format::Json {
+        context.format.answer(&answer)?;
     }
-    Ok(ExitCode::SUCCESS)
+    match error {
+        Some(error) => Err(error),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// What became of both scripts, and what is to go where: the gateway first, because the old gateway works with the new room, as it
+/// did while the release was under way.
+async fn targets(
+    cloudflare: &Cloudflare,
+    environment: &Environment,
+    to: Option<&str>,
+) -> anyhow::Result<([History; 2], Vec<Target>)> {
+    let histories = [
+        history(cloudflare, environment.gateway_script()).await?,
+        history(cloudflare, environment.room_script()).await?,
+    ];
+    let targets = match to {
+        Some(version) => rollback::to(&histories, version)?,
+        None => rollback::previous(&histories)?,
+    };
+    for target in &targets {
+        same_migration(cloudflare, target).await?;
+    }
+    Ok((histories, targets))
+}
+
+async fn give_all(
+    context: &Context,
+    cloudflare: &Cloudflare,
+    environment: &Environment,
+    targets: &[Target],
+    secrets: &mut OldSecrets,
+    report: &mut apply::Report,
+) -> anyhow::Result<()> {
+    let title =
+        |target: &Target| format!("give all traffic of `{}` to `{}`", target.script, target.to);
+    let code_update = script::gateway(environment).code_update;
+    report.not_attempted = targets.iter().map(title).collect();
+    for target in targets {
+        let title = report.not_attempted.remove(0);
+        context.progress.say(&title);
+        report.failed = Some(title.clone());
+        give(cloudflare, environment, target, code_update, secrets)
+            .await
+            .with_context(|| format!("failed to {title}"))?;
+        report.failed = None;
+        report.done.push(title);
+    }
+    Ok(())
+}
+
+/// Verifies what came back. A rollback must not wait for a secret: without its value the rest is checked.
+async fn checked(
+    context: &Context,
+    remote: &Remote,
+    environment: &Environment,
+    version: Option<&str>,
+) -> anyhow::Result<verify::Report> {
+    let source = &environment.secrets[WEBHOOK_SECRET].source;
+    let value = secret::read(WEBHOOK_SECRET, source, &context.project.root);
+    let absent = format!("the source of `{WEBHOOK_SECRET}` gave no value");
+    let expected = Expected {
+        publisher: match &value {
+            Ok(value) => Publisher::Secret(value),
+            Err(_) => Publisher::Absent(&absent),
+        },
+        version,
+        patience: PATIENCE,
+    };
+    Ok(verify(&remote.site(environment)?, environment, expected).await)
+}
+
+fn does_not_work(environment: &Environment, report: &verify::Report) -> anyhow::Error {
+    let name = &environment.name;
+    if report.only_the_secret_differs() {
+        anyhow::anyhow!(
+            "`{name}` is rolled back, but the version that came back has another value of `{WEBHOOK_SECRET}` than its source gives: bring it to where it is missing with `edge-broadcast secrets set {name} {WEBHOOK_SECRET}`"
+        )
+    } else {
+        anyhow::anyhow!(
+            "`{name}` is rolled back, but it does not work as it must: see the failed checks"
+        )
+    }
 }
 
 async fn history(cloudflare: &Cloudflare, script: String) -> anyhow::Result<History> {
@@ -170,6 +246,7 @@ async fn give(
         to: &target.to,
         percent: 100,
         from: &target.from,
+        before: &target.before,
         message: &message,
         code_update,
         secrets,
@@ -182,8 +259,8 @@ async fn give(
         {
             confirm::go_on(
                 &format!(
-                    "a secret of `{}` changed since `{}`, which would bring the old value back",
-                    target.script, target.to
+                    "a secret of `{}` changed since `{}`, which would bring the old value back to `{}`",
+                    target.script, target.to, environment.name
                 ),
                 "--accept-old-secrets",
             )?;

@@ -10,20 +10,19 @@ use super::Context;
 use crate::cli::Environment as Args;
 use crate::remote::Remote;
 use crate::secret;
-use crate::verify::verify;
+use crate::verify::{Expected, Publisher, verify};
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment)?;
     let source = &environment.secrets[WEBHOOK_SECRET].source;
     let value = secret::read(WEBHOOK_SECRET, source, &context.project.root)?;
     let remote = Remote::from_env(&environment).await?;
-    let report = verify(
-        &remote.site(&environment)?,
-        &environment,
-        &value,
-        Duration::ZERO,
-    )
-    .await;
+    let expected = Expected {
+        publisher: Publisher::Secret(&value),
+        version: None,
+        patience: Duration::ZERO,
+    };
+    let report = verify(&remote.site(&environment)?, &environment, expected).await;
     context.format.answer(&report)?;
     if !report.passed() {
         bail!(

@@ -130,13 +130,11 @@ fn after(observed: &Observed, desired: &Desired, plan: &Plan) -> Observed {
                 script,
                 tags,
                 observability,
-                kept,
                 ..
             } => {
                 let entry = live.scripts.get_mut(script).unwrap();
-                entry.tags.clone_from(tags);
+                entry.tags.extend(tags.iter().cloned());
                 entry.observability = *observability;
-                entry.kept.observability.clone_from(&kept.observability);
             }
             Step::WorkersDev {
                 script, enabled, ..

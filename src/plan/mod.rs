@@ -23,7 +23,7 @@ pub use self::desired::{Desired, Wanted};
 pub use self::observed::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
 pub use self::rollout::Rollout;
 pub use self::step::{Change, Lane, OverrideDns, Shift, Step, Then, Upload};
-pub use self::upload::filled;
+pub use self::upload::{filled, unset};
 use crate::bundle::Worker;
 
 /// The steps from what is observed to what is desired, in the order in which they must happen.

@@ -19,10 +19,9 @@ pub enum Step {
     /// `cf:service` and `cf:environment`, and what else is not part of a version.
     Settings {
         script: String,
+        /// Tags that must be there; all others stay.
         tags: BTreeSet<String>,
         observability: bool,
-        #[serde(skip_serializing_if = "Kept::is_empty")]
-        kept: Kept,
         changes: Vec<Change>,
     },
     /// Whether `workers.dev` serves the script.
@@ -73,6 +72,10 @@ pub struct Upload {
     pub secrets: BTreeSet<String>,
     #[serde(skip_serializing_if = "Kept::is_empty")]
     pub kept: Kept,
+    /// Names of the live version's secrets, which the new one must have too.
+    pub keeps: BTreeSet<String>,
+    /// The live version, when it is not the newest: the API would keep the secrets of the newest.
+    pub inherit_from: Option<String>,
     pub changes: Vec<Change>,
 }
 
@@ -85,6 +88,8 @@ pub struct Shift {
     pub percent: u8,
     /// The version that has the rest, and that traffic returns to when a check fails.
     pub from: String,
+    /// Share of the new version when the plan was made, in percent.
+    pub reached: f64,
     /// What happens before the next step.
     pub then: Then,
 }
@@ -189,6 +194,11 @@ impl Step {
                 format!("detach the custom domain `{hostname}` from `{script}`")
             }
         }
+    }
+
+    /// Whether the step only takes something away: such steps come last.
+    pub fn only_removes(&self) -> bool {
+        matches!(self, Self::RemoveRoute { .. } | Self::RemoveDomain { .. })
     }
 
     pub(super) fn changes(&self) -> &[Change] {

@@ -24,12 +24,12 @@ pub(super) fn of(
     let script = &wanted.script;
     let nothing = LiveVersion::default();
     let version = live.map_or(&nothing, |live| &live.active);
-    let secrets: BTreeSet<String> = script
-        .secrets
-        .iter()
-        .filter(|name| !filled(name, &version.secrets))
-        .cloned()
-        .collect();
+    let begun = live.and_then(|live| begun(wanted, live));
+    let secrets = match begun {
+        // The version is there already, with what it was uploaded with
+        Some(_) => BTreeSet::new(),
+        None => unset(script, live),
+    };
     let pending = pending(script, version.migration_tag.as_deref(), classes);
     let mut changes = Vec::new();
     let mut note = |what: String, before: Option<Value>, after: Option<Value>| {
@@ -99,7 +99,6 @@ pub(super) fn of(
     for name in &secrets {
         note(format!("secret {name}"), None, Some(json!("set")));
     }
-    let begun = live.and_then(|live| begun(wanted, live));
     if let Some(begun) = begun {
         note(
             "share of traffic (%)".to_owned(),
@@ -148,10 +147,26 @@ pub(super) fn of(
         tag: wanted.tag(),
         message: format!("edge-broadcast {} {release}", script.environment),
         lane,
+        keeps: version.secrets.difference(&secrets).cloned().collect(),
+        inherit_from: live
+            .filter(|live| {
+                live.latest
+                    .as_ref()
+                    .is_some_and(|(id, _)| *id != version.id)
+            })
+            .map(|_| version.id.clone()),
         secrets,
         kept: live.map(|live| live.kept.clone()).unwrap_or_default(),
         changes,
     })
+}
+
+/// The secrets that `script` must have and the live version does not have.
+pub fn unset(script: &Script, live: Option<&Live>) -> BTreeSet<String> {
+    let nothing = BTreeSet::new();
+    let set = live.map_or(&nothing, |live| &live.active.secrets);
+    let unset = script.secrets.iter().filter(|name| !filled(name, set));
+    unset.cloned().collect()
 }
 
 /// The share that the wanted version has in a gradual deployment that an earlier run began. It is the newest version
@@ -181,25 +196,27 @@ pub(super) fn shifts(
         .iter()
         .find(|share| begun.is_none_or(|begun| begun.version_id != share.version_id));
     let Some(from) = old else { return Vec::new() };
+    let reached = begun.map_or(0.0, |begun| begun.percentage);
     let shift = |percent, then| {
         Step::Shift(Shift {
             role: upload.role,
             script: upload.script.clone(),
             percent,
             from: from.version_id.clone(),
+            reached,
             then,
         })
     };
     let stages = rollout.stages();
-    let reached = begun.map_or(0.0, |begun| begun.percentage);
     let mut shifts = Vec::new();
     // A request can name a version of the gateway; which version a room runs is decided per object
-    if stages.len() > 1 && begun.is_none() && upload.role == Worker::Gateway {
+    if stages.len() > 1 && reached == 0.0 && upload.role == Worker::Gateway {
         shifts.push(shift(0, Then::Check));
     }
+    // The run that reached a stage may have been interrupted before it checked it
     for percent in stages
         .iter()
-        .filter(|percent| f64::from(**percent) > reached)
+        .filter(|percent| f64::from(**percent) >= reached)
     {
         let then = if *percent < 100 {
             Then::Check

@@ -103,13 +103,17 @@ async fn weak_missing_and_unknown_values_are_refused_before_anything_is_written(
             .fails();
         assert_eq!(printed.stderr, wanted);
     }
+    // A deployment without a change reads no secret
+    let changed =
+        super::Project::with_staging("max_message_bytes = 16384", "max_message_bytes = 8192");
     let printed = world
         .run(&["deploy", "staging"])
+        .inside(&changed)
         .env("WEBHOOK_SECRET", "your-secure-webhook-secret")
         .fails();
     assert!(
-        printed.stderr.starts_with(
-            "error: the value of the secret `WEBHOOK_SECRET` is an example from documentation"
+        printed.stderr.contains(
+            "\nerror: the value of the secret `WEBHOOK_SECRET` is an example from documentation"
         ),
         "{}",
         printed.stderr

@@ -28,6 +28,12 @@ pub(crate) async fn call(
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// Makes the next matching calls of the API go wrong.
+pub(crate) async fn fault(sandbox: &Sandbox, fault: Value) {
+    let answer = call(sandbox, "POST", "/sandbox/faults", Some(fault)).await;
+    assert_eq!(answer["success"], true, "{answer}");
+}
+
 /// The path of something of the account.
 pub(crate) fn of_account(sandbox: &Sandbox, rest: &str) -> String {
     format!("/accounts/{}/{rest}", sandbox.account_id)
@@ -101,6 +107,17 @@ pub(crate) async fn foreign_version(sandbox: &Sandbox, script: &str) -> String {
         FOREIGN,
     )
     .await;
+    answer["result"]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{answer}"))
+        .to_owned()
+}
+
+/// Uploads a version of a small script that has no secret, and returns its id. It gets no traffic.
+pub(crate) async fn version_without_secrets(sandbox: &Sandbox, script: &str) -> String {
+    let metadata = json!({ "main_module": "index.js", "compatibility_date": "2026-10-01", "bindings": [], "keep_bindings": [] });
+    let rest = format!("workers/scripts/{script}/versions");
+    let answer = upload(sandbox, "POST", &rest, &metadata, FOREIGN).await;
     answer["result"]["id"]
         .as_str()
         .unwrap_or_else(|| panic!("{answer}"))

@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod rig;
+mod terminal;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -57,6 +58,11 @@ impl Run {
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn arg(mut self, argument: &str) -> Self {
+        self.command.arg(argument);
         self
     }
 

@@ -305,7 +305,7 @@ impl Wanted {
         Desired::new(environment, tag(Worker::Gateway), tag(Worker::Room))
     }
 
-    fn inputs(&self, desired: &Desired) -> Inputs {
+    pub(crate) fn inputs(&self, desired: &Desired) -> Inputs {
         let secret = || Secret::new("whsec_c2VjcmV0LW9mLXRoZS1mYXVsdC10ZXN0cy0wMDE=".to_owned());
         Inputs {
             zone: desired.zone.clone(),

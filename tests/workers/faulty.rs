@@ -51,7 +51,7 @@ impl Deployed {
     }
 
     /// From now on these faults happen, and no others; what was asked is forgotten.
-    async fn faults(&self, faults: Value) {
+    async fn misbehave(&self, faults: Value) {
         let headers = [("host", HOST)];
         let answer = self.send("PUT", "/", &headers, faults.to_string()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -101,7 +101,7 @@ async fn without_analytics_and_rate_limits_everything_is_served() {
 async fn analytics_and_rate_limits_that_fail_fail_no_request() {
     let deployed = Deployed::faulty(&[], &[]).await;
     for how in ["throw", "reject"] {
-        deployed.faults(json!({ "bindings": how })).await;
+        deployed.misbehave(json!({ "bindings": how })).await;
         deployed.serves().await;
     }
 }
@@ -115,7 +115,7 @@ async fn health_asks_no_object_and_the_deep_one_asks_one() {
     assert_eq!(deployed.asked("").await, ["health /health"]);
     let broken =
         json!({ "calls": [{ "call": "health", "place": "/health", "status": 500, "body": "{}" }] });
-    deployed.faults(broken).await;
+    deployed.misbehave(broken).await;
     assert_eq!(
         deployed.get("/health?deep=1", &[]).await.refusal(),
         "503 room_unhealthy"
@@ -127,7 +127,7 @@ async fn health_asks_no_object_and_the_deep_one_asks_one() {
 async fn uses_of_secrets_that_could_not_be_handed_over_are_handed_over_again() {
     let deployed = Deployed::faulty(&[], &[]).await;
     deployed
-        .faults(json!({ "calls": [
+        .misbehave(json!({ "calls": [
             { "call": "uses", "place": "/secrets", "sent": true, "status": 500, "times": 2 },
         ] }))
         .await;
@@ -141,7 +141,7 @@ async fn uses_of_secrets_that_could_not_be_handed_over_are_handed_over_again() {
 async fn an_item_whose_answer_cannot_be_read_does_not_break_the_batch() {
     let deployed = Deployed::faulty(&[], &[]).await;
     deployed
-        .faults(json!({ "calls": [
+        .misbehave(json!({ "calls": [
             { "call": "publish", "place": "BONK", "status": 200, "body": "<html>" },
             { "call": "publish", "place": "WIF", "status": 500, "body": "{\"error\":{\"code\":\"x\"}}" },
         ] }))
@@ -183,7 +183,7 @@ async fn an_item_whose_answer_cannot_be_read_does_not_break_the_batch() {
 async fn a_room_that_hangs_ends_its_own_items_of_a_batch_after_ten_seconds_and_delays_no_other() {
     let deployed = Deployed::faulty(&[], &[]).await;
     deployed
-        .faults(json!({ "calls": [{ "call": "publish", "place": "SLOW", "hang": 11_000 }] }))
+        .misbehave(json!({ "calls": [{ "call": "publish", "place": "SLOW", "hang": 11_000 }] }))
         .await;
     let mut client = deployed.client("/ws/SOL", &[]).await;
     let items =
@@ -217,7 +217,7 @@ async fn in_a_full_room_every_object_is_asked_once_for_a_place() {
         held.push(deployed.client("/ws/SOL", &[]).await);
     }
     // The last client found its place in the third object: the next one begins there
-    deployed.faults(json!({})).await;
+    deployed.misbehave(json!({})).await;
     assert_eq!(deployed.refused("/ws/SOL", &[]).await, "503 room_full");
     assert_eq!(
         deployed.asked("connect").await,
@@ -225,7 +225,7 @@ async fn in_a_full_room_every_object_is_asked_once_for_a_place() {
     );
     // An object that is too busy to say where to go on
     deployed
-        .faults(json!({ "calls": [{ "call": "connect", "place": "SOL", "status": 503, "body": "{}" }] }))
+        .misbehave(json!({ "calls": [{ "call": "connect", "place": "SOL", "status": 503, "body": "{}" }] }))
         .await;
     assert_eq!(deployed.refused("/ws/SOL", &[]).await, "503 -");
     assert_eq!(deployed.asked("connect").await, ["connect SOL"]);
