@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::Context;
+use super::secrets::facts::{Facts, facts};
 use crate::bundle;
 use crate::cli::Plan as Args;
 use crate::cloudflare::observe::observe;
@@ -25,6 +26,7 @@ struct Answer {
     /// The rooms that were asked; only where sockets would reconnect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     occupied: Vec<Occupied>,
+    secrets: Facts,
 }
 
 impl fmt::Display for Answer {
@@ -33,7 +35,7 @@ impl fmt::Display for Answer {
         for Occupied { token, sockets } in &self.occupied {
             write!(f, "\n  {sockets} of `{token}`")?;
         }
-        Ok(())
+        write!(f, "{}", self.secrets)
     }
 }
 
@@ -64,7 +66,12 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         }
         SocketImpact::None => Vec::new(),
     };
-    let answer = Answer { plan, occupied };
+    let secrets = facts(&remote.cloudflare, &environment).await?;
+    let answer = Answer {
+        plan,
+        occupied,
+        secrets,
+    };
     summary::append(&format!("plan for {}", environment.name), &answer)?;
     context.format.answer(&answer)?;
     let plan = answer.plan;
