@@ -14,6 +14,8 @@ use crate::verify::publish;
 
 /// How long a change may take to reach the place that answers us.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The same for a sandbox, which is one place, on a machine that may be slow.
+const PATIENCE_WITH_SANDBOX: Duration = Duration::from_secs(20);
 /// How long a host that nobody has to publish to may be out of reach.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(10);
 /// How long a new version may take to reach every place of the network, also those that no probe of ours meets.
@@ -34,6 +36,7 @@ pub enum Answer {
 pub struct Disproved {
     host: String,
     wanted: Answer,
+    after: Duration,
 }
 
 impl fmt::Display for Disproved {
@@ -42,10 +45,10 @@ impl fmt::Display for Disproved {
             Answer::Accepted => "refuses",
             Answer::Refused => "accepts",
         };
-        let patience = humantime::format_duration(PATIENCE);
+        let after = humantime::format_duration(self.after);
         write!(
             f,
-            "the gateway at `{}` still {does} it after {patience}",
+            "the gateway at `{}` still {does} it after {after}",
             self.host
         )
     }
@@ -62,9 +65,17 @@ pub fn propagation(site: &Site) -> Duration {
     }
 }
 
+fn patience(site: &Site) -> Duration {
+    if site.is_sandboxed() {
+        PATIENCE_WITH_SANDBOX
+    } else {
+        PATIENCE
+    }
+}
+
 /// Asks at the main host, again where the answer is neither.
 pub async fn ask(site: &Site, environment: &Environment, value: &Value) -> anyhow::Result<Answer> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience(site);
     loop {
         match once(site, environment, value).await {
             Ok(answer) => return Ok(answer),
@@ -83,7 +94,15 @@ pub async fn prove(
     wanted: Answer,
 ) -> anyhow::Result<Vec<String>> {
     let main = environment.main_host();
-    prove_at(site, main.as_str(), environment, value, wanted, PATIENCE).await?;
+    prove_at(
+        site,
+        main.as_str(),
+        environment,
+        value,
+        wanted,
+        patience(site),
+    )
+    .await?;
     let others = environment
         .all_hosts()
         .filter(|served| served.host != *main);
@@ -109,25 +128,27 @@ pub async fn prove(
     Ok(notes.into_iter().flatten().collect())
 }
 
-/// `patience` is for answers that are neither, and for none.
+/// `unanswered` is the patience with answers that are neither, and with none.
 async fn prove_at(
     site: &Site,
     host: &str,
     environment: &Environment,
     value: &Value,
     wanted: Answer,
-    patience: Duration,
+    unanswered: Duration,
 ) -> anyhow::Result<()> {
+    let after = patience(site);
     let began = Instant::now();
     let mut in_a_row = 0;
     loop {
         match once(site, environment, value).await {
             Ok(answer) if answer == wanted => in_a_row += 1,
-            Ok(_) if began.elapsed() > PATIENCE => bail!(Disproved {
+            Ok(_) if began.elapsed() > after => bail!(Disproved {
                 host: host.to_owned(),
                 wanted,
+                after,
             }),
-            Err(error) if began.elapsed() > patience => return Err(error),
+            Err(error) if began.elapsed() > unanswered => return Err(error),
             Ok(_) | Err(_) => in_a_row = 0,
         }
         match in_a_row {

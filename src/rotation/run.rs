@@ -135,7 +135,13 @@ impl<'a> Rotation<'a> {
                 Phase::Wait { new } => self.retire(&facts, other(new), State::Given).await?,
                 Phase::Close { kept } => {
                     self.close(kept).await?;
-                    return Ok(self.report(Outcome::Rotated, kept));
+                    let is_new = facts.mark.is_some_and(|mark| mark.new == kept);
+                    let outcome = if is_new {
+                        Outcome::Rotated
+                    } else {
+                        Outcome::Aborted
+                    };
+                    return Ok(self.report(outcome, kept));
                 }
                 Phase::Undoing => bail!(refusal::undoing(self.environment)),
                 Phase::Replacing => bail!(refusal::replacing(self.environment)),
