@@ -96,8 +96,12 @@ fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
 }
 
 /// Ends the tool and all that it started.
-pub(crate) fn end(child: &mut Child) -> Result<()> {
-    let group = Pid::from_child(child);
+fn end(child: &mut Child) -> Result<()> {
+    end_group(Pid::from_child(child), child)
+}
+
+/// Ends a process group, and waits for the tool in it.
+pub(crate) fn end_group(group: Pid, child: &mut Child) -> Result<()> {
     // A group that is already gone is what we want.
     kill_process_group(group, Signal::TERM).ok();
     let deadline = Instant::now() + PATIENCE;

@@ -181,7 +181,8 @@ pub enum Secrets {
   edge-broadcast secrets list staging --json
   edge-broadcast secrets list staging --prune
 
-Exits 1 when a required secret is missing. An age is an upper bound where another secret was set later.")]
+Exits 1 when a required secret is missing. An age is an upper bound where another tool may have set the value later, and a lower
+one after `over`.")]
     List(ListSecrets),
     /// Set one secret, from its source or from standard input
     #[command(after_help = "Examples:
@@ -267,6 +268,9 @@ pub struct RotateSecret {
     /// Revoke without waiting until the value is unused
     #[arg(long, conflicts_with = "compromised")]
     pub finish: bool,
+    /// Go on although another run may still be at work on it; that run stops before its next step
+    #[arg(long, conflicts_with = "status")]
+    pub take_over: bool,
     /// Wait for the retry horizon only, where no `ADMIN_SECRET` opens the counters
     #[arg(long, conflicts_with_all = ["finish", "compromised"])]
     pub without_evidence: bool,

@@ -1,10 +1,26 @@
 //! A command line as a value, so that a test can assert on it without running it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Where values are found in this process's environment.
+static KEPT_FROM_TOOLS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Takes these environment variables away from every tool that is run from now on: whatever a build runs, it needs no secret.
+pub fn keep_from_tools(names: impl IntoIterator<Item = String>) {
+    kept_from_tools().extend(names);
+}
+
+fn kept_from_tools() -> MutexGuard<'static, BTreeSet<String>> {
+    // What a panic interrupts is still a set of names
+    KEPT_FROM_TOOLS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A program to run: everything that its result depends on, and nothing run yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +78,9 @@ impl Invocation {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(&self.directory);
         for name in &self.unset {
+            command.env_remove(name);
+        }
+        for name in kept_from_tools().iter() {
             command.env_remove(name);
         }
         command.envs(&self.set);

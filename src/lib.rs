@@ -31,6 +31,7 @@ pub mod saved_plan;
 pub mod script;
 pub mod secret;
 pub mod sender;
+pub mod set_time;
 pub mod site;
 pub mod suggestion;
 pub mod summary;

@@ -37,7 +37,7 @@ pub async fn ask(
     };
     let value = secret::read(ADMIN_SECRET, &secret.source, folder)?;
     for token in tokens {
-        let authorization = [("authorization", format!("Bearer {}", value.expose()))];
+        let authorization = [("authorization", value.bearer())];
         let (status, body) = site
             .get_with(&format!("/rooms/{token}"), &authorization)
             .await?;

@@ -62,6 +62,16 @@ impl Site {
         }
     }
 
+    /// Another host, reached the same way.
+    pub fn at_host(&self, host: &str) -> anyhow::Result<Self> {
+        Self::new(host, self.via)
+    }
+
+    /// Whether it is a sandbox's, where a new version is everywhere at once.
+    pub fn is_sandboxed(&self) -> bool {
+        self.via.is_some()
+    }
+
     /// The address of `path`, as a client writes it.
     pub fn url(&self, path: &str) -> String {
         match self.via {
@@ -72,19 +82,19 @@ impl Site {
 
     /// GETs `path`; the status and the body.
     pub async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
-        self.get_with(path, &[]).await
+        self.get_with::<&str>(path, &[]).await
     }
 
     /// GETs `path` with further headers; the status and the body.
-    pub async fn get_with(
+    pub async fn get_with<V: AsRef<str>>(
         &self,
         path: &str,
-        headers: &[(&str, String)],
+        headers: &[(&str, V)],
     ) -> anyhow::Result<(u16, String)> {
         let url = self.url(path);
         let mut request = self.versioned(self.http.get(&url));
         for (name, value) in headers {
-            request = request.header(*name, value);
+            request = request.header(*name, value.as_ref());
         }
         let response = request
             .send()
@@ -99,10 +109,10 @@ impl Site {
     }
 
     /// POSTs a JSON text with further headers; the status and the body.
-    pub async fn post(
+    pub async fn post<V: AsRef<str>>(
         &self,
         path: &str,
-        headers: &[(&str, String)],
+        headers: &[(&str, V)],
         body: String,
     ) -> anyhow::Result<(u16, String)> {
         let url = self.url(path);
@@ -111,7 +121,7 @@ impl Site {
             .header("content-type", "application/json")
             .body(body);
         for (name, value) in headers {
-            request = request.header(*name, value);
+            request = request.header(*name, value.as_ref());
         }
         let response = request
             .send()

@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use edge_broadcast_protocol::signature::signature;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
+use zeroize::Zeroizing;
 
 use crate::environment::Environment;
 use crate::secret::Value;
@@ -305,12 +306,12 @@ pub(crate) async fn publish(
                 .as_secs();
             let signature = signature(secret.expose(), &id, now, body.as_bytes());
             vec![
-                ("webhook-id", id),
-                ("webhook-timestamp", now.to_string()),
-                ("webhook-signature", signature),
+                ("webhook-id", Zeroizing::new(id)),
+                ("webhook-timestamp", Zeroizing::new(now.to_string())),
+                ("webhook-signature", Zeroizing::new(signature)),
             ]
         }
-        Some(secret) => vec![("authorization", format!("Bearer {}", secret.expose()))],
+        Some(secret) => vec![("authorization", secret.bearer())],
     };
     site.post(&format!("/broadcast/{token}"), &headers, body)
         .await

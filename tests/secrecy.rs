@@ -1,6 +1,8 @@
 //! The value of a secret is searched for in everything that the tool shows or writes.
 
-use crate::support::{Project, Run, Sandbox, built, manifest};
+use serde_json::{Value, json};
+
+use crate::support::{Project, Run, Sandbox, api, built, manifest};
 
 const MARKER: &str = "marker-7f3a91c2e85d4b60-never-to-be-seen";
 
@@ -25,7 +27,7 @@ fn no_command_prints_a_secret_on_success_or_on_failure() {
             .succeeds();
         seen += &(printed.stdout + &printed.stderr);
     }
-    // A deployment that fails half way, one that cannot begin, and one that fails its verification
+    // A deployment that cannot be planned, one that cannot begin, and one that fails its verification
     let wrong_zone = Project::new();
     wrong_zone.write(
         "environments/staging.toml",
@@ -46,6 +48,55 @@ fn no_command_prints_a_secret_on_success_or_on_failure() {
             .fails();
         seen += &(printed.stdout + &printed.stderr);
     }
+    // A deployment that fails half way, at the gateway's upload, when the room is there already
+    let broken = Sandbox::start();
+    let fault = json!({ "kind": "status", "status": 500, "times": 9, "method": "PUT", "path": "/scripts/glow-broadcast-staging" });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let faults = |sandbox: &Sandbox, fault: Value| {
+        let made = api::call(sandbox, "POST", "/sandbox/faults", Some(fault));
+        assert_eq!(runtime.block_on(made)["success"], true);
+    };
+    // The room's own upload passes
+    let mut later = fault.clone();
+    later["nth"] = json!(2);
+    faults(&broken, later);
+    let printed = Run::new(["deploy", "staging"])
+        .against(&broken)
+        .env("WEBHOOK_SECRET", MARKER)
+        .fails();
+    assert!(
+        printed.stderr.contains("glow-broadcast-staging"),
+        "{}",
+        printed.stderr
+    );
+    seen += &(printed.stdout + &printed.stderr);
+    let kept = runtime.block_on(api::call(&broken, "GET", "/sandbox/requests", None));
+    seen += &kept.to_string();
+
+    // A verification with a value that is not the deployed one, a kept plan, and the summary of a step
+    let project = Project::with_all();
+    let wrong = "marker-of-the-wrong-value-91d7e0aa52";
+    let files = ["plan.json", "summary.md"].map(|name| project.path().join(name));
+    let run = |args: Vec<&'static str>, value: &str| {
+        Run::new(args)
+            .inside(&project)
+            .against(&sandbox)
+            .env("WEBHOOK_SECRET", value)
+            .env("GITHUB_STEP_SUMMARY", files[1].to_str().unwrap())
+    };
+    for printed in [
+        run(vec!["verify", "staging"], wrong).fails(),
+        run(vec!["plan", "staging", "--out", "plan.json"], MARKER).succeeds(),
+        run(vec!["deploy", "staging", "--plan", "plan.json"], MARKER).succeeds(),
+    ] {
+        seen += &(printed.stdout + &printed.stderr);
+    }
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!text.is_empty(), "{file:?}");
+        seen += &text;
+    }
+    assert!(!seen.contains(wrong), "{seen}");
     assert!(!seen.contains(MARKER), "{seen}");
     assert!(!seen.contains(&sandbox.token), "{seen}");
 }

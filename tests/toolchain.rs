@@ -243,3 +243,27 @@ fn which(name: &str) -> PathBuf {
         .find(|program| program.is_file())
         .unwrap()
 }
+
+/// Whatever a build script prints may end in a log.
+#[test]
+fn a_tool_of_the_build_gets_no_secret_and_no_token() {
+    let machine = Machine::with_worker_build("env | grep -e HARMLESS -e hunter2; exit 1");
+    let manifest = crate::support::manifest("local");
+    let manifest = manifest.replace("env:WEBHOOK_SECRET", "env:OTHER_NAME");
+    assert!(manifest.contains("env:OTHER_NAME"));
+    machine.write("environments/local.toml", &manifest);
+    let mut build = machine.build();
+    for name in [
+        "OTHER_NAME",
+        "WEBHOOK_SECRET",
+        "WEBHOOK_SECRET_ALTERNATE",
+        "ADMIN_SECRET",
+        "CLOUDFLARE_API_TOKEN",
+    ] {
+        build.env(name, "hunter2");
+    }
+    let output = build.env("HARMLESS", "passed on").output().unwrap();
+    let shown = stderr(&output);
+    assert!(shown.contains("HARMLESS=passed on"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}

@@ -11,12 +11,17 @@ pub mod secrets;
 pub mod status;
 pub mod verify;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use edge_broadcast_protocol::binding;
+
 use crate::cli::{Cli, Command};
+use crate::invocation;
 use crate::output::Format;
 use crate::progress::Progress;
 use crate::project::Project;
+use crate::secret::Source;
 
 /// What every command gets.
 pub struct Context {
@@ -36,6 +41,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         format: if cli.json { Format::Json } else { Format::Text },
         progress: Progress::stderr(),
     };
+    invocation::keep_from_tools(secret_variables(&context.project));
     match cli.command {
         Command::Check(args) => check::run(&context, &args),
         Command::Generate(args) => generate::run(&context, &args),
@@ -48,4 +54,31 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Secrets(args) => secrets::run(&context, &args).await,
         Command::Sandbox(args) => sandbox::run(&context, &args).await,
     }
+}
+
+/// The environment variables that may hold a value: the token, the secrets' own names, and what the manifests name.
+fn secret_variables(project: &Project) -> BTreeSet<String> {
+    let usual = [
+        "CLOUDFLARE_API_TOKEN",
+        binding::WEBHOOK_SECRET,
+        binding::WEBHOOK_SECRET_ALTERNATE,
+        binding::ADMIN_SECRET,
+    ];
+    let mut names = BTreeSet::from(usual.map(str::to_owned));
+    // A manifest with a problem is reported by whatever needs it
+    for name in project.names().unwrap_or_default() {
+        let Ok(environment) = project.environment(name.as_str()) else {
+            continue;
+        };
+        names.extend(
+            environment
+                .secrets
+                .into_values()
+                .filter_map(|secret| match secret.source {
+                    Source::Env(variable) => Some(variable),
+                    Source::File { .. } | Source::Command { .. } | Source::Prompt => None,
+                }),
+        );
+    }
+    names
 }

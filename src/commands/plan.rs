@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Context;
+use super::secrets::facts::{Facts, facts};
 use crate::bundle;
 use crate::cli::Plan as Args;
 use crate::cloudflare::observe::observe;
@@ -29,6 +30,7 @@ struct Answer {
     /// The rooms that were asked; only where sockets would reconnect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     occupied: Vec<Occupied>,
+    secrets: Facts,
 }
 
 impl fmt::Display for Answer {
@@ -37,7 +39,7 @@ impl fmt::Display for Answer {
         for Occupied { token, sockets } in &self.occupied {
             write!(f, "\n  {sockets} of `{token}`")?;
         }
-        Ok(())
+        write!(f, "{}", self.secrets)
     }
 }
 
@@ -72,7 +74,12 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         }
         SocketImpact::None => Vec::new(),
     };
-    let answer = Answer { plan, occupied };
+    let secrets = facts(&remote.cloudflare, &environment).await?;
+    let answer = Answer {
+        plan,
+        occupied,
+        secrets,
+    };
     context.format.answer(&answer)?;
     summary::append(&title, &answer);
     let plan = answer.plan;

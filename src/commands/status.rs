@@ -8,6 +8,7 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::Context;
+use super::secrets::facts::{Facts, facts};
 use crate::bundle::{self, Bundles};
 use crate::cli::Environments;
 use crate::cloudflare::observe::observe;
@@ -40,6 +41,8 @@ struct Status {
     hosts: Vec<String>,
     /// Whether each secret that the manifest names has a value.
     secrets: BTreeMap<String, bool>,
+    #[serde(flatten)]
+    facts: Facts,
     drift: Drift,
 }
 
@@ -165,6 +168,7 @@ async fn status(
             .keys()
             .map(|name| (name.clone(), filled(name, &set)))
             .collect(),
+        facts: facts(&remote.cloudflare, environment).await?,
         drift,
     })
 }
@@ -216,7 +220,7 @@ impl fmt::Display for Status {
             .iter()
             .map(|(name, set)| format!("{name} {}", if *set { "set" } else { "missing" }))
             .collect();
-        write!(f, "\n  secrets  {}", secrets.join(", "))?;
+        write!(f, "\n  secrets  {}{}", secrets.join(", "), self.facts)?;
         match &self.drift {
             Drift::None => write!(f, "\n  drift    none"),
             Drift::Unknown { why } => write!(f, "\n  drift    unknown: {why}"),

@@ -9,6 +9,7 @@ use std::fmt;
 use edge_broadcast_protocol::slot::Slot;
 use sha2::{Digest, Sha256};
 
+use super::author::Author;
 use crate::secret::Value;
 
 const PREFIX: &str = "edge-broadcast:rotation=";
@@ -26,6 +27,8 @@ pub enum State {
     Returning,
     /// Every sender has the old value again.
     Returned,
+    /// A new value replaces every other one at once, and is handed to the senders after that.
+    Replacing,
 }
 
 /// The note.
@@ -36,8 +39,21 @@ pub struct Mark {
     pub new: Slot,
     /// Recognises the new value, which is random, without telling anything of use about it.
     pub print: Print,
-    /// The run that wrote the note: a run that finds another one's stops.
-    pub run: String,
+    /// Who wrote it: a run that finds another one's stops.
+    pub author: Author,
+    /// How far the handover is that the state speaks of.
+    pub handed: Handed,
+    /// Uses of the new slot before anybody was handed its value, as far as the counters could be read.
+    pub uses: Option<u64>,
+}
+
+/// How far a handover is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// Senders that were handed the value; the last of them perhaps only in part.
+    pub begun: usize,
+    /// All senders.
+    pub of: usize,
 }
 
 /// Eight hexadecimal digits of a value's SHA-256.
@@ -64,12 +80,13 @@ pub fn other(slot: Slot) -> Slot {
     }
 }
 
-const STATES: [(State, &str); 5] = [
+const STATES: [(State, &str); 6] = [
     (State::Writing, "writing"),
     (State::Giving, "giving"),
     (State::Given, "given"),
     (State::Returning, "returning"),
     (State::Returned, "returned"),
+    (State::Replacing, "replacing"),
 ];
 const SLOTS: [(Slot, &str); 2] = [(Slot::Primary, "primary"), (Slot::Alternate, "alternate")];
 
@@ -79,16 +96,36 @@ impl Mark {
         tags.iter().find_map(|tag| Self::read(tag))
     }
 
+    /// Whether there is a note, be it of another version of this tool and unreadable.
+    pub fn is_among(tags: &BTreeSet<String>) -> bool {
+        tags.iter().any(|tag| tag.starts_with(PREFIX))
+    }
+
     fn read(tag: &str) -> Option<Self> {
         let parts: Vec<&str> = tag.strip_prefix(PREFIX)?.split(':').collect();
-        let &[state, slot, print, run] = parts.as_slice() else {
+        let &[state, slot, print, run, at, machine, process, handed, uses] = parts.as_slice()
+        else {
             return None;
         };
+        let (begun, of) = handed.split_once('/')?;
         Some(Self {
             state: STATES.iter().find(|(_, word)| *word == state)?.0,
             new: SLOTS.iter().find(|(_, word)| *word == slot)?.0,
             print: Print(print.to_owned()),
-            run: run.to_owned(),
+            author: Author {
+                run: run.to_owned(),
+                at: at.parse().ok()?,
+                machine: machine.to_owned(),
+                process: process.parse().ok()?,
+            },
+            handed: Handed {
+                begun: begun.parse().ok()?,
+                of: of.parse().ok()?,
+            },
+            uses: match uses {
+                "" => None,
+                uses => Some(uses.parse().ok()?),
+            },
         })
     }
 
@@ -117,9 +154,20 @@ impl fmt::Display for Mark {
             state,
             new,
             print: Print(print),
-            run,
+            author,
+            handed,
+            uses,
         } = self;
-        write!(f, "{PREFIX}{}:{}:{print}:{run}", word(*state), slot(*new))
+        write!(f, "{PREFIX}{}:{}:{print}", word(*state), slot(*new))?;
+        let Author {
+            run,
+            at,
+            machine,
+            process,
+        } = author;
+        write!(f, ":{run}:{at}:{machine}:{process}")?;
+        write!(f, ":{}/{}:", handed.begun, handed.of)?;
+        uses.map_or(Ok(()), |uses| write!(f, "{uses}"))
     }
 }
 
@@ -135,13 +183,24 @@ mod tests {
         ]
         .into();
         assert_eq!(Mark::among(&tags), None);
+        assert!(Mark::is_among(&tags));
         for (state, _) in STATES {
-            for new in Slot::ALL {
+            for (new, machine, uses) in [
+                (Slot::Primary, "", None),
+                (Slot::Alternate, "a1b2c3d4", Some(12)),
+            ] {
                 let mark = Mark {
                     state,
                     new,
                     print: Print("0a1b2c3d".to_owned()),
-                    run: "77".to_owned(),
+                    author: Author {
+                        run: "77".to_owned(),
+                        at: 1_764_043_139,
+                        machine: machine.to_owned(),
+                        process: 4711,
+                    },
+                    handed: Handed { begun: 1, of: 2 },
+                    uses,
                 };
                 let noted = Mark::noted(Some(&mark), &tags);
                 assert_eq!(noted.len(), 2);

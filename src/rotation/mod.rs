@@ -32,6 +32,7 @@
 //! - [`probe`]: from outside, over HTTP, through the real route; [`uses`]: the gateway's counters
 //! - [`run`]: carries the decisions out, with the steps, the wait and the reading of what is live beside it
 
+pub mod author;
 pub mod live;
 pub mod mark;
 pub mod phase;

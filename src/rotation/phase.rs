@@ -2,7 +2,7 @@
 
 use edge_broadcast_protocol::slot::Slot;
 
-use super::mark::{Mark, State, other};
+use super::mark::{Handed, Mark, State, other};
 
 /// Which slots have a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,14 +12,26 @@ pub enum Filled {
     Both,
 }
 
-/// Who publishes, as the counters show while one looks at them.
+/// Who has used the new value of a handover that was cut off, as the counters show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
     /// Nobody looked, or the counters cannot be read.
     Unknown,
+    /// Nobody, for as long as one looked.
     Nobody,
-    Only(Slot),
+    /// Somebody, but not while one looked.
+    Earlier,
+    /// Somebody while one looked, when nobody used the old value.
+    Only,
+    /// Somebody while one looked, and somebody the old value too.
     Both,
+}
+
+/// Whether somebody said that the rotation is to go on without evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    Told,
+    None,
 }
 
 /// Everything that a decision rests on.
@@ -31,6 +43,9 @@ pub struct Facts {
     pub known: Vec<Slot>,
     /// Looked at only after an interrupted handover.
     pub seen: Seen,
+    /// How many senders the manifest names.
+    pub senders: usize,
+    pub word: Word,
 }
 
 /// The next thing to do.
@@ -48,7 +63,10 @@ pub enum Phase {
     Close { kept: Slot },
     /// The rotation is being undone; only `--abort` goes on with that.
     Undoing,
-    /// A handover was cut off, its value is lost, and senders use both: neither slot can be written without refusing somebody.
+    /// A replacement of every value at once was cut off before its write; only `--compromised` goes on with that.
+    Replacing,
+    /// A handover was cut off and its value is lost; perhaps a sender lives on it and another one on the old value: neither slot can
+    /// be written or emptied without refusing somebody.
     Torn { new: Slot },
     /// Both slots are filled, and not by a rotation of this tool.
     Unclear,
@@ -71,20 +89,30 @@ impl Phase {
             (Filled::Both, Some((State::Writing, new))) => Self::Write { new },
             (Filled::Both, Some((State::Giving, new))) => interrupted(facts, new),
             (Filled::Both, Some((State::Given, new))) => Self::Wait { new },
+            (Filled::Both, Some((State::Replacing, _))) => Self::Replacing,
             (Filled::Both, Some((State::Returning | State::Returned, _))) => Self::Undoing,
         }
     }
 }
 
-/// A handover that was begun. A value that is lost may be written anew, unless somebody already lives on it.
+/// A handover that was begun. A value that is lost may be written anew only while nobody lives on it, and the old one may be revoked
+/// only when everybody lives on the new one.
 fn interrupted(facts: &Facts, new: Slot) -> Phase {
+    let handed = facts
+        .mark
+        .as_ref()
+        .map_or(Handed::default(), |mark| mark.handed);
     if facts.known.contains(&new) {
         return Phase::Give { new };
     }
-    match facts.seen {
-        Seen::Only(slot) if slot == new => Phase::Wait { new },
-        Seen::Both => Phase::Torn { new },
-        Seen::Only(_) | Seen::Nobody | Seen::Unknown => Phase::Write { new },
+    if handed.begun == 0 {
+        return Phase::Write { new };
+    }
+    match (facts.seen, facts.word) {
+        // The only sender there is has it. Of several, the others may be silent, and never told
+        (Seen::Only, _) if handed.of == 1 && facts.senders == 1 => Phase::Wait { new },
+        (Seen::Nobody, _) | (Seen::Unknown, Word::Told) => Phase::Write { new },
+        _ => Phase::Torn { new },
     }
 }
 
@@ -103,6 +131,8 @@ pub enum Undo {
     Close { kept: Slot },
     /// Senders may have the new value, and this run does not know the old one.
     Unknown { new: Slot },
+    /// A replacement of every value at once was cut off before its write; only `--compromised` goes on with that.
+    Replacing,
     /// Both slots are filled, and not by a rotation of this tool.
     Unclear,
 }
@@ -115,9 +145,17 @@ impl Undo {
             (Filled::One(slot), Some((State::Returned, new))) if new != slot => {
                 Self::Close { kept: slot }
             }
+            // Begun and nothing written
+            (Filled::One(slot), Some((State::Writing, new))) if new != slot => {
+                Self::Close { kept: slot }
+            }
             (Filled::Neither | Filled::One(_), _) => Self::NotOpen,
             (Filled::Both, None) => Self::Unclear,
+            (Filled::Both, Some((State::Replacing, _))) => Self::Replacing,
             (Filled::Both, Some((State::Writing, new))) => Self::Revoke { new },
+            (Filled::Both, Some((State::Giving, new))) if nobody_has_it(facts) => {
+                Self::Revoke { new }
+            }
             (Filled::Both, Some((State::Returned, new))) => Self::Wait { new },
             (Filled::Both, Some((_, new))) if facts.known.contains(&other(new)) => {
                 Self::Return { new }
@@ -125,6 +163,13 @@ impl Undo {
             (Filled::Both, Some((_, new))) => Self::Unknown { new },
         }
     }
+}
+
+fn nobody_has_it(facts: &Facts) -> bool {
+    facts
+        .mark
+        .as_ref()
+        .is_some_and(|mark| mark.handed.begun == 0)
 }
 
 /// What `rotate --compromised` writes: in one version, so that the old value ends with it.
@@ -139,13 +184,19 @@ pub enum Compromise {
     Drop {
         new: Slot,
     },
+    /// The value of `kept` is the only one already, and every sender has it: remove the note.
+    Done {
+        kept: Slot,
+    },
 }
 
 impl Compromise {
-    pub fn of(facts: &Facts) -> Self {
-        let mark = facts.mark.as_ref().map(|mark| (mark.state, mark.new));
-        match (facts.filled, mark) {
+    pub fn of(filled: Filled, mark: Option<&Mark>) -> Self {
+        match (filled, mark.map(|mark| (mark.state, mark.new))) {
             (Filled::Neither, _) => Self::Empty,
+            (Filled::One(slot), Some((State::Given, new))) if new == slot => {
+                Self::Done { kept: slot }
+            }
             (Filled::One(slot), _) => Self::Replace { new: other(slot) },
             (Filled::Both, Some((State::Given, new))) => Self::Drop { new },
             (Filled::Both, Some((_, new))) => Self::Replace { new },
@@ -157,6 +208,7 @@ impl Compromise {
 
 #[cfg(test)]
 mod tests {
+    use super::super::author::Author;
     use super::super::mark::Print;
     use super::*;
     use crate::secret::Value;
@@ -169,10 +221,14 @@ mod tests {
                 state,
                 new,
                 print: Print::of(&Value::new("x".to_owned())),
-                run: String::new(),
+                author: Author::this(),
+                handed: Handed { begun: 1, of: 1 },
+                uses: None,
             }),
             known: known.to_vec(),
             seen,
+            senders: 1,
+            word: Word::None,
         }
     }
 
@@ -196,26 +252,27 @@ mod tests {
                 on(Both, Some((State::Writing, A)), &[P], Seen::Unknown),
                 Phase::Write { new: A },
             ),
-            // In the handover: the source has it already, or somebody uses it, or nobody does
+            // In the handover: the source has it already, or the only sender uses it, or nobody does
             (
                 on(Both, Some((State::Giving, A)), &[A], Seen::Unknown),
                 Phase::Give { new: A },
             ),
             (
-                on(Both, Some((State::Giving, A)), &[P], Seen::Only(A)),
+                on(Both, Some((State::Giving, A)), &[P], Seen::Only),
                 Phase::Wait { new: A },
-            ),
-            (
-                on(Both, Some((State::Giving, A)), &[P], Seen::Only(P)),
-                Phase::Write { new: A },
             ),
             (
                 on(Both, Some((State::Giving, A)), &[], Seen::Nobody),
                 Phase::Write { new: A },
             ),
+            // Somebody may live on either value
             (
                 on(Both, Some((State::Giving, A)), &[], Seen::Unknown),
-                Phase::Write { new: A },
+                Phase::Torn { new: A },
+            ),
+            (
+                on(Both, Some((State::Giving, A)), &[P], Seen::Earlier),
+                Phase::Torn { new: A },
             ),
             (
                 on(Both, Some((State::Giving, A)), &[P], Seen::Both),
@@ -242,6 +299,48 @@ mod tests {
     }
 
     #[test]
+    fn a_handover_that_was_cut_off_is_judged_by_how_far_it_came() {
+        let on = |handed, senders, seen, word| {
+            let mut facts = facts(Filled::Both, Some((State::Giving, A)), &[P], seen);
+            facts.mark.as_mut().unwrap().handed = handed;
+            Phase::of(&Facts {
+                senders,
+                word,
+                ..facts
+            })
+        };
+        let handed = |begun, of| Handed { begun, of };
+        // Nobody was handed it
+        for seen in [Seen::Unknown, Seen::Both] {
+            let phase = on(handed(0, 2), 2, seen, Word::None);
+            assert_eq!(phase, Phase::Write { new: A });
+        }
+        // One of two uses it: the other one may be silent, and not have it, whether it was begun or not
+        for handed in [handed(1, 2), handed(2, 2)] {
+            for senders in [1, 2] {
+                for word in [Word::Told, Word::None] {
+                    let phase = on(handed, senders, Seen::Only, word);
+                    assert_eq!(phase, Phase::Torn { new: A });
+                }
+            }
+        }
+        // The manifest has one more than the run that was cut off
+        assert_eq!(
+            on(handed(1, 1), 2, Seen::Only, Word::None),
+            Phase::Torn { new: A }
+        );
+        // Somebody's word stands for evidence that there is none of, not against what is seen
+        assert_eq!(
+            on(handed(1, 1), 1, Seen::Unknown, Word::Told),
+            Phase::Write { new: A }
+        );
+        for seen in [Seen::Earlier, Seen::Both] {
+            let phase = on(handed(1, 1), 1, seen, Word::Told);
+            assert_eq!(phase, Phase::Torn { new: A });
+        }
+    }
+
+    #[test]
     fn what_no_rotation_of_this_tool_made_is_not_touched() {
         use Filled::{Both, Neither, One};
         let on = |filled, mark| Phase::of(&facts(filled, mark, &[P], Seen::Unknown));
@@ -249,11 +348,12 @@ mod tests {
         assert_eq!(on(Both, None), Phase::Unclear);
         assert_eq!(on(Both, Some((State::Returning, A))), Phase::Undoing);
         assert_eq!(on(Both, Some((State::Returned, A))), Phase::Undoing);
+        assert_eq!(on(Both, Some((State::Replacing, A))), Phase::Replacing);
         // Somebody deleted the new slot by hand: the note is stale
         assert_eq!(on(One(P), Some((State::Given, A))), Phase::Write { new: A });
-        // `--compromised` was killed before the handover: its value is lost, and the next rotation replaces it
+        // `--compromised` was killed after its write: its value is lost, and the next rotation replaces it
         assert_eq!(
-            on(One(A), Some((State::Giving, A))),
+            on(One(A), Some((State::Replacing, A))),
             Phase::Write { new: P }
         );
     }
@@ -265,7 +365,10 @@ mod tests {
             |filled, mark, known: &[Slot]| Undo::of(&facts(filled, mark, known, Seen::Unknown));
         for (got, wanted) in [
             (on(One(P), None, &[P]), Undo::NotOpen),
-            (on(One(P), Some((State::Writing, A)), &[P]), Undo::NotOpen),
+            (
+                on(One(P), Some((State::Writing, A)), &[P]),
+                Undo::Close { kept: P },
+            ),
             (
                 on(Both, Some((State::Writing, A)), &[]),
                 Undo::Revoke { new: A },
@@ -296,21 +399,41 @@ mod tests {
             ),
             (on(One(A), Some((State::Given, A)), &[]), Undo::NotOpen),
             (on(Both, None, &[P]), Undo::Unclear),
+            (on(Both, Some((State::Replacing, A)), &[P]), Undo::Replacing),
+            (on(One(A), Some((State::Replacing, A)), &[P]), Undo::NotOpen),
         ] {
             assert_eq!(got, wanted);
         }
+        // Proved and handed to nobody
+        let mut facts = facts(Both, Some((State::Giving, A)), &[], Seen::Unknown);
+        facts.mark.as_mut().unwrap().handed.begun = 0;
+        assert_eq!(Undo::of(&facts), Undo::Revoke { new: A });
     }
 
     #[test]
     fn a_compromised_value_ends_with_one_version_whatever_is_open() {
         use Filled::{Both, Neither, One};
-        let on = |filled, mark| Compromise::of(&facts(filled, mark, &[], Seen::Unknown));
+        let on = |filled, mark| {
+            Compromise::of(
+                filled,
+                facts(filled, mark, &[], Seen::Unknown).mark.as_ref(),
+            )
+        };
         for (got, wanted) in [
             (on(Neither, None), Compromise::Empty),
             (on(One(P), None), Compromise::Replace { new: A }),
+            // The write that this would make was made already, by a run that was killed then
             (
                 on(One(A), Some((State::Given, A))),
+                Compromise::Done { kept: A },
+            ),
+            (
+                on(One(A), Some((State::Replacing, A))),
                 Compromise::Replace { new: P },
+            ),
+            (
+                on(Both, Some((State::Replacing, A))),
+                Compromise::Replace { new: A },
             ),
             (
                 on(Both, Some((State::Writing, A))),

@@ -42,9 +42,10 @@ impl Verdict {
     }
 }
 
-/// A new version reaches every place of the network within this time; the senders get the value after it.
-pub fn settling(horizon: Duration) -> Duration {
-    (horizon / 20).min(Duration::from_secs(30))
+/// How long an interrupted handover is watched for a first use of the new value before it counts as taken by nobody: as long as it
+/// takes for a slot to count as unused, and not so short that a sender that publishes now and then is missed.
+pub fn untaken(horizon: Duration) -> Duration {
+    (horizon + LAG).max(Duration::from_secs(15))
 }
 
 #[cfg(test)]

@@ -9,25 +9,33 @@ use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::slot::Slot;
 use serde::Serialize;
 
-use super::mark::{Print, State, other};
+use super::author::Author;
+use super::live::filled;
+use super::mark::{Mark, State, other};
 use super::phase::{Compromise, Phase, Undo};
 use super::refusal;
 use super::uses::Counters;
 use crate::cloudflare::Cloudflare;
-use crate::cloudflare::secrets::Changes;
 use crate::environment::{Environment, Secret};
 use crate::secret::Value;
 use crate::site::Site;
 
 /// What the wait before a revocation rests on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// The gateway's counters: unused for the retry horizon.
-    Counters(Counters),
+    Counters,
     /// The retry horizon has passed, and nobody can tell whether the value is still used.
     TimeAlone,
     /// None: somebody said that it may go now.
     Told,
+}
+
+/// Whether somebody said that no other run is at work any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakeOver {
+    Told,
+    WhenGone,
 }
 
 /// A rotation of one environment's webhook secret.
@@ -38,16 +46,26 @@ pub struct Rotation<'a> {
     /// The project's folder: where sources and senders begin.
     pub folder: &'a Path,
     pub evidence: Evidence,
-    /// The counters, also where the wait does without them.
-    pub counters: Option<Counters>,
+    pub take_over: TakeOver,
     /// Hears each step as it is done.
     pub tell: &'a (dyn Fn(&str) + Sync),
-    /// This run's name in the mark.
-    pub(super) run: String,
+    /// This run, as the mark names it.
+    pub(super) author: Author,
     pub(super) noted: Noted,
+    /// Once they were needed.
+    pub(super) counters: Option<Counters>,
+    /// What the secret's source gives, once it was needed.
+    pub(super) given: Option<Option<Value>>,
     /// Values that this run knows: the source's, when the gateway accepts it, and the one it wrote.
-    pub(super) held: Vec<Value>,
+    pub(super) held: Vec<Held>,
     did: Vec<String>,
+}
+
+/// A value that the gateway accepted when this run learned it.
+pub(super) struct Held {
+    pub(super) value: Value,
+    /// Where it is; `None` when that cannot be told.
+    pub(super) slot: Option<Slot>,
 }
 
 /// Whether this run has written a mark, so that another run's mark means that it was taken over.
@@ -93,11 +111,13 @@ impl<'a> Rotation<'a> {
             site,
             environment,
             folder,
-            evidence: Evidence::Told,
-            counters: None,
+            evidence: Evidence::Counters,
+            take_over: TakeOver::WhenGone,
             tell,
-            run: format!("{:08x}", rand::random::<u32>()),
+            author: Author::this(),
             noted: Noted::NotYet,
+            counters: None,
+            given: None,
             held: Vec::new(),
             did: Vec::new(),
         }
@@ -114,11 +134,18 @@ impl<'a> Rotation<'a> {
                 Phase::Give { new } => self.give(&facts, new, State::Given).await?,
                 Phase::Wait { new } => self.retire(&facts, other(new), State::Given).await?,
                 Phase::Close { kept } => {
-                    self.close(&facts, kept).await?;
-                    return Ok(self.report(Outcome::Rotated, kept));
+                    self.close(kept).await?;
+                    let is_new = facts.mark.is_some_and(|mark| mark.new == kept);
+                    let outcome = if is_new {
+                        Outcome::Rotated
+                    } else {
+                        Outcome::Aborted
+                    };
+                    return Ok(self.report(outcome, kept));
                 }
                 Phase::Undoing => bail!(refusal::undoing(self.environment)),
-                Phase::Torn { new } => bail!(refusal::torn(self.environment, new)),
+                Phase::Replacing => bail!(refusal::replacing(self.environment)),
+                Phase::Torn { new } => bail!(refusal::torn(self.environment, new, facts.seen)),
                 Phase::Unclear => bail!(refusal::unclear(self.environment)),
             }
         }
@@ -129,19 +156,21 @@ impl<'a> Rotation<'a> {
         self.preflight().await?;
         loop {
             let facts = self.look().await?;
-            match (Undo::of(&facts), &self.evidence) {
+            match (Undo::of(&facts), self.evidence) {
                 (Undo::NotOpen, _) => bail!(refusal::not_open(self.environment)),
                 (Undo::Unclear, _) => bail!(refusal::unclear(self.environment)),
+                (Undo::Replacing, _) => bail!(refusal::replacing(self.environment)),
                 (Undo::Return { new }, _) => self.give(&facts, new, State::Returned).await?,
                 // Nobody has the new value, or somebody says that nobody needs it
                 (Undo::Revoke { new }, _) | (Undo::Unknown { new }, Evidence::Told) => {
                     let mark = facts.mark.context("an open rotation has a mark")?;
-                    self.note(State::Returned, new, mark.print).await?;
+                    let state = State::Returned;
+                    self.note(Mark { state, ..mark }).await?;
                     self.revoke(new).await?;
                 }
                 (Undo::Wait { new }, _) => self.retire(&facts, new, State::Returned).await?,
                 (Undo::Close { kept }, _) => {
-                    self.close(&facts, kept).await?;
+                    self.close(kept).await?;
                     return Ok(self.report(Outcome::Aborted, kept));
                 }
                 (Undo::Unknown { .. }, _) => bail!(refusal::old_value_unknown(self.secret())),
@@ -149,38 +178,35 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// Ends every earlier value with one version, then hands the new one over.
+    /// Ends every earlier value with one version, then hands the new one over. Rests on nothing but the slots and the mark, so that
+    /// nothing else can stand in its way; what can be proved is proved at the end.
     pub async fn replace(mut self) -> anyhow::Result<Report> {
-        self.preflight().await?;
-        let facts = self.look().await?;
-        match Compromise::of(&facts) {
+        self.take_over = TakeOver::Told;
+        self.evidence = Evidence::Told;
+        let live = self.live().await?;
+        let mark = Mark::among(&live.tags);
+        let (kept, print) = match Compromise::of(filled(&live), mark.as_ref()) {
             Compromise::Empty => bail!(refusal::empty(self.environment)),
             Compromise::Drop { new } => {
+                let mark = mark.context("an open rotation has a mark")?;
+                let print = mark.print.clone();
+                self.note(mark).await?;
                 self.revoke(other(new)).await?;
-                self.close(&facts, new).await?;
-                Ok(self.report(Outcome::Replaced, new))
+                (new, Some(print))
             }
-            Compromise::Replace { new } => {
-                let fresh = Value::generate();
-                let live = self.note(State::Writing, new, Print::of(&fresh)).await?;
-                let mut changes = Changes::from([(new.binding(), Some(&fresh))]);
-                if live.secrets.contains(other(new).binding()) {
-                    changes.insert(other(new).binding(), None);
-                }
-                self.change(&changes).await?;
-                self.did(format!(
-                    "revoked: one version put a new value into `{}` and emptied `{}`",
-                    new.binding(),
-                    other(new).binding()
-                ));
-                self.prove_replaced(&fresh).await?;
-                self.note(State::Giving, new, Print::of(&fresh)).await?;
-                let cut_off = || refusal::nobody_can_publish(self.environment);
-                self.hand_over(&fresh).await.with_context(cut_off)?;
-                self.unmark().await?;
-                Ok(self.report(Outcome::Replaced, new))
+            Compromise::Done { kept } => {
+                (self.tell)(&refusal::done_before(self.environment));
+                (kept, None)
             }
-        }
+            Compromise::Replace { new } => (new, Some(self.put_in_place_of_all(new).await?)),
+        };
+        let proof = match print {
+            Some(print) => self.prove_replaced(&print).await,
+            None => Ok(()),
+        };
+        self.unmark(kept).await?;
+        proof?;
+        Ok(self.report(Outcome::Replaced, kept))
     }
 
     pub(super) fn secret(&self) -> &'a Secret {

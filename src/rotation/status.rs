@@ -48,12 +48,20 @@ pub enum Occupied {
 pub enum Stage {
     Empty,
     AtRest,
+    /// Noted, and nothing written yet.
+    Begun,
     Written,
     HandingOver,
     Waiting,
     Revoked,
     HandingBack,
     WaitingToAbort,
+    /// The new value is revoked again.
+    Returned,
+    /// Every value is to be replaced at once, and that is not done yet.
+    Replacing,
+    /// Every earlier value is revoked; perhaps the senders do not have the new one.
+    Replaced,
     Unclear,
 }
 
@@ -91,13 +99,17 @@ fn stage(filled: Filled, mark: Option<&Mark>) -> Stage {
     match (filled, mark.map(|mark| (mark.state, mark.new))) {
         (Filled::Neither, _) => Stage::Empty,
         (Filled::One(slot), Some((State::Given, new))) if slot == new => Stage::Revoked,
-        (Filled::One(_), _) => Stage::AtRest,
+        (Filled::One(slot), Some((State::Replacing, new))) if slot == new => Stage::Replaced,
+        (Filled::One(slot), Some((State::Returned, new))) if slot != new => Stage::Returned,
+        (Filled::One(_), Some(_)) => Stage::Begun,
+        (Filled::One(_), None) => Stage::AtRest,
         (Filled::Both, None) => Stage::Unclear,
         (Filled::Both, Some((State::Writing, _))) => Stage::Written,
         (Filled::Both, Some((State::Giving, _))) => Stage::HandingOver,
         (Filled::Both, Some((State::Given, _))) => Stage::Waiting,
         (Filled::Both, Some((State::Returning, _))) => Stage::HandingBack,
         (Filled::Both, Some((State::Returned, _))) => Stage::WaitingToAbort,
+        (Filled::Both, Some((State::Replacing, _))) => Stage::Replacing,
     }
 }
 
@@ -105,11 +117,14 @@ fn next(environment: &Environment, stage: Stage) -> Option<String> {
     let command = format!("edge-broadcast secrets rotate {}", environment.name);
     match stage {
         Stage::Empty | Stage::AtRest => None,
+        Stage::Begun => Some(format!("`{command}` goes on, `--abort` leaves it at that")),
+        Stage::Replacing => Some(format!("`{command} --compromised` goes on")),
+        Stage::Replaced => Some(format!("`{command}` hands a fresh value to every sender")),
         Stage::Written | Stage::HandingOver | Stage::Waiting => Some(format!(
             "`{command}` goes on, `--finish` revokes the old value without waiting, `--abort` goes back"
         )),
         Stage::Revoked => Some(format!("`{command}` proves it and ends it")),
-        Stage::HandingBack | Stage::WaitingToAbort => {
+        Stage::HandingBack | Stage::WaitingToAbort | Stage::Returned => {
             Some(format!("`{command} --abort` goes on with going back"))
         }
         Stage::Unclear => Some(format!(
@@ -119,11 +134,12 @@ fn next(environment: &Environment, stage: Stage) -> Option<String> {
     }
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let words = match self.stage {
+        f.write_str(match self {
             Stage::Empty => "has no value",
             Stage::AtRest => "no rotation is open",
+            Stage::Begun => "a rotation is open: nothing is written yet",
             Stage::Written => "a rotation is open: the new value is written, and nobody has it",
             Stage::HandingOver => {
                 "a rotation is open: the new value is being handed to the senders"
@@ -138,9 +154,19 @@ impl fmt::Display for Status {
             Stage::WaitingToAbort => {
                 "an abort is open: the senders have the old value again, the new one is not revoked yet"
             }
+            Stage::Returned => "an abort is open: the new value is revoked",
+            Stage::Replacing => "a replacement of every value at once is open: it is not done yet",
+            Stage::Replaced => {
+                "a replacement is open: every earlier value is revoked, and perhaps the senders do not have the new one"
+            }
             Stage::Unclear => "both slots are filled, and not by a rotation of this tool",
-        };
-        write!(f, "{}: `{}`: {words}", self.environment, self.secret)?;
+        })
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}: `{}`: {}", self.environment, self.secret, self.stage)?;
         for slot in &self.slots {
             let state = match slot.filled {
                 Occupied::Filled => "filled",

@@ -6,13 +6,14 @@ use anyhow::{Context, bail};
 use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::slot::Slot;
 
-use super::live::{settled, slot_of};
-use super::mark::{Mark, Print, State, other};
+use super::live::{filled, settled, slot_of};
+use super::mark::{Handed, Mark, Print, State, other};
 use super::phase::{Facts, Filled};
-use super::probe::{self, Answer};
-use super::quiet::settling;
-use super::refusal;
-use super::run::{Evidence, Rotation};
+use super::probe::{self, Answer, Disproved};
+use super::quiet::LAG;
+use super::run::{Evidence, Held, Rotation};
+use super::{refusal, uses};
+use crate::cloudflare::secrets::Changes;
 use crate::secret::{Source, Value, read};
 use crate::sender::give;
 
@@ -24,16 +25,25 @@ impl Rotation<'_> {
         }
         let live = self.live().await?;
         settled(self.environment, &self.environment.gateway_script(), &live)?;
-        if let Evidence::Counters(counters) = &self.evidence {
+        let mark = Mark::among(&live.tags);
+        if let Some(mark) = &mark {
+            self.let_others_work(mark)?;
+        }
+        if self.evidence == Evidence::Counters {
+            let counters = self.counters(&live)?;
+            let counters = counters.with_context(|| refusal::no_counters(self.environment))?;
             counters.read().await?;
         }
-        if let Some(mark) = Mark::among(&live.tags) {
+        if let Some(mark) = mark.clone() {
             // From here on, an earlier run that is still alive stops
-            self.note(mark.state, mark.new, mark.print).await?;
+            self.note(mark).await?;
         }
         if let Some(value) = self.source() {
             match probe::ask(&self.site, self.environment, &value).await? {
-                Answer::Accepted => self.held.push(value),
+                Answer::Accepted => {
+                    let slot = slot_of(&value, filled(&live), mark.as_ref());
+                    self.held.push(Held { value, slot });
+                }
                 Answer::Refused => (self.tell)(&format!(
                     "note: the gateway refuses the value of `{}`: only the new value can be probed",
                     self.secret().source
@@ -49,18 +59,43 @@ impl Rotation<'_> {
     }
 
     /// The value of the source, if it gives one. A rotation does not need it; with it, the proofs can say more.
-    fn source(&self) -> Option<Value> {
-        match &self.secret().source {
-            Source::Prompt => None,
-            source => read(WEBHOOK_SECRET, source, self.folder).ok(),
+    fn source(&mut self) -> Option<Value> {
+        if self.given.is_none() {
+            self.given = Some(match &self.secret().source {
+                Source::Prompt => None,
+                source => read(WEBHOOK_SECRET, source, self.folder).ok(),
+            });
+        }
+        self.given.clone().flatten()
+    }
+
+    async fn prove(&self, value: &Value, wanted: Answer) -> anyhow::Result<()> {
+        for note in probe::prove(&self.site, self.environment, value, wanted).await? {
+            (self.tell)(&note);
+        }
+        Ok(())
+    }
+
+    fn new_mark(&self, state: State, new: Slot, fresh: &Value) -> Mark {
+        Mark {
+            state,
+            new,
+            print: Print::of(fresh),
+            author: self.author.again(),
+            handed: Handed {
+                begun: 0,
+                of: self.secret().senders.len(),
+            },
+            uses: None,
         }
     }
 
     /// Writes a fresh value to the slot that nobody depends on, and proves it.
     pub(super) async fn write(&mut self, new: Slot) -> anyhow::Result<()> {
         let fresh = Value::generate();
-        let print = Print::of(&fresh);
-        self.note(State::Writing, new, print.clone()).await?;
+        let mark = self.new_mark(State::Writing, new, &fresh);
+        self.note(mark.clone()).await?;
+        self.held.retain(|held| held.slot != Some(new));
         self.change(&BTreeMap::from([(new.binding(), Some(&fresh))]))
             .await?;
         self.did(format!(
@@ -71,22 +106,40 @@ impl Rotation<'_> {
         for (value, words) in [
             (Some(&fresh), proved),
             (
-                self.held.first(),
+                self.held.first().map(|held| &held.value),
                 "probed: the new and the old value are accepted",
             ),
         ] {
             if let Some(value) = value {
-                probe::prove(&self.site, self.environment, value, Answer::Accepted)
+                self.prove(value, Answer::Accepted)
                     .await
                     .with_context(|| refusal::nobody_has_it(new))?;
                 proved = words;
             }
         }
-        tokio::time::sleep(settling(self.secret().retry_horizon)).await;
+        tokio::time::sleep(probe::propagation(&self.site)).await;
         self.did(proved.to_owned());
-        self.note(State::Giving, new, print).await?;
-        self.held.push(fresh);
+        let uses = self.uses_of(new).await;
+        let state = State::Giving;
+        self.note(Mark {
+            state,
+            uses,
+            ..mark
+        })
+        .await?;
+        self.held.push(Held {
+            value: fresh,
+            slot: Some(new),
+        });
         Ok(())
+    }
+
+    /// How often a slot was used by now, our own probes included, where that is known without asking for a secret.
+    async fn uses_of(&self, slot: Slot) -> Option<u64> {
+        let counters = self.counters.as_ref()?;
+        tokio::time::sleep(LAG).await;
+        let read = counters.read().await.ok()?;
+        Some(uses::of(&read, slot))
     }
 
     /// Hands the value that is to stay to every sender: the new one, or with [`State::Returned`] the old one.
@@ -96,34 +149,63 @@ impl Rotation<'_> {
         new: Slot,
         then: State,
     ) -> anyhow::Result<()> {
-        let mark = facts.mark.as_ref().context("an open rotation has a mark")?;
-        let (kept, before) = match then {
+        let mark = facts.mark.clone().context("an open rotation has a mark")?;
+        let (kept, state) = match then {
             State::Returned => (other(new), State::Returning),
             _ => (new, State::Giving),
         };
-        let value = self
-            .held
-            .iter()
-            .find(|value| slot_of(value, facts.filled, Some(mark)) == Some(kept))
-            .context("the value to hand over is not known")?
-            .clone();
-        self.note(before, new, mark.print.clone()).await?;
+        let held = self.held.iter().find(|held| held.slot == Some(kept));
+        let value = held.context("the value to hand over is not known")?;
+        let value = value.value.clone();
+        let mark = Mark { state, ..mark };
         let both_stay = || refusal::both_stay(self.environment);
-        self.hand_over(&value).await.with_context(both_stay)?;
-        self.note(then, new, mark.print.clone()).await?;
+        let handed = self
+            .hand_over(&value, &mark)
+            .await
+            .with_context(both_stay)?;
+        self.note(Mark {
+            state: then,
+            handed,
+            ..mark
+        })
+        .await?;
         Ok(())
     }
 
-    /// Hands `value` to the senders in turn and stops at the first that does not take it.
-    pub(super) async fn hand_over(&mut self, value: &Value) -> anyhow::Result<()> {
-        for sender in &self.secret().senders {
+    /// Hands `value` to the senders in turn and stops at the first that does not take it. Each is noted before it is begun: after that,
+    /// nobody can know whether it has the value, unless it ends well.
+    pub(super) async fn hand_over(&mut self, value: &Value, mark: &Mark) -> anyhow::Result<Handed> {
+        let senders = &self.secret().senders;
+        let mut handed = Handed {
+            begun: 0,
+            of: senders.len(),
+        };
+        for sender in senders {
+            handed.begun += 1;
+            let mark = mark.clone();
+            self.note(Mark { handed, ..mark }).await?;
+            let (say, mut said) = tokio::sync::mpsc::unbounded_channel();
             let (given, value, folder) = (sender.clone(), value.clone(), self.folder.to_owned());
-            tokio::task::spawn_blocking(move || give(&given, &value, &folder))
-                .await
-                .context("handing the value over")??;
+            let mut giving = tokio::task::spawn_blocking(move || {
+                give(&given, &value, &folder, move |line| {
+                    let _ = say.send(line.to_owned());
+                })
+            });
+            let tell = |line: String| (self.tell)(&format!("  {sender}: {line}"));
+            let taken = loop {
+                tokio::select! {
+                    biased;
+                    Some(line) = said.recv() => tell(line),
+                    taken = &mut giving => break taken.context("handing the value over")?,
+                }
+            };
+            while let Ok(line) = said.try_recv() {
+                tell(line);
+            }
+            taken?;
             self.did(format!("handed over: {sender} has the value"));
         }
-        Ok(())
+        Ok(handed)
     }
 
     /// Waits until nobody uses `leaving`, then empties it.
@@ -133,16 +215,16 @@ impl Rotation<'_> {
         leaving: Slot,
         state: State,
     ) -> anyhow::Result<()> {
-        let mark = facts.mark.as_ref().context("an open rotation has a mark")?;
-        self.note(state, mark.new, mark.print.clone()).await?;
+        let mark = facts.mark.clone().context("an open rotation has a mark")?;
+        self.note(Mark { state, ..mark }).await?;
         self.wait(leaving).await?;
         let facts = self.look().await?;
         if facts.filled != Filled::Both {
             bail!("somebody emptied a slot meanwhile; run again to see what is left to do");
         }
-        for value in &self.held {
-            if slot_of(value, facts.filled, facts.mark.as_ref()) == Some(other(leaving)) {
-                probe::prove(&self.site, self.environment, value, Answer::Accepted).await?;
+        for held in &self.held {
+            if held.slot == Some(other(leaving)) {
+                self.prove(&held.value, Answer::Accepted).await?;
             }
         }
         self.revoke(leaving).await
@@ -160,50 +242,93 @@ impl Rotation<'_> {
     }
 
     /// The last proof: what is kept is accepted, what went is refused.
-    pub(super) async fn close(&mut self, facts: &Facts, kept: Slot) -> anyhow::Result<()> {
+    pub(super) async fn close(&mut self, kept: Slot) -> anyhow::Result<()> {
         let mut proved = Vec::new();
-        for value in &self.held {
-            // Until a moment ago both slots were filled: a value is the kept one, or the one that went
-            let (wanted, words) = match slot_of(value, Filled::Both, facts.mark.as_ref()) {
+        for held in &self.held {
+            let accepted = "the value that stays is accepted";
+            proved.push(match held.slot {
                 Some(slot) if slot == kept => {
-                    (Answer::Accepted, "the value that stays is accepted")
+                    self.prove(&held.value, Answer::Accepted).await?;
+                    accepted
                 }
-                _ => (Answer::Refused, "the revoked one is refused"),
-            };
-            probe::prove(&self.site, self.environment, value, wanted).await?;
-            proved.push(words);
+                slot => match (self.prove(&held.value, Answer::Refused).await, slot) {
+                    // One slot is filled, so this is what somebody has set there meanwhile
+                    (Err(error), None) if error.is::<Disproved>() => accepted,
+                    (result, _) => {
+                        result?;
+                        "the revoked one is refused"
+                    }
+                },
+            });
         }
         proved.sort_unstable_by_key(|words| words.contains("revoked"));
         if !proved.is_empty() {
             self.did(format!("proved: {}", proved.join(", ")));
         }
-        self.unmark().await
+        self.unmark(kept).await
     }
 
-    /// The proof after every earlier value was revoked with the write of `fresh`.
-    pub(super) async fn prove_replaced(&mut self, fresh: &Value) -> anyhow::Result<()> {
-        probe::prove(&self.site, self.environment, fresh, Answer::Accepted).await?;
-        for value in &self.held {
-            probe::prove(&self.site, self.environment, value, Answer::Refused).await?;
+    /// One version with a fresh value in `new` and nothing in the other slot; then the senders get it.
+    pub(super) async fn put_in_place_of_all(&mut self, new: Slot) -> anyhow::Result<Print> {
+        let fresh = Value::generate();
+        let mark = self.new_mark(State::Replacing, new, &fresh);
+        let live = self.note(mark.clone()).await?;
+        let mut changes = Changes::from([(new.binding(), Some(&fresh))]);
+        if live.secrets.contains(other(new).binding()) {
+            changes.insert(other(new).binding(), None);
         }
-        self.did(match self.held.len() {
-            0 => "proved: the new value is accepted".to_owned(),
-            _ => "proved: the new value is accepted, the revoked one is refused".to_owned(),
+        self.change(&changes).await?;
+        self.did(format!(
+            "revoked: one version put a new value into `{}` and emptied `{}`",
+            new.binding(),
+            other(new).binding()
+        ));
+        if self.secret().senders.is_empty() {
+            (self.tell)(&refusal::nobody_was_told(self.environment));
+        }
+        // Before any proof: until they have it, nobody can publish
+        let cut_off = || refusal::nobody_can_publish(self.environment);
+        self.hand_over(&fresh, &mark).await.with_context(cut_off)?;
+        self.held.push(Held {
+            value: fresh,
+            slot: Some(new),
         });
+        Ok(mark.print)
+    }
+
+    /// The proof after every earlier value was revoked, and the value of `print` is the only one. A gateway that cannot be asked is worth
+    /// a note, and one that does the contrary an error.
+    pub(super) async fn prove_replaced(&mut self, print: &Print) -> anyhow::Result<()> {
+        let mut values: Vec<Value> = self.held.iter().map(|held| held.value.clone()).collect();
+        values.extend(self.source());
+        let mut proved = Vec::new();
+        for value in &values {
+            let (wanted, words) = if Print::of(value) == *print {
+                (Answer::Accepted, "the new value is accepted")
+            } else {
+                (Answer::Refused, "the revoked one is refused")
+            };
+            match self.prove(value, wanted).await {
+                Ok(()) => proved.push(words),
+                Err(error) if error.is::<Disproved>() => {
+                    return Err(error.context(refusal::not_replaced(self.environment)));
+                }
+                Err(error) => (self.tell)(&format!("note: not proved that {words}: {error:#}")),
+            }
+        }
+        if !proved.is_empty() {
+            self.did(format!("proved: {}", proved.join(", ")));
+        }
         Ok(())
     }
 
     /// Removes the mark, since the rotation is over; says so when the source does not give the value that is live.
-    pub(super) async fn unmark(&mut self) -> anyhow::Result<()> {
-        let mark = self.forget().await?;
+    pub(super) async fn unmark(&mut self, kept: Slot) -> anyhow::Result<()> {
+        let mark = self.forget(kept).await?;
         let given = self.source().map(|value| Print::of(&value));
-        let is_live = mark.zip(given).is_some_and(|(mark, given)| {
-            let is_new = mark.print == given;
-            match mark.state {
-                State::Returned | State::Returning => !is_new,
-                State::Writing | State::Giving | State::Given => is_new,
-            }
-        });
+        let is_live = mark
+            .zip(given)
+            .is_some_and(|(mark, given)| (mark.print == given) == (mark.new == kept));
         if !is_live {
             (self.tell)(&format!(
                 "note: `deploy` and `verify` read the value from `{}`, which does not give the one that is live: put it there too",

@@ -1,15 +1,19 @@
 //! The gateway's counters of the two slots: `GET /secrets/uses`, with the admin secret.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use edge_broadcast_protocol::binding::ADMIN_SECRET;
 use edge_broadcast_protocol::slot::{Slot, Uses};
 
+use super::mark::other;
 use super::phase::Seen;
 use super::quiet::LAG;
 use crate::secret::Value;
 use crate::site::Site;
+
+/// Two readings that far apart show whoever publishes all the time.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// A way to the counters.
 #[derive(Clone, Debug)]
@@ -25,7 +29,7 @@ impl Counters {
 
     /// The uses of both slots since they exist.
     pub async fn read(&self) -> anyhow::Result<Uses> {
-        let authorization = [("authorization", format!("Bearer {}", self.admin.expose()))];
+        let authorization = [("authorization", self.admin.bearer())];
         let (status, body) = self.site.get_with("/secrets/uses", &authorization).await?;
         match status {
             200 => serde_json::from_str(&body).context(
@@ -41,12 +45,24 @@ impl Counters {
         }
     }
 
-    /// Which slots are used while one looks. What was counted before one looked must have been handed over first.
-    pub async fn look(&self) -> anyhow::Result<Seen> {
+    /// Who uses the value of `new`, which had `noted` uses before anybody was handed it. Looks for `patience` at most: until somebody
+    /// does. What was counted before one looked must have been handed over first.
+    pub async fn look(
+        &self,
+        new: Slot,
+        noted: Option<u64>,
+        patience: Duration,
+    ) -> anyhow::Result<Seen> {
         tokio::time::sleep(LAG).await;
         let before = self.read().await?;
-        tokio::time::sleep(LAG + Duration::from_secs(1)).await;
-        Ok(seen(&before, &self.read().await?))
+        let began = Instant::now();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let seen = seen(new, noted, &before, &self.read().await?);
+            if matches!(seen, Seen::Only | Seen::Both) || began.elapsed() >= patience {
+                return Ok(seen);
+            }
+        }
     }
 }
 
@@ -58,14 +74,22 @@ pub fn of(uses: &Uses, slot: Slot) -> u64 {
     }
 }
 
-/// Which counters moved between two readings.
-fn seen(before: &Uses, after: &Uses) -> Seen {
+/// When a slot was used last, in Unix milliseconds.
+pub fn last_used(uses: &Uses, slot: Slot) -> Option<u64> {
+    match slot {
+        Slot::Primary => uses.primary.last_used,
+        Slot::Alternate => uses.alternate.last_used,
+    }
+}
+
+/// What two readings say.
+fn seen(new: Slot, noted: Option<u64>, before: &Uses, after: &Uses) -> Seen {
     let moved = |slot| of(after, slot) != of(before, slot);
-    match (moved(Slot::Primary), moved(Slot::Alternate)) {
-        (false, false) => Seen::Nobody,
-        (true, false) => Seen::Only(Slot::Primary),
-        (false, true) => Seen::Only(Slot::Alternate),
+    match (moved(new), moved(other(new))) {
+        (true, false) => Seen::Only,
         (true, true) => Seen::Both,
+        (false, _) if noted.is_some_and(|noted| noted != of(before, new)) => Seen::Earlier,
+        (false, _) => Seen::Nobody,
     }
 }
 
@@ -74,12 +98,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_is_seen_when_its_counter_moves() {
+    fn a_value_is_seen_when_its_counter_moves_or_is_another_one_than_was_noted() {
+        use Slot::{Alternate, Primary};
+        let nothing = Uses::default();
         let mut after = Uses::default();
-        assert_eq!(seen(&Uses::default(), &after), Seen::Nobody);
-        after.count(Slot::Alternate, 5);
-        assert_eq!(seen(&Uses::default(), &after), Seen::Only(Slot::Alternate));
-        after.count(Slot::Primary, 5);
-        assert_eq!(seen(&Uses::default(), &after), Seen::Both);
+        after.count(Primary, 5);
+        assert_eq!(seen(Alternate, Some(0), &nothing, &after), Seen::Nobody);
+        assert_eq!(seen(Primary, Some(0), &nothing, &after), Seen::Only);
+        assert_eq!(seen(Primary, Some(0), &after, &after), Seen::Earlier);
+        assert_eq!(seen(Primary, Some(1), &after, &after), Seen::Nobody);
+        assert_eq!(seen(Primary, None, &after, &after), Seen::Nobody);
+        after.count(Alternate, 5);
+        assert_eq!(seen(Alternate, Some(0), &nothing, &after), Seen::Both);
+    }
+
+    #[test]
+    fn the_debug_form_of_the_counters_holds_no_value() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let site = Site::new("broadcast.glow.trade", None).unwrap();
+        let counters = Counters::new(site, Value::new("hunter2".to_owned()));
+        assert!(!format!("{counters:?}").contains("hunter2"));
     }
 }

@@ -1,13 +1,13 @@
 //! The wait before a revocation.
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use edge_broadcast_protocol::slot::Slot;
 
 use super::mark::other;
 use super::quiet::{LAG, Verdict, Watched};
-use super::refusal;
+use super::refusal::{self, Use};
 use super::run::{Evidence, Rotation};
 use super::uses::{self, Counters};
 
@@ -17,7 +17,7 @@ impl Rotation<'_> {
         let horizon = self.secret().retry_horizon;
         let shown = humantime::format_duration(horizon);
         let name = slot.binding();
-        match &self.evidence {
+        match self.evidence {
             Evidence::Told => {}
             Evidence::TimeAlone => {
                 (self.tell)(&format!(
@@ -28,11 +28,13 @@ impl Rotation<'_> {
                     "waited: {shown}, without evidence that `{name}` is unused"
                 ));
             }
-            Evidence::Counters(counters) => {
+            Evidence::Counters => {
                 (self.tell)(&format!(
                     "waiting until `{name}` has not been used for {shown}"
                 ));
-                self.watch(counters, slot).await?;
+                let counters = self.counters.clone();
+                let counters = counters.with_context(|| refusal::no_counters(self.environment))?;
+                self.watch(&counters, slot).await?;
                 self.did(format!("waited: `{name}` has not been used for {shown}"));
             }
         }
@@ -55,12 +57,14 @@ impl Rotation<'_> {
                 Verdict::StillUsed => {
                     let now = counters.read().await?;
                     let used = |slot| uses::of(&now, slot).saturating_sub(uses::of(&first, slot));
-                    bail!(refusal::still_used(
-                        slot,
-                        [used(slot), used(other(slot))],
-                        began.elapsed(),
-                        &self.senders()
-                    ));
+                    let last = uses::last_used(&now, slot).map(since);
+                    let found = Use {
+                        uses: [used(slot), used(other(slot))],
+                        during: began.elapsed(),
+                        last,
+                    };
+                    let senders = &self.secret().senders;
+                    bail!(refusal::still_used(slot, &found, senders));
                 }
             }
             let Ok(now) = counters.read().await else {
@@ -77,4 +81,10 @@ impl Rotation<'_> {
             }
         }
     }
+}
+
+/// How long a time in Unix milliseconds is ago; nothing where the gateway's clock is ahead of this one.
+fn since(unix_ms: u64) -> Duration {
+    let then = UNIX_EPOCH + Duration::from_millis(unix_ms);
+    SystemTime::now().duration_since(then).unwrap_or_default()
 }

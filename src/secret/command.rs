@@ -1,5 +1,6 @@
 //! A program whose output is a value: `op read`, `sops -d`, `aws secretsmanager get-secret-value`, `vault kv get`.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,8 +13,12 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Runs the program; its standard error is shown as it comes.
 pub(super) fn read(words: &[String], folder: &Path) -> anyhow::Result<Value> {
     let name = words[0].clone();
-    let output = tool::run(words, folder, b"", LIMIT, move |line| {
-        eprintln!("{name}: {line}");
-    })?;
+    let output = if std::io::stdin().is_terminal() {
+        tool::ask(words, folder, LIMIT)?
+    } else {
+        tool::run(words, folder, b"", LIMIT, move |line| {
+            eprintln!("{name}: {line}");
+        })?
+    };
     line(&output.stdout)
 }

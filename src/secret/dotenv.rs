@@ -26,8 +26,16 @@ pub(super) fn find(text: &str, key: &str) -> anyhow::Result<Option<Value>> {
 }
 
 /// The dotenv text `text` in which `key` is `value`; its other lines stay.
-pub fn with(text: &str, key: &str, value: &Value) -> Zeroizing<String> {
-    // Single quotes: nothing in them has a meaning, and a value of ours has none itself
+pub fn with(text: &str, key: &str, value: &Value) -> anyhow::Result<Zeroizing<String>> {
+    // In single quotes nothing has a meaning. Of a quote or a backslash within, every reader makes something else
+    if value
+        .expose()
+        .contains(|c: char| "'\\".contains(c) || c.is_control())
+    {
+        bail!(
+            "the value has a quote, a backslash or a control character, which dotenv readers do not agree on; use a JSON file"
+        );
+    }
     let line = Zeroizing::new(format!("{key}='{}'", value.expose()));
     let is_it = |line: &str| {
         let line = line.trim_start();
@@ -45,7 +53,7 @@ pub fn with(text: &str, key: &str, value: &Value) -> Zeroizing<String> {
         written.push_str(kept);
         written.push('\n');
     }
-    written
+    Ok(written)
 }
 
 #[cfg(test)]
@@ -59,12 +67,34 @@ mod tests {
             before,
             "WEBHOOK_SECRET",
             &Value::new("new$value".to_owned()),
-        );
+        )
+        .unwrap();
         assert_eq!(
             after.as_str(),
             "# ours\nWEBHOOK_SECRET_OLD=x\nLAST=z\nWEBHOOK_SECRET='new$value'\n"
         );
         let read = find(&after, "WEBHOOK_SECRET").unwrap().unwrap();
         assert_eq!(read.expose(), "new$value");
+    }
+
+    #[test]
+    fn a_value_that_readers_would_not_agree_on_is_refused_and_not_shown() {
+        for value in ["it's", "back\\slash", "two\nlines", "a\0b"] {
+            let error = with("", "KEY", &Value::new(value.to_owned())).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "the value has a quote, a backslash or a control character, which dotenv readers do not agree on; use a JSON file"
+            );
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_other_value_is_read_back_as_it_was_written(value in r"[ -&(-\[\]-~]{0,60}") {
+            let text = with("OTHER='kept'\n", "KEY", &Value::new(value.clone())).unwrap();
+            let read = |key| find(&text, key).unwrap().unwrap().expose().to_owned();
+            proptest::prop_assert_eq!(read("KEY"), value);
+            proptest::prop_assert_eq!(read("OTHER"), "kept");
+        }
     }
 }

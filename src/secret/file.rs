@@ -15,7 +15,9 @@ pub(super) fn read(path: &Path, key: &str) -> anyhow::Result<Value> {
         .with_context(|| format!("reading `{}`", path.display()))?;
     if path.extension().is_some_and(|ending| ending == "json") {
         let mut object = object(&text)?;
-        match object.remove(key) {
+        let found = object.remove(key);
+        object.into_iter().for_each(|(_, value)| zero(value));
+        match found {
             Some(Json::String(value)) => Ok(Value::new(value)),
             Some(_) => bail!("the key `{key}` is not a string"),
             None => bail!("the file has no key `{key}`"),
@@ -33,8 +35,25 @@ pub fn with(text: &str, key: &str, value: &Value) -> anyhow::Result<Zeroizing<St
         object(text)?
     };
     object.insert(key.to_owned(), Json::String(value.expose().to_owned()));
-    let text = serde_json::to_string_pretty(&object).context("writing JSON")?;
-    Ok(Zeroizing::new(text + "\n"))
+    // Room for all of it from the start: a buffer that grows leaves its earlier self behind
+    let mut written = Zeroizing::new(Vec::with_capacity(
+        2 * (text.len() + key.len()) + 16 * value.expose().len() + 64,
+    ));
+    let result = serde_json::to_writer_pretty(&mut *written, &object).context("writing JSON");
+    object.into_iter().for_each(|(_, value)| zero(value));
+    result?;
+    written.push(b'\n');
+    let text = String::from_utf8(std::mem::take(&mut *written)).context("writing JSON")?;
+    Ok(Zeroizing::new(text))
+}
+
+fn zero(value: Json) {
+    match value {
+        Json::String(text) => drop(Zeroizing::new(text)),
+        Json::Array(values) => values.into_iter().for_each(zero),
+        Json::Object(values) => values.into_iter().for_each(|(_, value)| zero(value)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
 }
 
 fn object(text: &str) -> anyhow::Result<serde_json::Map<String, Json>> {

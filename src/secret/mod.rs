@@ -6,6 +6,7 @@
 mod command;
 mod dotenv;
 mod file;
+mod guard;
 mod pasted;
 pub mod policy;
 mod read;

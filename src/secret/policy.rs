@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use zeroize::Zeroizing;
+
 use super::Value;
 
 /// Shorter values are refused: 128 random bits take 22 characters of base64.
@@ -10,12 +12,42 @@ const MIN_BYTES: usize = 24;
 const MAX_BYTES: usize = 5 << 10;
 /// The least information, by the frequencies of the value's own characters, that is not plainly typed by hand.
 const MIN_BITS: f64 = 72.0;
-/// Values that stand in documentation, so that everybody knows them.
-const KNOWN: [&str; 4] = [
+/// The same for what is left, in small letters, when common words are taken away.
+const MIN_BITS_WITHOUT_WORDS: f64 = 48.0;
+/// Values that stand in documentation, so that everybody knows them; with something before or after them too.
+const KNOWN: [&str; 3] = [
     "your-secure-webhook-secret",
     "your-webhook-secret",
     "replace-with-your-webhook-secret",
-    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+];
+/// The example of Standard Webhooks: nothing but the whole of it is known.
+const KNOWN_WHOLE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// Words that hide nothing. Longer ones first: a word must not take a part of a longer one away.
+const WORDS: [&str; 24] = [
+    "0123456789",
+    "1234567890",
+    "abcdefghij",
+    "broadcast",
+    "changeme",
+    "password",
+    "12345678",
+    "default",
+    "example",
+    "letmein",
+    "replace",
+    "webhook",
+    "welcome",
+    "change",
+    "123456",
+    "passwd",
+    "qwerty",
+    "secret",
+    "secure",
+    "admin",
+    "token",
+    "edge",
+    "test",
+    "your",
 ];
 /// The command that makes a good value.
 pub const MAKE: &str = "echo \"whsec_$(openssl rand -base64 32)\"";
@@ -33,7 +65,8 @@ pub fn check(name: &str, value: &Value) -> anyhow::Result<()> {
 /// What is wrong with a value.
 fn weakness(value: &str) -> Option<String> {
     let bytes = value.len();
-    if KNOWN.iter().any(|known| value.eq_ignore_ascii_case(known)) {
+    let folded = Zeroizing::new(value.to_ascii_lowercase());
+    if value == KNOWN_WHOLE || KNOWN.iter().any(|known| folded.contains(known)) {
         return Some("is an example from documentation".to_owned());
     }
     if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -47,7 +80,22 @@ fn weakness(value: &str) -> Option<String> {
             "has {bytes} characters, more than Cloudflare's {MAX_BYTES}"
         ));
     }
-    (bits(value) < MIN_BITS).then(|| "repeats so few characters that it can be guessed".to_owned())
+    if bits(unit(value)) < MIN_BITS {
+        return Some("repeats so few characters that it can be guessed".to_owned());
+    }
+    let rest = WORDS
+        .iter()
+        .fold(folded, |rest, word| Zeroizing::new(rest.replace(word, "")));
+    (bits(unit(&rest)) < MIN_BITS_WITHOUT_WORDS)
+        .then(|| "is made of common words, so that it can be guessed".to_owned())
+}
+
+/// The part of which the whole is nothing but a repetition.
+fn unit(value: &str) -> &str {
+    let bytes = value.as_bytes();
+    let period = (1..bytes.len()).find(|&period| bytes[period..] == bytes[..bytes.len() - period]);
+    // Not cut within a character: what is not ASCII was refused before
+    period.map_or(value, |period| value.get(..period).unwrap_or(value))
 }
 
 /// Shannon's information of the characters by their frequency: an upper bound of what the value hides.
@@ -85,6 +133,24 @@ mod tests {
                 "abcabcabcabcabcabcabcabcabcabcabc",
                 "repeats so few characters",
             ),
+            (
+                "your-secure-webhook-secret-1",
+                "is an example from documentation",
+            ),
+            (
+                "My-Your-Webhook-Secret-For-Staging",
+                "is an example from documentation",
+            ),
+            ("password-password-password", "repeats so few characters"),
+            (
+                "correct-horse-correct-horse-correct-horse-",
+                "repeats so few characters",
+            ),
+            (
+                "Admin-Password-1234567890-Secret",
+                "is made of common words",
+            ),
+            ("changeme_webhook_secret_test", "is made of common words"),
             ("a-line-break\nis-not-in-a-header-value", "has a space"),
         ] {
             let error = check("WEBHOOK_SECRET", &Value::new(value.to_owned()))
@@ -104,8 +170,10 @@ mod tests {
 
     #[test]
     fn what_the_tool_makes_and_what_password_managers_make_is_good() {
+        for _ in 0..1000 {
+            assert_eq!(weakness(Value::generate().expose()), None);
+        }
         for value in [
-            Value::generate().expose(),
             "another-secret-than-the-deployed-one",
             "0f1c3f6d2b7a4e58",
             "Tr0ub4dor&3-correct-horse",

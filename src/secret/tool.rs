@@ -1,6 +1,6 @@
 //! A program that gives or takes a value: no shell, a time limit, the value only through its standard input or output.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write, pipe};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,18 +10,41 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use zeroize::Zeroizing;
 
+use super::guard::Guard;
 use crate::{child, interrupt};
 
 const POLL: Duration = Duration::from_millis(20);
 /// After the program ended, how long to wait for output that something it left behind keeps open.
 const DRAIN: Duration = Duration::from_secs(1);
+/// What every pipe takes at once without a reader (POSIX: `_POSIX_PIPE_BUF` is less, Linux and macOS have at least this).
+const AT_ONCE: usize = 4096;
 
 /// What a program printed. Its standard output may hold a value: it is never shown.
 pub struct Output {
     pub stdout: Zeroizing<Vec<u8>>,
 }
 
-/// Runs `words` in `folder` with `input`; `hear` gets every line of its standard error as it comes.
+/// Runs `words` in `folder` with this process's terminal, so that it can ask there. Its standard error is the terminal too.
+pub fn ask(words: &[String], folder: &Path, limit: Duration) -> anyhow::Result<Output> {
+    let (name, mut command) = command(words, folder)?;
+    // In this process's own group: a program of another one is stopped when it reads from the terminal
+    let child = command
+        .stdin(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .spawn();
+    let mut child = child.with_context(|| format!("cannot start `{name}`"))?;
+    let stdout = reading(&mut child);
+    let ended = ended(&mut child, name, limit);
+    if ended.is_err() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    ended?;
+    printed(name, stdout)
+}
+
+/// Runs `words` in `folder` with `input`, with all that it starts in a process group of its own. The group ends when the program is
+/// late, and when this process ends before it, however that ends. `hear` gets every line of its standard error as it comes.
 pub fn run(
     words: &[String],
     folder: &Path,
@@ -30,53 +53,68 @@ pub fn run(
     hear: impl Fn(&str) + Send + 'static,
 ) -> anyhow::Result<Output> {
     interrupt::watch();
+    let (name, mut command) = command(words, folder)?;
+    let guard = Guard::start()?;
+    let (now, later) = input.split_at(input.len().min(AT_ONCE));
+    let (stdin, mut feed) = pipe().context("making a pipe")?;
+    // Before the program starts: were this process killed in between, an empty input would be taken for the value
+    feed.write_all(now).context("filling a pipe")?;
+    let child = command
+        .stdin(stdin)
+        .stderr(Stdio::piped())
+        .process_group(guard.group().as_raw_nonzero().get())
+        .spawn();
+    // It holds the other end of the pipe
+    drop(command);
+    let mut child = child.with_context(|| format!("cannot start `{name}`"))?;
+    let (stdout, stderr) = (reading(&mut child), hearing(&mut child, hear));
+    // A program that does not want its input, or ends before it read all, is not an error by itself: its exit status tells
+    let _ = feed.write_all(later);
+    drop(feed);
+    let ended = ended(&mut child, name, limit);
+    if ended.is_err() && child.try_wait().is_ok_and(|status| status.is_none()) {
+        child::end_group(guard.group(), &mut child)?;
+    }
+    guard.over();
+    wait(&stderr);
+    ended?;
+    printed(name, stdout)
+}
+
+fn command<'a>(words: &'a [String], folder: &Path) -> anyhow::Result<(&'a str, Command)> {
     let (name, arguments) = words.split_first().context("there is no program to run")?;
-    let mut child = Command::new(name)
+    let mut command = Command::new(name);
+    command
         .args(arguments)
         .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("cannot start `{name}`"))?;
-    let (stdout, stderr) = (reading(&mut child), hearing(&mut child, hear));
-    feed(&mut child, input);
+        .stdout(Stdio::piped());
+    Ok((name, command))
+}
+
+/// Waits for a program that must end well and in time.
+fn ended(child: &mut Child, name: &str, limit: Duration) -> anyhow::Result<()> {
     let until = Instant::now() + limit;
-    let status = loop {
-        if let Some(status) = child.try_wait().context("cannot wait for a program")? {
-            break status;
-        }
-        if interrupt::requested() {
-            child::end(&mut child)?;
-            bail!("interrupted while `{name}` ran");
-        }
-        if Instant::now() > until {
-            child::end(&mut child)?;
-            bail!(
+    loop {
+        match child.try_wait().context("cannot wait for a program")? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => bail!("`{name}` failed ({status})"),
+            None if interrupt::requested() => bail!("interrupted while `{name}` ran"),
+            None if Instant::now() > until => bail!(
                 "`{name}` was still running after {} and was ended",
                 humantime::format_duration(limit)
-            );
+            ),
+            None => std::thread::sleep(POLL),
         }
-        std::thread::sleep(POLL);
-    };
-    wait(&stderr);
-    if !status.success() {
-        bail!("`{name}` failed ({status})");
     }
+}
+
+fn printed(name: &str, stdout: JoinHandle<Zeroizing<Vec<u8>>>) -> anyhow::Result<Output> {
     wait(&stdout);
     if !stdout.is_finished() {
         bail!("`{name}` left a process behind that keeps its output open");
     }
     let stdout = stdout.join().unwrap_or_default();
     Ok(Output { stdout })
-}
-
-/// A program that does not want its input, or ends before it read all, is not an error by itself: its exit status tells.
-fn feed(child: &mut Child, input: &[u8]) {
-    if let Some(mut stdin) = child.stdin.take() {
-        let _ = stdin.write_all(input);
-    }
 }
 
 fn reading(child: &mut Child) -> JoinHandle<Zeroizing<Vec<u8>>> {
@@ -120,6 +158,21 @@ mod tests {
     fn a_program_gets_its_input_and_gives_its_output() {
         let output = shell("cat", Duration::from_secs(10)).unwrap();
         assert_eq!(output.stdout.as_slice(), b"the input");
+    }
+
+    #[test]
+    fn an_input_of_more_than_a_pipe_takes_arrives_whole() {
+        let words = ["wc", "-c"].map(str::to_owned);
+        let input = vec![b'x'; 200_000];
+        let output = run(
+            &words,
+            Path::new("/"),
+            &input,
+            Duration::from_secs(10),
+            |_| {},
+        )
+        .unwrap();
+        assert_eq!(output.stdout.trim_ascii(), b"200000");
     }
 
     #[test]

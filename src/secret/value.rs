@@ -1,6 +1,7 @@
 //! The one type that holds a value.
 
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 /// The value of a secret: redacted in `Debug`, not `Serialize`, zeroed when dropped.
 #[derive(Clone, Debug)]
@@ -9,17 +10,28 @@ pub struct Value(SecretString);
 impl Value {
     /// Takes a value in.
     pub fn new(text: String) -> Self {
-        Self(text.into())
+        let text = Zeroizing::new(text);
+        // A copy of exactly its size: shrinking the text itself could leave one behind that nobody zeroes
+        Self(Box::<str>::from(text.as_str()).into())
     }
 
     /// A new random value in the form of Standard Webhooks: `whsec_` and 32 bytes of base64.
     pub fn generate() -> Self {
         use base64::Engine as _;
-        let bytes = zeroize::Zeroizing::new(rand::random::<[u8; 32]>());
-        Self::new(format!(
-            "whsec_{}",
-            base64::engine::general_purpose::STANDARD.encode(*bytes)
-        ))
+        let bytes = Zeroizing::new(rand::random::<[u8; 32]>());
+        let mut text = String::with_capacity(64);
+        text.push_str("whsec_");
+        base64::engine::general_purpose::STANDARD.encode_string(bytes.as_slice(), &mut text);
+        Self::new(text)
+    }
+
+    /// The value of an `Authorization` header.
+    pub fn bearer(&self) -> Zeroizing<String> {
+        const SCHEME: &str = "Bearer ";
+        let mut text = Zeroizing::new(String::with_capacity(SCHEME.len() + self.expose().len()));
+        text.push_str(SCHEME);
+        text.push_str(self.expose());
+        text
     }
 
     /// The value itself, for the request that carries it.

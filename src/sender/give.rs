@@ -6,43 +6,54 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
-use serde_json::json;
+use anyhow::{Context, anyhow, bail};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::meant::{Input, Means, Sender};
 use crate::secret::{Value, tool, with_dotenv, with_json};
 
-/// A sender may deploy something.
-const LIMIT: Duration = Duration::from_secs(600);
+/// How long a sender may take: it may deploy something.
+pub const LIMIT: Duration = Duration::from_secs(600);
 /// How much of a failed program's standard error is shown.
 const KEPT_LINES: usize = 20;
 
-/// Hands `value` to `sender`. Relative paths and programs begin in `folder`.
-pub fn give(sender: &Sender, value: &Value, folder: &Path) -> anyhow::Result<()> {
+/// Hands `value` to `sender`. Relative paths and programs begin in `folder`. `hear` gets what a program says on its standard error.
+pub fn give(
+    sender: &Sender,
+    value: &Value,
+    folder: &Path,
+    hear: impl Fn(&str) + Send + 'static,
+) -> anyhow::Result<()> {
     match &sender.means {
-        Means::Program { words, input } => program(words, input, value, folder),
+        Means::Program { words, input } => program(words, input, value, folder, hear),
         Means::File { path, key } => file(&folder.join(path), key, value),
     }
     .with_context(|| format!("the sender {sender} did not take the value"))
 }
 
-fn program(words: &[String], input: &Input, value: &Value, folder: &Path) -> anyhow::Result<()> {
-    let bytes = match input {
-        Input::Value => Zeroizing::new(value.expose().to_owned()),
-        Input::Parameter(name) => Zeroizing::new(
-            json!({ "Name": name, "Value": value.expose(), "Type": "SecureString", "Overwrite": true }).to_string(),
-        ),
-    };
+fn program(
+    words: &[String],
+    input: &Input,
+    value: &Value,
+    folder: &Path,
+    hear: impl Fn(&str) + Send + 'static,
+) -> anyhow::Result<()> {
+    let bytes = written(input, value)?;
     let (sender, heard) = channel();
-    // A program that stopped being listened to may go on talking
-    let hear = move |line: &str| drop(sender.send(line.to_owned()));
-    tool::run(words, folder, bytes.as_bytes(), LIMIT, hear)
+    let hidden = value.clone();
+    let hear = move |line: &str| {
+        let line = line.replace(hidden.expose(), "[redacted]");
+        hear(&line);
+        // A program that stopped being listened to may go on talking
+        let _ = sender.send(line);
+    };
+    tool::run(words, folder, &bytes, LIMIT, hear)
         .map(drop)
         .map_err(|error| {
             let mut said = VecDeque::new();
             for line in heard.try_iter() {
-                said.push_back(line.replace(value.expose(), "[redacted]"));
+                said.push_back(line);
                 if said.len() > KEPT_LINES {
                     said.pop_front();
                 }
@@ -50,6 +61,48 @@ fn program(words: &[String], input: &Input, value: &Value, folder: &Path) -> any
             let said: String = said.iter().map(|line| format!("\n  {line}")).collect();
             anyhow!("{error:#}{said}")
         })
+}
+
+/// What the program finds on its standard input.
+fn written(input: &Input, value: &Value) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let text = value.expose();
+    // Room for all of it, escaped too: a buffer that grows leaves its earlier self behind
+    let mut bytes = Zeroizing::new(Vec::with_capacity(6 * text.len() + 256));
+    match input {
+        Input::Value => bytes.extend_from_slice(text.as_bytes()),
+        Input::Line(name) => {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "_+/=.:@%-".contains(c);
+            if !text.chars().all(plain) {
+                bail!(
+                    "the value has a character that versions of `sst secret load` read differently; give it to this sender yourself, or set a value of letters, digits and `_+/=.:@%-`"
+                );
+            }
+            for part in [name, "=", text, "\n"] {
+                bytes.extend_from_slice(part.as_bytes());
+            }
+        }
+        Input::Parameter(name) => {
+            let request = Parameter {
+                name,
+                value: text,
+                kind: "SecureString",
+                overwrite: true,
+            };
+            serde_json::to_writer(&mut *bytes, &request).context("writing JSON")?;
+        }
+    }
+    Ok(bytes)
+}
+
+/// The request of `aws ssm put-parameter` (docs: Systems Manager, PutParameter).
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Parameter<'a> {
+    name: &'a str,
+    value: &'a str,
+    #[serde(rename = "Type")]
+    kind: &'a str,
+    overwrite: bool,
 }
 
 /// Replaces the file as a whole, so that nobody reads half of it, with a right to read for its owner only.
@@ -62,7 +115,7 @@ fn file(path: &Path, key: &str, value: &Value) -> anyhow::Result<()> {
     let after = if path.extension().is_some_and(|ending| ending == "json") {
         with_json(&before, key, value).with_context(|| format!("`{}`", path.display()))?
     } else {
-        with_dotenv(&before, key, value)
+        with_dotenv(&before, key, value).with_context(|| format!("`{}`", path.display()))?
     };
     let folder = path.parent().context("the path has no folder")?;
     let writing = || format!("writing `{}`", path.display());
@@ -80,6 +133,7 @@ fn file(path: &Path, key: &str, value: &Value) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
     use std::os::unix::fs::PermissionsExt;
 
     fn value() -> Value {
@@ -99,7 +153,7 @@ mod tests {
     #[test]
     fn a_program_gets_the_value_and_nothing_else_on_its_standard_input() {
         let folder = tempfile::tempdir().unwrap();
-        give(&shell("cat > got"), &value(), folder.path()).unwrap();
+        give(&shell("cat > got"), &value(), folder.path(), |_| {}).unwrap();
         assert_eq!(
             std::fs::read_to_string(folder.path().join("got")).unwrap(),
             "marker-of-the-sender-test"
@@ -112,12 +166,24 @@ mod tests {
             &shell("echo no access; echo denied for $(cat) >&2; exit 3"),
             &value(),
             Path::new("/"),
+            |_| {},
         )
         .unwrap_err();
         assert_eq!(
             format!("{error:#}"),
             "the sender command `sh` did not take the value: `sh` failed (exit status: 3)\n  denied for [redacted]"
         );
+    }
+
+    #[test]
+    fn sst_gets_a_whole_line_and_only_what_every_version_of_it_reads_alike() {
+        let input = Input::Line("Key".to_owned());
+        let line = written(&input, &value()).unwrap();
+        assert_eq!(line.as_slice(), b"Key=marker-of-the-sender-test\n");
+        for other in ["it's-quoted", "a#comment", "$HOME", "two words", "a\\b"] {
+            let error = written(&input, &Value::new(other.to_owned())).unwrap_err();
+            assert!(!error.to_string().contains(other), "{error}");
+        }
     }
 
     #[test]
@@ -128,7 +194,7 @@ mod tests {
             unreachable!()
         };
         *input = Input::Parameter("/glow/key".to_owned());
-        give(&sender, &value(), folder.path()).unwrap();
+        give(&sender, &value(), folder.path(), |_| {}).unwrap();
         let got: serde_json::Value =
             serde_json::from_slice(&std::fs::read(folder.path().join("got")).unwrap()).unwrap();
         assert_eq!(
@@ -167,6 +233,7 @@ mod tests {
                 },
                 &value(),
                 folder.path(),
+                |_| {},
             )
             .unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), after);

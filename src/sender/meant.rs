@@ -26,6 +26,8 @@ pub enum Means {
 pub enum Input {
     /// The value and nothing else, no line break either.
     Value,
+    /// A line `NAME=value`, as `sst secret load` reads it.
+    Line(String),
     /// The request of `aws ssm put-parameter`, which has the value in it.
     Parameter(String),
 }
@@ -89,16 +91,24 @@ fn program(kind: Kind, written: &Written, around: Surroundings) -> Result<Means,
                 Input::Parameter(name),
             )
         }
-        Kind::Sst | Kind::Command | Kind::File => (
-            "sst secret set {name} --stage {stage}",
-            named("EdgeBroadcastSecret".to_owned()),
-            Input::Value,
-        ),
+        Kind::Sst => {
+            let name = named("EdgeBroadcastSecret".to_owned());
+            // Not `set`: it keeps the line break or loses a line without one, as its version goes
+            (
+                "sst secret load /dev/stdin --stage {stage}",
+                name.clone(),
+                Input::Line(name),
+            )
+        }
+        Kind::Command | Kind::File => ("", named(around.secret.to_owned()), Input::Value),
     };
     let words: Vec<String> = match &written.command {
         Some(line) => line.0.clone(),
         None => default.split(' ').map(str::to_owned).collect(),
     };
+    if kind == Kind::Sst && words.windows(2).any(|pair| pair == ["secret", "set"]) {
+        return Err("`sst secret set` would take the whole line for the value\nuse `sst secret load /dev/stdin`: it gets `NAME=value` on its standard input".to_owned());
+    }
     if around.stage.is_none() && words.iter().any(|word| word.contains("{stage}")) {
         return Err("the sender names a stage, and the manifest has no `[sst]`\nadd `[sst]` with `app` and `stage`, or give the sender a `command` of its own".to_owned());
     }
@@ -157,7 +167,7 @@ mod tests {
             (
                 Kind::Sst,
                 "sst",
-                "sst secret set EdgeBroadcastSecret --stage staging-2",
+                "sst secret load /dev/stdin --stage staging-2",
             ),
             (Kind::Github, "github", "gh secret set HOOK --env staging"),
             (
@@ -183,13 +193,21 @@ mod tests {
         assert_eq!(
             sender(
                 Kind::Sst,
-                Some("npx sst secret set Key --stage {stage}"),
+                Some("npx sst secret load /dev/stdin --stage {stage}"),
                 around
             ),
             Ok((
                 "sst".to_owned(),
-                "npx sst secret set Key --stage 'two words'".to_owned()
+                "npx sst secret load /dev/stdin --stage 'two words'".to_owned()
             ))
+        );
+    }
+
+    #[test]
+    fn a_command_of_sst_that_would_store_the_name_with_the_value_is_a_problem() {
+        assert_eq!(
+            sender(Kind::Sst, Some("npx sst secret set Key"), AROUND),
+            Err("`sst secret set` would take the whole line for the value\nuse `sst secret load /dev/stdin`: it gets `NAME=value` on its standard input".to_owned())
         );
     }
 

@@ -6,6 +6,6 @@ mod give;
 mod meant;
 mod written;
 
-pub use give::give;
+pub use give::{LIMIT, give};
 pub use meant::{Input, Means, Sender, Surroundings};
 pub use written::{Kind, Written};

@@ -1,4 +1,4 @@
-//! A sender as a manifest writes it: `"sst"`, or a table such as `{ kind = "sst", command = "npx sst secret set … " }`.
+//! A sender as a manifest writes it: `"sst"`, or a table such as `{ kind = "sst", command = "npx sst secret load /dev/stdin" }`.
 
 use std::fmt;
 

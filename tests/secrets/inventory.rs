@@ -67,6 +67,85 @@ OLD_KEY                   -           extra, 0 min
     assert_eq!(world.names().await, ["ADMIN_SECRET", "WEBHOOK_SECRET"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_and_status_show_the_same_facts() {
+    let world = World::deployed(&staging(
+        r#"{ kind = "command", command = "sh -c 'exit 7'" }"#,
+    ));
+    assert_eq!(
+        world.run(&["plan", "staging"]).succeeds().stdout,
+        "staging: nothing to change\n"
+    );
+    let path = api::of_account(&world.sandbox, &format!("workers/scripts/{SCRIPT}/secrets"));
+    let foreign =
+        json!({ "name": "OLD_KEY", "text": "somebody put it there", "type": "secret_text" });
+    api::call(&world.sandbox, "PUT", &path, Some(foreign)).await;
+    let list = world
+        .run(&["secrets", "list", "staging", "--json"])
+        .succeeds()
+        .json();
+    let ages = |facts: &serde_json::Value| {
+        let mut cells = facts["inventory"].as_array().unwrap().clone();
+        for cell in &mut cells {
+            cell["age_seconds"] = json!(cell["age_seconds"].is_u64());
+        }
+        cells
+    };
+    let listed = ages(&json!({ "inventory": list["environments"][0]["secrets"] }));
+    let plan = world.run(&["plan", "staging", "--json"]).succeeds().json();
+    assert_eq!(ages(&plan["secrets"]), listed);
+    assert_eq!(plan["secrets"]["rotation"]["stage"], "at_rest");
+    assert_eq!(
+        listed[3],
+        json!({ "name": "OLD_KEY", "script": SCRIPT, "state": "extra", "age_seconds": true, "age": "at_most", "rotation": null })
+    );
+    let text = "\n  secret OLD_KEY of glow-broadcast-staging: extra, 0 min\n";
+    let plan = world.run(&["plan", "staging"]).succeeds().stdout;
+    assert_eq!(plan, format!("staging: nothing to change{text}"));
+
+    world.rotate(&["--finish"]).fails();
+    let plan = world.run(&["plan", "staging", "--json"]).succeeds().json();
+    assert_eq!(plan["secrets"]["rotation"]["stage"], "handing_over");
+    assert_eq!(plan["secrets"]["inventory"][1]["state"], "rotation_open");
+    let status = world
+        .run(&["status", "staging", "--json"])
+        .succeeds()
+        .json();
+    let status = &status["environments"][0];
+    assert_eq!(ages(status), ages(&plan["secrets"]));
+    assert_eq!(status["rotation"], plan["secrets"]["rotation"]);
+    let open = "\n  secret WEBHOOK_SECRET: a rotation is open: the new value is being handed to the senders\n";
+    for command in ["plan", "status"] {
+        let shown = world.run(&[command, "staging"]).succeeds().stdout;
+        assert!(shown.contains(text) && shown.contains(open), "{shown}");
+    }
+}
+
+/// A value that this tool sets is as old as that, however long its secret is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_value_and_a_rotated_one_have_an_age_of_their_own() {
+    let world = World::deployed(&staging(SWITCH));
+    let tags = async || {
+        let path = format!("workers/scripts/{SCRIPT}/script-settings");
+        let tags = api::read(&world.sandbox, &path).await["tags"].clone();
+        let tags: Vec<String> = serde_json::from_value(tags).unwrap();
+        let times = tags.into_iter().filter_map(|tag| {
+            let noted = tag.strip_prefix("edge-broadcast:set=")?;
+            Some(noted.split(':').next().unwrap().to_owned())
+        });
+        times.collect::<Vec<_>>()
+    };
+    assert_eq!(tags().await, [""; 0]);
+    world
+        .run(&["secrets", "set", "staging", "ADMIN_SECRET"])
+        .succeeds();
+    assert_eq!(tags().await, ["ADMIN_SECRET"]);
+    world.rotate(&["--finish"]).succeeds();
+    assert_eq!(tags().await, ["ADMIN_SECRET", "WEBHOOK_SECRET_ALTERNATE"]);
+    world.rotate(&["--finish"]).succeeds();
+    assert_eq!(tags().await, ["ADMIN_SECRET", "WEBHOOK_SECRET"]);
+}
+
 #[test]
 fn listing_sends_nothing_but_gets() {
     let world = World::deployed(&staging(SWITCH));

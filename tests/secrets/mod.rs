@@ -5,7 +5,9 @@ mod publisher;
 mod resume;
 mod rotate;
 mod secrecy;
+mod sender;
 mod set;
+mod terminal;
 
 use std::path::PathBuf;
 

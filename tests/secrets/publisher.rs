@@ -1,54 +1,77 @@
-//! A sender that publishes ten times a second with whatever key its file holds, and a client that resumes.
+//! A sender that publishes at a fixed rate with whatever key its file holds, and a client that resumes.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use edge_broadcast::site::{Handshake, Site, next_frame};
 use serde_json::json;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// A sender at work.
 pub(crate) struct Publisher {
     stop: Arc<AtomicBool>,
     task: JoinHandle<Vec<(u64, u16)>>,
+    period: Duration,
+    began: Instant,
 }
 
 impl Publisher {
-    /// Publishes `{"n": 1}`, `{"n": 2}`, … to the room `SOL`.
+    /// Publishes `{"n": 1}`, `{"n": 2}`, … to the room `SOL`, ten times a second.
     pub(crate) fn start(site: Site, key: PathBuf) -> Self {
+        Self::every(Duration::from_millis(100), site, key)
+    }
+
+    /// Each publish is sent on its tick, whether the ones before are answered or not.
+    pub(crate) fn every(period: Duration, site: Site, key: PathBuf) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let task = tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(Duration::from_millis(100));
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            let mut answers = Vec::new();
+            let mut ticks = tokio::time::interval(period);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+            let mut publishes = JoinSet::new();
             for n in 1.. {
                 ticks.tick().await;
                 if stopped.load(Ordering::SeqCst) {
                     break;
                 }
-                let key = std::fs::read_to_string(&key).unwrap();
-                let body = json!({ "type": "PRICE_UPDATE", "n": n }).to_string();
-                let authorization = [("authorization", format!("Bearer {key}"))];
-                let (status, _) = site
-                    .post("/broadcast/SOL", &authorization, body)
-                    .await
-                    .unwrap();
-                answers.push((n, status));
+                let (site, key) = (site.clone(), key.clone());
+                publishes.spawn(async move { (n, publish(&site, &key, n).await) });
             }
+            let mut answers = publishes.join_all().await;
+            answers.sort_unstable();
             answers
         });
-        Self { stop, task }
+        Self {
+            stop,
+            task,
+            period,
+            began: Instant::now(),
+        }
     }
 
     /// Every publish so far: its number, and the status of its answer.
     pub(crate) async fn stop(self) -> Vec<(u64, u16)> {
+        let ticks = self.began.elapsed().div_duration_f64(self.period);
         self.stop.store(true, Ordering::SeqCst);
-        self.task.await.unwrap()
+        let answers = self.task.await.unwrap();
+        let made = answers.len();
+        assert!(
+            made as f64 >= 0.9 * ticks,
+            "{made} publishes in {ticks:.1} ticks"
+        );
+        answers
     }
+}
+
+async fn publish(site: &Site, key: &PathBuf, n: u64) -> u16 {
+    let key = std::fs::read_to_string(key).unwrap();
+    let body = json!({ "type": "PRICE_UPDATE", "n": n }).to_string();
+    let authorization = [("authorization", format!("Bearer {key}"))];
+    let answer = site.post("/broadcast/SOL", &authorization, body).await;
+    answer.unwrap().0
 }
 
 /// A client of the room `SOL` that reconnects where it left off.

@@ -183,11 +183,11 @@ async fn a_compromised_value_is_refused_within_one_deployment() {
     let before = world.version_ids().await.len();
     let printed = world.rotate(&["--compromised", "--json"]).succeeds();
     assert_eq!(
-        did(&printed)[1..],
+        did(&printed),
         [
             "revoked: one version put a new value into `WEBHOOK_SECRET_ALTERNATE` and emptied `WEBHOOK_SECRET`",
-            "proved: the new value is accepted, the revoked one is refused",
             "handed over: command `sh` has the value",
+            "proved: the new value is accepted, the revoked one is refused",
         ]
     );
     assert_eq!(world.version_ids().await.len(), before + 1);
@@ -200,6 +200,97 @@ async fn a_compromised_value_is_refused_within_one_deployment() {
         (403, 200)
     );
     assert_eq!(world.mark().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_but_the_slots_and_the_mark_stands_in_the_way_of_a_compromised_value() {
+    // A handover is open, nobody takes the value, and neither source gives anything
+    let world = World::deployed(&staging(
+        r#"{ kind = "command", command = "sh -c 'exit 7'" }"#,
+    ));
+    world.rotate(&["--finish"]).fails();
+    assert!(world.mark().await.unwrap().contains("=giving:"));
+    let unreadable = |args: &[&str]| {
+        let run = world.rotate(args);
+        run.env("ADMIN_SECRET", "").env("WEBHOOK_SECRET", "")
+    };
+    let printed = unreadable(&["--compromised"]).fails();
+    assert!(
+        printed.stderr.contains("error: the old value is revoked, and nobody can publish until the senders have the new one: repair the sender and run `edge-broadcast secrets rotate staging`"),
+        "{}",
+        printed.stderr
+    );
+    assert_eq!(world.publish(OLD).await, 403);
+    // Without a sender it ends too, and says what is left to do
+    world
+        .project
+        .write("environments/staging.toml", &staging(""));
+    let printed = unreadable(&["--compromised"]).succeeds();
+    assert!(
+        printed.stderr.contains("note: the secret `WEBHOOK_SECRET` of `staging` has no `senders`, so nobody learned the new value, and nobody can publish; `edge-broadcast secrets set staging WEBHOOK_SECRET` sets one that you know\n"),
+        "{}",
+        printed.stderr
+    );
+    assert_eq!(world.mark().await, None);
+    world
+        .project
+        .write("environments/staging.toml", &staging(SWITCH));
+    unreadable(&["--compromised"]).succeeds();
+    assert_eq!(world.publish(&world.key()).await, 200);
+    assert_eq!(world.names().await.len(), 2);
+    // `--finish` and `--status` need no admin secret either
+    unreadable(&["--finish"]).succeeds();
+    unreadable(&["--status"]).succeeds();
+    assert_eq!(world.publish(&world.key()).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_senders_one_that_never_switches_keeps_the_old_value_alive() {
+    let two = format!(r#"{SWITCH}, {{ kind = "file", path = "ignored.env" }}"#);
+    let world = World::deployed(&staging(&two));
+    let other = world.project.path().join("other");
+    world.project.write("other", OLD);
+    let publishers = [world.key_file(), other].map(|key| Publisher::start(world.site(), key));
+    let run = world.rotate(&[]);
+    let printed = tokio::task::spawn_blocking(|| run.fails()).await.unwrap();
+    let error = printed.stderr.lines().last().unwrap();
+    for part in [
+        "error: `WEBHOOK_SECRET` is still used: ",
+        " publishes with its value in the last ",
+        " (the last one ",
+        " s ago), and ",
+        " with that of `WEBHOOK_SECRET_ALTERNATE`; nothing was revoked, and both values are accepted; the value that stays was handed to command `sh`, file `ignored.env`: whoever reads it at one of these has not switched; the counters tell the values apart, not the senders",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(!error.contains(", and 0 with"), "{error}");
+    for publisher in publishers {
+        assert_eq!(refused(&publisher.stop().await), []);
+    }
+}
+
+/// A deployment while a rotation is open leaves the note of it alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_changes_settings_keeps_the_mark() {
+    let world = World::deployed(&staging(
+        r#"{ kind = "command", command = "sh -c 'exit 7'" }"#,
+    ));
+    world.rotate(&["--finish"]).fails();
+    let mark = world.mark().await;
+    assert!(mark.is_some());
+    world.project.write(
+        "environments/staging.toml",
+        &staging(SWITCH).replace("[worker]\n", "[worker]\nobservability = false\n"),
+    );
+    let printed = world.run(&["deploy", "staging"]).succeeds();
+    assert!(
+        printed.stdout.contains("observability"),
+        "{}",
+        printed.stdout
+    );
+    assert_eq!(world.mark().await, mark);
+    world.rotate(&["--finish"]).succeeds();
+    assert_eq!(world.publish(&world.key()).await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,6 +330,30 @@ async fn a_rotation_that_could_go_wrong_does_not_begin() {
         printed.stderr
     );
     assert_eq!(world.version_ids().await, versions);
+
+    // A gradual deployment is running
+    let (newest, foreign) = (
+        versions[0].clone(),
+        api::foreign_version(&world.sandbox, SCRIPT).await,
+    );
+    let shares = [(newest.as_str(), 90), (foreign.as_str(), 10)];
+    api::split(&world.sandbox, SCRIPT, &shares).await;
+    world
+        .project
+        .write("environments/staging.toml", &staging(SWITCH));
+    for args in [
+        vec!["secrets", "rotate", "staging"],
+        vec!["secrets", "set", "staging", "ADMIN_SECRET"],
+    ] {
+        let printed = world.run(&args).fails();
+        assert_eq!(
+            printed.stderr,
+            format!(
+                "error: `glow-broadcast-staging` has a gradual deployment running, and a change of a secret would end it; finish it with `edge-broadcast deploy staging`, or put one version at 100 % with `edge-broadcast rollback staging --to {newest}`\n"
+            )
+        );
+    }
+    api::split(&world.sandbox, SCRIPT, &[(newest.as_str(), 100)]).await;
 
     // The newest version is not the deployed one
     world

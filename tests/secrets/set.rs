@@ -1,6 +1,8 @@
 use std::io::Write;
 use std::process::Stdio;
 
+use serde_json::json;
+
 use super::{ADMIN, OLD, SCRIPT, SWITCH, World, staging};
 use crate::support::api;
 
@@ -72,6 +74,29 @@ async fn a_set_secret_is_one_version_in_which_nothing_else_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_answer_is_lost_is_found_and_not_made_again() {
+    let world = World::deployed(&staging(SWITCH));
+    let before = world.version_ids().await;
+    let set = || {
+        let fresh = "another-admin-secret-of-these-tests-51";
+        world
+            .run(&["secrets", "set", "staging", "ADMIN_SECRET"])
+            .env("ADMIN_SECRET", fresh)
+    };
+    let lost = json!({ "kind": "lost", "method": "PATCH", "path": "secrets-bulk" });
+    api::call(&world.sandbox, "POST", "/sandbox/faults", Some(lost)).await;
+    set().succeeds();
+    assert_eq!(world.version_ids().await[1..], before);
+
+    // One that was not carried out is sent again
+    let before = world.version_ids().await;
+    let reset = json!({ "kind": "reset", "method": "PATCH", "path": "secrets-bulk" });
+    api::call(&world.sandbox, "POST", "/sandbox/faults", Some(reset)).await;
+    set().succeeds();
+    assert_eq!(world.version_ids().await[1..], before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn weak_missing_and_unknown_values_are_refused_before_anything_is_written() {
     let world = World::deployed(&staging(SWITCH));
     let versions = world.version_ids().await;
@@ -80,6 +105,11 @@ async fn weak_missing_and_unknown_values_are_refused_before_anything_is_written(
             "WEBHOOK_SECRET",
             "your-secure-webhook-secret",
             "error: the value of the secret `WEBHOOK_SECRET` is an example from documentation; make a good one with `echo \"whsec_$(openssl rand -base64 32)\"`\n",
+        ),
+        (
+            "WEBHOOK_SECRET",
+            "Admin-Password-1234567890-Secret",
+            "error: the value of the secret `WEBHOOK_SECRET` is made of common words, so that it can be guessed; make a good one with `echo \"whsec_$(openssl rand -base64 32)\"`\n",
         ),
         (
             "WEBHOOK_SECRET",

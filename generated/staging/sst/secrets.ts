@@ -1,6 +1,6 @@
 // Generated from environments/staging.toml: the part of `sst.config.ts` that gives the webhook handler its secrets.
 // Set them once: `sst secret set EdgeBroadcastUrl https://broadcast-staging.glow.trade --stage staging`, and
-// `sst secret set EdgeBroadcastSecret --stage staging < FILE` (a value in an argument list can be read by others).
+// `sst secret load FILE --stage staging` with the line `EdgeBroadcastSecret=value` (others can read an argument list).
 
 export const edgeBroadcastApp = "glow";
 export const edgeBroadcastStage = "staging";

@@ -2,19 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use super::super::Context;
+use super::facts::facts;
 use super::{Consent, confirm};
 use crate::cli::ListSecrets as Args;
 use crate::cloudflare::secrets;
 use crate::environment::Environment;
-use crate::inventory::{Column, Inventory, Live};
+use crate::inventory::{Column, Inventory};
 use crate::remote::Remote;
 use crate::rotation::live::settled;
-
-/// How far back a value's age is looked for.
-const VERSIONS: usize = 25;
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environments = context
@@ -23,11 +20,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     let mut columns = Vec::new();
     for environment in &environments {
         let remote = Remote::from_env(environment).await?;
-        let mut column = Column::of(
-            environment,
-            &live(&remote, environment).await?,
-            SystemTime::now(),
-        );
+        let mut column = facts(&remote.cloudflare, environment)
+            .await?
+            .column(environment);
         if args.prune && column.extra().next().is_some() {
             confirm(
                 environment,
@@ -35,11 +30,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
                 Consent::of(args.yes),
             )?;
             prune(context, &remote, environment, &column).await?;
-            column = Column::of(
-                environment,
-                &live(&remote, environment).await?,
-                SystemTime::now(),
-            );
+            column = facts(&remote.cloudflare, environment)
+                .await?
+                .column(environment);
         }
         columns.push(column);
     }
@@ -51,25 +44,6 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
-}
-
-async fn live(remote: &Remote, environment: &Environment) -> anyhow::Result<Live> {
-    let cloudflare = &remote.cloudflare;
-    let script = environment.gateway_script();
-    let room_script = environment.room_script();
-    let (gateway, room) = tokio::try_join!(
-        secrets::read(cloudflare, &script),
-        secrets::read(cloudflare, &room_script),
-    )?;
-    let history = match gateway {
-        Some(_) => secrets::history(cloudflare, &script, VERSIONS).await?,
-        None => Vec::new(),
-    };
-    Ok(Live {
-        gateway: gateway.map(|gateway| gateway.secrets),
-        room: room.map(|room| room.secrets).unwrap_or_default(),
-        history,
     })
 }
 

@@ -1,5 +1,6 @@
 //! `secrets`: list, set, remove, rotate.
 
+pub mod facts;
 mod list;
 mod remove;
 mod rotate;

@@ -55,7 +55,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         );
     }
     if Slot::ALL.iter().any(|slot| slot.binding() == name) {
-        if Mark::among(&live.tags).is_some() {
+        if Mark::is_among(&live.tags) {
             bail!(
                 "a rotation is open: `edge-broadcast secrets rotate {0}` ends it, `--abort` undoes it",
                 environment.name

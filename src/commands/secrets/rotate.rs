@@ -3,18 +3,16 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use edge_broadcast_protocol::binding::{ADMIN_SECRET, WEBHOOK_SECRET};
+use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
 
 use super::super::Context;
 use super::{Consent, confirm};
 use crate::cli::RotateSecret as Args;
 use crate::cloudflare::secrets;
-use crate::environment::Environment;
 use crate::remote::Remote;
-use crate::rotation::live::counters;
-use crate::rotation::run::{Evidence, Rotation};
+use crate::rotation::live::uses;
+use crate::rotation::run::{Evidence, Rotation, TakeOver};
 use crate::rotation::status::Status;
-use crate::rotation::uses::Counters;
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
@@ -31,19 +29,12 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     let live = secrets::read(&remote.cloudflare, &script)
         .await?
         .with_context(|| format!("`{script}` does not exist: deploy the environment first"))?;
-    let counters = counters(&environment, &live, &site, &context.project.root);
     if args.status {
-        let uses = match counters {
-            Ok(Some(counters)) => counters.read().await.ok(),
-            _ => None,
-        };
-        context
-            .format
-            .answer(&Status::of(&environment, &live, uses.as_ref()))?;
+        let uses = uses(&environment, &live, &site, &context.project.root).await;
+        let status = Status::of(&environment, &live, uses.as_ref());
+        context.format.answer(&status)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let counters = counters?;
-    let evidence = evidence(&environment, args, counters.clone())?;
     confirm(
         &environment,
         &format!("rotate `{WEBHOOK_SECRET}`"),
@@ -57,8 +48,14 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         &context.project.root,
         &tell,
     );
-    rotation.evidence = evidence;
-    rotation.counters = counters;
+    rotation.evidence = match (args.finish, args.without_evidence) {
+        (true, _) => Evidence::Told,
+        (_, true) => Evidence::TimeAlone,
+        _ => Evidence::Counters,
+    };
+    if args.take_over {
+        rotation.take_over = TakeOver::Told;
+    }
     let report = match (args.abort, args.compromised) {
         (true, _) => rotation.abort().await?,
         (_, true) => rotation.replace().await?,
@@ -67,24 +64,4 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     context.format.answer(&report)?;
     remote.close().await?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What the revocation will rest on; known before the first write.
-fn evidence(
-    environment: &Environment,
-    args: &Args,
-    counters: Option<Counters>,
-) -> anyhow::Result<Evidence> {
-    if args.finish || args.compromised {
-        return Ok(Evidence::Told);
-    }
-    if args.without_evidence {
-        return Ok(Evidence::TimeAlone);
-    }
-    counters.map(Evidence::Counters).with_context(|| {
-        format!(
-            "`{0}` has no `{ADMIN_SECRET}`, so nobody can tell when the old value is unused; nothing was changed; add `[secrets.{ADMIN_SECRET}]` to the manifest and deploy or set it, or run with `--without-evidence` (wait for the retry horizon only) or `--finish` (do not wait)",
-            environment.name
-        )
-    })
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
 use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
-use edge_broadcast_protocol::slot::Slot;
 use serde::Serialize;
 
 use super::super::Context;
@@ -16,8 +16,10 @@ use crate::cloudflare::secrets::{self, Holding};
 use crate::environment::Environment;
 use crate::remote::Remote;
 use crate::rotation::live::{filled, settled};
+use crate::rotation::mark::Mark;
 use crate::rotation::phase::Filled;
 use crate::secret::{self, policy};
+use crate::set_time;
 use crate::suggestion;
 
 #[derive(Serialize)]
@@ -61,12 +63,6 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     let Some(wanted) = environment.secrets.get(name) else {
         bail!(unknown(&environment, name));
     };
-    let value = if args.stdin {
-        secret::typed(name)?
-    } else {
-        secret::read(name, &wanted.source, &context.project.root)?
-    };
-    policy::check(name, &value)?;
     let remote = Remote::from_env(&environment).await?;
     let script = environment.gateway_script();
     let live = secrets::read(&remote.cloudflare, &script)
@@ -84,8 +80,16 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         &format!("set `{name}`"),
         Consent::of(args.secret.yes),
     )?;
+    let value = if args.stdin {
+        secret::typed(name)?
+    } else {
+        secret::read(name, &wanted.source, &context.project.root)?
+    };
+    policy::check(name, &value)?;
     let changes = BTreeMap::from([(slot, Some(&value))]);
     let after = secrets::change(&remote.cloudflare, &script, &live, &changes).await?;
+    let tags = set_time::with(&after.tags, slot, SystemTime::now());
+    secrets::tag(&remote.cloudflare, &script, &tags).await?;
     context.format.answer(&Answer {
         environment: environment.name.to_string(),
         secret: name.to_owned(),
@@ -99,13 +103,21 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
 
 /// Where the value belongs: for the webhook secret, in the slot that is filled.
 fn slot<'a>(environment: &Environment, name: &'a str, live: &Holding) -> anyhow::Result<&'a str> {
-    match (name, filled(live)) {
-        (WEBHOOK_SECRET, Filled::One(Slot::Alternate)) => Ok(Slot::Alternate.binding()),
-        (WEBHOOK_SECRET, Filled::Both) => bail!(
+    if name != WEBHOOK_SECRET {
+        return Ok(name);
+    }
+    match filled(live) {
+        // As long as there is a note, the value in a slot is one that the rotation knows
+        _ if Mark::is_among(&live.tags) => bail!(
             "a rotation of `{name}` is open: `edge-broadcast secrets rotate {0}` ends it, `--abort` undoes it",
             environment.name
         ),
-        _ => Ok(name),
+        Filled::Both => bail!(
+            "both slots of `{name}` are filled; `edge-broadcast secrets rotate {} --status` says what to do",
+            environment.name
+        ),
+        Filled::One(slot) => Ok(slot.binding()),
+        Filled::Neither => Ok(name),
     }
 }
 
