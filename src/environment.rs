@@ -502,7 +502,9 @@ Environment {
         },
     ],
     gateway: GatewaySettings {
-        allowed_origins: [],
+        allowed_origins: [
+            "*",
+        ],
         require_origin: false,
         require_signature: false,
         connections_per_ip: 20,

@@ -55,27 +55,50 @@ async fn who_connects_during_deliveries_misses_nothing_and_gets_nothing_twice() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_connects_between_the_shards_and_the_roots_own_sockets_gets_the_update_once() {
+    let deployed = Deployed::wrapped(&[REGIONS, AT_ONCE]).await;
+    let mut shard = deployed.client("/ws/SOL", &EUROPE).await;
+    let mut before = deployed.client("/ws/SOL", &[]).await;
+    deployed.faults(json!([{ "what": "late" }])).await;
+    let between = async {
+        assert_eq!(shard.frame().await["n"], 1);
+        deployed.client("/ws/SOL", &[]).await
+    };
+    let (receipt, mut between) = tokio::join!(deployed.publish("SOL", json!({ "n": 1 })), between);
+    assert_eq!(receipt["sockets"], 2);
+    assert_eq!(before.frame().await["n"], 1);
+    assert_eq!(between.hello["snapshot"]["n"], 1);
+    between.hears_nothing().await;
+    deployed.publish("SOL", json!({ "n": 2 })).await;
+    for client in [&mut shard, &mut before, &mut between] {
+        assert_eq!(client.frame().await["n"], 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_hibernation_another_client_is_served_first() {
     let deployed = Deployed::wrapped(&[AT_ONCE]).await;
     let mut clients = Vec::new();
     for _ in 0..8 {
         clients.push(deployed.client("/ws/SOL", &[]).await);
     }
-    let mut first = Vec::new();
-    for n in 1..=3 {
+    let first = async |n: u64| {
         deployed.faults(json!([])).await;
+        let receipt = deployed.publish("SOL", json!({ "n": n })).await;
         assert_eq!(
-            deployed.publish("SOL", json!({ "n": n })).await["sockets"],
-            8
+            (&receipt["seq"], &receipt["sockets"]),
+            (&json!(n), &json!(8))
         );
         let order = deployed.senders("id").await;
         assert_eq!(order.len(), 8);
-        first.push(order[0].clone());
-        tokio::time::sleep(Duration::from_secs(13)).await;
-    }
-    assert_eq!(deployed.inspect("/rooms/SOL").await["wake_ups"], 4);
-    first.dedup();
-    assert!(first.len() > 1, "{first:?} is always the first");
+        order[0].clone()
+    };
+    first(1).await;
+    let before = first(2).await;
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    let after = first(3).await;
+    assert_eq!(deployed.inspect("/rooms/SOL").await["wake_ups"], 2);
+    assert_ne!(before, after);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,10 +120,9 @@ impl Room {
             |record: &Record| serde_json::to_string(record).expect("strings and numbers serialise");
         let text = write(&record);
         // The runtime stores a text that is not all Latin-1 with two bytes for each UTF-16 unit.
-        let bytes = if text.is_ascii() {
-            text.len()
-        } else {
-            2 * text.len()
+        let bytes = match text.is_ascii() {
+            true => text.len(),
+            false => 2 * text.encode_utf16().count(),
         };
         if bytes <= MAX_RECORD_BYTES {
             return text;
@@ -403,9 +402,17 @@ mod tests {
 
     #[test]
     fn a_record_stays_below_what_storage_takes_and_keeps_the_numbering() {
-        for (filler, kept) in [("x", true), ("é", false), ("\\\"", false)] {
+        let ascii = "x".repeat(1 << 20);
+        let wide = format!("{ascii}€");
+        let (accents, escapes) = ("é".repeat(1 << 19), r#"\\\""#.repeat(1 << 18));
+        for (text, kept) in [
+            (ascii, true),
+            (wide, false),
+            (accents, true),
+            (escapes, false),
+        ] {
             let mut room = Room::new(&settings(), "e1");
-            let text = filler.repeat((1 << 20) / filler.len());
+            let filler = text.chars().next_back();
             publish_as(
                 &mut room,
                 Some("m1"),
@@ -418,14 +425,14 @@ mod tests {
             let units = if record.is_ascii() { 1 } else { 2 };
             assert!(
                 record.encode_utf16().count() * units <= MAX_RECORD_BYTES,
-                "{filler}"
+                "{filler:?}"
             );
             let mut back = Room::restored(&settings(), Some(&record), "e2");
             assert_eq!((back.stream.sent, back.stream.epoch.as_str()), (1, "e1"));
-            assert_eq!(back.stream.latest.is_some(), kept, "{filler}");
+            assert_eq!(back.stream.latest.is_some(), kept, "{filler:?}");
             assert!(
                 !back.stream.resume(Some(0), Some("e1")).recovered,
-                "{filler}"
+                "{filler:?}"
             );
             let repeat = publish_as(&mut back, Some("m1"), false, "{}", 2_000).unwrap();
             assert!(matches!(
