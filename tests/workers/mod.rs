@@ -2,6 +2,7 @@
 
 mod batching;
 mod capacity;
+mod compression;
 mod crowd;
 mod faulty;
 mod hostile;
