@@ -136,7 +136,7 @@ mod tests {
              WASM_BINDGEN_BIN=/tools/wasm-bindgen WASM_OPT_BIN=/tools/wasm-opt \
              /tools/worker-build --profile worker --out-dir /project/target/edge-broadcast/gateway \
              -- --locked --config \
-             'target.wasm32-unknown-unknown.rustflags=[\"--remap-path-prefix=/home/me/.cargo/registry/src=/registry\", '--cfg=sha2_backend_soft=\"compact\"']'"
+             'target.wasm32-unknown-unknown.rustflags=[\"--remap-path-prefix=/home/me/.cargo/registry/src=/registry\", '\\''--cfg=sha2_backend_soft=\"compact\"'\\'']'"
         );
     }
 
