@@ -510,6 +510,8 @@ Environment {
         connections_per_ip: 20,
         max_message_bytes: 16384,
         compression: false,
+        connect_period: 60,
+        broadcast_period: 60,
         regions: [],
     },
     room: RoomSettings {

@@ -1,12 +1,16 @@
 //! Whatever is sent, the answer is never a 5xx, and the next one is served.
 
+use futures_util::SinkExt;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 
-use super::{Deployed, SECRET};
+use super::{Deployed, Opened, SECRET};
 
 /// The status of a request whose head is sent as it is: no client library would send all of these.
 async fn raw(deployed: &Deployed, head: &str, body: &[u8]) -> u16 {
@@ -82,7 +86,8 @@ async fn hostile_tokens_are_refused_on_every_route() {
         }
     }
     let huge = format!("GET /snapshot/{} HTTP/1.1\r\n", "a".repeat(1 << 20));
-    assert!(raw(&deployed, &huge, b"").await < 500);
+    let status = raw(&deployed, &huge, b"").await;
+    assert!([414, 431].contains(&status), "{status} for a mebibyte");
     for plain in ["constructor", "toString", "hasOwnProperty"] {
         assert_eq!(
             deployed
@@ -93,6 +98,73 @@ async fn hostile_tokens_are_refused_on_every_route() {
         );
     }
     still_serves(&deployed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_frames_close_their_own_socket_at_most() {
+    let deployed = Deployed::with(&[
+        ("connections_per_ip = 20", "connections_per_ip = 0"),
+        (
+            "connect_rate = { limit = 100",
+            "connect_rate = { limit = 100000",
+        ),
+    ]);
+    let mut witness = deployed.client("/ws/SOL", &[]).await;
+    deployed.publish("SOL", json!({ "n": 0 })).await;
+    assert_eq!(witness.frame().await["n"], 0);
+    let before = deployed.inspect("/rooms/SOL").await;
+    let code = prop_oneof![
+        Just(OpCode::Data(Data::Text)),
+        Just(OpCode::Data(Data::Binary)),
+        Just(OpCode::Data(Data::Continue)),
+        Just(OpCode::Control(Control::Ping)),
+        Just(OpCode::Control(Control::Pong)),
+        Just(OpCode::Control(Control::Close))
+    ];
+    let payload = prop_oneof![
+        8 => prop::collection::vec(any::<u8>(), 0..140),
+        4 => "\\{ ?\"type\" ?: ?\"(ping|pong|connected|[a-z]{0,5})\"[ -~]{0,10}".prop_map(String::into_bytes),
+        2 => ".{0,60}".prop_map(String::into_bytes),
+        // Above our limit, and above the runtime's
+        1 => (16_000usize..70_000).prop_map(|length| vec![b'x'; length]),
+        1 => Just(vec![b'x'; (1 << 20) + 1]),
+    ];
+    let frame = (code, payload, prop::bool::weighted(0.8));
+    let frames = prop::collection::vec(frame, 1..6);
+    let mut runner = TestRunner::deterministic();
+    for round in 0..150 {
+        let frames = frames.new_tree(&mut runner).unwrap().current();
+        let Opened::Socket(mut client) = deployed.open("/ws/SOL", &[]).await else {
+            panic!("refused in round {round}")
+        };
+        assert_eq!(client.hello["type"], "connected", "round {round}");
+        for (code, payload, last) in frames {
+            let header = FrameHeader {
+                is_final: last,
+                opcode: code,
+                ..FrameHeader::default()
+            };
+            let frame = Frame::from_payload(header, payload.into());
+            // The room may have closed the socket over an earlier one
+            if client.socket.send(Message::Frame(frame)).await.is_err() {
+                break;
+            }
+        }
+        if round % 10 == 0 {
+            deployed.publish("SOL", json!({ "n": round + 1 })).await;
+            assert_eq!(witness.frame().await["n"], round + 1);
+        }
+    }
+    still_serves(&deployed).await;
+    assert_eq!(witness.frame().await["type"], "A");
+    let after = deployed
+        .until("/rooms/SOL", |room| room["sockets"] == 1)
+        .await;
+    assert_eq!(
+        (&after["wake_ups"], &after["root"]["awake"]["since_ms"]),
+        (&before["wake_ups"], &before["root"]["awake"]["since_ms"]),
+        "the object was started again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use super::{ADMIN, Deployed, SECRET};
@@ -46,20 +47,33 @@ async fn a_room_tells_its_figures_to_the_admin_alone() {
         (&json!("SOL"), &json!(1), &json!(1), &json!(1)),
         "{room:#}"
     );
-    for key in [
-        "epoch",
-        "regions",
-        "drops",
-        "wake_ups",
-        "secret_uses",
-        "cost",
-        "root",
-        "shards",
-    ] {
-        assert!(room.get(key).is_some(), "no `{key}` in {room:#}");
-    }
-    assert!(room["cost"]["estimated_usd"].as_f64().unwrap() >= 0.0);
-    assert!(room["root"]["awake"]["woken_by"].is_string(), "{room:#}");
+    assert_eq!(
+        (
+            &room["drops"],
+            &room["wake_ups"],
+            &room["regions"],
+            &room["shards"]
+        ),
+        (&json!(1), &json!(1), &json!({ "": 1 }), &json!({})),
+        "one update was stale: {room:#}"
+    );
+    assert_eq!(room["epoch"].as_str().map(str::len), Some(8), "{room:#}");
+    assert_eq!(room["secret_uses"]["WEBHOOK_SECRET"]["uses"], 1, "{room:#}");
+    assert_eq!(
+        room["secret_uses"]["WEBHOOK_SECRET_ALTERNATE"]["uses"], 0,
+        "{room:#}"
+    );
+    assert_eq!(room["root"]["awake"]["woken_by"], "connect", "{room:#}");
+    // A socket, two publishes, this question, and at least one record that was written
+    let cost = &room["cost"];
+    let figure = |key: &str| cost[key].as_f64().unwrap();
+    assert!(
+        figure("requests") >= 4.0 && figure("rows_written") >= 1.0,
+        "{cost}"
+    );
+    let least = (figure("requests") * 0.15 + figure("rows_written")) / 1e6;
+    let estimated = figure("estimated_usd");
+    assert!((least..least + 0.001).contains(&estimated), "{cost}");
     for wrong in [SECRET, "x"] {
         assert_eq!(
             deployed
@@ -69,6 +83,22 @@ async fn a_room_tells_its_figures_to_the_admin_alone() {
             "403 wrong_credentials"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_says_what_keeps_it_awake() {
+    let deployed = Deployed::with(&[("batch_window = \"10ms\"", "batch_window = \"3s\"")]);
+    deployed.publish("SOL", json!({ "n": 1 })).await;
+    assert_eq!(
+        deployed.publish("SOL", json!({ "n": 2 })).await["batched"],
+        true
+    );
+    let held_by = |room: &Value| room["root"]["awake"]["held_by"].as_array().unwrap().clone();
+    let room = deployed.inspect("/rooms/SOL").await;
+    assert!(held_by(&room).contains(&json!("batch_window")), "{room:#}");
+    deployed
+        .until("/rooms/SOL", |room| held_by(room).is_empty())
+        .await;
 }
 
 #[test]
@@ -93,8 +123,9 @@ fn without_an_admin_secret_the_figures_do_not_exist() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connects_disconnects_broadcasts_and_refusals_become_data_points() {
     let deployed = Deployed::new();
-    let client = deployed.client("/ws/SOL", &[]).await;
+    let mut client = deployed.client("/ws/SOL", &[]).await;
     deployed.publish("SOL", json!({ "type": "A" })).await;
+    let frame = client.socket.next().await.unwrap().unwrap().into_data();
     deployed
         .refused("/ws/SOL", &[("origin", "https://evil.example")])
         .await;
@@ -130,6 +161,22 @@ async fn connects_disconnects_broadcasts_and_refusals_become_data_points() {
             .filter(|(event, detail)| !seen(event, detail))
             .collect();
         if missing.is_empty() {
+            // Of one socket: how many, how many bytes, how long
+            let doubles = |event: &str| -> Vec<f64> {
+                let points = points["result"].as_array().unwrap();
+                let point = points
+                    .iter()
+                    .find(|point| point["blobs"][0] == event && point["indexes"][0] == "SOL");
+                let point = point.unwrap_or_else(|| panic!("no {event} of SOL in {points:#?}"));
+                let doubles = point["doubles"].as_array().unwrap().iter();
+                doubles.map(|double| double.as_f64().unwrap()).collect()
+            };
+            assert_eq!(doubles("connect")[..3], [1.0, 0.0, 0.0]);
+            assert_eq!(doubles("disconnect")[..3], [0.0; 3]);
+            assert_eq!(doubles("publish")[..3], [1.0, 0.0, 0.0]);
+            let broadcast = doubles("broadcast");
+            assert_eq!(broadcast[..2], [1.0, frame.len() as f64]);
+            assert!((0.0..10_000.0).contains(&broadcast[2]), "{broadcast:?}");
             break;
         }
         assert!(Instant::now() < until, "no {missing:?} in {points:#}");

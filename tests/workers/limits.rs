@@ -11,7 +11,7 @@ fn from(address: &str) -> [(&str, &str); 1] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn origins_are_exact_or_one_wildcard_label_and_programs_have_none() {
+async fn origins_are_exact_or_a_wildcard_for_every_subdomain_and_programs_have_none() {
     let deployed = Deployed::with(&[(
         "allowed_origins = [\"https://app.glow.trade\",",
         "allowed_origins = [\"https://app.glow.trade\", \"https://*.preview.glow.trade\",",
@@ -20,6 +20,7 @@ async fn origins_are_exact_or_one_wildcard_label_and_programs_have_none() {
         "https://app.glow.trade",
         "http://localhost:3000",
         "https://x.preview.glow.trade",
+        "https://a.b.preview.glow.trade",
     ] {
         deployed.client("/ws/SOL", &[("origin", good)]).await;
     }
@@ -37,6 +38,22 @@ async fn origins_are_exact_or_one_wildcard_label_and_programs_have_none() {
             "{foreign}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_origins_in_the_manifest_every_page_connects_and_with_an_empty_list_none() {
+    const ORIGINS: &str =
+        "allowed_origins = [\"https://app.glow.trade\", \"http://localhost:3000\"]\n";
+    let page = [("origin", "https://any.example")];
+    let deployed = Deployed::with(&[(ORIGINS, "")]);
+    deployed.client("/ws/SOL", &page).await;
+    // The deployment proves itself without an `Origin`
+    Deployed::deploy(&deployed.sandbox, &[(ORIGINS, "allowed_origins = []\n")]);
+    assert_eq!(
+        deployed.refused("/ws/SOL", &page).await,
+        "403 origin_not_allowed"
+    );
+    deployed.client("/ws/SOL", &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,7 +179,7 @@ async fn connects_and_publishes_above_their_rate_get_429_and_when_to_come_back()
     let deployed = Deployed::with(&[
         (
             "connect_rate = { limit = 100, period = 60 }",
-            "connect_rate = { limit = 2, period = 60 }",
+            "connect_rate = { limit = 2, period = 10 }",
         ),
         (
             "broadcast_rate = { limit = 1000, period = 60 }",
@@ -177,12 +194,29 @@ async fn connects_and_publishes_above_their_rate_get_429_and_when_to_come_back()
         deployed.refused("/ws/SOL", &from("192.0.2.7")).await,
         "429 connect_rate"
     );
+    let handshake = [("upgrade", "websocket"), from("192.0.2.7")[0]];
+    let answer = deployed.get("/ws/SOL", &handshake).await;
+    assert_eq!(
+        (answer.refusal().as_str(), answer.header("retry-after")),
+        ("429 connect_rate", Some("10"))
+    );
     deployed.client("/ws/SOL", &from("192.0.2.8")).await;
     let answer = deployed.post("/broadcast/SOL", &[], "{}").await;
     assert_eq!(
         (answer.refusal().as_str(), answer.header("retry-after")),
-        ("429 broadcast_rate", Some("10"))
+        ("429 broadcast_rate", Some("60"))
     );
+    let items = json!([{ "token": "SOL" }, { "token": "WIF" }]).to_string();
+    let answer = deployed.post("/broadcast", &[], items).await.json();
+    assert_eq!(
+        (
+            &answer["results"][0]["status"],
+            &answer["results"][0]["retry_after"]
+        ),
+        (&json!(429), &json!(60)),
+        "{answer}"
+    );
+    assert_eq!(answer["results"][1]["status"], 200, "{answer}");
     deployed.publish("BONK", json!({})).await;
 }
 

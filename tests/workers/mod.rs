@@ -2,6 +2,7 @@
 
 mod batching;
 mod capacity;
+mod compression;
 mod crash;
 mod crowd;
 mod delivery;

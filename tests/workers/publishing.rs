@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{ADMIN, Deployed, SECRET};
+use super::{ADMIN, Deployed, HOST, SECRET};
 use crate::support::api;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,8 +129,136 @@ async fn a_body_that_is_no_update_is_refused_with_the_reason() {
         post(&[("content-type", "text/plain")], b"{}").await,
         "415 unsupported_media_type"
     );
+}
+
+/// What the body is comes last: whoever is not known learns nothing about it but that it is too large.
+#[tokio::test(flavor = "multi_thread")]
+async fn size_is_checked_before_credentials_and_credentials_before_the_kind_of_the_body() {
+    let deployed = Deployed::new();
     let large = format!("{{\"a\":\"{}\"}}", "x".repeat(17_000));
-    assert_eq!(post(&[], large.as_bytes()).await, "413 too_large");
+    let unknown = [("authorization", "")];
+    let forged = [
+        ("webhook-id", "1"),
+        ("webhook-timestamp", "soon"),
+        ("webhook-signature", "v1,AAAA"),
+    ];
+    for (headers, body, refusal) in [
+        (&[][..], large.as_str(), "413 too_large"),
+        (&unknown, &large, "413 too_large"),
+        (&forged, &large, "413 too_large"),
+        (&forged, "{}", "401 malformed_signature"),
+        (&unknown, "{}", "401 missing_credentials"),
+        (&unknown, "no object", "401 missing_credentials"),
+        (
+            &[("authorization", "x")],
+            "no object",
+            "403 wrong_credentials",
+        ),
+        (
+            &[("authorization", "x"), ("content-type", "text/plain")],
+            "{}",
+            "403 wrong_credentials",
+        ),
+        (
+            &[("content-type", "text/plain")],
+            "no object",
+            "415 unsupported_media_type",
+        ),
+        (&[], "no object", "400 invalid_json"),
+    ] {
+        let answer = deployed
+            .post("/broadcast/SOL", headers, body.to_owned())
+            .await;
+        assert_eq!(answer.refusal(), refusal, "{headers:?} `{body:.20}`");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_without_a_length_is_read_no_further_than_it_may_be_long() {
+    let deployed = Deployed::new();
+    let mut client = deployed.client("/ws/SOL", &[]).await;
+    let small = chunked(&deployed, SECRET, &["{\"n\"", ":1}"]).await;
+    assert!(small.starts_with("HTTP/1.1 200"), "{small}");
+    assert_eq!(client.frame().await["n"], 1);
+    let chunk = "x".repeat(8_000);
+    let large = ["{\"a\":\"", &chunk, &chunk, &chunk, "\"}"];
+    for secret in [SECRET, "wrong"] {
+        let answer = chunked(&deployed, secret, &large).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    }
+    deployed.publish("SOL", json!({ "n": 2 })).await;
+}
+
+/// The answer to a publish whose body comes in chunks.
+async fn chunked(deployed: &Deployed, secret: &str, chunks: &[&str]) -> String {
+    let mut rest = "Transfer-Encoding: chunked\r\n\r\n".to_owned();
+    for chunk in chunks.iter().chain(&[""]) {
+        rest += &format!("{:x}\r\n{chunk}\r\n", chunk.len());
+    }
+    raw(deployed, "/broadcast/SOL", secret, &rest).await
+}
+
+/// The answer to a publish that goes on with `rest` as it is.
+async fn raw(deployed: &Deployed, path: &str, secret: &str, rest: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(deployed.sandbox.ingress)
+        .await
+        .unwrap();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: {secret}\r\nContent-Type: application/json\r\nConnection: close\r\n{rest}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // No more than the head: a server that waits for a body would not end
+    let mut answer = vec![0; 512];
+    let read = stream.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_that_is_too_large_is_refused_alone() {
+    let deployed = Deployed::new();
+    let items = json!([{ "token": "SOL", "a": "x".repeat(17_000) }, { "token": "SOL" }]);
+    let answer = deployed
+        .post("/broadcast", &[], items.to_string())
+        .await
+        .json();
+    assert_eq!(
+        (
+            &answer["results"][0]["status"],
+            &answer["results"][0]["error"]["code"]
+        ),
+        (&json!(413), &json!("too_large")),
+        "{answer}"
+    );
+    assert_eq!(answer["results"][1]["status"], 200, "{answer}");
+    let many = "x".repeat(1 << 20);
+    let refusal = deployed.post("/broadcast", &[], many).await.refusal();
+    assert_eq!(refusal, "400 invalid_json", "a mebibyte is read");
+    // Said beforehand, it is refused before it is sent
+    let head = format!("Content-Length: {}\r\n\r\n", (1 << 20) + 1);
+    let answer = raw(&deployed, "/broadcast", SECRET, &head).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_of_a_single_publish_is_that_of_a_batchs_item() {
+    let deployed = Deployed::new();
+    let items = json!([{ "token": "SOL", "n": 1 }]).to_string();
+    deployed
+        .post("/broadcast", &[("idempotency-key", "x")], items)
+        .await;
+    for key in ["x", "x:0", "x0", "x,0"] {
+        let answer = deployed
+            .post("/broadcast/SOL", &[("idempotency-key", key)], "{}")
+            .await
+            .json();
+        assert_eq!(answer["duplicate"], false, "`{key}`: {answer}");
+    }
+    let refusal = deployed
+        .post("/broadcast/SOL", &[("idempotency-key", "x 0")], "{}")
+        .await
+        .refusal();
+    assert_eq!(refusal, "400 invalid_id");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ mod config;
 mod connect;
 mod health;
 mod inspect;
+mod join;
 mod js;
 mod object;
 mod publish;

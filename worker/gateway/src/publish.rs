@@ -1,6 +1,6 @@
 //! `POST /broadcast/:token` and `POST /broadcast`.
 
-use crate::{js, object, reply, request::Request, uses};
+use crate::{join, js, object, reply, request::Request, uses};
 use edge_broadcast_protocol::{
     batch, binding,
     call::{Call, Publish},
@@ -73,11 +73,7 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
             answers
         }
     });
-    for (index, answer) in futures_util::future::join_all(rooms)
-        .await
-        .into_iter()
-        .flatten()
-    {
+    for (index, answer) in join::all(rooms).await.into_iter().flatten() {
         results[index] = answer;
     }
     Ok(reply::json(200, &batch::answer(&results)))

@@ -17,7 +17,9 @@ pub struct GatewaySettings {
     pub connections_per_ip: u32,
     /// The largest publish body and the largest client frame, in bytes.
     pub max_message_bytes: u32,
-    /// Whether permessage-deflate may be negotiated.
+    /// Whether permessage-deflate may be negotiated. Off by default: of a 200-byte frame it leaves 0.13 of the bytes on the
+    /// wire, but a delivery takes 1.4 to 1.6 times the CPU, of which one object has one core for all its sockets
+    /// (measured on workerd by `tests/workers/compression.rs`).
     pub compression: bool,
     /// Seconds over which the rate limit of connecting counts: whoever is over it may come back after so long.
     pub connect_period: u32,

@@ -48,6 +48,8 @@ impl fmt::Display for Token {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{place::Place, route::Route};
+    use proptest::prelude::*;
 
     fn accepted(text: &str) -> bool {
         Token::try_from(text).is_ok()
@@ -87,6 +89,35 @@ mod tests {
             &huge,
         ] {
             assert!(!accepted(text), "{text:.20}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_a_token_is_one_segment_of_a_path_and_the_name_of_a_room_of_its_own(
+            text in "[a-zA-Z0-9._:-]{0,70}|[./%a-f0-9]{0,12}|(__proto__|constructor|%2f|%2e|\\.\\.|/|\\\\|\\x00){0,4}|.*",
+        ) {
+            let path = format!("/ws/{text}");
+            match Token::try_from(text.as_str()) {
+                Ok(token) => {
+                    prop_assert!((1..=MAX_TOKEN_BYTES).contains(&text.len()));
+                    prop_assert!(!text.starts_with(['.', '_', '-', ':']), "{}", text);
+                    prop_assert!(!text.contains(['/', '%', '\\', '?', '#', '\0', ' ', '"']), "{}", text);
+                    prop_assert_eq!(token.as_str(), &text);
+                    prop_assert_eq!(Place::first(&token, &[], None).name(), text);
+                    prop_assert_eq!(Route::of("GET", &path), Ok(Route::Connect(token)));
+                }
+                Err(refusal) => {
+                    prop_assert_eq!(refusal.status, 400);
+                    let refused = Route::of("GET", &path).map_err(|refusal| refusal.status);
+                    prop_assert!(matches!(refused, Err(400 | 404)), "{:?}", refused);
+                }
+            }
+        }
+
+        #[test]
+        fn no_length_and_no_alphabet_panics(text in any::<String>(), times in 0usize..20_000) {
+            prop_assert!(times < 65 || text.is_empty() || !accepted(&text.repeat(times)));
         }
     }
 }
