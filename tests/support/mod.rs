@@ -191,8 +191,16 @@ impl Sandbox {
     }
 
     pub(crate) fn start_with(args: &[&str]) -> Self {
-        let args: Vec<&str> = ["sandbox"].iter().chain(args).copied().collect();
-        let mut child = Run::new(args)
+        Self::run(Run::new(["sandbox"].iter().chain(args).copied()))
+    }
+
+    /// With the zones of the project's manifests.
+    pub(crate) fn start_in(project: &Project) -> Self {
+        Self::run(Run::new(["sandbox"]).inside(project))
+    }
+
+    fn run(run: Run) -> Self {
+        let mut child = run
             .command()
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
