@@ -32,7 +32,12 @@ pub(crate) struct Printed {
 
 impl Run {
     pub(crate) fn new<'a>(args: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_edge-broadcast"));
+        Self::by(Path::new(env!("CARGO_BIN_EXE_edge-broadcast")), args)
+    }
+
+    /// A run of another build of it.
+    pub(crate) fn by<'a>(binary: &Path, args: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut command = Command::new(binary);
         command
             .args(args)
             .current_dir(repository())
@@ -199,7 +204,8 @@ impl Sandbox {
         Self::run(Run::new(["sandbox"]).inside(project))
     }
 
-    fn run(run: Run) -> Self {
+    /// `sandbox` as `run` says.
+    pub(crate) fn run(run: Run) -> Self {
         let mut child = run
             .command()
             .stdout(Stdio::piped())
