@@ -304,3 +304,61 @@ socket impact: reconnect (a new version of the room restarts its objects)
     let plan = ours(&project, &sandbox, &["plan", "staging"]);
     assert_eq!(plan, "staging: nothing to change\n");
 }
+
+/// The commands of the captures in the order in which they were recorded, against a sandbox instead of the recorder.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_recorded_command_of_wrangler_works_against_the_sandbox() {
+    let project = project();
+    let sandbox = Sandbox::start_in(&project);
+    by_wrangler(NEWER, &project, &sandbox, "staging", Deployment::First);
+    project.write("bulk.json", r#"{"A":"1","B":"2"}"#);
+    let script = "glow-broadcast-staging";
+    let newest = async || {
+        let path = format!("workers/scripts/{script}/versions?per_page=1");
+        let list = api::read(&sandbox, &path).await;
+        list["items"][0]["id"].as_str().unwrap().to_owned()
+    };
+    let wrangler = |args: &[&str]| {
+        let mut command = (NEWER.command)();
+        command
+            .args(args)
+            .args(["-c", "generated/gateway/wrangler.toml", "--env", "staging"])
+            .current_dir(project.path())
+            .env("CLOUDFLARE_API_BASE_URL", &sandbox.api)
+            .env("CLOUDFLARE_API_TOKEN", &sandbox.token)
+            .env("CLOUDFLARE_ACCOUNT_ID", &sandbox.account_id);
+        succeeds(command)
+    };
+    let first = newest().await;
+    wrangler(&["versions", "upload", "--message", "second"]);
+    let second = newest().await;
+    let (ten, ninety) = (format!("{second}@10"), format!("{first}@90"));
+    wrangler(&["versions", "deploy", &ten, &ninety, "--yes"]);
+    assert_eq!(
+        api::shares(&sandbox, script).await,
+        [(second.clone(), 10.0), (first.clone(), 90.0)]
+    );
+    wrangler(&["deploy"]);
+    let third = newest().await;
+    assert_eq!(
+        api::shares(&sandbox, script).await,
+        [(third.clone(), 100.0)]
+    );
+    wrangler(&["secret", "bulk", "bulk.json"]);
+    let listed = wrangler(&["secret", "list"]);
+    assert!(
+        listed.contains("\"A\"") && listed.contains("\"WEBHOOK_SECRET\""),
+        "{listed}"
+    );
+    wrangler(&["secret", "delete", "A"]);
+    wrangler(&["rollback", &third, "--yes", "--message", "back"]);
+    assert_eq!(api::shares(&sandbox, script).await, [(third, 100.0)]);
+    wrangler(&["triggers", "deploy"]);
+    let deployments = wrangler(&["deployments", "list"]);
+    assert!(deployments.contains("back"), "{deployments}");
+    let versions = wrangler(&["versions", "list"]);
+    assert!(versions.contains("second"), "{versions}");
+    wrangler(&["delete", "--force"]);
+    let gone = api::read(&sandbox, &format!("workers/scripts/{script}/deployments")).await;
+    assert_eq!(gone, Value::Null);
+}
