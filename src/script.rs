@@ -78,8 +78,17 @@ pub struct Migration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeUpdateStrategy {
     pub mode: &'static str,
-    /// Seconds.
-    pub max_delay: u64,
+    /// Seconds; only of `deferred`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_delay: Option<u64>,
+}
+
+impl CodeUpdateStrategy {
+    /// What wrangler sends when its configuration says nothing (wrangler 4.164, `deployment-args.ts`).
+    pub const DEFAULT: Self = Self {
+        mode: "deferred",
+        max_delay: Some(300),
+    };
 }
 
 /// The script that has routes, limits and secrets.
@@ -145,12 +154,15 @@ fn bare(environment: &Environment, name: String) -> Script {
         observability: environment.observability,
         cpu_ms: environment.cpu_ms,
         workers_dev: false,
-        code_update: CodeUpdateStrategy {
-            mode: match environment.code_update.mode {
-                CodeUpdateMode::Immediate => "immediate",
-                CodeUpdateMode::Deferred => "deferred",
+        code_update: match environment.code_update.mode {
+            CodeUpdateMode::Immediate => CodeUpdateStrategy {
+                mode: "immediate",
+                max_delay: None,
             },
-            max_delay: environment.code_update.max_delay.as_secs(),
+            CodeUpdateMode::Deferred => CodeUpdateStrategy {
+                mode: "deferred",
+                max_delay: Some(environment.code_update.max_delay.as_secs()),
+            },
         },
     }
 }

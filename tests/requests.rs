@@ -42,7 +42,7 @@ async fn every_upload_refuses_to_lose_a_binding_that_it_inherits() {
 async fn the_manifests_code_update_strategy_goes_with_every_deployment_of_either_lane() {
     let text = manifest("staging").replace(
         "[cloudflare]",
-        "code_update = { mode = \"immediate\", max_delay = \"45s\" }\n[cloudflare]",
+        "code_update = { mode = \"deferred\", max_delay = \"45s\" }\n[cloudflare]",
     );
     let rig = Rig::new(staging(&text)).await;
     rig.deploy(&Wanted::release("one")).await.1.unwrap();
@@ -58,7 +58,7 @@ async fn the_manifests_code_update_strategy_goes_with_every_deployment_of_either
             .iter()
             .map(|deployment| deployment["code_update_strategy"].clone())
             .collect();
-        let wanted = json!({ "mode": "immediate", "max_delay": 45 });
+        let wanted = json!({ "mode": "deferred", "max_delay": 45 });
         assert_eq!(strategies, vec![wanted; count], "{script}");
     }
     rig.stop().await;

@@ -198,20 +198,11 @@ impl Cloudflare {
 
     /// GETs something that is not in an envelope.
     pub(super) async fn raw(&self, path: &str, repeat: Repeat) -> anyhow::Result<Answer> {
-        self.answered(
-            Method::GET,
-            path,
-            repeat,
-            |request| request,
-            |answer| {
-                if answer.status.is_success() {
-                    Ok(answer)
-                } else {
-                    Err(self.refused(&Method::GET, path, &answer))
-                }
-            },
-        )
-        .await
+        let is_good = |answer: &Answer| answer.status.is_success().then_some(());
+        let ((), answer) = self
+            .answered(Method::GET, path, repeat, |request| request, is_good)
+            .await?;
+        Ok(answer)
     }
 
     /// Sends a JSON body and reads the result.
@@ -247,40 +238,38 @@ impl Cloudflare {
         repeat: Repeat,
         fill: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> anyhow::Result<(Json, Option<ResultInfo>)> {
-        self.answered(method.clone(), path, repeat, fill, |answer| {
+        let open = |answer: &Answer| {
             if answer.status == StatusCode::NO_CONTENT {
-                return Ok((Json::Null, None));
+                return Some((Json::Null, None));
             }
-            match serde_json::from_slice::<Envelope>(&answer.body) {
-                Ok(envelope) if envelope.success && answer.status.is_success() => {
-                    Ok((envelope.result, envelope.result_info))
-                }
-                _ => Err(self.refused(&method, path, &answer)),
-            }
-        })
-        .await
+            let envelope: Envelope = serde_json::from_slice(&answer.body).ok()?;
+            let is_good = envelope.success && answer.status.is_success();
+            is_good.then_some((envelope.result, envelope.result_info))
+        };
+        let (opened, _) = self.answered(method, path, repeat, fill, open).await?;
+        Ok(opened)
     }
 
-    /// Sends until `open` takes an answer, a refusal is final, or the tries are used up.
+    /// Sends until `open` finds something in an answer, a refusal is final, or the tries are used up.
     async fn answered<T>(
         &self,
         method: Method,
         path: &str,
         repeat: Repeat,
         fill: impl Fn(RequestBuilder) -> RequestBuilder,
-        open: impl Fn(Answer) -> Result<T, ApiError>,
-    ) -> anyhow::Result<T> {
+        open: impl Fn(&Answer) -> Option<T>,
+    ) -> anyhow::Result<(T, Answer)> {
         let mut left = REPEATS;
         let mut pause = PAUSE;
         loop {
             let (mut error, asked) = match self.once(&method, path, &fill).await {
-                Ok(answer) => {
-                    let asked = retry_after(&answer.headers);
-                    match open(answer) {
-                        Ok(opened) => return Ok(opened),
-                        Err(error) => (error, asked),
-                    }
-                }
+                Ok(answer) => match open(&answer) {
+                    Some(opened) => return Ok((opened, answer)),
+                    None => (
+                        self.refused(&method, path, &answer),
+                        retry_after(&answer.headers),
+                    ),
+                },
                 Err(error) => (error, None),
             };
             let wait = asked.unwrap_or_default();
@@ -446,7 +435,7 @@ mod tests {
         (cloudflare, asked)
     }
 
-    fn result(result: Json, info: Json) -> Response {
+    fn result(result: &Json, info: &Json) -> Response {
         axum::Json(json!({ "success": true, "result": result, "result_info": info }))
             .into_response()
     }
@@ -475,7 +464,7 @@ mod tests {
     async fn the_pause_that_the_api_asks_for_is_kept() {
         let (cloudflare, asked) = answering(|number, _| match number {
             0 => later("1"),
-            _ => result(json!(7), Json::Null),
+            _ => result(&json!(7), &Json::Null),
         })
         .await;
         let began = Instant::now();
@@ -551,7 +540,7 @@ mod tests {
                     json!({ "items": ["c", "d"] }),
                     json!(["e"]),
                 ];
-                result(page[number].clone(), told.clone())
+                result(&page[number], &told)
             })
             .await;
             let list: Vec<String> = cloudflare.list("/list", 9).await.unwrap();
@@ -562,7 +551,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_that_tells_nothing_about_its_pages_has_one() {
-        let (cloudflare, asked) = answering(|_, _| result(json!(["a"]), Json::Null)).await;
+        let (cloudflare, asked) = answering(|_, _| result(&json!(["a"]), &Json::Null)).await;
         let list: Vec<String> = cloudflare.list("/list", 1).await.unwrap();
         assert_eq!(list, ["a"]);
         assert_eq!(asked.load(Ordering::SeqCst), 1);

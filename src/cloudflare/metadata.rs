@@ -144,7 +144,7 @@ source = "env:X"
                 "tail_consumers": [{ "service": "tail" }],
                 "annotations": { "workers/message": upload.message, "workers/tag": upload.tag },
                 "limits": { "cpu_ms": 50 },
-                "code_update_strategy": { "mode": "immediate", "max_delay": 300 },
+                "code_update_strategy": { "mode": "immediate" },
                 "migrations": { "new_tag": "v1", "steps": [{ "new_sqlite_classes": ["BroadcastRoom"] }] },
             })
         );

@@ -24,7 +24,7 @@ struct Answer {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Entry {
-    Read(Status),
+    Read(Box<Status>),
     /// One environment that cannot be read does not hide the others.
     Unreadable {
         environment: String,
@@ -82,7 +82,7 @@ pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitC
                 environment: environment.name.to_string(),
                 error: format!("{error:#}").replace('\n', "; "),
             },
-            Entry::Read,
+            |status| Entry::Read(Box::new(status)),
         ));
     }
     context.format.answer(&answer)?;

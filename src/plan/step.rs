@@ -11,6 +11,7 @@ use crate::bundle::Worker;
 /// One write, or one write and the deployment that makes it live.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a plan has a dozen steps")]
 pub enum Step {
     /// Code, bindings and settings of a script.
     Upload(Upload),

@@ -33,7 +33,12 @@ pub(crate) struct Printed {
 
 impl Run {
     pub(crate) fn new<'a>(args: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_edge-broadcast"));
+        Self::by(Path::new(env!("CARGO_BIN_EXE_edge-broadcast")), args)
+    }
+
+    /// A run of another build of it.
+    pub(crate) fn by<'a>(binary: &Path, args: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut command = Command::new(binary);
         command
             .args(args)
             .current_dir(repository())
@@ -197,8 +202,17 @@ impl Sandbox {
     }
 
     pub(crate) fn start_with(args: &[&str]) -> Self {
-        let args: Vec<&str> = ["sandbox"].iter().chain(args).copied().collect();
-        let mut child = Run::new(args)
+        Self::run(Run::new(["sandbox"].iter().chain(args).copied()))
+    }
+
+    /// With the zones of the project's manifests.
+    pub(crate) fn start_in(project: &Project) -> Self {
+        Self::run(Run::new(["sandbox"]).inside(project))
+    }
+
+    /// `sandbox` as `run` says.
+    pub(crate) fn run(run: Run) -> Self {
+        let mut child = run
             .command()
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
