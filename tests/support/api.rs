@@ -180,13 +180,13 @@ pub(crate) async fn upload_modules<const N: usize>(
     method: &str,
     rest: &str,
     metadata: &Value,
-    modules: [(&'static str, &str, Vec<u8>); N],
+    modules: [(&str, &str, Vec<u8>); N],
 ) -> Value {
     cryptography();
     let mut form = reqwest::multipart::Form::new().text("metadata", metadata.to_string());
     for (name, content_type, bytes) in modules {
-        let part = reqwest::multipart::Part::bytes(bytes).file_name(name);
-        form = form.part(name, part.mime_str(content_type).unwrap());
+        let part = reqwest::multipart::Part::bytes(bytes).file_name(name.to_owned());
+        form = form.part(name.to_owned(), part.mime_str(content_type).unwrap());
     }
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{}{}", sandbox.api, of_account(sandbox, rest));

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::Deployed;
-use crate::support::{api, repository};
+use super::wrapped::wrap;
+use crate::support::api;
 
 const WRAPPER: &str = include_str!("faulty.js");
 const SCRIPT: &str = "glow-broadcast-staging";
@@ -16,37 +17,8 @@ impl Deployed {
     /// The environment with changes, its gateway wrapped, without the bindings `missing`.
     async fn faulty(changes: &[(&str, &str)], missing: &[&str]) -> Self {
         let deployed = Self::with(changes);
-        let sandbox = &deployed.sandbox;
-        let settings = api::read(sandbox, &format!("workers/scripts/{SCRIPT}/settings")).await;
-        let bindings: Vec<&Value> = settings["bindings"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|binding| binding["type"] != "secret_text")
-            .filter(|binding| !missing.iter().any(|name| binding["name"] == *name))
-            .collect();
-        let metadata = json!({
-            "main_module": "main.js",
-            "compatibility_date": settings["compatibility_date"],
-            "bindings": bindings,
-            "keep_bindings": ["secret_text"],
-        });
-        let build = repository().join("worker/gateway/build");
-        let built = |name: &str| std::fs::read(build.join(name)).unwrap();
-        let script = "application/javascript+module";
-        let modules = [
-            ("main.js", script, WRAPPER.as_bytes().to_vec()),
-            ("gateway.js", script, built("index.js")),
-            (
-                "./index_bg.wasm",
-                "application/wasm",
-                built("index_bg.wasm"),
-            ),
-        ];
-        let path = format!("workers/scripts/{SCRIPT}");
-        let answer = api::upload_modules(sandbox, "PUT", &path, &metadata, modules).await;
-        assert_eq!(answer["success"], true, "{answer}");
-        api::route(sandbox, &format!("{HOST}/*"), SCRIPT).await;
+        let gateway = ("gateway", SCRIPT);
+        wrap(&deployed.sandbox, gateway, missing, WRAPPER, HOST).await;
         deployed
     }
 

@@ -3,47 +3,60 @@
 use serde_json::{Value, json};
 
 use super::Deployed;
-use crate::support::{api, repository};
+use crate::support::{Sandbox, api, repository};
 
 const WRAPPER: &str = include_str!("wrapped.js");
 const SCRIPT: &str = "glow-broadcast-staging-room";
 /// Leads to the wrapper itself.
 const HOST: &str = "room.glow.trade";
 
+/// Uploads the built `worker` once more as `script`, without the bindings `missing`, behind the module `wrapper`, which
+/// imports it as `./WORKER.js` and gets the requests for `host`.
+pub(crate) async fn wrap(
+    sandbox: &Sandbox,
+    (worker, script): (&str, &str),
+    missing: &[&str],
+    wrapper: &str,
+    host: &str,
+) {
+    let settings = api::read(sandbox, &format!("workers/scripts/{script}/settings")).await;
+    let bindings: Vec<&Value> = settings["bindings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|binding| binding["type"] != "secret_text")
+        .filter(|binding| !missing.iter().any(|name| binding["name"] == *name))
+        .collect();
+    let metadata = json!({
+        "main_module": "main.js",
+        "compatibility_date": settings["compatibility_date"],
+        "bindings": bindings,
+        "keep_bindings": ["secret_text"],
+    });
+    let build = repository().join("worker").join(worker).join("build");
+    let built = |name: &str| std::fs::read(build.join(name)).unwrap();
+    let kind = "application/javascript+module";
+    let module = format!("{worker}.js");
+    let modules = [
+        ("main.js", kind, wrapper.as_bytes().to_vec()),
+        (module.as_str(), kind, built("index.js")),
+        (
+            "./index_bg.wasm",
+            "application/wasm",
+            built("index_bg.wasm"),
+        ),
+    ];
+    let path = format!("workers/scripts/{script}");
+    let answer = api::upload_modules(sandbox, "PUT", &path, &metadata, modules).await;
+    assert_eq!(answer["success"], true, "{answer}");
+    api::route(sandbox, &format!("{host}/*"), script).await;
+}
+
 impl Deployed {
     /// The environment with changes, its room wrapped.
     pub(crate) async fn wrapped(changes: &[(&str, &str)]) -> Self {
         let deployed = Self::with(changes);
-        let sandbox = &deployed.sandbox;
-        let settings = api::read(sandbox, &format!("workers/scripts/{SCRIPT}/settings")).await;
-        let metadata = json!({
-            "main_module": "main.js",
-            "compatibility_date": settings["compatibility_date"],
-            "bindings": settings["bindings"],
-        });
-        let build = repository().join("worker/room/build");
-        let built = |name: &str| std::fs::read(build.join(name)).unwrap();
-        let modules = [
-            (
-                "main.js",
-                "application/javascript+module",
-                WRAPPER.as_bytes().to_vec(),
-            ),
-            (
-                "room.js",
-                "application/javascript+module",
-                built("index.js"),
-            ),
-            (
-                "./index_bg.wasm",
-                "application/wasm",
-                built("index_bg.wasm"),
-            ),
-        ];
-        let path = format!("workers/scripts/{SCRIPT}");
-        let answer = api::upload_modules(sandbox, "PUT", &path, &metadata, modules).await;
-        assert_eq!(answer["success"], true, "{answer}");
-        api::route(sandbox, &format!("{HOST}/*"), SCRIPT).await;
+        wrap(&deployed.sandbox, ("room", SCRIPT), &[], WRAPPER, HOST).await;
         deployed
     }
 
