@@ -185,7 +185,10 @@ impl<T: Fn(&str)> Run<'_, T> {
         check: &impl AsyncFn(Probe<'_>) -> anyhow::Result<()>,
     ) -> Result<(), Stop> {
         self.report.failed = Some("verify what is live".to_owned());
-        self.undisturbed().await.map_err(Stop::Step)?;
+        self.undisturbed()
+            .await
+            .context("failed to verify what is live")
+            .map_err(Stop::Step)?;
         check(Probe::Whole {
             versions: &self.report.versions,
         })
