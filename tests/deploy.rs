@@ -393,7 +393,13 @@ fn a_protected_environment_is_changed_when_its_name_is_typed() {
 
 /// The text of a plan's JSON without what the workers' code decides.
 fn shape(plan: &Value, known: &[(&str, &str)]) -> String {
-    let mut text = serde_json::to_string_pretty(plan).unwrap();
+    let mut plan = plan.clone();
+    for secret in plan["secrets"]["inventory"].as_array_mut().unwrap() {
+        if secret["age_seconds"].is_number() {
+            secret["age_seconds"] = json!("SECONDS");
+        }
+    }
+    let mut text = serde_json::to_string_pretty(&plan).unwrap();
     for (value, name) in known {
         text = text.replace(value, name);
     }
@@ -438,6 +444,46 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
     insta::assert_snapshot!(shape(&plan, &known), @r#"
 {
   "environment": "staging",
+  "secrets": {
+    "inventory": [
+      {
+        "age": "at_most",
+        "age_seconds": "SECONDS",
+        "name": "WEBHOOK_SECRET",
+        "rotation": "fresh",
+        "script": "glow-broadcast-staging",
+        "state": "present"
+      },
+      {
+        "age": null,
+        "age_seconds": null,
+        "name": "WEBHOOK_SECRET_ALTERNATE",
+        "rotation": null,
+        "script": "glow-broadcast-staging",
+        "state": "idle_slot"
+      }
+    ],
+    "rotation": {
+      "environment": "staging",
+      "next": null,
+      "secret": "WEBHOOK_SECRET",
+      "slots": [
+        {
+          "filled": "filled",
+          "last_used": null,
+          "name": "WEBHOOK_SECRET",
+          "uses": null
+        },
+        {
+          "filled": "idle",
+          "last_used": null,
+          "name": "WEBHOOK_SECRET_ALTERNATE",
+          "uses": null
+        }
+      ],
+      "stage": "at_rest"
+    }
+  },
   "socket_impact": "none",
   "steps": [
     {
@@ -555,6 +601,27 @@ fn the_json_of_a_first_plan_has_the_documented_shape() {
     insta::assert_snapshot!(shape(&plan, &known), @r#"
 {
   "environment": "staging",
+  "secrets": {
+    "inventory": [
+      {
+        "age": null,
+        "age_seconds": null,
+        "name": "WEBHOOK_SECRET",
+        "rotation": null,
+        "script": "glow-broadcast-staging",
+        "state": "missing"
+      },
+      {
+        "age": null,
+        "age_seconds": null,
+        "name": "WEBHOOK_SECRET_ALTERNATE",
+        "rotation": null,
+        "script": "glow-broadcast-staging",
+        "state": "idle_slot"
+      }
+    ],
+    "rotation": null
+  },
   "socket_impact": "none",
   "steps": [
     {

@@ -80,7 +80,7 @@ async fn a_socket_that_the_runtime_refuses_goes_to_the_next_object_and_hurts_nob
         "the room had {CLOSING} places left, the runtime none"
     );
     assert_eq!(
-        after["wake_ups"], before["wake_ups"],
+        after["root"]["counters"]["wake_ups"], before["root"]["counters"]["wake_ups"],
         "the object was started again"
     );
     let receipt = deployed
