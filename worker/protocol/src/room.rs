@@ -120,9 +120,10 @@ impl Room {
             |record: &Record| serde_json::to_string(record).expect("strings and numbers serialise");
         let text = write(&record);
         // The runtime stores a text that is not all Latin-1 with two bytes for each UTF-16 unit.
-        let bytes = match text.is_ascii() {
-            true => text.len(),
-            false => 2 * text.encode_utf16().count(),
+        let bytes = if text.is_ascii() {
+            text.len()
+        } else {
+            2 * text.encode_utf16().count()
         };
         if bytes <= MAX_RECORD_BYTES {
             return text;

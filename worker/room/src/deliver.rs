@@ -57,9 +57,10 @@ pub(crate) async fn deliver(
     };
     let frame = update::frame(&push.updates).unwrap_or_default();
     let has_shards = !calls.is_empty() || !passed_over.is_empty();
-    let body = match has_shards {
-        true => serde_json::to_string(&push).unwrap_or_default(),
-        false => String::new(),
+    let body = if has_shards {
+        serde_json::to_string(&push).unwrap_or_default()
+    } else {
+        String::new()
     };
     let answers = has_shards.then(|| object.ask(&calls, Some(&body)));
     if answers.is_some() || object.memory().waiting > 0 {
