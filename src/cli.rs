@@ -83,6 +83,13 @@ as they are.")]
   edge-broadcast status
   edge-broadcast status production --json")]
     Status(Environments),
+    /// Say what is wrong with an environment, and how to mend it
+    #[command(after_help = "Examples:
+  edge-broadcast doctor
+  edge-broadcast doctor production --json
+
+Changes nothing and reads no secret's value. Exits 1 when something is wrong.")]
+    Doctor(Environments),
     /// Prove that a deployed environment works
     #[command(after_help = "Examples:
   WEBHOOK_SECRET=… edge-broadcast verify staging

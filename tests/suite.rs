@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod conflicts;
 mod deploy;
+mod doctor;
 mod faults;
 mod floors;
 mod generate;

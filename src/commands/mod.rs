@@ -3,6 +3,7 @@
 pub mod build;
 pub mod check;
 pub mod deploy;
+pub mod doctor;
 pub mod generate;
 pub mod plan;
 pub mod rollback;
@@ -50,6 +51,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Deploy(args) => deploy::run(&context, &args).await,
         Command::Rollback(args) => rollback::run(&context, &args).await,
         Command::Status(args) => status::run(&context, &args).await,
+        Command::Doctor(args) => doctor::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
         Command::Secrets(args) => secrets::run(&context, &args).await,
         Command::Sandbox(args) => sandbox::run(&context, &args).await,

@@ -1,4 +1,4 @@
-//! What `plan` and `status` show of an environment's secrets: the facts of `secrets list` and of `secrets rotate --status`.
+//! What `plan`, `status` and `doctor` show of an environment's secrets: the facts of `secrets list` and of `secrets rotate --status`.
 
 use std::fmt;
 use std::time::SystemTime;

@@ -1,0 +1,219 @@
+//! `doctor`: what is wrong with an environment, and how to mend it.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use serde::Serialize;
+
+use super::Context;
+use super::secrets::facts::{Facts, facts};
+use crate::bundle::{self, Bundles};
+use crate::cli::Environments;
+use crate::cloudflare::observe::observe;
+use crate::environment::Environment;
+use crate::inventory::{Cell, State};
+use crate::plan::{Desired, Observed, Plan, Rollout};
+use crate::remote::Remote;
+
+#[derive(Serialize)]
+struct Answer {
+    environments: Vec<Examined>,
+}
+
+/// One environment and what was found, in the order in which it is looked for.
+#[derive(Serialize)]
+struct Examined {
+    environment: String,
+    findings: Vec<Finding>,
+    /// As in `plan`; absent where nothing could be read.
+    secrets: Option<Facts>,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    what: String,
+    /// What to do; absent where nothing is wrong.
+    mend: Option<String>,
+}
+
+pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
+    let environments = context.project.environments(&args.environments)?;
+    let bundles = bundle::load(&context.project.root);
+    let mut answer = Answer {
+        environments: Vec::new(),
+    };
+    for environment in &environments {
+        let mut examined = Examined {
+            environment: environment.name.to_string(),
+            findings: Vec::new(),
+            secrets: None,
+        };
+        if let Err(error) = examine(environment, &bundles, &mut examined).await {
+            examined.wrong(
+                format!("what is live cannot be read: {error:#}").replace('\n', "; "),
+                "correct that first: nothing more could be looked at".to_owned(),
+            );
+        }
+        answer.environments.push(examined);
+    }
+    context.format.answer(&answer)?;
+    let ill: Vec<&str> = answer
+        .environments
+        .iter()
+        .filter(|examined| {
+            examined
+                .findings
+                .iter()
+                .any(|finding| finding.mend.is_some())
+        })
+        .map(|examined| examined.environment.as_str())
+        .collect();
+    if !ill.is_empty() {
+        bail!("something is wrong with `{}`", ill.join("`, `"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn examine(
+    environment: &Environment,
+    bundles: &anyhow::Result<Bundles>,
+    examined: &mut Examined,
+) -> anyhow::Result<()> {
+    let name = &environment.name;
+    match bundles {
+        Ok(_) => examined.well("the workers are built"),
+        Err(error) => {
+            let text = format!("{error:#}");
+            let (what, mend) = text.split_once('\n').unwrap_or((&text, "see the error"));
+            examined.wrong(what.to_owned(), mend.to_owned());
+        }
+    }
+    let remote = Remote::from_env(environment).await?;
+    let observed = observe(&remote.cloudflare, environment).await?;
+    examined.well(&format!(
+        "the API token reads the account and the zone `{}`",
+        environment.zone
+    ));
+    if let Ok(bundles) = bundles {
+        drift(environment, bundles, &observed, examined);
+    }
+    let facts = facts(&remote.cloudflare, environment).await?;
+    secrets(environment, &facts, examined);
+    examined.secrets = Some(facts);
+    if observed.scripts.contains_key(&environment.gateway_script()) {
+        let host = environment.main_host();
+        let answered = match remote.site(environment)?.get("/health").await {
+            Ok((200, _)) => Ok(()),
+            Ok((status, _)) => Err(format!("it answers {status}")),
+            Err(error) => Err(format!("{error:#}")),
+        };
+        match answered {
+            Ok(()) => examined.well(&format!("`{host}` answers")),
+            Err(why) => examined.wrong(
+                format!("`{host}` does not serve the gateway: {why}"),
+                format!("look at its DNS record, then at `edge-broadcast verify {name}`"),
+            ),
+        }
+    }
+    Ok(())
+}
+
+/// Whether what is live is what the manifest and the built workers ask for.
+fn drift(
+    environment: &Environment,
+    bundles: &Bundles,
+    observed: &Observed,
+    examined: &mut Examined,
+) {
+    let name = &environment.name;
+    let desired = Desired::new(
+        environment,
+        bundles.gateway.tag().to_owned(),
+        bundles.room.tag().to_owned(),
+    );
+    match Plan::between(&desired, observed, &Rollout::at_once()) {
+        Ok(plan) if plan.is_empty() => examined.well("what is live is what the manifest asks for"),
+        Ok(_) if observed.scripts.is_empty() => examined.wrong(
+            "it is not deployed".to_owned(),
+            format!("edge-broadcast deploy {name}"),
+        ),
+        Ok(plan) => examined.wrong(
+            format!(
+                "what is live is not what the manifest asks for, by {} steps",
+                plan.steps.len()
+            ),
+            format!("look at `edge-broadcast plan {name}`, then deploy"),
+        ),
+        Err(conflicts) => {
+            for conflict in conflicts.0 {
+                examined.wrong(conflict.problem, conflict.way_out);
+            }
+        }
+    }
+}
+
+/// The facts of `plan`, `status` and `secrets list`, each with what to do about it.
+fn secrets(environment: &Environment, facts: &Facts, examined: &mut Examined) {
+    let name = &environment.name;
+    let before = examined.findings.len();
+    for cell in &facts.inventory {
+        let Cell {
+            name: secret,
+            script,
+            ..
+        } = cell;
+        let mend = match cell.state {
+            State::Missing => format!("edge-broadcast deploy {name}"),
+            State::Extra => format!("edge-broadcast secrets list {name} --prune"),
+            _ if cell.is_due() => format!("edge-broadcast secrets rotate {name}"),
+            _ => continue,
+        };
+        examined.wrong(format!("secret {secret} of {script}: {cell}"), mend);
+    }
+    if let Some(status) = facts
+        .rotation
+        .as_ref()
+        .filter(|status| status.next.is_some())
+    {
+        examined.wrong(
+            format!("secret {}: {}", status.secret, status.stage),
+            format!("edge-broadcast secrets rotate {name} --status"),
+        );
+    }
+    if examined.findings.len() == before {
+        examined.well("every secret is there and none is due");
+    }
+}
+
+impl Examined {
+    fn well(&mut self, what: &str) {
+        self.findings.push(Finding {
+            what: what.to_owned(),
+            mend: None,
+        });
+    }
+
+    fn wrong(&mut self, what: String, mend: String) {
+        self.findings.push(Finding {
+            what,
+            mend: Some(mend),
+        });
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for (at, examined) in self.environments.iter().enumerate() {
+            let gap = if at == 0 { "" } else { "\n\n" };
+            write!(f, "{gap}{}", examined.environment)?;
+            for finding in &examined.findings {
+                match &finding.mend {
+                    None => write!(f, "\n  ok     {}", finding.what)?,
+                    Some(mend) => write!(f, "\n  WRONG  {}\n         {mend}", finding.what)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+use serde_json::{Value, json};
+
+use crate::support::{Run, Sandbox, api, built};
+
+const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1kb2N0b3ItdGVzdHMtMDE=";
+const GATEWAY: &str = "glow-broadcast-staging";
+
+fn deployed() -> Sandbox {
+    built();
+    let sandbox = Sandbox::start();
+    Run::new(["deploy", "staging"])
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds();
+    sandbox
+}
+
+#[test]
+fn nothing_is_wrong_with_an_environment_that_was_just_deployed() {
+    let sandbox = deployed();
+    let printed = Run::new(["doctor", "staging"]).against(&sandbox).succeeds();
+    insta::assert_snapshot!(printed.stdout, @r"
+staging
+  ok     the workers are built
+  ok     the API token reads the account and the zone `glow.trade`
+  ok     what is live is what the manifest asks for
+  ok     every secret is there and none is due
+  ok     `broadcast-staging.glow.trade` answers
+");
+    assert_eq!(printed.stderr, "");
+}
+
+#[test]
+fn what_is_not_deployed_is_said_with_the_command_that_deploys_it() {
+    built();
+    let sandbox = Sandbox::start();
+    let printed = Run::new(["doctor", "staging"]).against(&sandbox).fails();
+    insta::assert_snapshot!(printed.stdout, @r"
+staging
+  ok     the workers are built
+  ok     the API token reads the account and the zone `glow.trade`
+  WRONG  it is not deployed
+         edge-broadcast deploy staging
+  WRONG  secret WEBHOOK_SECRET of glow-broadcast-staging: missing
+         edge-broadcast deploy staging
+");
+    assert_eq!(printed.stderr, "error: something is wrong with `staging`\n");
+}
+
+#[test]
+fn a_token_that_reads_nothing_is_named_and_the_next_environment_is_looked_at_all_the_same() {
+    let sandbox = deployed();
+    let printed = Run::new(["doctor", "staging", "production"])
+        .against(&sandbox)
+        .env("CLOUDFLARE_API_TOKEN", "wrong")
+        .fails();
+    assert_eq!(
+        printed
+            .stdout
+            .matches("check `CLOUDFLARE_API_TOKEN`")
+            .count(),
+        2,
+        "{}",
+        printed.stdout
+    );
+    assert_eq!(
+        printed.stderr,
+        "error: something is wrong with `staging`, `production`\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_and_the_plan_show_the_same_facts_about_secrets() {
+    let sandbox = deployed();
+    let secret = json!({ "name": "OLD_KEY", "text": "a value", "type": "secret_text" });
+    let path = api::of_account(&sandbox, &format!("workers/scripts/{GATEWAY}/secrets"));
+    let answer = api::call(&sandbox, "PUT", &path, Some(secret)).await;
+    assert_eq!(answer["success"], true, "{answer}");
+    let json = |command: &str| Run::new([command, "staging", "--json"]).against(&sandbox);
+    let without_ages = |mut facts: Value| {
+        for secret in facts["inventory"].as_array_mut().unwrap() {
+            secret["age_seconds"] = Value::Null;
+        }
+        facts
+    };
+    let plan = without_ages(json("plan").succeeds().json()["secrets"].clone());
+    let doctor = json("doctor").fails().json()["environments"][0].clone();
+    assert_eq!(without_ages(doctor["secrets"].clone()), plan);
+    let wrong: Vec<&Value> = doctor["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| !finding["mend"].is_null())
+        .collect();
+    assert_eq!(
+        wrong,
+        [&json!({
+            "what": format!("secret OLD_KEY of {GATEWAY}: extra, 0 min"),
+            "mend": "edge-broadcast secrets list staging --prune",
+        })]
+    );
+}
