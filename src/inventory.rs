@@ -1,6 +1,6 @@
 //! Which secrets an environment should have and which it has: the matrix of `secrets list`. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::slot::Slot;
 use serde::Serialize;
 
-use crate::cloudflare::secrets::{End, History, Past};
+use crate::cloudflare::secrets::{Bound, Since};
 use crate::environment::Environment;
 use crate::set_time;
 
@@ -22,8 +22,8 @@ pub struct Live {
     pub room: BTreeSet<String>,
     /// The gateway's tags, which say when this tool set a value.
     pub tags: BTreeSet<String>,
-    /// The gateway's past, for what the tags do not say.
-    pub history: History,
+    /// Since when the gateway's secrets are there, for what the tags do not say.
+    pub since: BTreeMap<String, Since>,
 }
 
 /// Several environments.
@@ -66,16 +66,6 @@ pub enum State {
     RotationOpen,
 }
 
-/// On which side of the truth an age is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Bound {
-    /// Since this tool set the value, or since the secret is there: another tool may have given it a newer value since.
-    AtMost,
-    /// It was there already in the oldest version that was read.
-    AtLeast,
-}
-
 /// Whether `rotate_every` has passed; where the age says too little, it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,10 +92,9 @@ impl Column {
         let mut add = |name: &str, state: State, every: Option<Duration>| {
             let age = match state {
                 State::Present | State::Extra | State::RotationOpen => {
-                    let since = since(name, live);
-                    // A version of a clock that is ahead was made just now
-                    since.map(|(since, bound)| {
-                        (now.duration_since(since).unwrap_or_default(), bound)
+                    // What is from a clock that is ahead was just now
+                    since(name, live).map(|Since { time, bound }| {
+                        (now.duration_since(time).unwrap_or_default(), bound)
                     })
                 }
                 State::Missing | State::IdleSlot => None,
@@ -173,34 +162,13 @@ impl Column {
     }
 }
 
-/// Since when a secret has its value.
-fn since(name: &str, live: &Live) -> Option<(SystemTime, Bound)> {
-    if let Some(time) = set_time::among(&live.tags, name) {
-        return Some((time, Bound::AtMost));
-    }
-    let versions = &live.history.versions;
-    let there = versions
-        .iter()
-        .take_while(|version| version.secrets.contains(name));
-    let bound = match live.history.end {
-        End::CutOff if !is_found(name, versions) => Bound::AtLeast,
-        End::CutOff | End::Beginning => Bound::AtMost,
-    };
-    there.last().map(|version| (version.created_on, bound))
-}
-
-/// Whether a history that holds `versions` says since when `name` is there.
-fn is_found(name: &str, versions: &[Past]) -> bool {
-    versions
-        .iter()
-        .any(|version| !version.secrets.contains(name))
-}
-
-/// Whether a history that holds `versions` says enough of the secrets of `there`.
-pub fn is_enough(there: &BTreeSet<String>, tags: &BTreeSet<String>, versions: &[Past]) -> bool {
-    let is_known =
-        |name: &&String| set_time::among(tags, name).is_some() || is_found(name, versions);
-    there.iter().all(|name| is_known(&name))
+/// Since when a secret has its value, as far as it is known.
+fn since(name: &str, live: &Live) -> Option<Since> {
+    let noted = set_time::among(&live.tags, name).map(|time| Since {
+        time,
+        bound: Bound::AtMost,
+    });
+    noted.or_else(|| live.since.get(name).copied())
 }
 
 impl Inventory {
@@ -294,53 +262,23 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(days * DAY)
     }
 
-    fn past(days: u64, secrets: &[&str]) -> Past {
-        Past {
-            created_on: at(days),
-            secrets: secrets.iter().map(|&name| name.to_owned()).collect(),
-        }
-    }
-
-    fn live(versions: &[Past], end: End) -> Live {
+    fn live(since: &[(&str, u64, Bound)]) -> Live {
         Live {
-            history: History {
-                versions: versions.to_vec(),
-                end,
-            },
+            gateway: Some(
+                since
+                    .iter()
+                    .map(|(name, _, _)| (*name).to_owned())
+                    .collect(),
+            ),
+            since: since
+                .iter()
+                .map(|&(name, days, bound)| {
+                    let time = at(days);
+                    (name.to_owned(), Since { time, bound })
+                })
+                .collect(),
             ..Live::default()
         }
-    }
-
-    #[test]
-    fn a_value_is_as_old_as_its_secret_unless_it_is_noted_when_it_was_set() {
-        let versions = [
-            past(4, &["A", "B"]),
-            past(3, &["A", "B"]),
-            past(2, &["A"]),
-            past(1, &["A"]),
-        ];
-        let mut all = live(&versions, End::Beginning);
-        assert_eq!(since("A", &all), Some((at(1), Bound::AtMost)));
-        assert_eq!(since("B", &all), Some((at(3), Bound::AtMost)));
-        assert_eq!(since("C", &all), None);
-        all.tags = set_time::with(&all.tags, "A", at(5));
-        assert_eq!(since("A", &all), Some((at(5), Bound::AtMost)));
-        assert_eq!(since("B", &all), Some((at(3), Bound::AtMost)));
-    }
-
-    #[test]
-    fn a_history_that_was_not_read_to_its_end_gives_the_least_age() {
-        let versions = [past(4, &["A", "B"]), past(3, &["A"])];
-        let cut_off = live(&versions, End::CutOff);
-        assert_eq!(since("A", &cut_off), Some((at(3), Bound::AtLeast)));
-        assert_eq!(since("B", &cut_off), Some((at(4), Bound::AtMost)));
-        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        let noted = set_time::with(&BTreeSet::new(), "A", at(1));
-        let none = BTreeSet::new();
-        assert!(is_enough(&names(&["B"]), &none, &versions));
-        assert!(!is_enough(&names(&["A", "B"]), &none, &versions));
-        assert!(is_enough(&names(&["A", "B"]), &noted, &versions));
-        assert!(!is_enough(&names(&["B"]), &none, &[]));
     }
 
     fn cells(live: &Live, now: u64) -> Vec<String> {
@@ -364,56 +302,49 @@ mod tests {
 
     #[test]
     fn a_rotation_is_due_when_it_is_or_may_be_and_what_is_of_the_room_is_extra() {
-        let of = |versions: &[Past], end| Live {
-            gateway: Some(versions[0].secrets.clone()),
-            room: ["STRAY".to_owned()].into(),
-            ..live(versions, end)
-        };
-        let names = ["ADMIN_SECRET", "WEBHOOK_SECRET"];
-        let first = past(10, &names);
-        let daily: Vec<Past> = (10..35).rev().map(|day| past(day, &names)).collect();
-        let stray = "STRAY of glow-broadcast-staging-room: extra";
-        let idle = "WEBHOOK_SECRET_ALTERNATE of glow-broadcast-staging: idle slot";
         let all = |admin: &str, webhook: &str| {
             [
                 format!("ADMIN_SECRET of glow-broadcast-staging: {admin}"),
                 format!("WEBHOOK_SECRET of glow-broadcast-staging: {webhook}"),
-                idle.to_owned(),
-                stray.to_owned(),
+                "WEBHOOK_SECRET_ALTERNATE of glow-broadcast-staging: idle slot".to_owned(),
+                "STRAY of glow-broadcast-staging-room: extra".to_owned(),
             ]
         };
-        let one = of(&[first], End::Beginning);
-        assert_eq!(cells(&one, 99), all("present, 89 d", "present, 89 d"));
+        let mut live = live(&[
+            ("ADMIN_SECRET", 10, Bound::AtMost),
+            ("WEBHOOK_SECRET", 10, Bound::AtMost),
+        ]);
+        live.room.insert("STRAY".to_owned());
+        assert_eq!(cells(&live, 99), all("present, 89 d", "present, 89 d"));
         assert_eq!(
-            cells(&one, 100),
+            cells(&live, 100),
             all("present, 90 d", "present, 90 d, rotation due")
         );
-        // A deployment a day: the value may be as old as the script
+        // Another secret that this tool sets does not make this one younger
+        live.tags = set_time::with(&live.tags, "ADMIN_SECRET", at(99));
         assert_eq!(
-            cells(&of(&daily, End::CutOff), 35),
-            all("present, over 25 d", "present, over 25 d, rotation due")
+            cells(&live, 100),
+            all("present, 24 h", "present, 90 d, rotation due")
         );
+        // Nor does a past that is too long to be read
+        for since in live.since.values_mut() {
+            since.bound = Bound::AtLeast;
+        }
         assert_eq!(
-            cells(&of(&daily, End::Beginning), 35),
-            all("present, 25 d", "present, 25 d")
+            cells(&live, 35),
+            all("present, 0 min", "present, over 25 d, rotation due")
         );
-        // Another secret that was set does not make this one younger
-        let mut set = of(&daily, End::Beginning);
-        set.tags = set_time::with(&set.tags, "ADMIN_SECRET", at(100));
-        assert_eq!(
-            cells(&set, 100),
-            all("present, 0 min", "present, 90 d, rotation due")
-        );
+        live.tags = set_time::with(&live.tags, "WEBHOOK_SECRET", at(30));
+        assert_eq!(cells(&live, 35), all("present, 0 min", "present, 5 d"));
     }
 
     #[test]
     fn both_slots_filled_are_an_open_rotation() {
-        let names = ["ADMIN_SECRET", "WEBHOOK_SECRET", "WEBHOOK_SECRET_ALTERNATE"];
-        let both = past(20, &names);
-        let open = Live {
-            gateway: Some(both.secrets.clone()),
-            ..live(&[both, past(10, &names[..2])], End::Beginning)
-        };
+        let open = live(&[
+            ("ADMIN_SECRET", 10, Bound::AtMost),
+            ("WEBHOOK_SECRET", 10, Bound::AtMost),
+            ("WEBHOOK_SECRET_ALTERNATE", 20, Bound::AtMost),
+        ]);
         assert_eq!(
             cells(&open, 21),
             [

@@ -3,6 +3,7 @@
 //! `PATCH scripts/S/secrets-bulk` changes several in one version and deploys it at once (recorded from wrangler 4.164).
 
 use std::cell::Cell;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,10 +22,10 @@ use crate::secret::Value;
 /// How long a change may take to be seen where it is read.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
-/// Versions that are read at the same time.
-const AT_ONCE: usize = 20;
-/// Versions that are read at most: a fifth of the calls that the API takes from one user in five minutes.
-const MOST: usize = 240;
+/// Versions of one page of a list.
+const PER_PAGE: usize = 100;
+/// Pages that are read at most: what deploys a hundred times a day fills them in two months.
+const PAGES: usize = 60;
 
 /// What a script holds, as far as its secrets go.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,11 +74,21 @@ struct Settings {
     tags: Option<BTreeSet<String>>,
 }
 
-/// A version on the way back through a script's history.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Past {
-    pub created_on: SystemTime,
-    pub secrets: BTreeSet<String>,
+/// Since when a secret is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    pub time: SystemTime,
+    pub bound: Bound,
+}
+
+/// On which side of the truth an age is that is counted from a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// The value was set at that time or later, by another tool.
+    AtMost,
+    /// The value was there already: no older version was looked at.
+    AtLeast,
 }
 
 impl Holding {
@@ -274,75 +285,94 @@ pub async fn tag(
     Ok(())
 }
 
-/// A script's past, as far back as it was read.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct History {
-    /// The newest first.
-    pub versions: Vec<Past>,
-    pub end: End,
-}
-
-/// Where a history ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum End {
-    /// With the first version.
-    #[default]
-    Beginning,
-    /// Before it: there are older versions.
-    CutOff,
-}
-
-/// Reads a script's history back until `enough` says so, or to its beginning; not further than a limit that keeps clear of the API's.
-pub async fn history(
+/// Since when each of `names`, which the newest version of `script` has, is there. Cloudflare does not say when a value was set.
+pub async fn since(
     cloudflare: &Cloudflare,
     script: &str,
-    enough: impl Fn(&[Past]) -> bool,
-) -> anyhow::Result<History> {
-    let path = |rest: &str| cloudflare.of_account(&format!("workers/scripts/{script}/{rest}"));
-    let mut versions: Vec<Past> = Vec::new();
-    let mut seen = BTreeSet::new();
-    for page in 1.. {
-        let listed: Versions = cloudflare
-            .get(&path(&format!("versions?per_page={AT_ONCE}&page={page}")))
-            .await?;
-        let items = listed.items.into_iter();
-        // A server without pages gives the same ones again
-        let fresh: Vec<Item> = items.filter(|item| seen.insert(item.id.clone())).collect();
-        if fresh.is_empty() {
-            return Ok(History {
-                versions,
-                end: End::Beginning,
-            });
-        }
-        for some in fresh.chunks(AT_ONCE) {
-            if enough(&versions) || versions.len() >= MOST {
-                return Ok(History {
-                    versions,
-                    end: End::CutOff,
-                });
-            }
-            let some = some.iter().map(|item| past(cloudflare, item, &path));
-            versions.extend(futures_util::future::try_join_all(some).await?);
-        }
+    names: impl IntoIterator<Item = &String>,
+) -> anyhow::Result<BTreeMap<String, Since>> {
+    let mut names = names.into_iter().peekable();
+    let mut since = BTreeMap::new();
+    if names.peek().is_none() {
+        return Ok(since);
     }
-    unreachable!("the pages end before the numbers do")
+    let path = |rest: &str| cloudflare.of_account(&format!("workers/scripts/{script}/{rest}"));
+    let (versions, oldest) = past(cloudflare, &path).await?;
+    // Two secrets are looked for in much the same versions
+    let mut known: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    for name in names {
+        let has = async |at: usize| {
+            let there = match known.entry(at) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    let path = path(&format!("versions/{}", versions[at].id));
+                    unknown.insert(divided(cloudflare.get(&path).await?).0)
+                }
+            };
+            anyhow::Ok(there.contains(name))
+        };
+        let Some(at) = oldest_with(versions.len(), has).await? else {
+            continue;
+        };
+        let created = versions[at].metadata.created_on.as_deref();
+        let created = created.unwrap_or_default();
+        let time = humantime::parse_rfc3339(created)
+            .with_context(|| format!("`{created}` is not the time of a version"))?;
+        let bound = if at + 1 == versions.len() {
+            oldest
+        } else {
+            Bound::AtMost
+        };
+        since.insert(name.clone(), Since { time, bound });
+    }
+    Ok(since)
 }
 
+/// A script's versions, the newest first, and what an age is that is counted from the last of them.
 async fn past(
     cloudflare: &Cloudflare,
-    item: &Item,
     path: &impl Fn(&str) -> String,
-) -> anyhow::Result<Past> {
-    let version: Version = cloudflare
-        .get(&path(&format!("versions/{}", item.id)))
-        .await?;
-    let created = item.metadata.created_on.as_deref().unwrap_or_default();
-    let created_on = humantime::parse_rfc3339(created)
-        .with_context(|| format!("`{created}` is not the time of a version"))?;
-    Ok(Past {
-        created_on,
-        secrets: divided(version).0,
-    })
+) -> anyhow::Result<(Vec<Item>, Bound)> {
+    let (mut versions, mut seen) = (Vec::new(), BTreeSet::new());
+    for page in 1..=PAGES {
+        let path = path(&format!("versions?per_page={PER_PAGE}&page={page}"));
+        let listed: Versions = cloudflare.get(&path).await?;
+        let before = versions.len();
+        // A server without pages gives the same ones again
+        let fresh = listed.items.into_iter();
+        versions.extend(fresh.filter(|item| seen.insert(item.id.clone())));
+        if versions.len() == before {
+            return Ok((versions, Bound::AtMost));
+        }
+    }
+    Ok((versions, Bound::AtLeast))
+}
+
+/// The place of the oldest version that has something which the newest one, at 0, has too. Where it came and went in between, the place
+/// is that of one of the times when it came: never of a later one than the last.
+async fn oldest_with(
+    versions: usize,
+    mut has: impl AsyncFnMut(usize) -> anyhow::Result<bool>,
+) -> anyhow::Result<Option<usize>> {
+    let Some(oldest) = versions.checked_sub(1) else {
+        return Ok(None);
+    };
+    if has(oldest).await? {
+        return Ok(Some(oldest));
+    }
+    if !has(0).await? {
+        return Ok(None);
+    }
+    let (mut there, mut gone) = (0, oldest);
+    while gone - there > 1 {
+        let middle = there.midpoint(gone);
+        if has(middle).await? {
+            there = middle;
+        } else {
+            gone = middle;
+        }
+    }
+    Ok(Some(there))
 }
 
 #[cfg(test)]
@@ -412,5 +442,34 @@ mod tests {
         )
         .unwrap_err();
         assert!(!format!("{error:?}{changes:?}").contains("hunter2"));
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let cloudflare = Cloudflare::new("http://localhost", "a".to_owned(), value.clone());
+        assert!(!format!("{cloudflare:?}").contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_looked_for_in_few_versions_and_never_found_in_a_newer_one_than_it_came_with()
+     {
+        // From the newest to the oldest, whether it is there
+        let look = async |there: &str| {
+            let mut asked = 0;
+            let found = oldest_with(there.len(), async |at| {
+                asked += 1;
+                Ok(there.as_bytes()[at] == b'+')
+            });
+            (found.await.unwrap(), asked)
+        };
+        assert_eq!(look("").await, (None, 0));
+        assert_eq!(look("---").await, (None, 2));
+        assert_eq!(look("+").await, (Some(0), 1));
+        assert_eq!(look("+++++").await, (Some(4), 1));
+        assert_eq!(look("+----").await.0, Some(0));
+        assert_eq!(look("+++--").await.0, Some(2));
+        assert_eq!(look("+-+").await.0, Some(2));
+        assert!(look("+-++-").await.0 >= Some(0));
+        let long = format!("{}{}", "+".repeat(700), "-".repeat(300));
+        let (found, asked) = look(&long).await;
+        assert_eq!(found, Some(699));
+        assert!(asked <= 12, "{asked}");
     }
 }

@@ -17,18 +17,35 @@
 //! | one slot, no mark | nobody | starts: marks `writing` |
 //! | one slot, `writing` | nobody | starts again |
 //! | both, `writing` | nobody | writes a fresh value over it: nobody can miss the lost one |
-//! | both, `giving` | perhaps some senders | hands it over again when the source gives it; else looks at the counters: when only the new value is used it waits, when it is not used it writes a fresh one, and when both are used it stops and says how to get out |
+//! | both, `giving`, no sender begun | nobody | writes a fresh value over it |
+//! | both, `giving` | perhaps some senders | see below |
 //! | both, `given` | every sender | waits, from the start of the horizon |
 //! | one slot, `given` | every sender | proves it and removes the mark |
 //! | both, `returning` | some senders, some have the old one again | only `--abort` goes on: it hands the old value back again |
 //! | both, `returned` | nobody | only `--abort` goes on: it waits, then revokes the new value |
+//! | both, `replacing` | as before | only `--compromised` goes on: it ends both values with one write |
+//! | one slot, `replacing` | perhaps some senders | is a rotation like any other, whose old value nobody may have |
 //!
-//! The mark holds the run that wrote it. A run that finds another run's mark, after it has written one, stops: there are never two at
-//! work on one rotation.
+//! # A handover that was cut off
+//!
+//! When the source gives the new value, it is handed over again. Else it is lost, and a sender that was begun may live on it while
+//! another one lives on the old value. The mark has the count of the new slot's uses from before the first sender was begun:
+//!
+//! - The only sender there is uses it: wait, then revoke the old one.
+//! - Nobody has used it, and nobody does for a retry horizon: write a fresh one over it. A sender that took it in silence is handed that.
+//! - Anything else, and whenever the counters cannot be read: stop, and say how to get out. `--abort` is a way as long as
+//!   the source gives the old value, and `--compromised` always.
+//!
+//! # One run at a time
+//!
+//! The mark holds its [`author`]. A run that finds another run's mark, after it has written one, stops. A sender cannot be stopped from
+//! elsewhere, so a run does not begin while another one is alive on this machine, or began to hand a value over on another one within
+//! the time that a sender may take. A sender ends with its run, however that ends, so a run that is gone on this machine is no danger.
 //!
 //! Whether the source's value is the old or the new one, when both are accepted, is told by the mark's print of the new value.
 //!
 //! - [`mark`]: the note, [`phase`]: what comes next, [`quiet`]: when a slot is unused; all pure
+//! - [`author`]: who wrote the note, and whether that run lives
 //! - [`probe`]: from outside, over HTTP, through the real route; [`uses`]: the gateway's counters
 //! - [`run`]: carries the decisions out, with the steps, the wait and the reading of what is live beside it
 

@@ -6,10 +6,11 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::cloudflare::Cloudflare;
-use crate::cloudflare::secrets::{self, History};
+use crate::cloudflare::secrets;
 use crate::environment::Environment;
-use crate::inventory::{Cell, Column, Live, State, is_enough};
+use crate::inventory::{Cell, Column, Live, State};
 use crate::rotation::status::Status;
+use crate::set_time;
 
 /// The facts of one environment.
 #[derive(Debug, Serialize)]
@@ -28,12 +29,13 @@ pub async fn facts(cloudflare: &Cloudflare, environment: &Environment) -> anyhow
         secrets::read(cloudflare, &script),
         secrets::read(cloudflare, &room_script),
     )?;
-    let history = match &gateway {
+    let since = match &gateway {
         Some(live) => {
-            let enough = |versions: &[_]| is_enough(&live.secrets, &live.tags, versions);
-            secrets::history(cloudflare, &script, enough).await?
+            let is_noted = |name: &&String| set_time::among(&live.tags, name).is_some();
+            let names = live.secrets.iter().filter(|name| !is_noted(name));
+            secrets::since(cloudflare, &script, names).await?
         }
-        None => History::default(),
+        None => Default::default(),
     };
     let rotation = gateway
         .as_ref()
@@ -46,7 +48,7 @@ pub async fn facts(cloudflare: &Cloudflare, environment: &Environment) -> anyhow
         gateway: names,
         room: room.map(|room| room.secrets).unwrap_or_default(),
         tags,
-        history,
+        since,
     };
     Ok(Facts {
         inventory: Column::of(environment, &live, SystemTime::now()).secrets,
