@@ -18,7 +18,7 @@
 //!
 //! In the room:
 //! - [`room`]: what becomes of a publish, by way of [`recent`], [`bucket`], [`stream`] and [`window`]
-//! - [`registry`], [`full`]: the shards that hold sockets, and that an object takes no more
+//! - [`registry`]: the shards that hold sockets
 //! - [`greeting`], [`peer`]: the first frame of a socket, and what becomes of it later
 //! - [`headcount`], [`turn`]: how many sockets there are, and which of them is served first
 //! - [`save`], [`counters`]: what is written down, and when
@@ -30,7 +30,6 @@ pub mod bucket;
 pub mod call;
 pub mod counters;
 pub mod credential;
-pub mod full;
 pub mod greeting;
 pub mod headcount;
 pub mod health;

@@ -102,7 +102,6 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
     let response = js::accept(object.state.as_raw(), tags, &attachment, frames);
     if response.is_none() {
         object.count(&JsValue::UNDEFINED);
-        object.memory().full.found(now_ms());
         return None;
     }
     object.debug(|| format!("`{}` opened a socket, now {sockets}", peer.name));
@@ -114,17 +113,9 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
     response
 }
 
-/// What is known without counting is never too low, and it is checked before anybody is turned away, though not for every
-/// one of a crowd.
+/// What is known without counting is never too low, and it is checked before anybody is turned away.
 fn is_full(object: &Object) -> bool {
-    let (max, now_ms) = (object.settings().max_connections, now_ms());
-    if object.memory().full.holds(now_ms) {
-        return true;
-    }
+    let max = object.settings().max_connections;
     let most = object.memory().sockets.most();
-    let full = most.is_none_or(|most| most >= max) && object.count(&JsValue::UNDEFINED) >= max;
-    if full {
-        object.memory().full.found(now_ms);
-    }
-    full
+    most.is_none_or(|most| most >= max) && object.count(&JsValue::UNDEFINED) >= max
 }

@@ -1,7 +1,7 @@
 //! What an object keeps in memory. All of it can be lost at any time: see `save` for what comes back.
 
 use edge_broadcast_protocol::{
-    full::Full, headcount::Headcount, registry::Registry, report::Awake, room::Room, save::Saver,
+    headcount::Headcount, registry::Registry, report::Awake, room::Room, save::Saver,
     settings::RoomSettings,
 };
 use std::collections::BTreeMap;
@@ -22,7 +22,6 @@ pub(crate) struct Memory {
     /// Clients that are between being let in and having a socket.
     pub(crate) arriving: u32,
     pub(crate) sockets: Headcount,
-    pub(crate) full: Full,
     /// Deliveries whose own sockets are still to be served.
     pub(crate) waiting: u32,
     /// Shards that failed at the last delivery.
@@ -50,7 +49,6 @@ impl Memory {
             clock_ms: 0,
             arriving: 0,
             sockets: Headcount::default(),
-            full: Full::default(),
             waiting: 0,
             failed_shards: 0,
             behind: Vec::new(),

@@ -50,7 +50,6 @@ pub(crate) async fn closed(object: &Rc<Object>, socket: &WebSocket, code: u16) {
     let about = {
         let mut memory = object.memory();
         memory.sockets.close();
-        memory.full.forget();
         memory.room.counters.disconnects += 1;
         memory.sockets.about()
     };
