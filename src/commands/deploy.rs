@@ -83,11 +83,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         _ => observe(&remote.cloudflare, &environment).await?,
     };
     let bundles = Bundles { gateway, room };
-    let desired = Desired::new(
-        &environment,
-        bundles.gateway.tag().to_owned(),
-        bundles.room.tag().to_owned(),
-    );
+    let desired = Desired::of(&environment, &bundles);
     let rollout = match &kept {
         Some(kept) => kept.rollout.parse().map_err(anyhow::Error::msg)?,
         None => args.rollout.clone(),

@@ -127,11 +127,7 @@ fn drift(
     examined: &mut Examined,
 ) {
     let name = &environment.name;
-    let desired = Desired::new(
-        environment,
-        bundles.gateway.tag().to_owned(),
-        bundles.room.tag().to_owned(),
-    );
+    let desired = Desired::of(environment, bundles);
     match Plan::between(&desired, observed, &Rollout::at_once()) {
         Ok(plan) if plan.is_empty() => examined.well("what is live is what the manifest asks for"),
         Ok(_) if observed.scripts.is_empty() => examined.wrong(

@@ -47,11 +47,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
     let remote = Remote::from_env(&environment).await?;
     let bundles = bundle::load(&context.project.root)?;
-    let desired = Desired::new(
-        &environment,
-        bundles.gateway.tag().to_owned(),
-        bundles.room.tag().to_owned(),
-    );
+    let desired = Desired::of(&environment, &bundles);
     let observed = observe(&remote.cloudflare, &environment).await?;
     let title = format!("plan for {}", environment.name);
     let plan = match Plan::between(&desired, &observed, &args.rollout) {

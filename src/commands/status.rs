@@ -111,11 +111,7 @@ async fn status(
             why: format!("{error:#}").replace('\n', "; "),
         },
         Ok(bundles) => {
-            let desired = Desired::new(
-                environment,
-                bundles.gateway.tag().to_owned(),
-                bundles.room.tag().to_owned(),
-            );
+            let desired = Desired::of(environment, bundles);
             match Plan::between(&desired, &observed, &Rollout::at_once()) {
                 Ok(plan) if plan.is_empty() => Drift::None,
                 Ok(plan) => Drift::Steps {

@@ -4,6 +4,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::bundle::module::hex;
+use crate::bundle::{Bundle, Bundles};
 use crate::environment::{Environment, ServedBy};
 use crate::script::{self, Script};
 
@@ -42,6 +43,12 @@ impl Wanted {
 }
 
 impl Desired {
+    /// What `environment` asks for, with the workers as they are built.
+    pub fn of(environment: &Environment, bundles: &Bundles) -> Self {
+        let code = |bundle: &Bundle| bundle.tag().to_owned();
+        Self::new(environment, code(&bundles.gateway), code(&bundles.room))
+    }
+
     /// What `environment` asks for, with the content hashes of the two bundles.
     pub fn new(environment: &Environment, gateway_code: String, room_code: String) -> Self {
         Self {
