@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::cloudflare::Cloudflare;
 use crate::environment::Environment;
 use crate::progress::Progress;
-use crate::sandbox::{self, Options, Sandbox};
+use crate::sandbox::{self, Options, Sandbox, Strictness};
 use crate::secret::Value;
 use crate::site::Site;
 use crate::toolchain;
@@ -50,6 +50,7 @@ impl Remote {
             state: None,
             zones: vec![environment.zone.to_string()],
             token: None,
+            strictness: Strictness::Strict,
         })
         .await
         .context("starting the sandbox")?;

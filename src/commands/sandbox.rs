@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Context;
 use crate::cli::Sandbox as Args;
-use crate::sandbox::{self, Options};
+use crate::sandbox::{self, Options, Strictness};
 use crate::toolchain;
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
@@ -29,6 +29,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         state: args.state.clone(),
         zones,
         token: None,
+        strictness: Strictness::Strict,
     })
     .await
     .context("starting the sandbox")?;

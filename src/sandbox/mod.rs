@@ -69,6 +69,16 @@ use self::value::SecretValue;
 /// The account that the sandbox names; it accepts every other one too.
 const ACCOUNT: &str = "5a2db0c5a2db0c5a2db0c5a2db0c5a2d";
 
+/// How closely the sandbox keeps to what Cloudflare does where that is less comfortable than what one machine could do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// As Cloudflare: a zone route needs a proxied DNS record of its host.
+    #[default]
+    Strict,
+    /// For a first look: whatever has a route answers.
+    Lenient,
+}
+
 /// What a sandbox is started with.
 #[derive(Clone)]
 pub struct Options {
@@ -84,6 +94,8 @@ pub struct Options {
     pub zones: Vec<String>,
     /// The API token; without one it is made up.
     pub token: Option<String>,
+    /// How closely it keeps to Cloudflare.
+    pub strictness: Strictness,
 }
 
 /// A running sandbox. Dropping it stops everything it started.

@@ -10,7 +10,7 @@ mod version;
 
 use std::path::PathBuf;
 
-use edge_broadcast::sandbox::{Options, Sandbox, start};
+use edge_broadcast::sandbox::{Options, Sandbox, Strictness, start};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -171,6 +171,7 @@ pub(crate) fn options(state: Option<PathBuf>) -> Options {
         state,
         zones: vec!["glow.trade".into()],
         token: None,
+        strictness: Strictness::Strict,
     }
 }
 

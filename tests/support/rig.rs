@@ -12,7 +12,7 @@ use edge_broadcast::environment::{self, Environment, Written};
 use edge_broadcast::manifest;
 use edge_broadcast::plan::{Conflicts, Desired, Observed, Plan, Rollout};
 use edge_broadcast::progress::Progress;
-use edge_broadcast::sandbox::{self, Options};
+use edge_broadcast::sandbox::{self, Options, Strictness};
 use edge_broadcast::secret::Value as Secret;
 use edge_broadcast::toolchain;
 use serde::Deserialize;
@@ -75,6 +75,7 @@ impl Rig {
             state: state.map(Path::to_owned),
             zones: vec![environment.zone.to_string()],
             token: None,
+            strictness: Strictness::Strict,
         };
         let sandbox = sandbox::start(options).await.unwrap();
         let token = Secret::new(sandbox.token().to_owned());
