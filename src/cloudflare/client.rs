@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, bail};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::error::{ApiError, Entry};
+use super::envelope::{Call, Envelope, Info, decode, decode_list};
+use super::error::ApiError;
 use crate::environment::Environment;
 use crate::secret::Value;
 
@@ -42,29 +42,6 @@ pub enum Repeat {
     Safe,
     /// A second time might do it twice.
     Never,
-}
-
-/// The envelope around every answer (docs: Cloudflare API, "Making API calls").
-#[derive(Deserialize)]
-struct Envelope {
-    success: bool,
-    #[serde(default)]
-    errors: Vec<Entry>,
-    #[serde(default)]
-    result: Json,
-    #[serde(default)]
-    result_info: Option<ResultInfo>,
-}
-
-/// Which part of a list an answer is. Not every list tells all of it.
-#[derive(Clone, Copy, Deserialize)]
-struct ResultInfo {
-    #[serde(default)]
-    total_pages: Option<u32>,
-    #[serde(default)]
-    total_count: Option<u32>,
-    #[serde(default)]
-    per_page: Option<u32>,
 }
 
 /// An answer, read to its end.
@@ -164,10 +141,8 @@ impl Cloudflare {
 
     /// GETs one thing.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let (result, _) = self
-            .call(Method::GET, path, Repeat::Safe, |request| request)
-            .await?;
-        decode(path, result)
+        self.call_filled(Method::GET, path, Repeat::Safe, |request| request)
+            .await
     }
 
     /// GETs a list, all its pages: the result itself, or its `items`. `path` has no query.
@@ -180,13 +155,13 @@ impl Cloudflare {
         for page in 1.. {
             let paged = format!("{path}?per_page={per_page}&page={page}");
             let (result, info) = self
-                .call(Method::GET, &paged, Repeat::Safe, |request| request)
+                .call(&Method::GET, &paged, Repeat::Safe, |request| request)
                 .await?;
-            let result = match result {
-                Json::Object(mut fields) => fields.remove("items").unwrap_or_default(),
-                list => list,
+            let call = Call {
+                method: &Method::GET,
+                path: &paged,
             };
-            let items: Vec<T> = decode(&paged, result)?;
+            let items: Vec<T> = decode_list(call, result)?;
             let last = is_last(page, items.len(), per_page, info);
             all.extend(items);
             if last {
@@ -194,6 +169,18 @@ impl Cloudflare {
             }
         }
         Ok(all)
+    }
+
+    /// GETs a list that has one page.
+    pub(super) async fn get_list<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Vec<T>> {
+        let (result, _) = self
+            .call(&Method::GET, path, Repeat::Safe, |request| request)
+            .await?;
+        let call = Call {
+            method: &Method::GET,
+            path,
+        };
+        decode_list(call, result)
     }
 
     /// GETs something that is not in an envelope.
@@ -213,10 +200,8 @@ impl Cloudflare {
         repeat: Repeat,
         body: &Json,
     ) -> anyhow::Result<T> {
-        let (result, _) = self
-            .call(method, path, repeat, |request| request.json(body))
-            .await?;
-        decode(path, result)
+        self.call_filled(method, path, repeat, |request| request.json(body))
+            .await
     }
 
     /// Sends whatever `fill` puts into the request, again when that is safe, and opens the envelope.
@@ -227,26 +212,32 @@ impl Cloudflare {
         repeat: Repeat,
         fill: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> anyhow::Result<T> {
-        let (result, _) = self.call(method, path, repeat, fill).await?;
-        decode(path, result)
+        let (result, _) = self.call(&method, path, repeat, fill).await?;
+        let call = Call {
+            method: &method,
+            path,
+        };
+        decode(call, "result", result)
     }
 
     async fn call(
         &self,
-        method: Method,
+        method: &Method,
         path: &str,
         repeat: Repeat,
         fill: impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> anyhow::Result<(Json, Option<ResultInfo>)> {
+    ) -> anyhow::Result<(Json, Option<Info>)> {
         let open = |answer: &Answer| {
             if answer.status == StatusCode::NO_CONTENT {
                 return Some((Json::Null, None));
             }
-            let envelope: Envelope = serde_json::from_slice(&answer.body).ok()?;
+            let envelope = Envelope::open(&answer.body)?;
             let is_good = envelope.success && answer.status.is_success();
-            is_good.then_some((envelope.result, envelope.result_info))
+            is_good.then_some((envelope.result, envelope.info))
         };
-        let (opened, _) = self.answered(method, path, repeat, fill, open).await?;
+        let (opened, _) = self
+            .answered(method.clone(), path, repeat, fill, open)
+            .await?;
         Ok(opened)
     }
 
@@ -318,9 +309,7 @@ impl Cloudflare {
 
     /// Opens the envelope; a failure comes with how long to wait before it may be tried again, if ever.
     fn refused(&self, method: &Method, path: &str, answer: &Answer) -> ApiError {
-        let entries = serde_json::from_slice::<Envelope>(&answer.body)
-            .map(|envelope| envelope.errors)
-            .unwrap_or_default();
+        let entries = Envelope::open(&answer.body).map_or(Vec::new(), |envelope| envelope.errors);
         ApiError {
             method: method.to_string(),
             path: path.to_owned(),
@@ -364,15 +353,17 @@ impl Cloudflare {
 
 /// Whether a page of a list is the last one, by what the API tells about the list. A list without such information has
 /// one page.
-fn is_last(page: u32, items: usize, per_page: u32, info: Option<ResultInfo>) -> bool {
+fn is_last(page: u32, items: usize, per_page_asked: u32, info: Option<Info>) -> bool {
     let Some(info) = info else { return true };
     // The API may know a smaller limit than what was asked for
-    let per_page = info.per_page.filter(|given| *given > 0).unwrap_or(per_page);
+    let per_page = info.per_page.filter(|given| *given > 0);
+    let per_page = per_page.unwrap_or(per_page_asked.into());
+    let page = u64::from(page);
     match (info.total_pages, info.total_count) {
         _ if items == 0 => true,
         (Some(pages), _) => page >= pages,
-        (None, Some(total)) => u64::from(page) * u64::from(per_page) >= u64::from(total),
-        (None, None) => items < per_page as usize,
+        (None, Some(total)) => page * per_page >= total,
+        (None, None) => (items as u64) < per_page,
     }
 }
 
@@ -399,11 +390,6 @@ fn plain(text: &str) -> bool {
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-}
-
-fn decode<T: DeserializeOwned>(path: &str, result: Json) -> anyhow::Result<T> {
-    serde_json::from_value(result)
-        .with_context(|| format!("the API's answer to `{path}` has another shape than documented"))
 }
 
 #[cfg(test)]
@@ -555,6 +541,34 @@ mod tests {
         let list: Vec<String> = cloudflare.list("/list", 1).await.unwrap();
         assert_eq!(list, ["a"]);
         assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn the_recorded_answer_with_nulls_in_its_envelope_is_read() {
+        let (cloudflare, _) = answering(|_, _| {
+            let recorded = include_str!("../../tests/fixtures/live/shapes.jsonl");
+            let versions = recorded.lines().next().unwrap();
+            let call: Json = serde_json::from_str(versions).unwrap();
+            assert_eq!(call["body"]["errors"], Json::Null);
+            axum::Json(call["body"].clone()).into_response()
+        })
+        .await;
+        let versions = super::super::observe::versions(&cloudflare, "S")
+            .await
+            .unwrap();
+        assert_eq!(versions.len(), 1);
+        assert_eq!(versions[0].id, "7f1f1d3c-0000-4000-8000-000000000001");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_say_that_it_is_a_success_is_none_and_its_call_is_named() {
+        let (cloudflare, _) =
+            answering(|_, _| axum::Json(json!({ "result": 7 })).into_response()).await;
+        let error = cloudflare.get::<u32>("/number").await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`GET /number` in the account `acc0` was answered with 200: an answer that is not the API's"
+        );
     }
 
     #[test]

@@ -3,15 +3,102 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde_json::Value as Json;
 
 /// One entry of the envelope's `errors`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    #[serde(default)]
-    pub code: Option<u32>,
-    #[serde(default)]
+    pub code: Option<Code>,
     pub message: String,
+    /// `error_chain`: what is behind it.
+    pub chain: Vec<Entry>,
+}
+
+/// What an entry says in short: a number where the documents are right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Code {
+    Number(i64),
+    Text(String),
+}
+
+impl Entry {
+    /// The entries of an `errors` or `error_chain`. Whatever stands there is read: an error must never hide behind its shape.
+    pub(super) fn list(errors: Json) -> Vec<Self> {
+        match errors {
+            Json::Null => Vec::new(),
+            Json::Array(entries) => entries.into_iter().map(Self::of).collect(),
+            entry => vec![Self::of(entry)],
+        }
+    }
+
+    fn of(entry: Json) -> Self {
+        let text = |json: Json| match json {
+            Json::Null => String::new(),
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
+        let Json::Object(mut fields) = entry else {
+            return Self {
+                message: text(entry),
+                ..Self::default()
+            };
+        };
+        let code = fields.remove("code").map(|code| match code.as_i64() {
+            Some(number) => Code::Number(number),
+            None => Code::of(text(code)),
+        });
+        Self {
+            code,
+            message: text(fields.remove("message").unwrap_or_default()),
+            chain: Self::list(fields.remove("error_chain").unwrap_or_default()),
+        }
+    }
+
+    /// The entry and all that is behind it.
+    fn with_chain(&self) -> Vec<&Self> {
+        let behind = self.chain.iter().flat_map(Self::with_chain);
+        std::iter::once(self).chain(behind).collect()
+    }
+}
+
+impl Code {
+    fn of(text: String) -> Self {
+        text.parse().map_or(Self::Text(text), Self::Number)
+    }
+
+    fn number(&self) -> Option<u32> {
+        match self {
+            Self::Number(number) => u32::try_from(*number).ok(),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+impl From<u32> for Code {
+    fn from(code: u32) -> Self {
+        Self::Number(code.into())
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let message = self.message.trim_end_matches('.');
+        match (&self.code, message) {
+            (Some(code), "") => write!(f, "code {code}"),
+            (Some(code), message) => write!(f, "{message} (code {code})"),
+            (None, "") => f.write_str("no reason given"),
+            (None, message) => f.write_str(message),
+        }
+    }
 }
 
 /// A refused or failed call. Its text names the account, what was called and what to do; it never holds a body that was sent.
@@ -34,7 +121,8 @@ impl ApiError {
     pub fn is(&self, codes: &[u32]) -> bool {
         self.entries
             .iter()
-            .any(|entry| entry.code.is_some_and(|code| codes.contains(&code)))
+            .filter_map(|entry| entry.code.as_ref()?.number())
+            .any(|code| codes.contains(&code))
     }
 
     /// Whether the call may or may not have been carried out: no answer, or one from something on the way.
@@ -62,16 +150,12 @@ impl fmt::Display for ApiError {
         if self.entries.is_empty() {
             write!(f, ": {}", self.detail)?;
         }
-        for entry in &self.entries {
-            match entry.code {
-                Some(code) => write!(f, ": {} (code {code})", entry.message.trim_end_matches('.'))?,
-                None => write!(f, ": {}", entry.message.trim_end_matches('.'))?,
-            }
+        let entries = self.entries.iter().flat_map(Entry::with_chain);
+        for entry in entries.clone() {
+            write!(f, ": {entry}")?;
         }
-        let hint = self
-            .entries
-            .iter()
-            .filter_map(|entry| entry.code)
+        let hint = entries
+            .filter_map(|entry| entry.code.as_ref()?.number())
             .find_map(hint);
         if let Some(hint) = hint {
             write!(f, "; {hint}")?;
@@ -128,6 +212,8 @@ pub fn hint(code: u32) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -138,8 +224,9 @@ mod tests {
             account: "acc0".into(),
             status: 403,
             entries: vec![Entry {
-                code: Some(10000),
+                code: Some(10000.into()),
                 message: "Authentication error".into(),
+                chain: Vec::new(),
             }],
             detail: String::new(),
             wait: None,
@@ -148,5 +235,58 @@ mod tests {
             error.to_string(),
             "`PUT /accounts/acc0/workers/scripts/glow-broadcast-staging` in the account `acc0` was answered with 403: Authentication error (code 10000); check `CLOUDFLARE_API_TOKEN`: it needs Workers Scripts Write on the account, and Workers Routes Write and Zone Read on the zone"
         );
+    }
+
+    #[test]
+    fn an_entry_gives_its_message_whatever_its_code_is() {
+        let said = |errors: Json| {
+            let error = ApiError {
+                method: "GET".into(),
+                path: "/x".into(),
+                account: "acc0".into(),
+                status: 400,
+                entries: Entry::list(errors),
+                detail: String::new(),
+                wait: None,
+            };
+            error
+                .to_string()
+                .split_once("with 400")
+                .unwrap()
+                .1
+                .to_owned()
+        };
+        for (errors, wanted) in [
+            (
+                json!([{ "code": -1, "message": "Broken." }]),
+                ": Broken (code -1)",
+            ),
+            (json!([{ "message": "Broken." }]), ": Broken"),
+            (
+                json!([{ "code": "workers.api.error", "message": "Broken." }]),
+                ": Broken (code workers.api.error)",
+            ),
+            (
+                json!([{ "code": "10222", "message": "None" }]),
+                ": None (code 10222); the Worker has no version yet: deploy it first",
+            ),
+            (json!([{ "code": 7 }]), ": code 7"),
+            (json!([{}]), ": no reason given"),
+            (json!(["Broken."]), ": Broken"),
+            (
+                json!({ "code": 1.5, "message": ["a"] }),
+                ": [\"a\"] (code 1.5)",
+            ),
+            (
+                json!([{ "code": 6003, "message": "Invalid request headers", "error_chain": [{ "code": 6111, "message": "Invalid format for Authorization header" }] }]),
+                ": Invalid request headers (code 6003): Invalid format for Authorization header (code 6111)",
+            ),
+            (
+                json!([{ "code": 1, "message": "a", "error_chain": [{ "code": 10222, "message": "b" }] }]),
+                ": a (code 1): b (code 10222); the Worker has no version yet: deploy it first",
+            ),
+        ] {
+            assert_eq!(said(errors), wanted);
+        }
     }
 }

@@ -6,7 +6,6 @@ use std::fmt;
 use anyhow::bail;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
-use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value as Json, json};
 
@@ -15,17 +14,13 @@ use super::error::ApiError;
 use super::metadata::metadata;
 use super::observe;
 use super::settle::settle;
+use super::wire::{Domain, ScriptSettings, Version, VersionItem};
 use crate::inputs::Inputs;
-use crate::plan::{Lane, OverrideDns, Step, Upload, filled};
+use crate::plan::{Kept, Lane, OverrideDns, Step, Upload, filled};
 use crate::script::CodeUpdateStrategy;
 
 /// Refuses to lose a binding that is inherited (recorded from wrangler 4.164).
 const STRICT: &str = "bindings_inherit=strict";
-
-#[derive(Deserialize)]
-struct Uploaded {
-    id: String,
-}
 
 /// Somebody else deployed since the plan was made, or in the same moment.
 #[derive(Debug)]
@@ -120,7 +115,7 @@ async fn version_of(
         upload.script
     ));
     let send = async || {
-        let uploaded: Uploaded = put(cloudflare, Method::POST, &path, upload, inputs).await?;
+        let uploaded: VersionItem = put(cloudflare, Method::POST, &path, upload, inputs).await?;
         Ok(uploaded.id)
     };
     settle(send, async || newest(cloudflare, upload, latest).await).await
@@ -150,26 +145,15 @@ async fn lost(
     wanted: &BTreeSet<String>,
     version: &str,
 ) -> anyhow::Result<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Version {
-        resources: Resources,
-    }
-    #[derive(Deserialize)]
-    struct Resources {
-        #[serde(default)]
-        bindings: Vec<Binding>,
-    }
-    #[derive(Deserialize)]
-    struct Binding {
-        name: String,
-    }
     if wanted.is_empty() && upload.keeps.is_empty() {
         return Ok(Vec::new());
     }
     let path = format!("workers/scripts/{}/versions/{version}", upload.script);
     let version: Version = cloudflare.get(&cloudflare.of_account(&path)).await?;
-    let bindings = version.resources.bindings.into_iter();
-    let has: BTreeSet<String> = bindings.map(|binding| binding.name).collect();
+    let bindings = version.resources.bindings.iter();
+    let has: BTreeSet<String> = bindings
+        .filter_map(|binding| binding.name().map(ToOwned::to_owned))
+        .collect();
     let kept = upload.keeps.iter().filter(|name| !has.contains(*name));
     let filled = wanted.iter().filter(|name| !filled(name, &has));
     let lost: BTreeSet<&String> = kept.chain(filled).collect();
@@ -362,7 +346,7 @@ pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow
         } => {
             let zone = observe::zone_id(cloudflare, zone).await?;
             let path = format!("workers/domains?zone_id={zone}&hostname={hostname}");
-            let domains: Vec<Domain> = cloudflare.get(&cloudflare.of_account(&path)).await?;
+            let domains: Vec<Domain> = cloudflare.get_list(&cloudflare.of_account(&path)).await?;
             let others =
                 |domain: &Domain| domain.hostname == *hostname && domain.service != *script;
             // The API would take it away from its Worker without a word
@@ -405,13 +389,6 @@ pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow
     }
 }
 
-/// As `GET /accounts/A/workers/domains` shows it.
-#[derive(Deserialize)]
-struct Domain {
-    hostname: String,
-    service: String,
-}
-
 fn taken(what: &str, owner: Option<String>) -> anyhow::Error {
     let owner = owner.map_or("no script".to_owned(), |owner| {
         format!("the script `{owner}`")
@@ -427,27 +404,18 @@ async fn settings(
     tags: &BTreeSet<String>,
     observability: bool,
 ) -> anyhow::Result<()> {
-    #[derive(Deserialize)]
-    struct Settings {
-        #[serde(default)]
-        tags: Option<BTreeSet<String>>,
-        #[serde(default)]
-        observability: Option<Json>,
-    }
     let path = cloudflare.of_account(&format!("workers/scripts/{script}/script-settings"));
-    let now: Settings = cloudflare.get(&path).await?;
-    let has = now.tags.unwrap_or_default();
-    if !has.is_superset(tags) {
-        let all: BTreeSet<&String> = has.union(tags).collect();
+    let now: ScriptSettings = cloudflare.get(&path).await?;
+    if !now.tags.is_superset(tags) {
+        let all: BTreeSet<&String> = now.tags.union(tags).collect();
         send(cloudflare, Method::PATCH, &path, &json!({ "tags": all })).await?;
     }
-    let mut switch = now
-        .observability
-        .filter(Json::is_object)
-        .unwrap_or_else(|| json!({ "enabled": false }));
-    if switch["enabled"] != json!(observability) {
-        switch["enabled"] = json!(observability);
-        let body = json!({ "observability": switch });
+    if now.observability.enabled != observability {
+        let kept = Kept {
+            observability: now.observability.rest,
+            ..Kept::default()
+        };
+        let body = json!({ "observability": kept.observability(observability) });
         send(cloudflare, Method::PATCH, &path, &body).await?;
     }
     Ok(())

@@ -1,17 +1,21 @@
 //! Cloudflare's API as this tool uses it: what is live is read with [`observe`], changed with [`execute`].
 //!
-//! - [`client`]: one request: address, token, envelope, repeats
+//! - [`client`]: one request: address, token, repeats
+//! - `envelope`: what is in an answer: null means absent
+//! - `wire`: the shapes of the answers
 //! - [`error`]: what the API answered instead, with a hint for the codes that people meet
 //! - [`metadata`]: a version's upload, as a pure function
 //!
 //! Nothing here decides what to change: that is [`crate::plan`].
 
 pub mod client;
+mod envelope;
 pub mod error;
 pub mod execute;
 pub mod metadata;
 pub mod observe;
 pub mod secrets;
 mod settle;
+mod wire;
 
 pub use client::Cloudflare;

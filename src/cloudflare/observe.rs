@@ -4,10 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use serde::Deserialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::client::{Cloudflare, Repeat};
+use super::envelope;
 use super::error::ApiError;
+use super::wire::{
+    Deployment, Domain, Namespace, Resources, Route, ScriptSettings, Subdomain, Version,
+    VersionItem, Zone,
+};
 use crate::bundle;
 use crate::environment::Environment;
 use crate::plan::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
@@ -17,140 +22,6 @@ use crate::script::Binding;
 const NAMESPACES_PER_PAGE: u32 = 1000;
 /// A script keeps a hundred versions that can be deployed; older ones are on further pages.
 const VERSIONS_PER_PAGE: u32 = 100;
-
-#[derive(Deserialize)]
-struct Deployments {
-    deployments: Vec<Deployment>,
-}
-
-/// `GET scripts/S/deployments`: the newest first.
-#[derive(Deserialize)]
-struct Deployment {
-    #[serde(default)]
-    created_on: String,
-    versions: Vec<PartOf>,
-}
-
-#[derive(Deserialize)]
-struct PartOf {
-    version_id: String,
-    percentage: f64,
-}
-
-/// `GET scripts/S/versions`: the newest first.
-#[derive(Deserialize)]
-struct VersionItem {
-    id: String,
-    #[serde(default)]
-    metadata: VersionMetadata,
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, Json>>,
-}
-
-#[derive(Default, Deserialize)]
-struct VersionMetadata {
-    #[serde(default)]
-    created_on: String,
-}
-
-/// `GET scripts/S/versions/V`
-#[derive(Deserialize)]
-struct Version {
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, Json>>,
-    resources: Resources,
-}
-
-#[derive(Deserialize)]
-struct Resources {
-    #[serde(default)]
-    bindings: Vec<Json>,
-    #[serde(default)]
-    script: Code,
-    #[serde(default)]
-    script_runtime: Runtime,
-}
-
-#[derive(Default, Deserialize)]
-struct Code {
-    #[serde(default)]
-    placement_mode: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct Runtime {
-    #[serde(default)]
-    compatibility_date: Option<String>,
-    #[serde(default)]
-    compatibility_flags: Option<Vec<String>>,
-    #[serde(default)]
-    migration_tag: Option<String>,
-    #[serde(default)]
-    limits: Option<Limits>,
-}
-
-#[derive(Deserialize)]
-struct Limits {
-    #[serde(default)]
-    cpu_ms: Option<u32>,
-}
-
-/// `GET scripts/S/script-settings`
-#[derive(Deserialize)]
-struct ScriptSettings {
-    #[serde(default)]
-    tags: Option<BTreeSet<String>>,
-    #[serde(default)]
-    observability: Option<Observability>,
-    #[serde(default)]
-    logpush: Option<bool>,
-    #[serde(default)]
-    tail_consumers: Option<Vec<Json>>,
-}
-
-#[derive(Default, Deserialize)]
-struct Observability {
-    #[serde(default)]
-    enabled: bool,
-    #[serde(flatten)]
-    rest: Map<String, Json>,
-}
-
-/// `GET scripts/S/subdomain`
-#[derive(Deserialize)]
-struct Subdomain {
-    enabled: bool,
-    #[serde(default)]
-    previews_enabled: bool,
-}
-
-#[derive(Deserialize)]
-struct Zone {
-    id: String,
-}
-
-#[derive(Deserialize)]
-struct Route {
-    id: String,
-    pattern: String,
-    #[serde(default)]
-    script: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Domain {
-    id: String,
-    hostname: String,
-    service: String,
-}
-
-#[derive(Deserialize)]
-struct Namespace {
-    #[serde(default)]
-    script: Option<String>,
-    #[serde(default)]
-    class: Option<String>,
-}
 
 /// Reads what is live of `environment`.
 pub async fn observe(
@@ -190,7 +61,7 @@ pub async fn observe(
 /// The id of the zone `name` in the account.
 pub(super) async fn zone_id(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<String> {
     let path = format!("/zones?name={name}&account.id={}", cloudflare.account());
-    let zones: Vec<Zone> = cloudflare.get(&path).await?;
+    let zones: Vec<Zone> = cloudflare.get_list(&path).await?;
     zones.into_iter().next().map(|zone| zone.id).with_context(|| {
         format!(
             "the account `{}` has no zone `{name}`; correct `cloudflare.zone` in the manifest, or give the API token Zone Read on it",
@@ -224,8 +95,8 @@ pub async fn versions(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<V
     Ok(items
         .into_iter()
         .map(|item| Listed {
-            tag: annotation(item.annotations.as_ref(), "workers/tag"),
-            message: annotation(item.annotations.as_ref(), "workers/message"),
+            tag: item.annotations.tag,
+            message: item.annotations.message,
             created_on: item.metadata.created_on,
             id: item.id,
         })
@@ -247,22 +118,23 @@ pub async fn deployments(
     script: &str,
 ) -> anyhow::Result<Option<Vec<Deployed>>> {
     let path = cloudflare.of_account(&format!("workers/scripts/{script}/deployments"));
-    let list = cloudflare.find::<Deployments>(&path).await?;
-    Ok(list.map(|list| {
-        let deployed = |deployment: Deployment| {
-            let mut shares: Vec<(String, f64)> = deployment
-                .versions
-                .into_iter()
-                .map(|share| (share.version_id, share.percentage))
-                .collect();
-            shares.sort_by(|a, b| b.1.total_cmp(&a.1));
-            Deployed {
-                created_on: deployment.created_on,
-                shares,
-            }
-        };
-        list.deployments.into_iter().map(deployed).collect()
-    }))
+    match cloudflare.get_list::<Deployment>(&path).await {
+        Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => Ok(None),
+        list => Ok(Some(list?.into_iter().map(deployed).collect())),
+    }
+}
+
+pub(super) fn deployed(deployment: Deployment) -> Deployed {
+    let mut shares: Vec<(String, f64)> = deployment
+        .versions
+        .into_iter()
+        .map(|share| (share.version_id, share.percentage))
+        .collect();
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    Deployed {
+        created_on: deployment.created_on,
+        shares,
+    }
 }
 
 /// The ids of the versions that get traffic now, the largest share first; none when the script does not exist.
@@ -283,7 +155,7 @@ pub(super) async fn routes(
     zone_id: &str,
 ) -> anyhow::Result<Vec<LiveRoute>> {
     let routes: Vec<Route> = cloudflare
-        .get(&format!("/zones/{zone_id}/workers/routes"))
+        .get_list(&format!("/zones/{zone_id}/workers/routes"))
         .await?;
     Ok(routes
         .into_iter()
@@ -303,7 +175,7 @@ async fn zone_hosts(
     let domains_path = cloudflare.of_account(&format!("workers/domains?zone_id={id}"));
     let (routes, domains) = tokio::try_join!(
         routes(cloudflare, &id),
-        cloudflare.get::<Vec<Domain>>(&domains_path),
+        cloudflare.get_list::<Domain>(&domains_path),
     )?;
     let domains = domains
         .into_iter()
@@ -358,7 +230,7 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
         .into_iter()
         .next()
         .map(|newest| (newest.id, newest.tag));
-    let tag = annotation(active.annotations.as_ref(), "workers/tag");
+    let tag = active.annotations.tag;
     let code = match tag.as_deref().and_then(bundle::code_of_tag) {
         Some(code) => Some(code.to_owned()),
         // A version that wrangler, the dashboard or a change of secrets made has no tag of ours: its modules are read
@@ -368,7 +240,6 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
         }
         None => None,
     };
-    let observability = settings.observability.unwrap_or_default();
     Ok(Some(Live {
         active: LiveVersion {
             id: first.clone(),
@@ -377,21 +248,17 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
             ..version(name, active.resources)
         },
         latest,
-        tags: settings.tags.unwrap_or_default(),
-        observability: observability.enabled,
+        tags: settings.tags,
+        observability: settings.observability.enabled,
         kept: Kept {
-            observability: observability.rest,
-            logpush: settings.logpush.unwrap_or_default(),
-            tail_consumers: settings.tail_consumers.unwrap_or_default(),
+            observability: settings.observability.rest,
+            logpush: settings.logpush,
+            tail_consumers: settings.tail_consumers,
         },
         workers_dev: subdomain.enabled,
         previews: subdomain.previews_enabled,
         split,
     }))
-}
-
-fn annotation(annotations: Option<&BTreeMap<String, Json>>, name: &str) -> Option<String> {
-    annotations?.get(name)?.as_str().map(ToOwned::to_owned)
 }
 
 /// The Durable Object migration that a version runs on.
@@ -406,27 +273,24 @@ pub async fn migration_tag(
 }
 
 /// What a version was uploaded with.
-fn version(script: &str, resources: Resources) -> LiveVersion {
+pub(super) fn version(script: &str, resources: Resources) -> LiveVersion {
     let runtime = resources.script_runtime;
     let mut live = LiveVersion {
-        compatibility_date: runtime.compatibility_date.unwrap_or_default(),
-        compatibility_flags: runtime.compatibility_flags.unwrap_or_default(),
-        cpu_ms: runtime.limits.and_then(|limits| limits.cpu_ms),
+        compatibility_date: runtime.compatibility_date,
+        compatibility_flags: runtime.compatibility_flags,
+        cpu_ms: runtime.limits.cpu_ms,
         placement: resources.script.placement_mode,
         migration_tag: runtime.migration_tag,
         ..LiveVersion::default()
     };
     for binding in resources.bindings {
-        let Some(name) = binding["name"].as_str().map(ToOwned::to_owned) else {
+        let Some(name) = binding.name().map(ToOwned::to_owned) else {
             continue;
         };
-        match binding["type"].as_str() {
-            Some("secret_text" | "secret_key") => {
-                live.secrets.insert(name);
-            }
-            _ => {
-                live.bindings.insert(name, comparable(script, binding));
-            }
+        if binding.is_secret() {
+            live.secrets.insert(name);
+        } else {
+            live.bindings.insert(name, comparable(script, binding.0));
         }
     }
     live
@@ -485,8 +349,8 @@ impl Cloudflare {
             ingress: std::net::SocketAddr,
         }
         match self.raw("/sandbox", Repeat::Never).await {
-            Ok(answer) => Ok(serde_json::from_slice(&answer.body)
-                .ok()
+            Ok(answer) => Ok(envelope::parse(&answer.body)
+                .and_then(|answer| serde_json::from_value(answer).ok())
                 .map(|sandbox: Sandbox| sandbox.ingress)),
             // Whatever another server says to a path that it does not have
             Err(error)

@@ -9,14 +9,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
 use reqwest::Method;
+use serde::Serialize;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 
 use super::client::{Cloudflare, Repeat};
 use super::observe;
 use super::settle::settle;
+use super::wire::{ScriptSettings, VersionItem, WholeResources, WholeVersion};
 use crate::secret::Value;
 
 /// How long a change may take to be seen where it is read.
@@ -44,35 +45,6 @@ pub struct Holding {
 
 /// New values by name; nothing removes the secret.
 pub type Changes<'a> = BTreeMap<&'a str, Option<&'a Value>>;
-
-#[derive(Deserialize)]
-struct Versions {
-    items: Vec<Item>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    id: String,
-    #[serde(default)]
-    metadata: Metadata,
-}
-
-#[derive(Default, Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    created_on: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Version {
-    resources: BTreeMap<String, Json>,
-}
-
-#[derive(Deserialize)]
-struct Settings {
-    #[serde(default)]
-    tags: Option<BTreeSet<String>>,
-}
 
 /// Since when a secret is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,31 +97,32 @@ pub async fn read(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Optio
         path("script-settings"),
     ];
     let (version, versions, settings) = tokio::try_join!(
-        cloudflare.get::<Version>(&paths[0]),
-        cloudflare.get::<Versions>(&paths[1]),
-        cloudflare.get::<Settings>(&paths[2]),
+        cloudflare.get::<WholeVersion>(&paths[0]),
+        cloudflare.get_list::<VersionItem>(&paths[1]),
+        cloudflare.get::<ScriptSettings>(&paths[2]),
     )
     .with_context(|| format!("reading the secrets of `{script}`"))?;
     let (secrets, rest) = divided(version);
     Ok(Some(Holding {
-        versions: versions.items.into_iter().map(|item| item.id).collect(),
+        versions: versions.into_iter().map(|item| item.id).collect(),
         secrets,
         rest,
-        tags: settings.tags.unwrap_or_default(),
+        tags: settings.tags,
         live,
     }))
 }
 
-fn divided(version: Version) -> (BTreeSet<String>, Json) {
+/// The names of a version's secrets, and all else.
+pub(super) fn divided(version: WholeVersion) -> (BTreeSet<String>, Json) {
     let mut secrets = BTreeSet::new();
     let mut others = BTreeMap::new();
-    let mut rest = version.resources;
-    let bindings = rest.remove("bindings").unwrap_or_default();
-    for binding in bindings.as_array().into_iter().flatten() {
-        let name = binding["name"].as_str().unwrap_or_default().to_owned();
-        match binding["type"].as_str() {
-            Some("secret_text" | "secret_key") => drop(secrets.insert(name)),
-            _ => drop(others.insert(name, binding.clone())),
+    let WholeResources { bindings, mut rest } = version.resources;
+    for binding in bindings {
+        let name = binding.name().unwrap_or_default().to_owned();
+        if binding.is_secret() {
+            secrets.insert(name);
+        } else {
+            others.insert(name, binding.0);
         }
     }
     // Says who deployed last, not what
@@ -314,8 +287,7 @@ pub async fn since(
         let Some(at) = oldest_with(versions.len(), has).await? else {
             continue;
         };
-        let created = versions[at].metadata.created_on.as_deref();
-        let created = created.unwrap_or_default();
+        let created = &versions[at].metadata.created_on;
         let time = humantime::parse_rfc3339(created)
             .with_context(|| format!("`{created}` is not the time of a version"))?;
         let bound = if at + 1 == versions.len() {
@@ -332,14 +304,14 @@ pub async fn since(
 async fn past(
     cloudflare: &Cloudflare,
     path: &impl Fn(&str) -> String,
-) -> anyhow::Result<(Vec<Item>, Bound)> {
+) -> anyhow::Result<(Vec<VersionItem>, Bound)> {
     let (mut versions, mut seen) = (Vec::new(), BTreeSet::new());
     for page in 1..=PAGES {
         let path = path(&format!("versions?per_page={PER_PAGE}&page={page}"));
-        let listed: Versions = cloudflare.get(&path).await?;
+        let listed: Vec<VersionItem> = cloudflare.get_list(&path).await?;
         let before = versions.len();
         // A server without pages gives the same ones again
-        let fresh = listed.items.into_iter();
+        let fresh = listed.into_iter();
         versions.extend(fresh.filter(|item| seen.insert(item.id.clone())));
         if versions.len() == before {
             return Ok((versions, Bound::AtMost));
