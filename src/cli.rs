@@ -312,6 +312,9 @@ pub struct Sandbox {
     /// Keep scripts, routes, secrets and rooms in this folder [default: forget them at the end]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// Let every route answer, also one whose host has no proxied DNS record, which Cloudflare would not
+    #[arg(long)]
+    pub lenient: bool,
 }
 
 #[cfg(test)]

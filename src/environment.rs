@@ -132,6 +132,14 @@ impl Environment {
         self.hosts.iter().cloned().chain(regional)
     }
 
+    /// The hosts of zone routes: each needs a proxied DNS record, which the tool does not make.
+    pub fn routed_hosts(&self) -> Vec<String> {
+        self.all_hosts()
+            .filter(|served| served.by == ServedBy::ZoneRoute)
+            .map(|served| served.host.to_string())
+            .collect()
+    }
+
     /// The host at which the environment is verified and published to.
     pub fn main_host(&self) -> &Host {
         &self.hosts[0].host

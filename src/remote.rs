@@ -37,7 +37,8 @@ impl Remote {
         })
     }
 
-    /// A new, empty sandbox that knows the environment's zone.
+    /// A new, empty sandbox that knows the environment's zone. A rehearsal assumes that the zone is ready: the hosts of its routes have
+    /// their DNS records, which the tool never makes.
     pub async fn rehearsal(environment: &Environment, progress: &Progress) -> anyhow::Result<Self> {
         let progress_of_tools = progress.clone();
         let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&progress_of_tools))
@@ -49,6 +50,7 @@ impl Remote {
             port: 0,
             state: None,
             zones: vec![environment.zone.to_string()],
+            records: environment.routed_hosts(),
             token: None,
             strictness: Strictness::Strict,
         })

@@ -202,7 +202,8 @@ async fn a_server_without_a_sandboxs_answer_is_not_a_sandbox() {
     for path in ["500", "page", "json", "no"] {
         let base = format!("http://{address}/{path}");
         let token = Value::new("token".to_owned());
-        let cloudflare = Cloudflare::new(&base, "acc0".to_owned(), token).unwrap();
+        let cloudflare =
+            Cloudflare::new(&base, "acc0acc0acc0acc0acc0acc0acc0acc0".to_owned(), token).unwrap();
         assert_eq!(cloudflare.ingress().await.unwrap(), None, "{path}");
     }
 }

@@ -41,10 +41,13 @@ fn the_ports_are_the_ones_that_were_asked_for_and_a_taken_one_is_named() {
 }
 
 #[test]
-fn any_account_id_is_accepted() {
+fn any_account_id_that_can_be_one_is_accepted() {
     built();
     let sandbox = Sandbox::start();
-    for account in ["acc0", "0123456789abcdef0123456789abcdef"] {
+    for account in [
+        "acc0acc0acc0acc0acc0acc0acc0acc0",
+        "0123456789abcdef0123456789abcdef",
+    ] {
         let plan = Run::new(["plan", "staging"])
             .against(&sandbox)
             .env("CLOUDFLARE_ACCOUNT_ID", account)

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Context;
 use crate::cli::Sandbox as Args;
+use crate::environment::Environment;
 use crate::sandbox::{self, Options, Strictness};
 use crate::toolchain;
 
@@ -15,6 +16,10 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let mut zones: Vec<String> = environments
         .iter()
         .map(|environment| environment.zone.to_string())
+        .collect();
+    let records = environments
+        .iter()
+        .flat_map(Environment::routed_hosts)
         .collect();
     zones.sort();
     zones.dedup();
@@ -28,8 +33,13 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         port: args.port,
         state: args.state.clone(),
         zones,
+        records,
         token: None,
-        strictness: Strictness::Strict,
+        strictness: if args.lenient {
+            Strictness::Lenient
+        } else {
+            Strictness::Strict
+        },
     })
     .await
     .context("starting the sandbox")?;

@@ -179,11 +179,21 @@ fn check_service(
     ))
 }
 
-/// Whether a script may go: not while another one binds its classes, unless `?force=true`. The code is that of a class in use.
+/// Whether a script may go: not while another one binds its classes (10064) or calls it (10142), unless `?force=true`. The codes are
+/// known from tests against real accounts.
 pub(super) fn check_unbound(account: &Account, script: &Script) -> Result<(), ApiError> {
+    if let Some(other) = called_by_another(account, &script.name) {
+        return Err(conflict(
+            10142,
+            format!(
+                "the Worker `{other}` has a service binding to `{}`; delete that first or repeat with `?force=true`",
+                script.name
+            ),
+        ));
+    }
     match bound_by_others(account, &script.name).first() {
         Some((other, class)) => Err(conflict(
-            10074,
+            10064,
             format!(
                 "the Worker `{other}` binds class `{class}` of `{}`; delete that first or repeat with `?force=true`",
                 script.name
@@ -191,4 +201,22 @@ pub(super) fn check_unbound(account: &Account, script: &Script) -> Result<(), Ap
         )),
         None => Ok(()),
     }
+}
+
+/// A script that runs with a service binding to `script`.
+fn called_by_another<'a>(account: &'a Account, script: &str) -> Option<&'a str> {
+    let calls = |other: &Script| {
+        let mut bindings = other
+            .running()
+            .into_iter()
+            .flat_map(|version| &version.bindings);
+        bindings.any(|binding| binding.kind == "service" && binding.text("service") == Some(script))
+    };
+    let mut others = account
+        .scripts
+        .values()
+        .filter(|other| other.name != script);
+    others
+        .find(|other| calls(other))
+        .map(|other| other.name.as_str())
 }

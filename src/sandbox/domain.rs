@@ -19,41 +19,36 @@ pub(super) struct Domain {
     pub service: String,
     /// The zone's name.
     pub zone: String,
+    /// RFC 3339.
+    #[serde(default)]
+    pub created_on: String,
 }
 
-/// A DNS record that is no custom domain's; a test puts it there to see it respected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Record {
-    /// The host.
-    pub hostname: String,
-    /// `A`, `CNAME`, …
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Where it points.
-    pub content: String,
-}
-
-/// What an attachment may take away from others.
+/// What an attachment may take away from others. wrangler sends `override_existing_dns_record` too, which is documented nowhere: a
+/// record that somebody made is in the way whatever it says (workers-sdk issue 9878).
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub(super) struct Overrides {
     /// Another script's domain.
     #[serde(default)]
     pub override_existing_origin: bool,
-    /// A DNS record.
-    #[serde(default)]
-    pub override_existing_dns_record: bool,
 }
 
 /// As the API shows it.
 pub(super) fn shown(domain: &Domain, account: &str) -> Value {
     json!({
-        "id": domain.id, "hostname": domain.hostname, "service": domain.service, "environment": "production",
+        "id": domain.id, "cert_id": cert_id(domain), "hostname": domain.hostname, "service": domain.service, "environment": "production",
         "zone_name": domain.zone, "zone_id": zone_id(account, &domain.zone), "enabled": true, "previews_enabled": false,
     })
 }
 
-/// Attaches a host to a script: `PUT …/workers/domains`. 100117 is the conflict with a DNS record `[wire]`; the code for another
-/// Worker's domain is not documented, so it has the same.
+/// A UUID, as the certificate's identifier is.
+fn cert_id(domain: &Domain) -> String {
+    let digits = super::module::hash(format!("certificate {}", domain.id).as_bytes());
+    uuid::Uuid::parse_str(&digits[..32]).map_or(digits, |id| id.to_string())
+}
+
+/// Attaches a host to a script: `PUT …/workers/domains`. 100116 is another Worker's custom domain, 100117 a DNS record in the way
+/// (wrangler's source, `isOriginConflictError` and `isDNSConflictError`).
 pub(super) fn attach(
     state: &mut State,
     account: &str,
@@ -67,21 +62,11 @@ pub(super) fn attach(
         .zone_of(hostname)
         .ok_or_else(|| no_zone(hostname))?
         .to_owned();
-    if let Some(record) = state
-        .records
-        .iter()
-        .find(|record| record.hostname == hostname)
-    {
-        if !overrides.override_existing_dns_record {
-            return Err(conflict(
-                100117,
-                format!(
-                    "hostname `{hostname}` already has externally managed DNS records (`{}` to `{}`); delete them or override",
-                    record.kind, record.content
-                ),
-            ));
-        }
-        state.records.retain(|record| record.hostname != hostname);
+    if super::dns::in_the_way(state, hostname).is_some() {
+        let message = format!(
+            "Hostname '{hostname}' already has externally managed DNS records (A, CNAME, etc). Delete them first or try a different hostname."
+        );
+        return Err(conflict(100_117, message));
     }
     let domains = &mut state.account_mut(account).domains;
     if let Some(known) = domains
@@ -90,10 +75,10 @@ pub(super) fn attach(
     {
         if known.service != script && !overrides.override_existing_origin {
             let message = format!(
-                "hostname `{hostname}` is already a custom domain of the Worker `{}`",
+                "Hostname '{hostname}' is already in use by the Worker '{}'",
                 known.service
             );
-            return Err(conflict(100117, message));
+            return Err(conflict(100_116, message));
         }
         script.clone_into(&mut known.service);
         return Ok(known.clone());
@@ -104,6 +89,7 @@ pub(super) fn attach(
         hostname: hostname.to_owned(),
         service: script.to_owned(),
         zone,
+        created_on: stamp.now.clone(),
     };
     domains.push(domain.clone());
     Ok(domain)
@@ -149,15 +135,15 @@ pub(super) fn changeset(state: &State, account: &str, script: &str, hostnames: &
     let removed = domains
         .iter()
         .filter(|domain| domain.service == script && !hostnames.contains(&domain.hostname));
-    let conflicting = state
-        .records
-        .iter()
-        .filter(|record| hostnames.contains(&record.hostname));
+    let conflicting = hostnames.iter().filter_map(|host| {
+        let record = super::dns::in_the_way(state, host)?;
+        Some(json!({"hostname": record.name, "type": record.kind, "content": record.content}))
+    });
     json!({
         "added": added,
         "updated": updated.collect::<Vec<_>>(),
         "removed": removed.map(|domain| shown(domain, account)).collect::<Vec<_>>(),
-        "conflicting": conflicting.map(|record| json!(record)).collect::<Vec<_>>(),
+        "conflicting": conflicting.collect::<Vec<_>>(),
     })
 }
 

@@ -17,13 +17,14 @@ use super::module::Module;
 use super::process::{self, Process};
 use super::state::State;
 use super::store::Store;
-use super::{probe, table};
+use super::{Strictness, probe, table};
 
 /// The engine.
 #[derive(Debug)]
 pub(super) struct Engine {
     workerd: PathBuf,
     analytics: SocketAddr,
+    strictness: Strictness,
     /// The state directory.
     pub store: Store,
     /// What the runtime wrote.
@@ -63,10 +64,12 @@ impl Engine {
         points: Points,
         store: Store,
         state: State,
+        strictness: Strictness,
     ) -> Self {
         Self {
             workerd,
             analytics,
+            strictness,
             store,
             log: Log::default(),
             points,
@@ -224,8 +227,8 @@ impl Engine {
             .link
             .as_ref()
             .map_or_else(|| Link::new().0, |(link, _)| link.clone());
-        self.gate
-            .open(Upstream::new(table::build(&self.state(), &ports), link));
+        let table = table::build(&self.state(), &ports, self.strictness);
+        self.gate.open(Upstream::new(table, link));
     }
 
     fn forget_namespaces(&self, before: &State, after: &State) {

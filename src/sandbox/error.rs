@@ -15,6 +15,8 @@ pub(super) struct ApiError {
     pub status: StatusCode,
     /// Code and message of each problem; at least one.
     pub problems: Vec<(u32, String)>,
+    /// `error_chain` of the first problem: what is behind it.
+    pub chain: Vec<(u32, String)>,
 }
 
 /// One problem with an explicit status.
@@ -22,6 +24,7 @@ pub(super) fn refuse(status: StatusCode, code: u32, message: impl Into<String>) 
     ApiError {
         status,
         problems: vec![(code, message.into())],
+        chain: Vec::new(),
     }
 }
 
@@ -40,7 +43,15 @@ pub(super) fn no_script(script: &str) -> ApiError {
     refuse(
         StatusCode::NOT_FOUND,
         10007,
-        format!("this Worker does not exist on your account: `{script}`"),
+        format!("This Worker does not exist on your account: `{script}`"),
+    )
+}
+
+/// 10019: a route names a script that is not there.
+pub(super) fn no_script_for_route(script: &str) -> ApiError {
+    invalid(
+        10019,
+        format!("the route names the Worker `{script}`, which does not exist"),
     )
 }
 
@@ -49,37 +60,53 @@ pub(super) fn no_service(script: &str) -> ApiError {
     refuse(
         StatusCode::NOT_FOUND,
         10090,
-        format!("this service does not exist: `{script}`"),
+        format!("This service does not exist on your account: `{script}`"),
     )
 }
 
-/// A version that was never uploaded to this script; the code is the generic "not found" of these endpoints.
+/// 100146: a version that was never uploaded to this script.
 pub(super) fn no_version(script: &str, version: &str) -> ApiError {
     refuse(
         StatusCode::NOT_FOUND,
-        10092,
+        100_146,
         format!("the Worker `{script}` has no version `{version}`"),
     )
 }
 
-/// 7003, the answer to an identifier that names nothing.
+/// 10336: a deployment that was never made of this script.
+pub(super) fn no_deployment(script: &str, deployment: &str) -> ApiError {
+    refuse(
+        StatusCode::NOT_FOUND,
+        10336,
+        format!("the Worker `{script}` has no deployment `{deployment}`"),
+    )
+}
+
+/// A host in no zone of the sandbox.
 pub(super) fn no_zone(zone: &str) -> ApiError {
     refuse(
         StatusCode::NOT_FOUND,
         7003,
-        format!(
-            "could not route to the zone `{zone}`: no such zone; name it when the sandbox is started"
-        ),
+        format!("there is no zone for `{zone}`: name it when the sandbox is started"),
     )
+}
+
+/// 7003, the answer to an identifier that names nothing, and 7000 for a path that nobody knows. `path` is below `/client/v4`.
+pub(super) fn no_route_to(path: &str) -> ApiError {
+    let message = format!("Could not route to {path}, perhaps your object identifier is invalid?");
+    ApiError {
+        problems: vec![(7003, message), (7000, "No route for that URI".to_owned())],
+        ..refuse(StatusCode::NOT_FOUND, 7003, "")
+    }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let errors: Vec<_> = self
-            .problems
-            .iter()
-            .map(|(code, message)| json!({"code": code, "message": message}))
-            .collect();
+        let shown = |(code, message): &(u32, String)| json!({"code": code, "message": message});
+        let mut errors: Vec<_> = self.problems.iter().map(shown).collect();
+        if let (Some(first), false) = (errors.first_mut(), self.chain.is_empty()) {
+            first["error_chain"] = self.chain.iter().map(shown).collect();
+        }
         let body = json!({"success": false, "errors": errors, "messages": [], "result": null});
         (self.status, Json(body)).into_response()
     }

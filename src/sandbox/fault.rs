@@ -43,6 +43,8 @@ pub(super) enum Kind {
     Reset,
     /// The reply never comes; nothing is handled.
     Hang,
+    /// The handler breaks: what a fault of the sandbox itself looks like.
+    Panic,
     /// The call is handled; then the connection is reset instead of an answer.
     Lost,
 }

@@ -8,16 +8,16 @@ use http::header::{CONNECTION, HOST, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::arriving::Arriving;
 use super::edge;
 use super::gate::{Gate, Pass};
-use super::table::{Backend, Table, overridden, share};
+use super::table::{Backend, Choice, Table, overridden, share};
 
 /// What is behind the ingress at one time: a table, and connections to the one process whose ports the table names.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Upstream {
 /// Connections to one process. They, and every open WebSocket, end when the last [`Cut`] of the process is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
-    client: Client<HttpConnector, Incoming>,
+    client: Client<HttpConnector, Arriving>,
     cut: watch::Receiver<()>,
 }
 
@@ -62,7 +62,7 @@ impl Upstream {
 /// Answers one request.
 pub(super) async fn answer(
     gate: Arc<Gate<Upstream>>,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
     peer: SocketAddr,
 ) -> Response<Body> {
     let Some(pass) = gate.pass().await else {
@@ -74,12 +74,22 @@ pub(super) async fn answer(
     let host = host(&request);
     let path = request.uri().path();
     let table = &pass.there.table;
-    let Some((script, backends)) = table.pick(&host, path) else {
-        let error = format!("no Worker answers for `{host}{path}`");
-        return refuse(
-            StatusCode::NOT_FOUND,
-            &json!({"error": error, "known": table.known}),
-        );
+    let (script, backends) = match table.pick(&host, path) {
+        Choice::Script(script, backends) => (script, backends),
+        Choice::NoScript => {
+            let error = format!("no Worker answers for `{host}{path}`");
+            return refuse(
+                StatusCode::NOT_FOUND,
+                &json!({"error": error, "known": table.known}),
+            );
+        }
+        // A name that DNS does not lead to the edge: what a client gets from Cloudflare for a name without an origin has this status
+        Choice::NoRecord => {
+            let error = format!(
+                "no proxied DNS record for `{host}`: nothing reaches a Worker there, whatever its routes are"
+            );
+            return refuse(nowhere(), &json!({"error": error, "known": table.known}));
+        }
     };
     let Some(port) = choose(&request, script, backends).map(|backend| backend.port) else {
         return refuse(
@@ -91,7 +101,7 @@ pub(super) async fn answer(
 }
 
 fn choose<'a>(
-    request: &Request<Incoming>,
+    request: &Request<Arriving>,
     script: &str,
     backends: &'a [Backend],
 ) -> Option<&'a Backend> {
@@ -111,7 +121,7 @@ fn choose<'a>(
 
 async fn forward(
     pass: Pass<Upstream>,
-    mut request: Request<Incoming>,
+    mut request: Request<Arriving>,
     peer: SocketAddr,
     port: u16,
 ) -> Response<Body> {
@@ -164,8 +174,13 @@ async fn tunnel(
     }
 }
 
+/// 530, which has no name.
+fn nowhere() -> StatusCode {
+    StatusCode::from_u16(530).unwrap_or(StatusCode::BAD_GATEWAY)
+}
+
 /// The host without its port, in lower case.
-fn host(request: &Request<Incoming>) -> String {
+fn host(request: &Request<Arriving>) -> String {
     let header = request
         .headers()
         .get(HOST)

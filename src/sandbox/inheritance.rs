@@ -64,6 +64,7 @@ pub(super) fn resolve(
         return Err(ApiError {
             status: StatusCode::BAD_REQUEST,
             problems,
+            chain: Vec::new(),
         });
     }
     check_names(&environment.bindings)?;

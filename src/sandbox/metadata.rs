@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::bundle::Described;
-use super::error::{ApiError, invalid};
+use super::error::{ApiError, invalid, refuse};
 use super::migration::Migrations;
 use super::module::Module;
 
@@ -81,10 +81,7 @@ pub(super) fn check(metadata: &Metadata, modules: &[Module]) -> Result<(), ApiEr
     if size > LARGEST {
         let message =
             format!("the Worker has {size} bytes, which is more than the limit of {LARGEST}");
-        return Err(ApiError {
-            status: http::StatusCode::PAYLOAD_TOO_LARGE,
-            problems: vec![(10027, message)],
-        });
+        return Err(refuse(http::StatusCode::PAYLOAD_TOO_LARGE, 10027, message));
     }
     Ok(())
 }

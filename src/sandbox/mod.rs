@@ -2,7 +2,7 @@
 //! runtime, `workerd`, behind an ingress that chooses them by host and route as Cloudflare does.
 //!
 //! - state and its pure changes: [`state`], [`script`], [`version`], [`upload`], [`deployment`], [`secret`], [`migration`],
-//!   [`route`], [`domain`]
+//!   [`route`], [`domain`], [`dns`]
 //! - the runtime: [`config`] (pure), [`process`], [`probe`]; [`engine`] brings the two together
 //! - the two servers: [`api`] and [`ingress`]
 //!
@@ -10,12 +10,14 @@
 
 mod analytics;
 mod api;
+mod arriving;
 mod binding;
 mod bundle;
 mod capnp;
 mod class;
 mod config;
 mod deployment;
+mod dns;
 mod domain;
 mod edge;
 mod engine;
@@ -33,10 +35,14 @@ mod metadata;
 mod migration;
 mod module;
 mod namespace;
+mod observability;
+mod paging;
 mod pattern;
 mod probe;
 mod process;
+mod quota;
 mod resettable;
+mod revision;
 mod route;
 mod script;
 mod secret;
@@ -62,6 +68,7 @@ use self::analytics::Points;
 use self::api::Context;
 use self::engine::Engine;
 use self::journal::Journal;
+use self::quota::Quotas;
 use self::server::Reply;
 use self::store::Store;
 use self::value::SecretValue;
@@ -92,6 +99,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// Names of the zones that exist.
     pub zones: Vec<String>,
+    /// Hosts, or `*.` and a host, that have a proxied DNS record.
+    pub records: Vec<String>,
     /// The API token; without one it is made up.
     pub token: Option<String>,
     /// How closely it keeps to Cloudflare.
@@ -113,6 +122,7 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
     let store = Store::open(options.state.as_deref())?;
     let mut state = store.load()?;
     state.zones.extend(options.zones);
+    dns::prepare(&mut state, &options.records, &stamp::stamp(None))?;
     let points = Points::default();
     let analytics = analytics::serve(points.clone(), &mut tasks).await?;
     let api_listener = server::bind(options.api_port).await?;
@@ -126,6 +136,7 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
         points,
         store,
         state,
+        options.strictness,
     ));
     engine
         .change(|_| Ok(()))
@@ -140,6 +151,7 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
     let context = Arc::new(Context {
         engine: engine.clone(),
         journal: Journal::default(),
+        quotas: Quotas::default(),
         token: token.clone(),
         account: ACCOUNT.to_owned(),
         ingress,
@@ -212,6 +224,8 @@ impl fmt::Debug for Options {
         shown
             .field("state", &self.state)
             .field("zones", &self.zones)
+            .field("records", &self.records)
+            .field("strictness", &self.strictness)
             .finish_non_exhaustive()
     }
 }

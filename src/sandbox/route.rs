@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::error::{ApiError, conflict, invalid, no_script, no_zone, refuse};
+use super::error::{ApiError, conflict, invalid, no_script_for_route, no_zone, refuse};
 use super::stamp::Stamp;
 use super::state::{Account, State};
 
@@ -159,7 +159,7 @@ fn check(
     if let Some(script) = script
         && state.script(account, script).is_err()
     {
-        return Err(no_script(script));
+        return Err(no_script_for_route(script));
     }
     let host = host_of(pattern);
     if state.zone_of(host) != Some(zone) && host != zone {

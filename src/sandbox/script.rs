@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::deployment::Deployment;
 use super::error::{ApiError, invalid};
 use super::namespace::Namespace;
+use super::observability;
 use super::version::{Version, bindings, set};
 
 /// A script. Versions are in the order of their upload, deployments newest first.
@@ -123,37 +124,49 @@ pub(super) fn check_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// As an item of `GET …/scripts`, and within `services/S`.
+/// As an item of `GET …/scripts`, and within `services/S`. Recorded: what was never set is null here.
 pub(super) fn summary(script: &Script) -> Value {
     let latest = script.latest();
+    let settings = &script.settings;
     let mut value = json!({
-        "id": script.name, "tag": script.tag, "tags": script.settings.tags, "logpush": script.settings.logpush,
+        "id": script.name, "tag": script.tag, "logpush": settings.logpush,
+        "tags": (!settings.tags.is_empty()).then_some(&settings.tags), "tail_consumers": settings.tail_consumers,
         "created_on": script.created_on, "modified_on": script.modified_on, "usage_model": "standard",
+        "entry_point": latest.map(|version| &version.main_module),
         "etag": latest.map(|version| &version.etag), "handlers": latest.map(|version| &version.described.handlers),
         "last_deployed_from": latest.map(|version| &version.source), "has_assets": false, "has_modules": true,
         "compatibility_date": latest.and_then(|version| version.compatibility_date.as_ref()),
-        "compatibility_flags": latest.map(|version| &version.compatibility_flags),
     });
+    let flags = latest.map_or(&[][..], |version| &version.compatibility_flags);
+    let flags = (!flags.is_empty()).then(|| json!(flags));
+    set(&mut value, "compatibility_flags", flags);
     set(&mut value, "migration_tag", script.migration_tag.as_deref());
-    set(
-        &mut value,
-        "observability",
-        script.settings.observability.clone(),
-    );
-    set(
-        &mut value,
-        "tail_consumers",
-        script.settings.tail_consumers.clone(),
-    );
+    set(&mut value, "observability", observed(settings));
     value
 }
 
-/// As `GET …/settings`: the latest version's settings and the script's own.
+fn observed(settings: &Settings) -> Option<Value> {
+    settings.observability.as_ref().map(observability::shown)
+}
+
+/// As `GET …/script-settings`.
+pub(super) fn script_settings(script: &Script) -> Value {
+    let settings = &script.settings;
+    json!({
+        "tags": settings.tags, "logpush": settings.logpush, "observability": observed(settings),
+        "tail_consumers": settings.tail_consumers,
+    })
+}
+
+/// As `GET …/settings`: the latest version's settings and the script's own. Recorded: what was never set is an empty list here, and
+/// `observability` is left out.
 pub(super) fn settings(script: &Script, namespaces: &[Namespace]) -> Value {
+    let own = &script.settings;
     let mut value = json!({
-        "usage_model": "standard", "tags": script.settings.tags, "logpush": script.settings.logpush,
-        "tail_consumers": script.settings.tail_consumers, "observability": script.settings.observability,
+        "usage_model": "standard", "tags": own.tags, "logpush": own.logpush,
+        "tail_consumers": own.tail_consumers.clone().unwrap_or_else(|| json!([])),
     });
+    set(&mut value, "observability", observed(own));
     set(&mut value, "migration_tag", script.migration_tag.as_deref());
     if let Some(latest) = script.latest() {
         value["bindings"] = bindings(latest, &script.name, namespaces).into();

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 use super::binding::Binding;
 use super::deployment::everybody;
 use super::error::{ApiError, conflict, invalid, refuse};
-use super::inheritance::{Missing, resolve};
 use super::script::Script;
 use super::stamp::Stamp;
 use super::value::SecretValue;
@@ -64,32 +63,6 @@ pub(super) fn change(
     Ok(())
 }
 
-/// Replaces all bindings in one version and deploys it: `PATCH …/settings`, which older wranglers use for `secret bulk`. A binding
-/// with nothing but a name and a type stays what it is.
-pub(super) fn rebind(script: &mut Script, given: &[Value], stamp: &Stamp) -> Result<(), ApiError> {
-    check_latest_is_deployed(script, 10214)?;
-    let bare = |value: &Value| value.as_object().is_some_and(|object| object.len() == 2);
-    let given: Vec<Value> = given
-        .iter()
-        .map(|value| {
-            if bare(value) {
-                json!({"type": "inherit", "name": value["name"]})
-            } else {
-                value.clone()
-            }
-        })
-        .collect();
-    let environment = resolve(&given, Some(&[]), Some(script), Missing::Refused)?;
-    let mut version = changed(script, Vec::new(), "secret", Map::new(), stamp)?;
-    version.bindings = environment.bindings;
-    version.secrets = environment.secrets;
-    script
-        .deployments
-        .insert(0, everybody(&version.id, "secret", stamp));
-    script.versions.push(version);
-    Ok(())
-}
-
 /// Applies changes in one version that is not deployed: `PATCH workers/S/versions/latest`.
 pub(super) fn stage(
     script: &mut Script,
@@ -104,7 +77,7 @@ pub(super) fn stage(
 
 /// Bindings may only be edited in place when all traffic has the latest code: otherwise the edit would deploy something else too.
 /// Cloudflare has a code for single secrets (10215) and one for several bindings at once (10214); wrangler treats them alike.
-fn check_latest_is_deployed(script: &Script, code: u32) -> Result<(), ApiError> {
+pub(super) fn check_latest_is_deployed(script: &Script, code: u32) -> Result<(), ApiError> {
     let latest = script
         .latest()
         .map(|version| version.id.as_str())
@@ -122,7 +95,8 @@ fn check_latest_is_deployed(script: &Script, code: u32) -> Result<(), ApiError> 
     }
 }
 
-fn changed(
+/// A new version of the latest code with other secrets.
+pub(super) fn changed(
     script: &Script,
     changes: Vec<(String, Change)>,
     trigger: &str,

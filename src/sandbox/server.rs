@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::arriving::Arriving;
 use super::resettable::Resettable;
 
 /// What a handler does: answer, or cut the connection with a reset.
@@ -36,7 +37,7 @@ pub(super) async fn bind(port: u16) -> anyhow::Result<TcpListener> {
 /// Serves every connection until the task is aborted; the connections end with it.
 pub(super) async fn serve<H, F>(listener: TcpListener, handler: H)
 where
-    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<Arriving>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
     let mut connections = JoinSet::new();
@@ -56,14 +57,14 @@ where
 
 async fn connection<H, F>(stream: TcpStream, peer: SocketAddr, handler: H)
 where
-    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<Arriving>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
     let io = TokioIo::new(Resettable::new(stream, reset.clone()));
-    let service = service_fn(move |request| {
-        let reply = handler(request, peer);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let reply = handler(request.map(Arriving::from), peer);
         let reset = reset.clone();
         async move {
             match reply.await {

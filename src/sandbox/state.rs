@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::domain::{Domain, Record};
+use super::dns::Record;
+use super::domain::Domain;
 use super::error::{ApiError, no_script, no_zone};
 use super::module::hash;
 use super::namespace::Namespace;
@@ -18,7 +19,7 @@ pub(super) struct State {
     pub accounts: BTreeMap<String, Account>,
     /// Names of the zones that exist, in every account.
     pub zones: BTreeSet<String>,
-    /// DNS records that a test has put there.
+    /// DNS records that somebody made; a custom domain's own is not among them.
     pub records: Vec<Record>,
 }
 

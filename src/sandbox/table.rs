@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::Strictness;
 use super::config::service;
+use super::dns::{self, Record};
 use super::pattern::{self, Pattern};
 use super::state::State;
 
@@ -16,6 +18,21 @@ pub(super) struct Table {
     backends: BTreeMap<Key, Vec<Backend>>,
     /// What is known, for the message of an unknown host.
     pub known: Vec<String>,
+    strictness: Strictness,
+    zones: Vec<String>,
+    /// Of all zones and accounts.
+    records: Vec<Record>,
+}
+
+/// Who answers a request.
+#[derive(Debug, PartialEq)]
+pub(super) enum Choice<'a> {
+    /// A script and its versions.
+    Script(&'a str, &'a [Backend]),
+    /// The request gets to the edge, and nobody there wants it.
+    NoScript,
+    /// The request does not get to the edge.
+    NoRecord,
 }
 
 /// Account and script.
@@ -33,8 +50,13 @@ pub(super) struct Backend {
 }
 
 /// Builds the table. A version without a port is left out.
-pub(super) fn build(state: &State, ports: &BTreeMap<String, u16>) -> Table {
-    let mut table = Table::default();
+pub(super) fn build(state: &State, ports: &BTreeMap<String, u16>, strictness: Strictness) -> Table {
+    let mut table = Table {
+        strictness,
+        zones: state.zones.iter().cloned().collect(),
+        records: state.records.clone(),
+        ..Table::default()
+    };
     for (id, account) in &state.accounts {
         let key = |script: &str| (id.clone(), script.to_owned());
         for route in &account.routes {
@@ -44,6 +66,7 @@ pub(super) fn build(state: &State, ports: &BTreeMap<String, u16>) -> Table {
             ));
             table.known.push(route.pattern.clone());
         }
+        table.records.extend(dns::of_domains(account));
         for domain in &account.domains {
             table
                 .hosts
@@ -79,7 +102,28 @@ pub(super) fn build(state: &State, ports: &BTreeMap<String, u16>) -> Table {
 impl Table {
     /// The script's name and versions for a host (lower case, no port) and path. Zone routes go before custom domains, as on
     /// Cloudflare, where the domain's Worker is the origin behind the route.
-    pub(super) fn pick(&self, host: &str, path: &str) -> Option<(&str, &[Backend])> {
+    pub(super) fn pick(&self, host: &str, path: &str) -> Choice<'_> {
+        if !self.is_reached(host) {
+            return Choice::NoRecord;
+        }
+        self.script(host, path)
+            .map_or(Choice::NoScript, |(script, backends)| {
+                Choice::Script(script, backends)
+            })
+    }
+
+    /// Hosts outside the sandbox's zones are not refused for their records: workers.dev has its own, and of others nothing is known.
+    fn is_reached(&self, host: &str) -> bool {
+        let within = |zone: &String| {
+            host.strip_suffix(zone.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        self.strictness == Strictness::Lenient
+            || !self.zones.iter().any(within)
+            || dns::is_proxied(&self.records, host)
+    }
+
+    fn script(&self, host: &str, path: &str) -> Option<(&str, &[Backend])> {
         let routed = self
             .routes
             .iter()

@@ -9,6 +9,7 @@ use super::inheritance::{Environment, Missing, resolve};
 use super::metadata::{Metadata, Upload};
 use super::migration;
 use super::module::{etag, hash};
+use super::observability;
 use super::script::{Script, Settings, Subdomain, check_name};
 use super::stamp::Stamp;
 use super::state::State;
@@ -24,6 +25,9 @@ pub(super) fn put(
     stamp: &Stamp,
 ) -> Result<String, ApiError> {
     check_name(name)?;
+    if let Some(given) = &upload.metadata.observability {
+        observability::check(given)?;
+    }
     let account = state.account_mut(account);
     let known = account.scripts.get(name);
     let environment = resolve(
@@ -62,6 +66,11 @@ pub(super) fn put(
     let version = version(script, upload, environment, "upload", stamp);
     let mut deployment = everybody(&version.id, "upload", stamp);
     deployment.code_update_strategy = strategy;
+    // Recorded: the deployment that an upload makes says so, unless the upload brings a message
+    let message = "Automatic deployment on upload.".into();
+    deployment
+        .annotations
+        .insert("workers/message".to_owned(), message);
     deployment.annotations.extend(version.annotations.clone());
     script.versions.push(version);
     script.deployments.insert(0, deployment);

@@ -11,6 +11,9 @@ use super::module::Module;
 use super::namespace::Namespace;
 use super::value::SecretValue;
 
+/// The user who does everything in the sandbox.
+const AUTHOR: &str = "5a2db0c5a2db0c5a2db0c5a2db0c5a2f";
+
 /// A version. `Debug` and `Serialize` leave the secrets' values out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Version {
@@ -58,22 +61,31 @@ impl Version {
     }
 }
 
-/// As an item of `GET …/versions`.
+/// As an item of `GET …/versions`, of which bodies were recorded.
 pub(super) fn summary(version: &Version) -> Value {
     json!({
         "id": version.id,
         "number": version.number,
         "annotations": version.annotations,
         "metadata": {
-            "created_on": version.created_on, "modified_on": version.created_on, "source": version.source,
-            "author_id": "sandbox", "author_email": "sandbox@localhost", "has_preview": false, "hasPreview": false,
+            "created_on": version.created_on, "source": version.source,
+            "author_id": AUTHOR, "author_email": "sandbox@localhost", "has_preview": has_preview(version),
         },
     })
+}
+
+/// A version that has objects of its own has no preview address
+/// (<https://developers.cloudflare.com/workers/configuration/previews/#limitations>).
+fn has_preview(version: &Version) -> bool {
+    version.migration_tag.is_none()
 }
 
 /// As `GET …/versions/{id}` gives it.
 pub(super) fn detail(version: &Version, script: &str, namespaces: &[Namespace]) -> Value {
     let mut value = summary(version);
+    // The list has one spelling (recorded), the SDK's type of a single version the other
+    value["metadata"]["modified_on"] = version.created_on.clone().into();
+    value["metadata"]["hasPreview"] = has_preview(version).into();
     let mut code = json!({
         "etag": version.etag, "handlers": version.described.handlers,
         "named_handlers": version.described.named_handlers, "last_deployed_from": version.source,

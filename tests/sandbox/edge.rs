@@ -59,7 +59,7 @@ async fn the_most_specific_route_answers_and_a_route_has_one_owner() {
             .refused("POST", &routes, route("a.glow.trade/*", "none"))
             .await
             .1,
-        10007
+        10019
     );
     assert_eq!(
         world
@@ -110,14 +110,10 @@ async fn a_custom_domain_respects_dns_records_and_other_workers() {
     let world = World::new().await;
     deploy(&world, "one").await;
     deploy(&world, "two").await;
-    world
-        .ok(
-            "POST",
-            "/sandbox/records",
-            json!({"hostname": "live.glow.trade", "type": "A", "content": "192.0.2.1"}),
-        )
-        .await;
-    let domains = "/accounts/acc0/workers/domains";
+    let records = format!("/zones/{}/dns_records", world.zone().await);
+    let record = json!({"name": "live.glow.trade", "type": "A", "content": "192.0.2.1"});
+    let record = world.ok("POST", &records, record).await;
+    let domains = "/accounts/acc0acc0acc0acc0acc0acc0acc0acc0/workers/domains";
     let attach = |service: &str, over: bool| {
         json!({"hostname": "live.glow.trade", "service": service, "zone_name": "glow.trade", "environment": "production",
             "override_existing_dns_record": over})
@@ -127,10 +123,15 @@ async fn a_custom_domain_respects_dns_records_and_other_workers() {
         .ok("POST", &changeset, json!([{"hostname": "live.glow.trade"}]))
         .await;
     assert_eq!(changes["conflicting"][0]["hostname"], "live.glow.trade");
-    assert_eq!(
-        world.refused("PUT", domains, attach("one", false)).await,
-        (409, 100117)
-    );
+    // Whatever the flag says: the record is somebody's, and must be deleted
+    for over in [false, true] {
+        assert_eq!(
+            world.refused("PUT", domains, attach("one", over)).await,
+            (409, 100117)
+        );
+    }
+    let own = format!("{records}/{}", record["id"].as_str().unwrap());
+    world.ok("DELETE", &own, Value::Null).await;
     let domain = world.ok("PUT", domains, attach("one", true)).await;
     assert_eq!(
         world.visit("live.glow.trade", "/any").await,
@@ -138,7 +139,7 @@ async fn a_custom_domain_respects_dns_records_and_other_workers() {
     );
     assert_eq!(
         world.refused("PUT", domains, attach("two", true)).await,
-        (409, 100117)
+        (409, 100116)
     );
     world
         .ok(
@@ -156,7 +157,11 @@ async fn the_workers_dev_address_answers_while_it_is_enabled() {
     let world = World::new().await;
     deploy(&world, "one").await;
     let account = world
-        .ok("GET", "/accounts/acc0/workers/subdomain", Value::Null)
+        .ok(
+            "GET",
+            "/accounts/acc0acc0acc0acc0acc0acc0acc0acc0/workers/subdomain",
+            Value::Null,
+        )
         .await;
     let host = format!("one.{}.workers.dev", account["subdomain"].as_str().unwrap());
     assert_eq!(world.visit(&host, "/").await.0, 404);

@@ -1,9 +1,14 @@
 //! The sandbox as a client meets it: its API by raw calls, its Workers through the ingress, on the real runtime.
 
+mod dns;
 mod edge;
+mod envelope;
 mod fault;
 mod lifecycle;
+mod limit;
+mod live;
 mod object;
+mod paging;
 mod refusal;
 mod secret;
 mod version;
@@ -12,7 +17,7 @@ use std::path::PathBuf;
 
 use edge_broadcast::sandbox::{Options, Sandbox, Strictness, start};
 use reqwest::multipart::{Form, Part};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
 /// A script whose object counts requests, keeps sockets, and shows what it finds in its environment.
@@ -42,6 +47,9 @@ export default {
 };
 "#;
 
+/// Any account that can be one is accepted.
+pub(crate) const ACCOUNT: &str = "acc0acc0acc0acc0acc0acc0acc0acc0";
+
 /// A sandbox and a client of it.
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
@@ -62,6 +70,15 @@ impl World {
 
     /// Calls the API below an account and gives status and body.
     pub(crate) async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let answer = self.sent(method, path, body).await;
+        (
+            answer.status().as_u16(),
+            answer.json().await.unwrap_or_default(),
+        )
+    }
+
+    /// The same, with everything that came.
+    pub(crate) async fn sent(&self, method: &str, path: &str, body: Value) -> Response {
         let url = format!("{}{path}", self.sandbox.api());
         let request = self
             .http
@@ -72,11 +89,7 @@ impl World {
         } else {
             request.json(&body)
         };
-        let answer = request.send().await.unwrap();
-        (
-            answer.status().as_u16(),
-            answer.json().await.unwrap_or_default(),
-        )
+        request.send().await.unwrap()
     }
 
     /// The same, for what must succeed: gives the result.
@@ -104,6 +117,19 @@ impl World {
         code: &str,
         metadata: Value,
     ) -> (u16, Value) {
+        let method = method.parse().unwrap();
+        let answer = self.uploaded(method, path, code, metadata).await;
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// The same, with everything that came.
+    pub(crate) async fn uploaded(
+        &self,
+        method: Method,
+        path: &str,
+        code: &str,
+        metadata: Value,
+    ) -> Response {
         let metadata = Part::text(metadata.to_string());
         let code = Part::text(code.to_owned())
             .file_name("index.js")
@@ -115,10 +141,9 @@ impl World {
         let url = format!("{}{path}?bindings_inherit=strict", self.sandbox.api());
         let request = self
             .http
-            .request(method.parse::<Method>().unwrap(), url)
+            .request(method, url)
             .bearer_auth(self.sandbox.token());
-        let answer = request.multipart(form).send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap())
+        request.multipart(form).send().await.unwrap()
     }
 
     /// The usual script `room` with its class and some bindings, and a route `ws.glow.trade/*` to it.
@@ -136,7 +161,11 @@ impl World {
 
     pub(crate) async fn zone(&self) -> String {
         let zones = self
-            .ok("GET", "/zones?name=glow.trade&account.id=acc0", Value::Null)
+            .ok(
+                "GET",
+                &format!("/zones?name=glow.trade&account.id={ACCOUNT}"),
+                Value::Null,
+            )
             .await;
         zones[0]["id"].as_str().unwrap().to_owned()
     }
@@ -170,6 +199,7 @@ pub(crate) fn options(state: Option<PathBuf>) -> Options {
         port: 0,
         state,
         zones: vec!["glow.trade".into()],
+        records: vec!["glow.trade".into(), "*.glow.trade".into()],
         token: None,
         strictness: Strictness::Strict,
     }
@@ -180,9 +210,9 @@ pub(crate) fn client() -> Client {
     Client::builder().no_proxy().build().unwrap()
 }
 
-/// Path of a script in the account `acc0`.
+/// Path of a script in the account.
 pub(crate) fn script(name: &str) -> String {
-    format!("/accounts/acc0/workers/scripts/{name}")
+    format!("/accounts/{ACCOUNT}/workers/scripts/{name}")
 }
 
 /// Metadata of the first upload of `room`.

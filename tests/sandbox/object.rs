@@ -94,12 +94,12 @@ async fn another_script_reaches_the_objects_by_its_name() {
     // The class is in use, so its script cannot go without force
     assert_eq!(
         world.refused("DELETE", &script("room"), Value::Null).await,
-        (409, 10074)
+        (409, 10064)
     );
     world
         .ok(
             "DELETE",
-            "/accounts/acc0/workers/services/room?force=true",
+            "/accounts/acc0acc0acc0acc0acc0acc0acc0acc0/workers/services/room?force=true",
             Value::Null,
         )
         .await;
@@ -117,7 +117,7 @@ async fn namespaces_and_the_objects_with_data_are_listed() {
     let namespaces = world
         .ok(
             "GET",
-            "/accounts/acc0/workers/durable_objects/namespaces",
+            "/accounts/acc0acc0acc0acc0acc0acc0acc0acc0/workers/durable_objects/namespaces",
             Value::Null,
         )
         .await;
@@ -126,7 +126,7 @@ async fn namespaces_and_the_objects_with_data_are_listed() {
         (&json!("room"), &json!("Room"))
     );
     let objects = format!(
-        "/accounts/acc0/workers/durable_objects/namespaces/{}/objects",
+        "/accounts/acc0acc0acc0acc0acc0acc0acc0acc0/workers/durable_objects/namespaces/{}/objects",
         namespaces[0]["id"].as_str().unwrap()
     );
     assert_eq!(world.ok("GET", &objects, Value::Null).await, json!([]));

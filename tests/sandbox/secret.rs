@@ -98,7 +98,7 @@ async fn a_secret_cannot_change_while_the_latest_version_is_not_deployed() {
     world
         .ok(
             "PATCH",
-            "/accounts/acc0/workers/workers/room/versions/latest",
+            "/accounts/acc0acc0acc0acc0acc0acc0acc0acc0/workers/workers/room/versions/latest",
             staged,
         )
         .await;

@@ -118,7 +118,7 @@ async fn a_deployment_that_makes_no_sense_is_refused() {
     assert_eq!(code(deploy(&world, &[]).await), Some(10021));
     assert_eq!(
         code(deploy(&world, &[("00000000-0000-4000-8000-000000000000", 100)]).await),
-        Some(10092)
+        Some(100_146)
     );
     world.sandbox.stop().await.unwrap();
 }
@@ -201,7 +201,11 @@ async fn a_version_shows_what_wrangler_reads() {
         "the same code has the same etag"
     );
     let (_, service) = world
-        .call("GET", "/accounts/acc0/workers/services/room", Value::Null)
+        .call(
+            "GET",
+            "/accounts/acc0acc0acc0acc0acc0acc0acc0acc0/workers/services/room",
+            Value::Null,
+        )
         .await;
     assert_eq!(
         service["result"]["default_environment"]["script"]["migration_tag"],

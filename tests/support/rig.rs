@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::cryptography;
 
 /// The account of every rig.
-pub(crate) const ACCOUNT: &str = "acc0";
+pub(crate) const ACCOUNT: &str = "acc0acc0acc0acc0acc0acc0acc0acc0";
 /// For calls that nothing delays: a machine that is busy with other tests is no fault.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -74,6 +74,8 @@ impl Rig {
             port: 0,
             state: state.map(Path::to_owned),
             zones: vec![environment.zone.to_string()],
+            // A zone that is ready for every host
+            records: vec![format!("*.{}", environment.zone)],
             token: None,
             strictness: Strictness::Strict,
         };

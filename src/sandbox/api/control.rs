@@ -1,35 +1,33 @@
-//! Who the token is, and the sandbox's own calls below `/sandbox`, which Cloudflare does not have.
+//! The sandbox's own calls below `/sandbox`, which Cloudflare does not have.
 
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::call::{self, Call};
 use super::{Shared, read};
-use crate::sandbox::domain::Record;
-use crate::sandbox::envelope::{self, Answer, result};
+use crate::sandbox::envelope::{Answer, result};
 use crate::sandbox::error::invalid;
 use crate::sandbox::fault::Fault;
+use crate::sandbox::quota::Policy;
 
-pub(super) async fn verify() -> Answer {
-    result(json!({"id": "5a2db0c5a2db0c5a2db0c5a2db0c5a2e", "status": "active"}))
-}
-
-pub(super) async fn user() -> Answer {
-    result(json!({"id": "sandbox", "email": "sandbox@localhost"}))
-}
-
-pub(super) async fn accounts(State(context): Shared) -> Answer {
-    envelope::list(vec![
-        json!({"id": context.account, "name": "sandbox", "type": "standard"}),
-    ])
-}
-
-pub(super) async fn memberships(State(context): Shared) -> Answer {
-    let account = json!({"id": context.account, "name": "sandbox"});
-    envelope::list(vec![
-        json!({"id": "sandbox", "status": "accepted", "account": account, "roles": []}),
-    ])
+/// The calls of this product.
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        call::get("/sandbox", about),
+        call::get("/sandbox/faults", faults),
+        call::post("/sandbox/faults", add_fault),
+        call::delete("/sandbox/faults", clear),
+        call::get("/sandbox/requests", requests),
+        call::delete("/sandbox/requests", clear),
+        call::get("/sandbox/limits", limits),
+        call::put("/sandbox/limits", keep_limits),
+        call::delete("/sandbox/limits", tell_limits),
+        call::get("/sandbox/analytics", analytics),
+        call::get("/sandbox/logs", logs),
+        call::delete("/sandbox/logs", clear_logs),
+    ]
 }
 
 /// Not in the envelope: it is read by `verify` before anything else is known.
@@ -57,23 +55,6 @@ pub(super) async fn clear(State(context): Shared) -> Answer {
     result(Value::Null)
 }
 
-pub(super) async fn records(State(context): Shared) -> Answer {
-    result(json!(context.engine.state().records))
-}
-
-pub(super) async fn add_record(State(context): Shared, body: Bytes) -> Answer {
-    let record: Record = read(&body)?;
-    let shown = json!(record);
-    context
-        .engine
-        .change(move |state| {
-            state.records.push(record);
-            Ok(())
-        })
-        .await?;
-    result(shown)
-}
-
 #[derive(Deserialize)]
 pub(super) struct Wanted {
     dataset: Option<String>,
@@ -89,5 +70,26 @@ pub(super) async fn logs(State(context): Shared) -> Answer {
 
 pub(super) async fn clear_logs(State(context): Shared) -> Answer {
     context.engine.log.clear();
+    result(Value::Null)
+}
+
+/// The limit that is kept; null while Cloudflare's is told only.
+pub(super) async fn limits(State(context): Shared) -> Answer {
+    result(json!(context.quotas.kept()))
+}
+
+/// `{calls, seconds}`: from now on every token has so many calls in so many seconds of each kind, and is refused beyond them.
+pub(super) async fn keep_limits(State(context): Shared, body: Bytes) -> Answer {
+    let policy: Policy = read(&body)?;
+    if policy.calls == 0 || policy.seconds == 0 {
+        return Err(invalid(10026, "`calls` and `seconds` start at 1"));
+    }
+    context.quotas.keep(Some(policy));
+    result(json!(policy))
+}
+
+/// Back to telling; what was spent is forgotten.
+pub(super) async fn tell_limits(State(context): Shared) -> Answer {
+    context.quotas.keep(None);
     result(Value::Null)
 }

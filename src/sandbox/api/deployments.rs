@@ -1,22 +1,76 @@
 //! Deployments.
 
+use std::time::SystemTime;
+
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
+use serde::Deserialize;
 use serde_json::json;
 
+use super::call::{self, Call};
 use super::{Shared, read, scripts, stamp};
-use crate::sandbox::deployment::{Request, Secrets, create as created};
-use crate::sandbox::envelope::{Answer, result};
-use crate::sandbox::error::refuse;
+use crate::sandbox::deployment::{Deployment, Request, Secrets, create as created};
+use crate::sandbox::envelope::{self, Answer, result};
+use crate::sandbox::error::{ApiError, invalid, no_deployment};
+use crate::sandbox::paging::{Asked, HISTORY, Pages};
+
+/// The calls of this product.
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        call::get(
+            "/accounts/{account}/workers/scripts/{script}/deployments",
+            list,
+        ),
+        call::post(
+            "/accounts/{account}/workers/scripts/{script}/deployments",
+            create,
+        ),
+        call::get(
+            "/accounts/{account}/workers/scripts/{script}/deployments/{deployment}",
+            get,
+        ),
+    ]
+}
+
+/// RFC 3339; both ends belong to the range.
+#[derive(Deserialize)]
+pub(super) struct Range {
+    since: Option<String>,
+    until: Option<String>,
+}
 
 /// Newest first.
 pub(super) async fn list(
     State(context): Shared,
     Path((account, name)): Path<(String, String)>,
+    Query(range): Query<Range>,
+    Query(asked): Query<Asked>,
 ) -> Answer {
+    let page = asked.page(HISTORY)?;
+    let (since, until) = (
+        moment(range.since.as_deref())?,
+        moment(range.until.as_deref())?,
+    );
     let state = context.engine.state();
-    result(json!({"deployments": state.script(&account, &name)?.deployments}))
+    let within = |deployment: &&Deployment| {
+        let made = humantime::parse_rfc3339(&deployment.created_on).ok();
+        since.is_none_or(|since| made >= Some(since))
+            && until.is_none_or(|until| made.is_some_and(|made| made <= until))
+    };
+    let deployments = &state.script(&account, &name)?.deployments;
+    let wanted = deployments.iter().filter(within).collect();
+    let (deployments, info) = page.cut(wanted, Pages::Counted);
+    envelope::informed(json!({"deployments": deployments}), &info)
+}
+
+fn moment(text: Option<&str>) -> Result<Option<SystemTime>, ApiError> {
+    let read = text.map(humantime::parse_rfc3339_weak).transpose();
+    read.map_err(|_| {
+        let mut error = invalid(6008, "Invalid request parameters");
+        error.chain = vec![(11000, "since and until must be RFC 3339 times".to_owned())];
+        error
+    })
 }
 
 pub(super) async fn get(
@@ -29,14 +83,7 @@ pub(super) async fn get(
         .deployments
         .iter()
         .find(|deployment| deployment.id == id);
-    let missing = || {
-        refuse(
-            StatusCode::NOT_FOUND,
-            10092,
-            format!("`{name}` has no deployment `{id}`"),
-        )
-    };
-    result(json!(found.ok_or_else(missing)?))
+    result(json!(found.ok_or_else(|| no_deployment(&name, &id))?))
 }
 
 pub(super) async fn create(

@@ -6,10 +6,31 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::call::{self, Call};
 use super::{Shared, read, stamp};
 use crate::sandbox::domain::{self, Overrides, shown};
 use crate::sandbox::envelope::{self, Answer, result};
 use crate::sandbox::state::zone_id;
+
+/// The calls of this product.
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        call::get("/accounts/{account}/workers/domains", list),
+        call::put("/accounts/{account}/workers/domains", attach),
+        call::get("/accounts/{account}/workers/domains/{domain}", get),
+        call::delete("/accounts/{account}/workers/domains/{domain}", detach),
+        call::get("/accounts/{account}/workers/domains/records", list),
+        call::get("/accounts/{account}/workers/domains/records/{domain}", get),
+        call::post(
+            "/accounts/{account}/workers/scripts/{script}/domains/changeset",
+            changeset,
+        ),
+        call::put(
+            "/accounts/{account}/workers/scripts/{script}/domains/records",
+            replace,
+        ),
+    ]
+}
 
 #[derive(Deserialize)]
 pub(super) struct Filter {

@@ -1,31 +1,48 @@
 //! Durable Object namespaces and the objects that have stored something.
 
 use axum::extract::{Path, Query, State};
-use axum::response::IntoResponse;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Shared;
+use super::call::{self, Call};
 use crate::sandbox::envelope::{self, Answer};
 use crate::sandbox::error::refuse;
 use crate::sandbox::namespace::shown;
+use crate::sandbox::paging::{Asked, NAMESPACES, OBJECTS, Pages, number};
 
-pub(super) async fn namespaces(State(context): Shared, Path(account): Path<String>) -> Answer {
-    envelope::list(
-        context
-            .engine
-            .state()
-            .account(&account)
-            .namespaces
-            .iter()
-            .map(shown),
+/// The calls of this product.
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        call::get(
+            "/accounts/{account}/workers/durable_objects/namespaces",
+            namespaces,
+        ),
+        call::get(
+            "/accounts/{account}/workers/durable_objects/namespaces/{namespace}/objects",
+            objects,
+        ),
+    ]
+}
+
+pub(super) async fn namespaces(
+    State(context): Shared,
+    Path(account): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    let page = asked.page(NAMESPACES)?;
+    let namespaces = context.engine.state().account(&account).namespaces;
+    envelope::page(
+        namespaces.iter().map(shown).collect(),
+        page,
+        Pages::Uncounted,
     )
 }
 
 #[derive(Deserialize)]
-pub(super) struct Page {
-    limit: Option<usize>,
+pub(super) struct Cursor {
+    limit: Option<String>,
     cursor: Option<String>,
 }
 
@@ -33,8 +50,9 @@ pub(super) struct Page {
 pub(super) async fn objects(
     State(context): Shared,
     Path((account, namespace)): Path<(String, String)>,
-    Query(page): Query<Page>,
+    Query(asked): Query<Cursor>,
 ) -> Answer {
+    let limit = number("limit", asked.limit.as_deref(), OBJECTS)?;
     let known = context.engine.state().account(&account).namespaces;
     if !known.iter().any(|known| known.id == namespace) {
         return Err(refuse(
@@ -43,7 +61,7 @@ pub(super) async fn objects(
             format!("there is no namespace `{namespace}`"),
         ));
     }
-    let after = page.cursor.filter(|cursor| !cursor.is_empty());
+    let after = asked.cursor.filter(|cursor| !cursor.is_empty());
     let ids = context
         .engine
         .store
@@ -51,7 +69,6 @@ pub(super) async fn objects(
         .into_iter()
         .filter(|id| after.as_ref().is_none_or(|last| id > last));
     let mut ids: Vec<String> = ids.collect();
-    let limit = page.limit.unwrap_or(1000).clamp(1, 10_000);
     let more = ids.len() > limit;
     ids.truncate(limit);
     let cursor = if more {
@@ -63,9 +80,7 @@ pub(super) async fn objects(
         .iter()
         .map(|id| json!({"id": id, "hasStoredData": true}))
         .collect();
-    let body = json!({
-        "success": true, "errors": [], "messages": [], "result": objects,
-        "result_info": {"count": objects.len(), "cursor": cursor},
-    });
-    Ok(axum::Json(body).into_response())
+    // The SDKs of different years read one or the other
+    let info = json!({"count": objects.len(), "cursor": cursor, "cursors": {"after": cursor}});
+    envelope::informed(objects, &info)
 }

@@ -1,58 +1,33 @@
-//! Zones and their routes.
+//! Routes of a zone, and wrangler's full replace of a script's.
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use http::HeaderMap;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::call::{self, Call};
 use super::{Shared, read, stamp};
 use crate::sandbox::envelope::{self, Answer, result};
 use crate::sandbox::route::{self, shown};
-use crate::sandbox::state::zone_id;
 
-#[derive(Deserialize)]
-pub(super) struct Wanted {
-    name: Option<String>,
-    #[serde(rename = "account.id")]
-    account: Option<String>,
-}
-
-fn shown_zone(account: &str, name: &str) -> Value {
-    json!({
-        "id": zone_id(account, name), "name": name, "status": "active", "paused": false, "type": "full",
-        "account": {"id": account, "name": "sandbox"},
-    })
-}
-
-pub(super) async fn zones(State(context): Shared, Query(wanted): Query<Wanted>) -> Answer {
-    let account = wanted
-        .account
-        .as_deref()
-        .unwrap_or(&context.account)
-        .to_owned();
-    // A zone's id alone must lead back to its account later
-    if !context.engine.state().accounts.contains_key(&account) {
-        let account = account.clone();
-        context
-            .engine
-            .change(move |state| {
-                state.account_mut(&account);
-                Ok(())
-            })
-            .await?;
-    }
-    let state = context.engine.state();
-    let named = state
-        .zones
-        .iter()
-        .filter(|zone| wanted.name.as_ref().is_none_or(|name| name == *zone));
-    envelope::list(named.map(|zone| shown_zone(&account, zone)))
-}
-
-pub(super) async fn zone(State(context): Shared, Path(id): Path<String>) -> Answer {
-    let (account, name) = context.engine.state().zone(&id, &context.account)?;
-    result(shown_zone(&account, &name))
+/// The calls of this product.
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        call::get("/zones/{zone}/workers/routes", list),
+        call::post("/zones/{zone}/workers/routes", create),
+        call::get("/zones/{zone}/workers/routes/{route}", get),
+        call::put("/zones/{zone}/workers/routes/{route}", update),
+        call::delete("/zones/{zone}/workers/routes/{route}", delete),
+        call::get(
+            "/accounts/{account}/workers/scripts/{script}/routes",
+            of_script,
+        ),
+        call::put(
+            "/accounts/{account}/workers/scripts/{script}/routes",
+            replace,
+        ),
+    ]
 }
 
 pub(super) async fn list(State(context): Shared, Path(id): Path<String>) -> Answer {

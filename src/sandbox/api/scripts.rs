@@ -7,12 +7,34 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Shared;
+use super::call::{self, Call};
 use crate::sandbox::class::{bound_by_others, check_unbound};
 use crate::sandbox::engine::internal;
 use crate::sandbox::envelope::{self, Answer, result};
 use crate::sandbox::error::{ApiError, no_version};
 use crate::sandbox::script::summary;
 use crate::sandbox::state;
+
+/// The calls of this product.
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        call::get("/accounts/{account}/workers/scripts", list),
+        call::get("/accounts/{account}/workers/scripts/{script}", content),
+        call::delete("/accounts/{account}/workers/scripts/{script}", delete),
+        call::get(
+            "/accounts/{account}/workers/scripts/{script}/content/v2",
+            content,
+        ),
+        call::get(
+            "/accounts/{account}/workers/scripts/{script}/schedules",
+            schedules,
+        ),
+        call::get(
+            "/accounts/{account}/workers/scripts/{script}/references",
+            references,
+        ),
+    ]
+}
 
 pub(super) async fn list(State(context): Shared, Path(account): Path<String>) -> Answer {
     envelope::list(
@@ -59,11 +81,6 @@ pub(super) async fn references(
     result(
         json!({"services": {"incoming": [], "outgoing": []}, "durable_objects": objects, "dispatch_outbounds": []}),
     )
-}
-
-/// What an account of the sandbox never has: tail consumers, KV namespaces, containers.
-pub(super) async fn nothing() -> Answer {
-    envelope::list([])
 }
 
 #[derive(Deserialize)]

@@ -8,11 +8,36 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::call::{self, Call};
 use super::{Shared, read, stamp};
 use crate::sandbox::envelope::{self, Answer, result};
 use crate::sandbox::error::{ApiError, invalid};
 use crate::sandbox::secret::{self, Change};
 use crate::sandbox::value::SecretValue;
+
+/// The calls of this product.
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        call::get("/accounts/{account}/workers/scripts/{script}/secrets", list),
+        call::put("/accounts/{account}/workers/scripts/{script}/secrets", put),
+        call::get(
+            "/accounts/{account}/workers/scripts/{script}/secrets/{name}",
+            get,
+        ),
+        call::delete(
+            "/accounts/{account}/workers/scripts/{script}/secrets/{name}",
+            delete,
+        ),
+        call::patch(
+            "/accounts/{account}/workers/scripts/{script}/secrets-bulk",
+            bulk,
+        ),
+        call::patch(
+            "/accounts/{account}/workers/workers/{script}/versions/latest",
+            stage,
+        ),
+    ]
+}
 
 #[derive(Deserialize)]
 struct Secret {

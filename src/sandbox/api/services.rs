@@ -3,10 +3,20 @@
 use axum::extract::{Path, Query, State};
 use serde_json::json;
 
+use super::call::{self, Call};
 use super::{Shared, scripts};
 use crate::sandbox::envelope::{Answer, result};
 use crate::sandbox::error::no_service;
 use crate::sandbox::script::summary;
+
+/// The calls of this product.
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        call::get("/accounts/{account}/workers/services/{script}", get),
+        call::delete("/accounts/{account}/workers/services/{script}", delete),
+        call::get("/accounts/{account}/workers/workers/{script}", worker),
+    ]
+}
 
 pub(super) async fn get(
     State(context): Shared,

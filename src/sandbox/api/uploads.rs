@@ -6,16 +6,28 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::call::{self, Call};
 use super::{Context, Shared, read, stamp};
 use crate::sandbox::engine::internal;
 use crate::sandbox::envelope::{Answer, result};
-use crate::sandbox::error::{ApiError, invalid, no_script};
+use crate::sandbox::error::{ApiError, invalid, no_script, refuse};
 use crate::sandbox::inheritance::Missing;
 use crate::sandbox::metadata::{Metadata, Upload, check};
 use crate::sandbox::module::{Kind, Module};
 use crate::sandbox::script::{check_name, summary};
 use crate::sandbox::version::detail;
 use crate::sandbox::{script, upload};
+
+/// The calls of this product.
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        call::put("/accounts/{account}/workers/scripts/{script}", put),
+        call::post(
+            "/accounts/{account}/workers/scripts/{script}/versions",
+            version,
+        ),
+    ]
+}
 
 #[derive(Deserialize)]
 pub(super) struct Options {
@@ -92,16 +104,10 @@ pub(super) async fn version(
 
 /// Reads all parts, stores the modules, and lets the runtime describe the code.
 async fn receive(context: &Context, mut parts: Multipart) -> Result<Upload, ApiError> {
-    let unreadable = |error: axum::extract::multipart::MultipartError| ApiError {
-        status: error.status(),
-        problems: vec![(
-            if error.status().as_u16() == 413 {
-                10027
-            } else {
-                10021
-            },
-            error.body_text(),
-        )],
+    let unreadable = |error: axum::extract::multipart::MultipartError| {
+        let too_large = error.status() == http::StatusCode::PAYLOAD_TOO_LARGE;
+        let code = if too_large { 10027 } else { 10021 };
+        refuse(error.status(), code, error.body_text())
     };
     let mut metadata: Option<Metadata> = None;
     let mut modules = Vec::new();

@@ -6,48 +6,54 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Shared;
+use super::call::{self, Call};
 use crate::sandbox::envelope::{Answer, result};
 use crate::sandbox::error::no_version;
-use crate::sandbox::version::{detail, summary};
+use crate::sandbox::paging::{Asked, HISTORY, Page, Pages};
+use crate::sandbox::version::{Version, detail, summary};
 
-/// What a page holds when the caller does not say: `wrangler versions list` shows ten.
-const PAGE: usize = 10;
+/// The calls of this product.
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        call::get(
+            "/accounts/{account}/workers/scripts/{script}/versions",
+            list,
+        ),
+        call::get(
+            "/accounts/{account}/workers/scripts/{script}/versions/{version}",
+            get,
+        ),
+    ]
+}
 
 #[derive(Deserialize)]
 pub(super) struct Which {
-    page: Option<usize>,
-    per_page: Option<usize>,
-    deployable: Option<bool>,
+    deployable: Option<String>,
 }
 
 /// Newest first. Every version of the sandbox is deployable, so `?deployable=true` changes nothing but that there are no pages
-/// (SDK, `VersionListParams`).
+/// (SDK, `VersionListParams`). Recorded: `errors` and `messages` are null, and nothing tells how many pages there are.
 pub(super) async fn list(
     State(context): Shared,
     Path((account, name)): Path<(String, String)>,
     Query(which): Query<Which>,
+    Query(asked): Query<Asked>,
 ) -> Answer {
     let state = context.engine.state();
-    let versions = &state.script(&account, &name)?.versions;
-    let total = versions.len();
-    let per_page = match which.deployable {
-        Some(true) => total.max(1),
-        _ => which.per_page.unwrap_or(PAGE).clamp(1, 100),
-    };
-    let page = which.page.unwrap_or(1).max(1);
-    let items: Vec<Value> = versions
+    let versions: Vec<&Version> = state
+        .script(&account, &name)?
+        .versions
         .iter()
         .rev()
-        .skip((page - 1).saturating_mul(per_page))
-        .take(per_page)
-        .map(summary)
         .collect();
+    let page = match which.deployable.as_deref() {
+        Some("true") => Page::whole(versions.len()),
+        _ => asked.page(HISTORY)?,
+    };
+    let (versions, info) = page.cut(versions, Pages::Uncounted);
+    let items: Vec<Value> = versions.into_iter().map(summary).collect();
     let body = json!({
-        "success": true, "errors": [], "messages": [],
-        "result_info": {
-            "page": page, "per_page": per_page, "count": items.len(), "total_count": total, "total_pages": total.div_ceil(per_page),
-        },
-        "result": { "items": items },
+        "success": true, "errors": null, "messages": null, "result": {"items": items}, "result_info": info,
     });
     Ok(axum::Json(body).into_response())
 }

@@ -1,0 +1,66 @@
+//! Zones.
+
+use axum::extract::{Path, Query, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::call::{self, Call};
+use crate::sandbox::envelope::{self, Answer, result};
+use crate::sandbox::paging::{Asked, FEW, Pages};
+use crate::sandbox::state::zone_id;
+
+/// The calls of this product.
+pub(super) fn calls() -> Vec<Call> {
+    vec![call::get("/zones", zones), call::get("/zones/{zone}", zone)]
+}
+
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    name: Option<String>,
+    #[serde(rename = "account.id")]
+    account: Option<String>,
+}
+
+fn shown_zone(account: &str, name: &str) -> Value {
+    json!({
+        "id": zone_id(account, name), "name": name, "status": "active", "paused": false, "type": "full",
+        "account": {"id": account, "name": "sandbox"},
+    })
+}
+
+pub(super) async fn zones(
+    State(context): Shared,
+    Query(wanted): Query<Wanted>,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    let page = asked.page(FEW)?;
+    let account = wanted
+        .account
+        .as_deref()
+        .unwrap_or(&context.account)
+        .to_owned();
+    // A zone's id alone must lead back to its account later
+    if !context.engine.state().accounts.contains_key(&account) {
+        let account = account.clone();
+        context
+            .engine
+            .change(move |state| {
+                state.account_mut(&account);
+                Ok(())
+            })
+            .await?;
+    }
+    let state = context.engine.state();
+    let named = state
+        .zones
+        .iter()
+        .filter(|zone| wanted.name.as_ref().is_none_or(|name| name == *zone));
+    let zones = named.map(|zone| shown_zone(&account, zone)).collect();
+    envelope::page(zones, page, Pages::Counted)
+}
+
+pub(super) async fn zone(State(context): Shared, Path(id): Path<String>) -> Answer {
+    let (account, name) = context.engine.state().zone(&id, &context.account)?;
+    result(shown_zone(&account, &name))
+}
