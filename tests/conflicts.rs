@@ -99,21 +99,28 @@ async fn a_custom_domain_of_another_script_stops_the_deployment_before_any_write
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dns_record_is_replaced_only_when_the_manifest_says_so() {
+async fn a_dns_record_in_the_way_must_be_deleted_whatever_the_manifest_says() {
     built();
     let sandbox = Sandbox::start();
-    let record = json!({ "hostname": HOST, "type": "A", "content": "192.0.2.1" });
-    assert_eq!(
-        api::call(&sandbox, "POST", "/sandbox/records", Some(record)).await["success"],
-        true
-    );
-    let printed = deploy(&sandbox, &custom_domain()).fails();
-    assert!(printed.stderr.contains("(code 100117); a DNS record for this host exists: remove it, or set `override_dns = true` on the route"), "{}", printed.stderr);
-    let allowed = Project::with_staging(
+    let records = format!("/zones/{}/dns_records", zone_of(&sandbox).await);
+    let known = api::call(&sandbox, "GET", &records, None).await["result"].clone();
+    let known = known.as_array().unwrap().iter();
+    // The record that a zone route needs is one that a custom domain cannot have beside it
+    let record = known
+        .filter(|record| record["name"] == HOST)
+        .next()
+        .unwrap();
+    let overriding = Project::with_staging(
         &format!("host = \"{HOST}\""),
         &format!("host = \"{HOST}\"\ncustom_domain = true\noverride_dns = true"),
     );
-    deploy(&sandbox, &allowed).succeeds();
+    for project in [custom_domain(), overriding] {
+        let printed = deploy(&sandbox, &project).fails();
+        assert!(printed.stderr.contains("(code 100117); a DNS record for this host is in the way: delete it in the zone's DNS settings, then deploy again"), "{}", printed.stderr);
+    }
+    let own = format!("{records}/{}", record["id"].as_str().unwrap());
+    api::call(&sandbox, "DELETE", &own, None).await;
+    deploy(&sandbox, &custom_domain()).succeeds();
 }
 
 #[tokio::test(flavor = "multi_thread")]

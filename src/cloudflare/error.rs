@@ -132,7 +132,10 @@ impl ApiError {
 
     /// Whether the API says that what was asked for does not exist. A page that a proxy could not find says nothing.
     pub fn is_absent(&self) -> bool {
-        (self.status == 404 && !self.entries.is_empty()) || self.is(&[10007, 10090, 10092])
+        // A path that leads nowhere is a wrong account or zone identifier: it says nothing about what was asked for
+        let misrouted = self.is(&[7000, 7003]);
+        let missing = self.status == 404 && !self.entries.is_empty();
+        (missing && !misrouted) || self.is(&[10007, 10090, 10092, 10336, 100_146])
     }
 }
 
@@ -175,10 +178,20 @@ impl std::error::Error for ApiError {}
 /// What to do about an error code.
 pub fn hint(code: u32) -> Option<&'static str> {
     Some(match code {
+        6003 | 9106 => {
+            "check `CLOUDFLARE_API_TOKEN`: what it holds has not the form of an API token"
+        }
+        7000 | 7003 => {
+            "check the account id (`CLOUDFLARE_ACCOUNT_ID`, or `cloudflare.account_id`) and `CLOUDFLARE_API_BASE_URL`"
+        }
+        971 | 10429 => {
+            "the API's rate limit is used up: 1200 calls in five minutes, those of other tools with this token included"
+        }
         9109 | 10000 => {
             "check `CLOUDFLARE_API_TOKEN`: it needs Workers Scripts Write on the account, and Workers Routes Write and Zone Read on the zone"
         }
         10007 | 10090 | 10092 => "deploy the environment first, or check the account id",
+        10019 => "the Worker that the route names is not there: deploy again",
         10021 => {
             "the runtime refused to start the code: `edge-broadcast deploy ENV --sandbox` shows the same error on this machine"
         }
@@ -191,6 +204,7 @@ pub fn hint(code: u32) -> Option<&'static str> {
         10061 | 10070 => {
             "the Worker's code does not export this Durable Object class: build again, and deploy the room before the gateway"
         }
+        10064 | 10142 => "other Workers bind it: take their bindings away first",
         10063 => {
             "the account has no workers.dev subdomain: open the Workers page of the dashboard once to make one"
         }
@@ -200,8 +214,15 @@ pub fn hint(code: u32) -> Option<&'static str> {
         10214 | 10215 => "the newest version is not the deployed one: deploy or roll back first",
         10220 => "a secret changed since that version: it would come back with the old one",
         10222 => "the Worker has no version yet: deploy it first",
+        10336 | 100_146 => {
+            "it was there when it was looked up: somebody removed it, or it belongs to another Worker; plan again"
+        }
+        100_116 => {
+            "another Worker has this host as its custom domain: remove it from that Worker first, or use another host"
+        }
+        // Whether the manifest says `override_dns` or not: a record that somebody made is never replaced (workers-sdk issue 9878)
         100_117 => {
-            "a DNS record for this host exists: remove it, or set `override_dns = true` on the route"
+            "a DNS record for this host is in the way: delete it in the zone's DNS settings, then deploy again"
         }
         100_402 | 100_405 => {
             "the Durable Object exports of the versions differ: finish the running deployment first"
