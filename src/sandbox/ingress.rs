@@ -8,15 +8,14 @@ use http::header::{CONNECTION, HOST, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::arriving::Arriving;
 use super::edge;
 use super::gate::{Gate, Pass};
+use super::link::Link;
 use super::table::{Backend, Choice, Table, overridden, share};
 
 /// What is behind the ingress at one time: a table, and connections to the one process whose ports the table names.
@@ -24,32 +23,6 @@ use super::table::{Backend, Choice, Table, overridden, share};
 pub(super) struct Upstream {
     table: Table,
     link: Link,
-}
-
-/// Connections to one process. They, and every open WebSocket, end when the last [`Cut`] of the process is dropped.
-#[derive(Clone, Debug)]
-pub(super) struct Link {
-    client: Client<HttpConnector, Arriving>,
-    cut: watch::Receiver<()>,
-}
-
-/// Ends every open WebSocket of a [`Link`] when it is dropped.
-pub(super) type Cut = watch::Sender<()>;
-
-impl Link {
-    /// New connections, and what cuts them.
-    pub(super) fn new() -> (Link, Cut) {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let (sender, cut) = watch::channel(());
-        (
-            Link {
-                client: Client::builder(TokioExecutor::new()).build(connector),
-                cut,
-            },
-            sender,
-        )
-    }
 }
 
 impl Upstream {

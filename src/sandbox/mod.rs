@@ -30,6 +30,7 @@ mod gate;
 mod ingress;
 mod inheritance;
 mod journal;
+mod link;
 mod log;
 mod metadata;
 mod migration;

@@ -126,13 +126,10 @@ async fn a_wrong_credential_is_refused_in_cloudflares_words() {
 }
 
 /// Sends a request as a simple client does: the whole body first, then reads until the end. The status line, and what the answer says.
-async fn patient(world: &World, head: &str, megabytes: usize) -> (String, Value) {
-    let address = world.sandbox.api().replace("http://", "");
-    let address = address.split('/').next().unwrap();
+async fn patient(address: &str, head: &str, megabytes: usize) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = megabytes << 20;
-    let head =
-        format!("{head}Host: sandbox\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!("{head}Connection: close\r\nContent-Length: {length}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let part = vec![b'x'; 1 << 20];
     for _ in 0..megabytes {
@@ -141,16 +138,15 @@ async fn patient(world: &World, head: &str, megabytes: usize) -> (String, Value)
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (
-        head.lines().next().unwrap().to_owned(),
-        serde_json::from_str(body).unwrap(),
-    )
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
 }
 
 #[tokio::test]
 async fn a_body_that_is_refused_early_is_read_so_that_the_answer_arrives() {
     let world = World::new().await;
     let upload = format!("/client/v4{}", script("room"));
+    let address = world.sandbox.api().replace("http://", "");
+    let address = address.split('/').next().unwrap().to_owned();
     let token = format!("Authorization: Bearer {}\r\n", world.sandbox.token());
     for (path, headers, megabytes, line, code) in [
         (upload.as_str(), "", 30, "HTTP/1.1 400 Bad Request", 9106),
@@ -176,12 +172,40 @@ async fn a_body_that_is_refused_early_is_read_so_that_the_answer_arrives() {
             10027,
         ),
     ] {
-        let head = format!("PUT {path} HTTP/1.1\r\n{headers}");
-        let (told, body) = patient(&world, &head, megabytes).await;
+        let head = format!("PUT {path} HTTP/1.1\r\nHost: sandbox\r\n{headers}");
+        let (told, body) = patient(&address, &head, megabytes).await;
+        let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(
             (told.as_str(), &body["errors"][0]["code"]),
             (line, &json!(code)),
             "{path}"
+        );
+    }
+    world.sandbox.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_that_refuses_a_body_early_is_heard_through_the_ingress() {
+    let world = World::new().await;
+    let code = "export default { fetch() { return new Response('too long', { status: 413 }) } }";
+    let metadata =
+        json!({"main_module": "index.js", "compatibility_date": "2026-01-01", "bindings": []});
+    let (status, body) = world.upload("PUT", &script("strict"), code, metadata).await;
+    assert_eq!(status, 200, "{body}");
+    let routes = format!("{}/routes", script("strict"));
+    let route = json!([{"pattern": "ws.glow.trade/*"}]);
+    world.ok("PUT", &routes, route).await;
+    let address = world.sandbox.ingress().to_string();
+    let head = "POST / HTTP/1.1\r\nHost: ws.glow.trade\r\n";
+    for megabytes in [1, 2, 30] {
+        let told = patient(&address, head, megabytes).await;
+        assert_eq!(
+            told,
+            (
+                "HTTP/1.1 413 Payload Too Large".to_owned(),
+                "too long".to_owned()
+            ),
+            "{megabytes} MiB"
         );
     }
     world.sandbox.stop().await.unwrap();
