@@ -135,3 +135,37 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         invalid(10026, message)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::calls;
+
+    #[test]
+    fn the_readmes_table_and_the_router_have_the_same_calls() {
+        let ours: BTreeSet<String> = calls()
+            .iter()
+            .map(|call| format!("{} {}", call.method, call.path))
+            .collect();
+        let rows = include_str!("../README.md")
+            .lines()
+            .filter(|line| line.starts_with("| `") && line.contains("` | `/"));
+        let told: BTreeSet<String> = rows
+            .flat_map(|row| {
+                let mut columns = row.trim_matches('|').split('|');
+                let methods = columns.next().unwrap_or_default();
+                let path = columns.next().unwrap_or_default().trim().trim_matches('`');
+                let methods = methods
+                    .split_whitespace()
+                    .map(|method| method.trim_matches('`'));
+                methods
+                    .map(|method| format!("{method} {path}"))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        let missing: Vec<_> = ours.difference(&told).collect();
+        let gone: Vec<_> = told.difference(&ours).collect();
+        assert_eq!((missing, gone), (vec![], vec![]));
+    }
+}
