@@ -194,6 +194,11 @@ async fn health(site: &Site, version: Option<&str>, patience: Duration) -> anyho
                 Ok(()) => return Ok(()),
                 Err(error) => error.context(format!("`{}`", site.url("/health"))),
             },
+            // Nothing leads to the edge: routes and Workers do not matter
+            Ok((530, _)) => anyhow::anyhow!(
+                "`{}` answered 530: no proxied DNS record leads there; a zone route needs one for its host",
+                site.url("/health")
+            ),
             Ok((status, _)) => anyhow::anyhow!("`{}` answered {status}", site.url("/health")),
             Err(error) => error,
         };

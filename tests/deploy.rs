@@ -135,10 +135,11 @@ socket impact: none
     assert_eq!(plan.stdout, "staging: nothing to change\n");
 }
 
-#[test]
-fn a_host_that_left_the_manifest_loses_its_route_and_no_other_route_is_touched() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_left_the_manifest_loses_its_route_and_no_other_route_is_touched() {
     built();
     let sandbox = Sandbox::start();
+    api::record(&sandbox, "broadcast-next.glow.trade").await;
     deploy(&sandbox, "production");
     deploy(&sandbox, "staging");
     let project =
@@ -498,6 +499,17 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
       "keeps": [
         "WEBHOOK_SECRET"
       ],
+      "kept": {
+        "logpush": false,
+        "observability": {
+          "head_sampling_rate": 1,
+          "logs": {
+            "enabled": true,
+            "invocation_logs": true
+          }
+        },
+        "tail_consumers": []
+      },
       "lane": {
         "adopt": null,
         "lane": "code",

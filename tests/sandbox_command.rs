@@ -1,4 +1,4 @@
-use crate::support::{Run, Sandbox, built};
+use crate::support::{Run, Sandbox, api, built};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1zYW5kYm94LXRlc3Q=";
 
@@ -129,6 +129,29 @@ fn ctrl_c_ends_it_and_its_runtime() {
                 std::time::Instant::now() < until,
                 "`{child}` is still running"
             );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_whose_record_is_missing_is_told_so_and_a_lenient_sandbox_lets_it_answer() {
+    built();
+    for (args, answers) in [(&[][..], false), (&["--lenient"], true)] {
+        let sandbox = Sandbox::start_with(args);
+        Run::new(["deploy", "staging"])
+            .against(&sandbox)
+            .env("WEBHOOK_SECRET", SECRET)
+            .succeeds();
+        api::remove_records(&sandbox, "broadcast-staging.glow.trade").await;
+        let verify = Run::new(["verify", "staging"])
+            .against(&sandbox)
+            .env("WEBHOOK_SECRET", SECRET);
+        if answers {
+            verify.succeeds();
+        } else {
+            let printed = verify.fails();
+            let told = "/health` answered 530: no proxied DNS record leads there; a zone route needs one for its host";
+            assert!(printed.stdout.contains(told), "{}", printed.stdout);
         }
     }
 }

@@ -237,6 +237,57 @@ mod tests {
 
     use super::*;
 
+    fn refused(status: u16, codes: &[i64]) -> ApiError {
+        let entry = |code: &i64| Entry {
+            code: Some((*code).into()),
+            message: "Told".into(),
+        };
+        ApiError {
+            method: "GET".into(),
+            path: "/accounts/acc0/workers/scripts/s/settings".into(),
+            account: "acc0".into(),
+            status,
+            entries: codes.iter().map(entry).collect(),
+            detail: String::new(),
+            wait: None,
+        }
+    }
+
+    #[test]
+    fn a_wrong_account_is_not_taken_for_an_absent_worker() {
+        for absent in [10007, 10090, 10092, 10336, 100_146, 100_114] {
+            assert!(refused(404, &[absent]).is_absent(), "{absent}");
+        }
+        assert!(!refused(404, &[7003, 7000]).is_absent());
+        assert!(
+            !refused(404, &[]).is_absent(),
+            "a page that a proxy could not find"
+        );
+    }
+
+    #[test]
+    fn every_code_that_has_a_way_out_says_it() {
+        for (code, way_out) in [
+            (
+                100_116,
+                "another Worker has this host as its custom domain: remove it from that Worker first",
+            ),
+            (
+                100_117,
+                "a DNS record for this host is in the way: delete it",
+            ),
+            (7003, "check the account id"),
+            (9106, "check `CLOUDFLARE_API_TOKEN`"),
+            (10019, "the Worker that the route names is not there"),
+            (10142, "other Workers bind it"),
+            (10429, "the API's rate limit is used up"),
+            (100_146, "plan again"),
+        ] {
+            let told = refused(400, &[code]).to_string();
+            assert!(told.contains(way_out), "{told}");
+        }
+    }
+
     #[test]
     fn an_error_names_the_call_the_account_the_code_and_the_way_out() {
         let error = ApiError {

@@ -61,6 +61,18 @@ async fn what_does_not_exist_is_said_to_be_missing() {
             "{path}"
         );
     }
+    world.deploy_room().await;
+    for (rest, expected) in [
+        ("versions", (404, 100_146)),
+        ("deployments", (404, 10336)),
+        ("secrets", (404, 10056)),
+    ] {
+        let path = format!(
+            "{}/{rest}/00000000-0000-4000-8000-000000000000",
+            script("room")
+        );
+        assert_eq!(world.refused("GET", &path, Value::Null).await, expected);
+    }
     let versions = format!("{}/versions", script("none"));
     assert_eq!(
         code(&world, "POST", &versions, ROOM, room_again()).await,
@@ -210,5 +222,28 @@ async fn names_formats_and_unknown_bindings_are_refused() {
             .await,
         json!([])
     );
+    world.sandbox.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_that_another_one_calls_goes_by_force_only() {
+    let world = World::new().await;
+    let code = "export default { fetch() { return new Response() } }";
+    let metadata = |bindings| json!({"main_module": "index.js", "compatibility_date": "2026-01-01", "bindings": bindings});
+    let service = json!([{"name": "CALLED", "type": "service", "service": "called"}]);
+    for (name, bindings) in [("called", json!([])), ("calls", service)] {
+        let (status, body) = world
+            .upload("PUT", &script(name), code, metadata(bindings))
+            .await;
+        assert_eq!(status, 200, "{body}");
+    }
+    assert_eq!(
+        world
+            .refused("DELETE", &script("called"), Value::Null)
+            .await,
+        (409, 10142)
+    );
+    let forced = format!("{}?force=true", script("called"));
+    world.ok("DELETE", &forced, Value::Null).await;
     world.sandbox.stop().await.unwrap();
 }

@@ -39,15 +39,43 @@ pub(crate) fn of_account(sandbox: &Sandbox, rest: &str) -> String {
     format!("/accounts/{}/{rest}", sandbox.account_id)
 }
 
-/// Leads the hosts and paths of `pattern`, in the zone of the manifests, to a script.
-pub(crate) async fn route(sandbox: &Sandbox, pattern: &str, script: &str) {
+/// The id of the zone of the manifests: one per account.
+pub(crate) async fn zone(sandbox: &Sandbox) -> String {
     let path = format!("/zones?name=glow.trade&account.id={}", sandbox.account_id);
     let zones = call(sandbox, "GET", &path, None).await;
-    let zone = zones["result"][0]["id"].as_str().unwrap();
+    zones["result"][0]["id"].as_str().unwrap().to_owned()
+}
+
+/// Leads the hosts and paths of `pattern`, in the zone of the manifests, to a script; with the DNS record without which Cloudflare
+/// would not.
+pub(crate) async fn route(sandbox: &Sandbox, pattern: &str, script: &str) {
+    record(sandbox, pattern.split('/').next().unwrap()).await;
     let route = json!({ "pattern": pattern, "script": script });
-    let path = format!("/zones/{zone}/workers/routes");
+    let path = format!("/zones/{}/workers/routes", zone(sandbox).await);
     let answer = call(sandbox, "POST", &path, Some(route)).await;
     assert_eq!(answer["success"], true, "{answer}");
+}
+
+/// Gives a host a proxied DNS record.
+pub(crate) async fn record(sandbox: &Sandbox, host: &str) {
+    let record = json!({ "type": "A", "name": host, "content": "192.0.2.1", "proxied": true });
+    let path = format!("/zones/{}/dns_records", zone(sandbox).await);
+    let answer = call(sandbox, "POST", &path, Some(record)).await;
+    // One that is there will do
+    let there = answer["errors"][0]["code"] == 81058;
+    assert!(answer["success"] == true || there, "{answer}");
+}
+
+/// Takes every DNS record of a host away, as its owner would.
+pub(crate) async fn remove_records(sandbox: &Sandbox, host: &str) {
+    let path = format!("/zones/{}/dns_records", zone(sandbox).await);
+    let named = format!("{path}?name={host}");
+    let records = call(sandbox, "GET", &named, None).await["result"].clone();
+    for record in records.as_array().unwrap() {
+        let own = format!("{path}/{}", record["id"].as_str().unwrap());
+        let answer = call(sandbox, "DELETE", &own, None).await;
+        assert_eq!(answer["success"], true, "{answer}");
+    }
 }
 
 /// The result of a GET of something of the account.
