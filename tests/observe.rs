@@ -134,6 +134,10 @@ async fn settings_that_no_manifest_governs_survive_a_deployment() {
     let live = rig.script("GET", GATEWAY, "script-settings", None).await;
     let mut expected = theirs;
     expected["observability"]["enabled"] = json!(true);
+    // Said by nobody: Cloudflare answers with null
+    for unsaid in ["head_sampling_rate", "persist"] {
+        expected["observability"]["logs"][unsaid] = json!(null);
+    }
     expected["tags"] = json!(["cf:environment=staging", "cf:service=glow-broadcast"]);
     assert_eq!(live, expected);
     assert!(rig.plan(&Wanted::release("two")).await.is_empty());

@@ -237,10 +237,11 @@ mod tests {
 
     use super::*;
 
-    fn refused(status: u16, codes: &[i64]) -> ApiError {
-        let entry = |code: &i64| Entry {
+    fn refused(status: u16, codes: &[u32]) -> ApiError {
+        let entry = |code: &u32| Entry {
             code: Some((*code).into()),
             message: "Told".into(),
+            ..Entry::default()
         };
         ApiError {
             method: "GET".into(),
