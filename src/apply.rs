@@ -204,12 +204,12 @@ impl<T: Fn(&str)> Run<'_, T> {
         for (script, version) in &self.report.versions {
             let ours = match self.given.get(script) {
                 Some(given) => {
-                    let now = execute::split(self.cloudflare, script).await?;
+                    let now = observe::split(self.cloudflare, script).await?;
                     execute::is_same(&now, given)
                 }
                 None => {
-                    let newest = observe::versions(self.cloudflare, script).await?;
-                    newest.first().is_some_and(|newest| newest.id == *version)
+                    let newest = observe::newest_version(self.cloudflare, script).await?;
+                    newest.is_some_and(|newest| newest.id == *version)
                 }
             };
             if !ours {

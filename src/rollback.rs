@@ -1,17 +1,52 @@
 //! Which versions a rollback goes back to. Pure.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use anyhow::{Context, bail};
 use serde::Serialize;
 
 use crate::cloudflare::observe::{Deployed, Listed};
 
-/// What became of a script, the newest first.
+/// What became of a script, as far as it was read: it can be a story of thousands.
 #[derive(Clone, Debug)]
 pub struct History {
     pub script: String,
+    /// The newest first.
     pub deployments: Vec<Deployed>,
-    pub versions: Vec<Listed>,
+    pub deployments_read: Extent,
+    /// By id.
+    pub versions: BTreeMap<String, Listed>,
+    pub versions_read: Extent,
 }
+
+/// How much of a list was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    Newest,
+    All,
+}
+
+/// More of a script's history is needed than was read. Read another page of it, and ask again.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unread {
+    Deployments(String),
+    Versions(String),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Deployments(script) => write!(f, "older deployments of `{script}` are not read"),
+            Self::Versions(script) => write!(f, "older versions of `{script}` are not read"),
+        }
+    }
+}
+
+impl std::error::Error for Unread {}
+
+/// Versions that an error names.
+const NAMED: usize = 10;
 
 /// A script and where its traffic goes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,66 +75,100 @@ impl History {
         alone(self.deployments.first()?)
     }
 
+    /// Nothing, once all is read; more before.
+    fn no_deployment<T>(&self) -> anyhow::Result<Option<T>> {
+        match self.deployments_read {
+            Extent::All => Ok(None),
+            Extent::Newest => Err(Unread::Deployments(self.script.clone()).into()),
+        }
+    }
+
+    /// A version by id; `None` when the script has none of it any more.
+    fn listed(&self, version: &str) -> anyhow::Result<Option<&Listed>> {
+        match (self.versions.get(version), self.versions_read) {
+            (None, Extent::Newest) => Err(Unread::Versions(self.script.clone()).into()),
+            (listed, _) => Ok(listed),
+        }
+    }
+
     /// The release that made a version: the last word of its message, when the message is ours.
-    fn release(&self, version: &str) -> Option<&str> {
-        let listed = self.versions.iter().find(|listed| listed.id == version)?;
-        listed
-            .message
-            .as_deref()?
-            .strip_prefix("edge-broadcast ")?
-            .rsplit(' ')
-            .next()
+    fn release(&self, version: &str) -> anyhow::Result<Option<&str>> {
+        let message = self
+            .listed(version)?
+            .and_then(|listed| listed.message.as_deref());
+        Ok(message.and_then(|message| {
+            let words = message.strip_prefix("edge-broadcast ")?;
+            words.rsplit(' ').next()
+        }))
+    }
+
+    /// The deployments, once no older one can have had `version`.
+    fn since_it_was_made(&self, version: &str) -> anyhow::Result<&[Deployed]> {
+        if self.deployments_read == Extent::Newest {
+            let made = self.listed(version)?.map(|listed| &listed.created_on);
+            let oldest = self.deployments.last();
+            let reached = made
+                .zip(oldest)
+                .is_some_and(|(made, oldest)| is_before(&oldest.created_on, made));
+            if !reached {
+                self.no_deployment::<()>()?;
+            }
+        }
+        Ok(&self.deployments)
     }
 
     /// The deployments older than the oldest one that gave `version` all traffic; all, when none did.
-    fn older_than(&self, version: &str) -> &[Deployed] {
-        let oldest = self
-            .deployments
+    fn older_than(&self, version: &str) -> anyhow::Result<&[Deployed]> {
+        let deployments = self.since_it_was_made(version)?;
+        let oldest = deployments
             .iter()
             .rposition(|deployed| alone(deployed) == Some(version));
-        &self.deployments[oldest.map_or(0, |oldest| oldest + 1)..]
+        Ok(&deployments[oldest.map_or(0, |oldest| oldest + 1)..])
     }
 
     /// The version that had all traffic before the present one came, not before it came back; in a gradual deployment, before that
     /// began.
-    fn before(&self) -> anyhow::Result<&str> {
-        let (older, current) = match self.now()? {
-            [(only, _)] => (self.older_than(only), only),
-            shares => (self.deployments.as_slice(), &shares[0].0),
+    fn before(&self) -> anyhow::Result<Option<&str>> {
+        let older = match self.now()? {
+            [(only, _)] => self.older_than(only)?,
+            _ => self.deployments.as_slice(),
         };
-        older
-            .iter()
-            .find_map(alone)
-            .with_context(|| format!("`{}` has no version before `{current}`", self.script))
+        match older.iter().find_map(alone) {
+            Some(before) => Ok(Some(before)),
+            None => self.no_deployment(),
+        }
     }
 
     /// The version that a rollback takes away: the present one; of a gradual deployment, the one that came with it.
     fn subject(&self) -> anyhow::Result<&str> {
         let shares = self.now()?;
-        let before = self.before().ok();
+        let before = self.before()?;
         let came = shares.iter().find(|(id, _)| Some(id.as_str()) != before);
         Ok(came.map_or(&shares[0].0, |(id, _)| id))
     }
 
     /// When `version` got traffic first.
-    fn since(&self, version: &str) -> &str {
+    fn since(&self, version: &str) -> anyhow::Result<&str> {
         let first = self
-            .deployments
+            .since_it_was_made(version)?
             .iter()
             .rfind(|deployed| deployed.shares.iter().any(|(id, _)| id == version));
-        first.map_or("", |first| &first.created_on)
+        Ok(first.map_or("", |first| &first.created_on))
     }
 
     /// The version that had the most traffic at a time.
-    fn at(&self, time: &str) -> Option<&str> {
+    fn at(&self, time: &str) -> anyhow::Result<Option<&str>> {
         let deployed = self
             .deployments
             .iter()
-            .find(|deployed| deployed.created_on.as_str() <= time)?;
-        deployed.shares.first().map(|(id, _)| id.as_str())
+            .find(|deployed| !time.is_empty() && !is_before(time, &deployed.created_on));
+        match deployed {
+            Some(deployed) => Ok(deployed.shares.first().map(|(id, _)| id.as_str())),
+            None => self.no_deployment(),
+        }
     }
 
-    /// The versions that had all traffic once, the newest first.
+    /// The versions that had all traffic once, the newest first, as far as deployments were read.
     fn settled(&self) -> Vec<&str> {
         let mut settled: Vec<&str> = Vec::new();
         for id in self.deployments.iter().filter_map(alone) {
@@ -108,6 +177,16 @@ impl History {
             }
         }
         settled
+    }
+
+    /// The newest version of `release` that had all traffic once.
+    fn settled_of(&self, release: &str) -> anyhow::Result<Option<&str>> {
+        for id in self.settled() {
+            if self.release(id)? == Some(release) {
+                return Ok(Some(id));
+            }
+        }
+        self.no_deployment()
     }
 
     fn target(&self, to: &str) -> anyhow::Result<Option<Target>> {
@@ -124,6 +203,12 @@ impl History {
     }
 }
 
+/// Whether a time is before another one, both RFC 3339 in UTC. What is not known is not before.
+fn is_before(time: &str, other: &str) -> bool {
+    // Without the `Z`, as a fraction of a second may be shorter than another one
+    !time.is_empty() && time.trim_end_matches('Z') < other.trim_end_matches('Z')
+}
+
 /// The version that a deployment gave all traffic.
 fn alone(deployed: &Deployed) -> Option<&str> {
     match deployed.shares.as_slice() {
@@ -133,59 +218,61 @@ fn alone(deployed: &Deployed) -> Option<&str> {
 }
 
 /// One release back: the scripts that the newest live release changed go to what they had before; the others stay. Of two live
-/// releases, as a rollback or a deployment that was interrupted leaves them, the newer one is what goes.
+/// releases, as a rollback or a deployment that was interrupted leaves them, the newer one is what goes. [`Unread`] when that
+/// cannot be known yet.
 pub fn previous(histories: &[History]) -> anyhow::Result<Vec<Target>> {
     let mut newest: Option<(&History, &str)> = None;
     for history in histories {
         let subject = history.subject()?;
-        let newer = |(other, its): (&History, &str)| history.since(subject) > other.since(its);
-        if newest.is_none_or(newer) {
+        let newer = match newest {
+            None => true,
+            Some((other, its)) => is_before(other.since(its)?, history.since(subject)?),
+        };
+        if newer {
             newest = Some((history, subject));
         }
     }
     let (newest, subject) = newest.context("there is no script")?;
-    let release = newest.release(subject);
+    let release = newest.release(subject)?;
     let mut targets = Vec::new();
     for history in histories {
         let split = history.now()?.len() > 1;
-        let same = release.is_some() && history.release(history.subject()?) == release;
-        if split || same || history.script == newest.script {
-            targets.extend(history.target(history.before()?)?);
+        let goes = split
+            || history.script == newest.script
+            || (release.is_some() && history.release(history.subject()?)? == release);
+        if goes {
+            let before = history.before()?.with_context(|| {
+                let current = &history.deployments[0].shares[0].0;
+                format!("`{}` has no version before `{current}`", history.script)
+            })?;
+            targets.extend(history.target(before)?);
         }
     }
     Ok(targets)
 }
 
-/// Back to `version`, and the other script to what belongs to it: of the same release, or live at the same time.
+/// Back to `version`, which the histories know if there is one, and the other script to what belongs to it: of the same release, or
+/// live at the same time. [`Unread`] when that cannot be known yet.
 pub fn to(histories: &[History], version: &str) -> anyhow::Result<Vec<Target>> {
     let named = histories
         .iter()
-        .find(|history| history.versions.iter().any(|listed| listed.id == version));
+        .find(|history| history.versions.contains_key(version));
     let Some(named) = named else {
-        let known: Vec<String> = histories
-            .iter()
-            .map(|history| {
-                format!(
-                    "`{}` had all traffic at `{}`",
-                    history.script,
-                    history.settled().join("`, `")
-                )
-            })
-            .collect();
+        let known: Vec<String> = histories.iter().map(settled_words).collect();
         bail!(
             "there is no version `{version}`; the newest first, {}",
             known.join("; ")
         );
     };
-    let release = named.release(version);
+    let release = named.release(version)?;
+    let deployments = named.since_it_was_made(version)?;
     // The oldest time: later it may have come back beside another version of the other script
-    let deployed = named
-        .deployments
+    let deployed = deployments
         .iter()
         .rfind(|deployed| alone(deployed) == Some(version))
         .or_else(|| {
             let has = |deployed: &&Deployed| deployed.shares.iter().any(|(id, _)| id == version);
-            named.deployments.iter().rfind(has)
+            deployments.iter().rfind(has)
         })
         .with_context(|| {
             format!(
@@ -199,22 +286,44 @@ pub fn to(histories: &[History], version: &str) -> anyhow::Result<Vec<Target>> {
             targets.extend(history.target(version)?);
             continue;
         }
-        let same = history
-            .settled()
-            .into_iter()
-            .find(|id| release.is_some() && history.release(id) == release);
-        let other = same
-            .or_else(|| history.at(&deployed.created_on))
-            .with_context(|| {
-                format!("no version of `{}` belongs to `{version}`", history.script)
-            })?;
+        let same = match release {
+            Some(release) => history.settled_of(release)?,
+            None => None,
+        };
+        let other = match same {
+            Some(same) => Some(same),
+            None => history.at(&deployed.created_on)?,
+        };
+        let other = other.with_context(|| {
+            format!("no version of `{}` belongs to `{version}`", history.script)
+        })?;
         targets.extend(history.target(other)?);
     }
     Ok(targets)
 }
 
+/// The versions that could be gone back to, as far as they are known.
+fn settled_words(history: &History) -> String {
+    let settled = history.settled();
+    let named = &settled[..settled.len().min(NAMED)];
+    let older = if named.len() < settled.len() || history.deployments_read == Extent::Newest {
+        " and older ones"
+    } else {
+        ""
+    };
+    format!(
+        "`{}` had all traffic at `{}`{older}",
+        history.script,
+        named.join("`, `")
+    )
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     /// Versions `name:release`, and deployments of `name` at growing times, the oldest first.
@@ -223,12 +332,13 @@ mod tests {
             let (id, release) = text.split_once(':').unwrap();
             let message =
                 (!release.is_empty()).then(|| format!("edge-broadcast staging {release}"));
-            Listed {
+            let listed = Listed {
                 id: id.to_owned(),
                 tag: None,
                 message,
                 created_on: String::new(),
-            }
+            };
+            (id.to_owned(), listed)
         };
         let deployed = |(time, shares): &(&str, &str)| Deployed {
             created_on: (*time).to_owned(),
@@ -239,8 +349,10 @@ mod tests {
         };
         History {
             script: script.to_owned(),
-            versions: versions.iter().rev().map(listed).collect(),
             deployments: deployments.iter().rev().map(deployed).collect(),
+            deployments_read: Extent::All,
+            versions: versions.iter().map(listed).collect(),
+            versions_read: Extent::All,
         }
     }
 
@@ -456,6 +568,186 @@ mod tests {
         assert_eq!(
             targets[0].before,
             [("g3".to_owned(), 50.0), ("g2".to_owned(), 50.0)]
+        );
+    }
+
+    /// What became of two scripts: at each time one of them gets a new version, alone or beside the one before, or goes back to an
+    /// earlier one. Some versions are of another tool.
+    fn stories() -> impl Strategy<Value = [History; 2]> {
+        let event = (0..2_usize, 0..5_u8, 0..1000_usize, 0..4_u8);
+        vec(event, 1..60).prop_map(|events| {
+            let mut histories = ["g", "r"].map(|script| history(script, &[], &[]));
+            let start = |script| (script, 0, 0, 0);
+            let events = [start(0), start(1)].into_iter().chain(events);
+            for (time, (script, what, which, release)) in events.enumerate() {
+                let history = &mut histories[script];
+                let made = |number: usize| format!("{}{number}", history.script);
+                let count = history.versions.len();
+                let created_on = format!("2026-10-01T00:{time:02}:00Z");
+                let shares = if what < 3 || count == 0 {
+                    let message = format!("edge-broadcast e {release}");
+                    let listed = Listed {
+                        id: made(count),
+                        tag: None,
+                        message: (release > 0).then_some(message),
+                        created_on: created_on.clone(),
+                    };
+                    let shares = match what {
+                        2 if count > 0 => vec![(made(count), 60.0), (made(count - 1), 40.0)],
+                        _ => vec![(made(count), 100.0)],
+                    };
+                    history.versions.insert(listed.id.clone(), listed);
+                    shares
+                } else {
+                    vec![(made(which % count), 100.0)]
+                };
+                let deployed = Deployed { created_on, shares };
+                history.deployments.insert(0, deployed);
+            }
+            histories
+        })
+    }
+
+    /// Decides as the command does: with a page of the newest at first, and a further one when it is asked for.
+    fn by_pages(
+        whole: &[History; 2],
+        size: usize,
+        decide: impl Fn(&[History]) -> anyhow::Result<Vec<Target>>,
+    ) -> (String, usize) {
+        let mut pages = [[1, 1], [1, 1]];
+        let mut read = 2;
+        loop {
+            let part = |at: usize| {
+                let History {
+                    script,
+                    deployments,
+                    versions,
+                    ..
+                } = whole[at].clone();
+                let extent = |count: usize, pages: usize| match size * pages >= count {
+                    true => Extent::All,
+                    false => Extent::Newest,
+                };
+                let [deployment_pages, version_pages] = pages[at];
+                let deployments_read = extent(deployments.len(), deployment_pages);
+                let versions_read = extent(versions.len(), version_pages);
+                let mut newest: Vec<Listed> = versions.into_values().collect();
+                newest.sort_by(|a, b| b.created_on.cmp(&a.created_on));
+                let newest = newest.into_iter().take(size * version_pages);
+                History {
+                    script,
+                    deployments: deployments
+                        .into_iter()
+                        .take(size * deployment_pages)
+                        .collect(),
+                    deployments_read,
+                    versions: newest.map(|listed| (listed.id.clone(), listed)).collect(),
+                    versions_read,
+                }
+            };
+            let decided = decide(&[part(0), part(1)]);
+            let unread = match decided.map_err(anyhow::Error::downcast::<Unread>) {
+                Ok(targets) => return (shown(Ok(targets)), read),
+                Err(Err(error)) => return (error.to_string(), read),
+                Err(Ok(unread)) => unread,
+            };
+            read += 1;
+            let at = |script: &str| usize::from(script == "r");
+            match unread {
+                Unread::Deployments(script) => pages[at(&script)][0] += 1,
+                Unread::Versions(script) => pages[at(&script)][1] += 1,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_decided_of_pages_is_what_is_decided_of_the_whole(stories in stories(), size in 1..20_usize) {
+            let (decided, _) = by_pages(&stories, size, previous);
+            prop_assert_eq!(decided, shown(previous(&stories)));
+        }
+
+        #[test]
+        fn so_is_where_a_named_version_takes_both(stories in stories(), size in 1..20_usize, which in any::<Index>()) {
+            let versions: Vec<&Listed> = stories.iter().flat_map(|history| history.versions.values()).collect();
+            let named = versions[which.index(versions.len())];
+            let at = usize::from(named.id.starts_with('r'));
+            let decide = |histories: &[History]| {
+                let mut histories = histories.to_vec();
+                histories[at].versions.insert(named.id.clone(), named.clone());
+                to(&histories, &named.id)
+            };
+            let (decided, _) = by_pages(&stories, size, decide);
+            prop_assert_eq!(decided, shown(to(&stories, &named.id)));
+        }
+    }
+
+    #[test]
+    fn no_more_is_read_than_the_answer_needs() {
+        let versions: Vec<String> = (0..90)
+            .map(|number| format!("g{number}:{number}"))
+            .collect();
+        let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
+        let mut gateway = history("g", &versions, &[]);
+        for number in 0..90 {
+            let created_on = format!("2026-10-01T{:02}:{:02}:00Z", number / 60, number % 60);
+            let id = format!("g{number}");
+            gateway
+                .versions
+                .get_mut(&id)
+                .unwrap()
+                .created_on
+                .clone_from(&created_on);
+            let shares = vec![(id, 100.0)];
+            gateway
+                .deployments
+                .insert(0, Deployed { created_on, shares });
+        }
+        let mut room = gateway.clone();
+        room.script = "r".to_owned();
+        let both = [gateway, room];
+        let (decided, read) = by_pages(&both, 10, previous);
+        assert_eq!(decided, "g: g89 -> g88, r: g89 -> g88");
+        assert_eq!(read, 2);
+        // 40 deployments back, of the gateway and the room
+        let (decided, read) = by_pages(&both, 10, |histories| {
+            let mut histories = histories.to_vec();
+            let named = both[0].versions["g49"].clone();
+            histories[0].versions.insert("g49".to_owned(), named);
+            to(&histories, "g49")
+        });
+        assert_eq!(decided, "g: g89 -> g49, r: g89 -> g49");
+        assert!(read <= 16, "{read}");
+    }
+
+    #[test]
+    fn times_are_compared_to_the_fraction_of_a_second() {
+        assert!(is_before("2026-10-01T00:00:41Z", "2026-10-01T00:00:41.1Z"));
+        assert!(is_before(
+            "2026-10-01T00:00:41.1415Z",
+            "2026-10-01T00:00:41.141552Z"
+        ));
+        assert!(!is_before(
+            "2026-10-01T00:00:41.2Z",
+            "2026-10-01T00:00:41.141552Z"
+        ));
+        assert!(!is_before("", "2026-10-01T00:00:41Z"));
+    }
+
+    #[test]
+    fn of_many_versions_an_error_names_the_newest() {
+        let versions: Vec<String> = (10..25).map(|number| format!("g{number}:a")).collect();
+        let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
+        let times: Vec<(String, String)> =
+            (10..25).map(|n| (n.to_string(), format!("g{n}"))).collect();
+        let times: Vec<(&str, &str)> = times
+            .iter()
+            .map(|(t, v)| (t.as_str(), v.as_str()))
+            .collect();
+        let gateway = history("g", &versions, &times);
+        assert_eq!(
+            shown(to(&[gateway], "x")),
+            "there is no version `x`; the newest first, `g` had all traffic at `g24`, `g23`, `g22`, `g21`, `g20`, `g19`, `g18`, `g17`, `g16`, `g15` and older ones"
         );
     }
 }

@@ -81,7 +81,8 @@ async fn versions_on_further_pages_are_found() {
     }
     let page = rig.script("GET", GATEWAY, "versions", None).await;
     assert_eq!(page["items"].as_array().unwrap().len(), 10);
-    let versions = observe::versions(&rig.cloudflare, GATEWAY).await.unwrap();
+    let versions = observe::versions(&rig.cloudflare, GATEWAY);
+    let versions = versions.all().await.unwrap();
     assert_eq!(versions.len(), 12);
     assert_eq!(versions[11].id, first);
     rig.stop().await;

@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::envelope::{Call, Envelope, Info, decode, decode_list};
+use super::envelope::{Call, Envelope, Info, decode};
 use super::error::ApiError;
 use crate::environment::Environment;
 use crate::secret::Value;
@@ -145,42 +145,10 @@ impl Cloudflare {
             .await
     }
 
-    /// GETs a list, all its pages: the result itself, or its `items`. `path` has no query.
-    pub(super) async fn list<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        per_page: u32,
-    ) -> anyhow::Result<Vec<T>> {
-        let mut all = Vec::new();
-        for page in 1.. {
-            let paged = format!("{path}?per_page={per_page}&page={page}");
-            let (result, info) = self
-                .call(&Method::GET, &paged, Repeat::Safe, |request| request)
-                .await?;
-            let call = Call {
-                method: &Method::GET,
-                path: &paged,
-            };
-            let items: Vec<T> = decode_list(call, result)?;
-            let last = is_last(page, items.len(), per_page, info);
-            all.extend(items);
-            if last {
-                break;
-            }
-        }
-        Ok(all)
-    }
-
-    /// GETs a list that has one page.
-    pub(super) async fn get_list<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Vec<T>> {
-        let (result, _) = self
-            .call(&Method::GET, path, Repeat::Safe, |request| request)
-            .await?;
-        let call = Call {
-            method: &Method::GET,
-            path,
-        };
-        decode_list(call, result)
+    /// GETs one page of a list: its result, and what the API tells about the list.
+    pub(super) async fn get_page(&self, path: &str) -> anyhow::Result<(Json, Option<Info>)> {
+        self.call(&Method::GET, path, Repeat::Safe, |request| request)
+            .await
     }
 
     /// GETs something that is not in an envelope.
@@ -351,22 +319,6 @@ impl Cloudflare {
     }
 }
 
-/// Whether a page of a list is the last one, by what the API tells about the list. A list without such information has
-/// one page.
-fn is_last(page: u32, items: usize, per_page_asked: u32, info: Option<Info>) -> bool {
-    let Some(info) = info else { return true };
-    // The API may know a smaller limit than what was asked for
-    let per_page = info.per_page.filter(|given| *given > 0);
-    let per_page = per_page.unwrap_or(per_page_asked.into());
-    let page = u64::from(page);
-    match (info.total_pages, info.total_count) {
-        _ if items == 0 => true,
-        (Some(pages), _) => page >= pages,
-        (None, Some(total)) => page * per_page >= total,
-        (None, None) => (items as u64) < per_page,
-    }
-}
-
 /// How long the server asks to wait: seconds, or a date (RFC 9110, 10.2.3), which is meant by the server's own clock.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
@@ -509,41 +461,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_page_of_a_list_is_read_whatever_the_api_tells_about_it() {
-        for info in [
-            json!({ "total_pages": 3 }),
-            json!({ "total_count": 5, "per_page": 2 }),
-            json!({ "per_page": 2 }),
-        ] {
-            let told = info.clone();
-            let (cloudflare, asked) = answering(move |number, uri| {
-                assert_eq!(
-                    uri.query(),
-                    Some(format!("per_page=9&page={}", number + 1).as_str())
-                );
-                let page = [
-                    json!(["a", "b"]),
-                    json!({ "items": ["c", "d"] }),
-                    json!(["e"]),
-                ];
-                result(&page[number], &told)
-            })
-            .await;
-            let list: Vec<String> = cloudflare.list("/list", 9).await.unwrap();
-            assert_eq!(list, ["a", "b", "c", "d", "e"], "{info}");
-            assert_eq!(asked.load(Ordering::SeqCst), 3, "{info}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_list_that_tells_nothing_about_its_pages_has_one() {
-        let (cloudflare, asked) = answering(|_, _| result(&json!(["a"]), &Json::Null)).await;
-        let list: Vec<String> = cloudflare.list("/list", 1).await.unwrap();
-        assert_eq!(list, ["a"]);
-        assert_eq!(asked.load(Ordering::SeqCst), 1);
-    }
-
-    #[tokio::test]
     async fn the_recorded_answer_with_nulls_in_its_envelope_is_read() {
         let (cloudflare, _) = answering(|_, _| {
             let recorded = include_str!("../../tests/fixtures/live/shapes.jsonl");
@@ -554,6 +471,7 @@ mod tests {
         })
         .await;
         let versions = super::super::observe::versions(&cloudflare, "S")
+            .all()
             .await
             .unwrap();
         assert_eq!(versions.len(), 1);

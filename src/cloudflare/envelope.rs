@@ -186,6 +186,21 @@ mod tests {
     }
 
     #[test]
+    fn an_error_is_read_whatever_else_is_null_or_unknown() {
+        let errors = |json: Json| Envelope::open(json.to_string().as_bytes()).unwrap().errors;
+        let bare = json!({ "success": false, "errors": [{ "message": "Broken" }] });
+        let full = json!({
+            "success": false, "messages": null, "result": null, "result_info": null, "unknown": [1],
+            "errors": [null, { "code": null, "message": "Broken", "error_chain": null, "source": { "pointer": null }, "unknown": {} }],
+        });
+        let odd = json!({ "success": null, "errors": { "message": "Broken" } });
+        let wanted = errors(bare);
+        assert_eq!(wanted[0].message, "Broken");
+        assert_eq!(errors(full), wanted);
+        assert_eq!(errors(odd), wanted);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_named_with_its_call() {
         #[derive(Debug, serde::Deserialize)]
         #[expect(dead_code, reason = "only its shape is read")]

@@ -13,6 +13,7 @@ use super::client::{Cloudflare, Repeat};
 use super::error::ApiError;
 use super::metadata::metadata;
 use super::observe;
+use super::page::Pages;
 use super::settle::settle;
 use super::wire::{Domain, ScriptSettings, Version, VersionItem};
 use crate::inputs::Inputs;
@@ -127,10 +128,7 @@ async fn newest(
     upload: &Upload,
     before: Option<&str>,
 ) -> anyhow::Result<Option<String>> {
-    let newest = observe::versions(cloudflare, &upload.script)
-        .await?
-        .into_iter()
-        .next();
+    let newest = observe::newest_version(cloudflare, &upload.script).await?;
     Ok(newest
         .filter(|newest| {
             newest.tag.as_deref() == Some(&upload.tag) && Some(newest.id.as_str()) != before
@@ -201,13 +199,6 @@ pub fn is_same(a: &[(String, f64)], b: &[(String, f64)]) -> bool {
     a.len() == b.len() && a.iter().all(has)
 }
 
-/// The split that a script has now; empty when it does not exist.
-pub async fn split(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Vec<(String, f64)>> {
-    let deployments = observe::deployments(cloudflare, script).await?;
-    let newest = deployments.unwrap_or_default().into_iter().next();
-    Ok(newest.map(|newest| newest.shares).unwrap_or_default())
-}
-
 /// Changes the split, unless it is another one by now than the one to replace.
 pub async fn shift(cloudflare: &Cloudflare, wanted: Split<'_>) -> anyhow::Result<()> {
     let Split {
@@ -244,7 +235,7 @@ pub async fn shift(cloudflare: &Cloudflare, wanted: Split<'_>) -> anyhow::Result
             .collect()
     };
     let reached = async || -> anyhow::Result<Option<()>> {
-        let now = split(cloudflare, script).await?;
+        let now = observe::split(cloudflare, script).await?;
         if is_same(&now, &target) {
             return Ok(Some(()));
         }
@@ -346,11 +337,11 @@ pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow
         } => {
             let zone = observe::zone_id(cloudflare, zone).await?;
             let path = format!("workers/domains?zone_id={zone}&hostname={hostname}");
-            let domains: Vec<Domain> = cloudflare.get_list(&cloudflare.of_account(&path)).await?;
+            let path = cloudflare.of_account(&path);
             let others =
                 |domain: &Domain| domain.hostname == *hostname && domain.service != *script;
             // The API would take it away from its Worker without a word
-            if let Some(domain) = domains.into_iter().find(others) {
+            if let Some(domain) = Pages::new(cloudflare, path).find(others).await? {
                 return Err(taken(
                     &format!("the custom domain `{hostname}`"),
                     Some(domain.service),
@@ -492,4 +483,48 @@ fn inherit(metadata: &mut Json, secrets: &BTreeSet<String>, version: &str) {
         .iter()
         .map(|name| json!({ "type": "inherit", "name": name, "version_id": version }));
     bindings.expect("the bindings are a list").extend(named);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::http;
+    use axum::response::IntoResponse;
+
+    use super::super::paged::answering;
+    use super::*;
+
+    #[tokio::test]
+    async fn no_null_that_was_read_is_sent_back() {
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let got = Arc::clone(&sent);
+        let answer = move |method: &Method, _: &http::Uri, body: &[u8]| {
+            if method == Method::PATCH {
+                let body: Json = serde_json::from_slice(body).unwrap();
+                got.lock().unwrap().push(body);
+            }
+            // As recorded from the live API
+            axum::Json(json!({ "success": true, "errors": null, "messages": null, "result": {
+                "tags": null, "tail_consumers": null, "logpush": null,
+                "observability": { "enabled": true, "head_sampling_rate": 1, "logs": { "enabled": true, "head_sampling_rate": null, "persist": null, "invocation_logs": true } },
+            }}))
+            .into_response()
+        };
+        let cloudflare = answering(answer).await;
+        let step = Step::Settings {
+            script: "S".to_owned(),
+            tags: ["t".to_owned()].into(),
+            observability: false,
+            changes: Vec::new(),
+        };
+        execute(&cloudflare, "glow.trade", &step).await.unwrap();
+        assert_eq!(
+            *sent.lock().unwrap(),
+            [
+                json!({ "tags": ["t"] }),
+                json!({ "observability": { "enabled": false, "head_sampling_rate": 1, "logs": { "enabled": true, "invocation_logs": true } } }),
+            ]
+        );
+    }
 }

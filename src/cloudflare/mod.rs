@@ -2,6 +2,7 @@
 //!
 //! - [`client`]: one request: address, token, repeats
 //! - `envelope`: what is in an answer: null means absent
+//! - `page`: lists, page by page
 //! - `wire`: the shapes of the answers
 //! - [`error`]: what the API answered instead, with a hint for the codes that people meet
 //! - [`metadata`]: a version's upload, as a pure function
@@ -14,6 +15,9 @@ pub mod error;
 pub mod execute;
 pub mod metadata;
 pub mod observe;
+pub mod page;
+#[cfg(test)]
+pub(crate) mod paged;
 pub mod secrets;
 mod settle;
 mod wire;

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
+use futures_util::future::try_join_all;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::client::{Cloudflare, Repeat};
 use super::envelope;
 use super::error::ApiError;
+use super::page::{Pages, or_nothing};
 use super::wire::{
     Deployment, Domain, Namespace, Resources, Route, ScriptSettings, Subdomain, Version,
     VersionItem, Zone,
@@ -20,8 +23,8 @@ use crate::script::Binding;
 
 /// More than an account has, and what wrangler asks for.
 const NAMESPACES_PER_PAGE: u32 = 1000;
-/// A script keeps a hundred versions that can be deployed; older ones are on further pages.
-const VERSIONS_PER_PAGE: u32 = 100;
+/// The most that the API gives of versions and deployments (SDK); it gives ten when it is not asked.
+const HISTORY_PER_PAGE: u32 = 100;
 
 /// Reads what is live of `environment`.
 pub async fn observe(
@@ -34,7 +37,9 @@ pub async fn observe(
         script(cloudflare, &room),
         script(cloudflare, &gateway),
         zone_hosts(cloudflare, environment.zone.as_str()),
-        cloudflare.list::<Namespace>(&objects, NAMESPACES_PER_PAGE),
+        Pages::<Namespace>::new(cloudflare, objects)
+            .sized(NAMESPACES_PER_PAGE)
+            .all(),
     )
     .with_context(|| format!("reading what is live of `{}`", environment.name))?;
     let mut classes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -61,8 +66,9 @@ pub async fn observe(
 /// The id of the zone `name` in the account.
 pub(super) async fn zone_id(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<String> {
     let path = format!("/zones?name={name}&account.id={}", cloudflare.account());
-    let zones: Vec<Zone> = cloudflare.get_list(&path).await?;
-    zones.into_iter().next().map(|zone| zone.id).with_context(|| {
+    let is_it = |zone: &Zone| zone.name.as_ref().is_none_or(|other| other == name);
+    let zone = Pages::<Zone>::new(cloudflare, path).find(is_it).await?;
+    zone.map(|zone| zone.id).with_context(|| {
         format!(
             "the account `{}` has no zone `{name}`; correct `cloudflare.zone` in the manifest, or give the API token Zone Read on it",
             cloudflare.account()
@@ -70,8 +76,9 @@ pub(super) async fn zone_id(cloudflare: &Cloudflare, name: &str) -> anyhow::Resu
     })
 }
 
-/// A version as the list of versions shows it.
-#[derive(Clone, Debug)]
+/// A version without what is in it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "VersionItem")]
 pub struct Listed {
     pub id: String,
     /// `workers/tag`
@@ -82,29 +89,66 @@ pub struct Listed {
     pub created_on: String,
 }
 
-/// The versions of a script, the newest first; none when it does not exist.
-pub async fn versions(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Vec<Listed>> {
-    let path = cloudflare.of_account(&format!("workers/scripts/{script}/versions"));
-    let items = match cloudflare
-        .list::<VersionItem>(&path, VERSIONS_PER_PAGE)
-        .await
-    {
-        Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => Vec::new(),
-        result => result?,
-    };
-    Ok(items
-        .into_iter()
-        .map(|item| Listed {
+impl From<VersionItem> for Listed {
+    fn from(item: VersionItem) -> Self {
+        Self {
+            id: item.id,
             tag: item.annotations.tag,
             message: item.annotations.message,
             created_on: item.metadata.created_on,
-            id: item.id,
-        })
-        .collect())
+        }
+    }
+}
+
+/// The versions of a script, the newest first. There can be thousands.
+pub fn versions<'a>(cloudflare: &'a Cloudflare, script: &str) -> Pages<'a, Listed> {
+    list_of(cloudflare, script, "versions").sized(HISTORY_PER_PAGE)
+}
+
+/// At least `count` of the newest versions of a script, the newest first, or all; none when it does not exist.
+pub async fn newest_versions(
+    cloudflare: &Cloudflare,
+    script: &str,
+    count: usize,
+) -> anyhow::Result<Vec<Listed>> {
+    or_nothing(list_of(cloudflare, script, "versions").first(count).await)
+}
+
+/// The newest version of a script, which need not be deployed; `None` when it does not exist.
+pub async fn newest_version(
+    cloudflare: &Cloudflare,
+    script: &str,
+) -> anyhow::Result<Option<Listed>> {
+    let newest = newest_versions(cloudflare, script, 1).await?;
+    Ok(newest.into_iter().next())
+}
+
+/// The version `id` of a script; `None` when it has none of that id.
+pub async fn version(
+    cloudflare: &Cloudflare,
+    script: &str,
+    id: &str,
+) -> anyhow::Result<Option<Listed>> {
+    // Another text than the API's ids could name something else in a path
+    if uuid::Uuid::parse_str(id).is_err() {
+        return Ok(None);
+    }
+    let path = cloudflare.of_account(&format!("workers/scripts/{script}/versions/{id}"));
+    cloudflare.find(&path).await
+}
+
+fn list_of<'a, T: DeserializeOwned>(
+    cloudflare: &'a Cloudflare,
+    script: &str,
+    list: &str,
+) -> Pages<'a, T> {
+    let path = cloudflare.of_account(&format!("workers/scripts/{script}/{list}"));
+    Pages::new(cloudflare, path)
 }
 
 /// A deployment: when it was made, and the versions that got traffic, the largest share first.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Deployment")]
 pub struct Deployed {
     /// RFC 3339.
     pub created_on: String,
@@ -112,41 +156,38 @@ pub struct Deployed {
     pub shares: Vec<(String, f64)>,
 }
 
-/// The deployments of a script, the newest first; `None` when the script does not exist.
-pub async fn deployments(
-    cloudflare: &Cloudflare,
-    script: &str,
-) -> anyhow::Result<Option<Vec<Deployed>>> {
-    let path = cloudflare.of_account(&format!("workers/scripts/{script}/deployments"));
-    match cloudflare.get_list::<Deployment>(&path).await {
-        Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => Ok(None),
-        list => Ok(Some(list?.into_iter().map(deployed).collect())),
+impl From<Deployment> for Deployed {
+    fn from(deployment: Deployment) -> Self {
+        let mut shares: Vec<(String, f64)> = deployment
+            .versions
+            .into_iter()
+            .map(|share| (share.version_id, share.percentage))
+            .collect();
+        shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Self {
+            created_on: deployment.created_on,
+            shares,
+        }
     }
 }
 
-pub(super) fn deployed(deployment: Deployment) -> Deployed {
-    let mut shares: Vec<(String, f64)> = deployment
-        .versions
-        .into_iter()
-        .map(|share| (share.version_id, share.percentage))
-        .collect();
-    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
-    Deployed {
-        created_on: deployment.created_on,
-        shares,
-    }
+/// The deployments of a script, the newest first. There can be thousands.
+pub fn deployments<'a>(cloudflare: &'a Cloudflare, script: &str) -> Pages<'a, Deployed> {
+    list_of(cloudflare, script, "deployments").sized(HISTORY_PER_PAGE)
+}
+
+/// The split that a script has now: version ids and percentages, the largest first; none when it does not exist.
+pub async fn split(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Vec<(String, f64)>> {
+    let newest: Vec<Deployed> =
+        or_nothing(list_of(cloudflare, script, "deployments").first(1).await)?;
+    let newest = newest.into_iter().next();
+    Ok(newest.map(|newest| newest.shares).unwrap_or_default())
 }
 
 /// The ids of the versions that get traffic now, the largest share first; none when the script does not exist.
 pub async fn live(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Vec<String>> {
-    let newest = deployments(cloudflare, script)
-        .await?
-        .unwrap_or_default()
-        .into_iter()
-        .next();
-    Ok(newest.map_or(Vec::new(), |newest| {
-        newest.shares.into_iter().map(|(id, _)| id).collect()
-    }))
+    let split = split(cloudflare, script).await?;
+    Ok(split.into_iter().map(|(id, _)| id).collect())
 }
 
 /// The zone's routes.
@@ -154,9 +195,8 @@ pub(super) async fn routes(
     cloudflare: &Cloudflare,
     zone_id: &str,
 ) -> anyhow::Result<Vec<LiveRoute>> {
-    let routes: Vec<Route> = cloudflare
-        .get_list(&format!("/zones/{zone_id}/workers/routes"))
-        .await?;
+    let path = format!("/zones/{zone_id}/workers/routes");
+    let routes: Vec<Route> = Pages::new(cloudflare, path).all().await?;
     Ok(routes
         .into_iter()
         .map(|route| LiveRoute {
@@ -175,7 +215,7 @@ async fn zone_hosts(
     let domains_path = cloudflare.of_account(&format!("workers/domains?zone_id={id}"));
     let (routes, domains) = tokio::try_join!(
         routes(cloudflare, &id),
-        cloudflare.get_list::<Domain>(&domains_path),
+        Pages::<Domain>::new(cloudflare, domains_path).all(),
     )?;
     let domains = domains
         .into_iter()
@@ -189,15 +229,8 @@ async fn zone_hosts(
 }
 
 async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Live>> {
-    let newest = deployments(cloudflare, name)
-        .await?
-        .unwrap_or_default()
-        .into_iter()
-        .next();
-    let Some(shares) = newest.map(|newest| newest.shares) else {
-        return Ok(None);
-    };
-    let Some((first, _)) = shares.first() else {
+    let shares = split(cloudflare, name).await?;
+    let Some(((first, _), others)) = shares.split_first() else {
         return Ok(None);
     };
     let path = |rest: &str| cloudflare.of_account(&format!("workers/scripts/{name}/{rest}"));
@@ -206,30 +239,29 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
         path("script-settings"),
         path("subdomain"),
     ];
-    let (active, versions, settings, subdomain) = tokio::try_join!(
+    let others = others.iter().map(async |(id, _)| {
+        let path = path(&format!("versions/{id}"));
+        cloudflare.get::<VersionItem>(&path).await
+    });
+    let (active, others, latest, settings, subdomain) = tokio::try_join!(
         cloudflare.get::<Version>(&paths[0]),
-        versions(cloudflare, name),
+        try_join_all(others),
+        newest_version(cloudflare, name),
         cloudflare.get::<ScriptSettings>(&paths[1]),
         cloudflare.get::<Subdomain>(&paths[2]),
     )?;
-    let tag_of = |id: &str| {
-        versions
-            .iter()
-            .find(|version| version.id == id)
-            .and_then(|version| version.tag.clone())
-    };
+    let tags = others.into_iter().map(|other| other.annotations.tag);
+    let tags = std::iter::once(active.annotations.tag.clone()).chain(tags);
     let split = shares
         .iter()
-        .map(|(id, percentage)| Share {
+        .zip(tags)
+        .map(|((id, percentage), tag)| Share {
             version_id: id.clone(),
-            tag: tag_of(id),
+            tag,
             percentage: *percentage,
         })
         .collect();
-    let latest = versions
-        .into_iter()
-        .next()
-        .map(|newest| (newest.id, newest.tag));
+    let latest = latest.map(|newest| (newest.id, newest.tag));
     let tag = active.annotations.tag;
     let code = match tag.as_deref().and_then(bundle::code_of_tag) {
         Some(code) => Some(code.to_owned()),
@@ -245,7 +277,7 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
             id: first.clone(),
             tag,
             code,
-            ..version(name, active.resources)
+            ..uploaded(name, active.resources)
         },
         latest,
         tags: settings.tags,
@@ -273,7 +305,7 @@ pub async fn migration_tag(
 }
 
 /// What a version was uploaded with.
-pub(super) fn version(script: &str, resources: Resources) -> LiveVersion {
+pub(super) fn uploaded(script: &str, resources: Resources) -> LiveVersion {
     let runtime = resources.script_runtime;
     let mut live = LiveVersion {
         compatibility_date: runtime.compatibility_date,
@@ -369,6 +401,7 @@ impl Cloudflare {
 mod tests {
     use serde_json::json;
 
+    use super::super::paged::{self, Account, Made, Story};
     use super::*;
 
     #[test]
@@ -401,6 +434,87 @@ mod tests {
             ),
         ] {
             assert_eq!(comparable("own", live), compared);
+        }
+    }
+
+    const MANIFEST: &str = "[worker]\nname = \"w\"\ncompatibility_date = \"2026-10-01\"\n[cloudflare]\nzone = \"glow.trade\"\n[[routes]]\nhost = \"w.glow.trade\"\n[secrets.WEBHOOK_SECRET]\nsource = \"env:X\"\n";
+
+    fn environment() -> Environment {
+        let written = crate::environment::Written {
+            name: &"e".parse().unwrap(),
+            path: "e.toml",
+            source: MANIFEST,
+            manifest: crate::manifest::parse("e.toml", MANIFEST).unwrap(),
+        };
+        crate::environment::understand(written).unwrap()
+    }
+
+    /// `count` versions with tags of their own, a deployment of every tenth, and at last a split between the 5th and the newest.
+    fn story(count: u64) -> Story {
+        let mut story = Story::default();
+        for minute in 0..count {
+            let tag = Some(format!("tag {minute}"));
+            let made = Made {
+                tag,
+                ..Made::default()
+            };
+            let id = story.make(minute, made);
+            if minute % 10 == 0 {
+                story.deploy(minute, &[(&id, 100.0)]);
+            }
+        }
+        let shares = [(paged::id(5), 90.0), (paged::id(count - 1), 10.0)];
+        story.deploy(
+            count,
+            &shares.each_ref().map(|(id, share)| (id.as_str(), *share)),
+        );
+        story
+    }
+
+    #[tokio::test]
+    async fn what_is_live_is_read_in_as_few_calls_whatever_the_history_and_its_pages_are() {
+        for paging in paged::pagings() {
+            let mut calls = Vec::new();
+            for count in [7, 3000] {
+                let scripts = ["w-e", "w-e-room"].map(|name| (name.to_owned(), story(count)));
+                let account = Account::start(scripts.into(), paging).await;
+                let observed = observe(&account.cloudflare, &environment()).await.unwrap();
+                let live = &observed.scripts["w-e"];
+                let split = live.split.iter().map(|share| {
+                    let tag = share.tag.as_deref().unwrap();
+                    (share.version_id.clone(), tag, share.percentage)
+                });
+                let newest = format!("tag {}", count - 1);
+                assert_eq!(
+                    split.collect::<Vec<_>>(),
+                    [
+                        (paged::id(5), "tag 5", 90.0),
+                        (paged::id(count - 1), newest.as_str(), 10.0)
+                    ],
+                    "{paging:?}"
+                );
+                let latest = (paged::id(count - 1), Some(newest.clone()));
+                assert_eq!(live.latest, Some(latest), "{paging:?}");
+                calls.push(account.calls().len());
+            }
+            // Four of the account, and of each script its split, two versions, the newest one, and two sorts of settings
+            assert_eq!(calls, [16, 16], "{paging:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_history_is_read_whole_whatever_its_pages_are() {
+        for paging in paged::pagings() {
+            let account = Account::start([("S".to_owned(), story(230))].into(), paging).await;
+            let versions = versions(&account.cloudflare, "S").all().await.unwrap();
+            let ids: Vec<String> = versions.into_iter().map(|listed| listed.id).collect();
+            assert_eq!(
+                ids,
+                (0..230).rev().map(paged::id).collect::<Vec<_>>(),
+                "{paging:?}"
+            );
+            let deployments = deployments(&account.cloudflare, "S").all().await.unwrap();
+            assert_eq!(deployments.len(), 24, "{paging:?}");
         }
     }
 }

@@ -15,18 +15,19 @@ use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 
 use super::client::{Cloudflare, Repeat};
-use super::observe;
+use super::observe::{self, Listed};
+use super::page::{Places, Reach};
 use super::settle::settle;
-use super::wire::{ScriptSettings, VersionItem, WholeResources, WholeVersion};
+use super::wire::{ScriptSettings, WholeResources, WholeVersion};
 use crate::secret::Value;
 
 /// How long a change may take to be seen where it is read.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
-/// Versions of one page of a list.
-const PER_PAGE: usize = 100;
-/// Pages that are read at most: what deploys a hundred times a day fills them in two months.
-const PAGES: usize = 60;
+/// How many of the newest versions are read at least: more than a change can make that is sent again when its answer is lost.
+const NEWEST: usize = 10;
+/// Versions of one page of a list, the most that the API gives.
+const PER_PAGE: u32 = 100;
 
 /// What a script holds, as far as its secrets go.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,20 +92,16 @@ pub async fn read(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Optio
         return Ok(None);
     };
     let path = |rest: &str| cloudflare.of_account(&format!("workers/scripts/{script}/{rest}"));
-    let paths = [
-        path(&format!("versions/{first}")),
-        path("versions"),
-        path("script-settings"),
-    ];
+    let paths = [path(&format!("versions/{first}")), path("script-settings")];
     let (version, versions, settings) = tokio::try_join!(
         cloudflare.get::<WholeVersion>(&paths[0]),
-        cloudflare.get_list::<VersionItem>(&paths[1]),
-        cloudflare.get::<ScriptSettings>(&paths[2]),
+        observe::newest_versions(cloudflare, script, NEWEST),
+        cloudflare.get::<ScriptSettings>(&paths[1]),
     )
     .with_context(|| format!("reading the secrets of `{script}`"))?;
     let (secrets, rest) = divided(version);
     Ok(Some(Holding {
-        versions: versions.into_iter().map(|item| item.id).collect(),
+        versions: versions.into_iter().map(|listed| listed.id).collect(),
         secrets,
         rest,
         tags: settings.tags,
@@ -269,8 +266,13 @@ pub async fn since(
     if names.peek().is_none() {
         return Ok(since);
     }
-    let path = |rest: &str| cloudflare.of_account(&format!("workers/scripts/{script}/{rest}"));
-    let (versions, oldest) = past(cloudflare, &path).await?;
+    let path = cloudflare.of_account(&format!("workers/scripts/{script}/versions"));
+    let mut versions = Places::<Listed>::of(cloudflare, path.clone(), PER_PAGE).await?;
+    let count = versions.count();
+    let oldest = match versions.reach() {
+        Reach::All => Bound::AtMost,
+        Reach::FirstPage => Bound::AtLeast,
+    };
     // Two secrets are looked for in much the same versions
     let mut known: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
     for name in names {
@@ -278,19 +280,22 @@ pub async fn since(
             let there = match known.entry(at) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(unknown) => {
-                    let path = path(&format!("versions/{}", versions[at].id));
+                    let path = format!("{path}/{}", versions.at(at).await?.id);
                     unknown.insert(divided(cloudflare.get(&path).await?).0)
                 }
             };
             anyhow::Ok(there.contains(name))
         };
-        let Some(at) = oldest_with(versions.len(), has).await? else {
+        let Some(at) = oldest_with(count, has).await? else {
             continue;
         };
-        let created = &versions[at].metadata.created_on;
-        let time = humantime::parse_rfc3339(created)
-            .with_context(|| format!("`{created}` is not the time of a version"))?;
-        let bound = if at + 1 == versions.len() {
+        let Listed { id, created_on, .. } = versions.at(at).await?;
+        let time = humantime::parse_rfc3339(created_on).with_context(|| {
+            format!(
+                "`{created_on}`, the `created_on` of the version `{id}` of `{script}`, is no time"
+            )
+        })?;
+        let bound = if at + 1 == count {
             oldest
         } else {
             Bound::AtMost
@@ -298,26 +303,6 @@ pub async fn since(
         since.insert(name.clone(), Since { time, bound });
     }
     Ok(since)
-}
-
-/// A script's versions, the newest first, and what an age is that is counted from the last of them.
-async fn past(
-    cloudflare: &Cloudflare,
-    path: &impl Fn(&str) -> String,
-) -> anyhow::Result<(Vec<VersionItem>, Bound)> {
-    let (mut versions, mut seen) = (Vec::new(), BTreeSet::new());
-    for page in 1..=PAGES {
-        let path = path(&format!("versions?per_page={PER_PAGE}&page={page}"));
-        let listed: Vec<VersionItem> = cloudflare.get_list(&path).await?;
-        let before = versions.len();
-        // A server without pages gives the same ones again
-        let fresh = listed.into_iter();
-        versions.extend(fresh.filter(|item| seen.insert(item.id.clone())));
-        if versions.len() == before {
-            return Ok((versions, Bound::AtMost));
-        }
-    }
-    Ok((versions, Bound::AtLeast))
 }
 
 /// The place of the oldest version that has something which the newest one, at 0, has too. Where it came and went in between, the place
@@ -349,6 +334,9 @@ async fn oldest_with(
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::super::paged::{self, Account, Made, Story, Tells};
     use super::*;
 
     fn holding(secrets: &[&str], rest: Json) -> Holding {
@@ -443,5 +431,78 @@ mod tests {
         let (found, asked) = look(&long).await;
         assert_eq!(found, Some(699));
         assert!(asked <= 12, "{asked}");
+    }
+
+    /// Each minute a version is deployed. `A` is in all of them, `B` came in the 1234th minute, or never in a short history.
+    fn story(count: u64) -> Story {
+        let mut story = Story::default();
+        for minute in 0..count {
+            let mut made = Made::default();
+            made.secrets.insert("A".to_owned());
+            if minute >= 1234 {
+                made.secrets.insert("B".to_owned());
+            }
+            let id = story.make(minute, made);
+            story.deploy(minute, &[(&id, 100.0)]);
+        }
+        story
+    }
+
+    #[tokio::test]
+    async fn a_change_of_secrets_is_recognised_in_a_long_history_whatever_its_pages_are() {
+        for paging in paged::pagings() {
+            let account = Account::start([("S".to_owned(), story(3000))].into(), paging).await;
+            let before = read(&account.cloudflare, "S").await.unwrap().unwrap();
+            assert_eq!(
+                before.latest(),
+                Some(paged::id(2999).as_str()),
+                "{paging:?}"
+            );
+            let value = Value::new("x".to_owned());
+            let changes = Changes::from([("B", None), ("C", Some(&value))]);
+            let after = change(&account.cloudflare, "S", &before, &changes);
+            let after = after.await.unwrap();
+            assert_eq!(
+                after.settled(),
+                Some(paged::id(3000).as_str()),
+                "{paging:?}"
+            );
+            assert!(after.secrets.iter().eq(["A", "C"]), "{paging:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_age_is_the_same_whatever_the_pages_are_and_costs_few_calls() {
+        let mut all = BTreeSet::new();
+        for paging in paged::pagings() {
+            let account = Account::start([("S".to_owned(), story(3000))].into(), paging).await;
+            let names = ["A", "B", "C"].map(ToOwned::to_owned);
+            let since = since(&account.cloudflare, "S", &names).await.unwrap();
+            all.insert(format!("{since:?}"));
+            if !matches!(paging.tells, Tells::Nothing) {
+                let calls = account.calls().len();
+                assert!(calls <= 45, "{calls} calls: {paging:?}");
+            }
+        }
+        let said: Vec<String> = all.into_iter().collect();
+        let made = |minute: u64| UNIX_EPOCH + Duration::from_secs(1_780_000_000 + 60 * minute);
+        let bound = Bound::AtMost;
+        let wanted = BTreeMap::from([
+            (
+                "A",
+                Since {
+                    time: made(0),
+                    bound,
+                },
+            ),
+            (
+                "B",
+                Since {
+                    time: made(1234),
+                    bound,
+                },
+            ),
+        ]);
+        assert_eq!(said, [format!("{wanted:?}")]);
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Part {
     pub(super) percentage: f64,
 }
 
-/// An item of `GET scripts/S/versions`, and the answer to `POST scripts/S/versions`.
+/// An item of `GET scripts/S/versions`, what `GET scripts/S/versions/V` says in front of the resources, and the answer to `POST scripts/S/versions`.
 #[derive(Debug, Deserialize)]
 pub(super) struct VersionItem {
     pub(super) id: String,
@@ -147,6 +147,8 @@ pub(super) struct Subdomain {
 #[derive(Debug, Deserialize)]
 pub(super) struct Zone {
     pub(super) id: String,
+    #[serde(default)]
+    pub(super) name: Option<String>,
 }
 
 /// An item of `GET /zones/Z/workers/routes`
@@ -185,6 +187,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::envelope::{Call, Envelope, decode, decode_list};
+    use super::super::observe::{Deployed, Listed};
     use super::super::{observe, secrets};
     use super::*;
 
@@ -227,16 +230,10 @@ mod tests {
         Ok(format!("{items:?} {:?}", envelope.info.unwrap_or_default()))
     }
 
-    fn deployments(call: Call<'_>, body: &Json) -> anyhow::Result<String> {
-        let items: Vec<Deployment> = decode_list(call, opened(body).result)?;
-        let shown: Vec<_> = items.into_iter().map(observe::deployed).collect();
-        Ok(format!("{shown:?}"))
-    }
-
     fn version(call: Call<'_>, body: &Json) -> anyhow::Result<String> {
         let version: Version = decode(call, "result", opened(body).result)?;
         let tag = version.annotations.tag;
-        let live = observe::version("S", version.resources);
+        let live = observe::uploaded("S", version.resources);
         Ok(format!("{tag:?} {live:?}"))
     }
 
@@ -264,8 +261,8 @@ mod tests {
             .map(|(method, path, body)| {
                 let (read, kept): (fn(Call<'_>, &Json) -> _, &'static [&'static str]) =
                     match path.rsplit('/').next().unwrap() {
-                        "versions" => (many::<VersionItem>, &[]),
-                        "deployments" => (deployments, &[]),
+                        "versions" => (many::<Listed>, &[]),
+                        "deployments" => (many::<Deployed>, &[]),
                         "settings" => (one::<ScriptSettings>, &["/result/tail_consumers"]),
                         _ => (one::<IgnoredAny>, &[]),
                     };
@@ -300,7 +297,7 @@ mod tests {
             "workers/scripts/S/versions",
             json!({ "items": [item, item] }),
             info.clone(),
-            many::<VersionItem>,
+            many::<Listed>,
             &[],
         );
         let share = |id: &str| json!({ "version_id": id, "percentage": 50 });
@@ -309,7 +306,7 @@ mod tests {
             "workers/scripts/S/deployments",
             json!({ "deployments": [deployment, deployment] }),
             Json::Null,
-            deployments,
+            many::<Deployed>,
             &[],
         );
         let mut detail = item.clone();
@@ -334,7 +331,16 @@ mod tests {
             version,
             &["/result/resources/bindings/0/json"],
         );
-        get(path, detail, Json::Null, whole, &["/result/resources"]);
+        get(
+            path,
+            detail.clone(),
+            Json::Null,
+            whole,
+            &["/result/resources"],
+        );
+        get(path, detail.clone(), Json::Null, one::<Listed>, &[]);
+        // The answer to an upload
+        get("uploaded", detail, Json::Null, one::<VersionItem>, &[]);
         let settings = json!({
             "tags": ["t"], "logpush": true,
             "observability": { "enabled": true, "head_sampling_rate": 0.5, "logs": { "enabled": true, "persist": true } },
@@ -568,6 +574,9 @@ mod tests {
                 "script-settings: result",
                 "settings: result",
                 "subdomain: result",
+                "uploaded: id",
+                "uploaded: result",
+                "versions/v1: id",
                 "versions/v1: resources",
                 "versions/v1: result",
                 "versions: id",

@@ -1,5 +1,6 @@
 //! `rollback`: back to the version before, or to a named one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,15 +12,17 @@ use serde::Serialize;
 use super::Context;
 use crate::apply;
 use crate::cli::Rollback as Args;
+use crate::cloudflare::Cloudflare;
 use crate::cloudflare::error::ApiError;
 use crate::cloudflare::execute::{self, OldSecrets, Split};
-use crate::cloudflare::{Cloudflare, observe};
+use crate::cloudflare::observe::{self, Deployed, Listed};
+use crate::cloudflare::page::Pages;
 use crate::confirm;
 use crate::environment::Environment;
 use crate::half_done::{HalfDone, Undertaking};
 use crate::output::Format;
 use crate::remote::Remote;
-use crate::rollback::{self, History, Target};
+use crate::rollback::{self, Extent, History, Target, Unread};
 use crate::script::{self, CodeUpdateStrategy};
 use crate::secret;
 use crate::verify::{self, Expected, Publisher, verify};
@@ -127,18 +130,102 @@ async fn targets(
     environment: &Environment,
     to: Option<&str>,
 ) -> anyhow::Result<([History; 2], Vec<Target>)> {
-    let histories = [
-        history(cloudflare, environment.gateway_script()).await?,
-        history(cloudflare, environment.room_script()).await?,
-    ];
-    let targets = match to {
-        Some(version) => rollback::to(&histories, version)?,
-        None => rollback::previous(&histories)?,
+    let ((gateway, of_gateway), (room, of_room)) = tokio::try_join!(
+        Unfinished::begin(cloudflare, environment.gateway_script(), to),
+        Unfinished::begin(cloudflare, environment.room_script(), to),
+    )?;
+    let mut histories = [gateway, room];
+    let mut unfinished = [of_gateway, of_room];
+    let targets = loop {
+        let decided = match to {
+            Some(version) => rollback::to(&histories, version),
+            None => rollback::previous(&histories),
+        };
+        let unread = match decided.map_err(anyhow::Error::downcast::<Unread>) {
+            Ok(targets) => break targets,
+            Err(Ok(unread)) => unread,
+            Err(Err(error)) => return Err(error),
+        };
+        for (history, rest) in histories.iter_mut().zip(&mut unfinished) {
+            rest.read(history, &unread).await?;
+        }
     };
     for target in &targets {
         same_migration(cloudflare, target).await?;
     }
     Ok((histories, targets))
+}
+
+/// The part of a script's history that is not read yet.
+struct Unfinished<'a> {
+    deployments: Pages<'a, Deployed>,
+    versions: Pages<'a, Listed>,
+}
+
+impl<'a> Unfinished<'a> {
+    /// Reads the newest part of the history of `script`, and the version `named`.
+    async fn begin(
+        cloudflare: &'a Cloudflare,
+        script: String,
+        named: Option<&str>,
+    ) -> anyhow::Result<(History, Self)> {
+        let mut rest = Self {
+            deployments: observe::deployments(cloudflare, &script),
+            versions: observe::versions(cloudflare, &script),
+        };
+        let mut history = History {
+            script: script.clone(),
+            deployments: Vec::new(),
+            deployments_read: Extent::Newest,
+            versions: BTreeMap::new(),
+            versions_read: Extent::Newest,
+        };
+        match rest.older_deployments(&mut history).await {
+            Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => {
+                bail!("there is no script `{script}`: it was never deployed")
+            }
+            result => result?,
+        }
+        rest.older_versions(&mut history).await?;
+        if let Some(named) = named
+            && !history.versions.contains_key(named)
+            && let Some(listed) = observe::version(cloudflare, &script, named).await?
+        {
+            history.versions.insert(named.to_owned(), listed);
+        }
+        Ok((history, rest))
+    }
+
+    /// Reads what `unread` names, if it is of the script of `history`.
+    async fn read(&mut self, history: &mut History, unread: &Unread) -> anyhow::Result<()> {
+        match unread {
+            Unread::Deployments(script) if *script == history.script => {
+                self.older_deployments(history).await
+            }
+            Unread::Versions(script) if *script == history.script => {
+                self.older_versions(history).await
+            }
+            Unread::Deployments(_) | Unread::Versions(_) => Ok(()),
+        }
+    }
+
+    async fn older_deployments(&mut self, history: &mut History) -> anyhow::Result<()> {
+        history.deployments.extend(self.deployments.next().await?);
+        if self.deployments.is_over() {
+            history.deployments_read = Extent::All;
+        }
+        Ok(())
+    }
+
+    async fn older_versions(&mut self, history: &mut History) -> anyhow::Result<()> {
+        let older = self.versions.next().await?;
+        let older = older.into_iter().map(|listed| (listed.id.clone(), listed));
+        history.versions.extend(older);
+        if self.versions.is_over() {
+            history.versions_read = Extent::All;
+        }
+        Ok(())
+    }
 }
 
 async fn give_all(
@@ -200,20 +287,6 @@ fn does_not_work(environment: &Environment, report: &verify::Report) -> anyhow::
     }
 }
 
-async fn history(cloudflare: &Cloudflare, script: String) -> anyhow::Result<History> {
-    let (deployments, versions) = tokio::try_join!(
-        observe::deployments(cloudflare, &script),
-        observe::versions(cloudflare, &script),
-    )?;
-    let deployments = deployments
-        .with_context(|| format!("there is no script `{script}`: it was never deployed"))?;
-    Ok(History {
-        script,
-        deployments,
-        versions,
-    })
-}
-
 /// Cloudflare cannot go back over a change of Durable Object classes (docs: Workers, Rollbacks, "Limits").
 async fn same_migration(cloudflare: &Cloudflare, target: &Target) -> anyhow::Result<()> {
     let (from, to) = tokio::try_join!(
@@ -268,5 +341,90 @@ async fn give(
             execute::shift(cloudflare, split(*secrets)).await
         }
         result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloudflare::paged::{self, Account, Made, Story};
+
+    const MANIFEST: &str = "[worker]\nname = \"w\"\ncompatibility_date = \"2026-10-01\"\n[cloudflare]\nzone = \"glow.trade\"\n[[routes]]\nhost = \"w.glow.trade\"\n[secrets.WEBHOOK_SECRET]\nsource = \"env:X\"\n";
+
+    fn environment() -> Environment {
+        let written = crate::environment::Written {
+            name: &"e".parse().unwrap(),
+            path: "e.toml",
+            source: MANIFEST,
+            manifest: crate::manifest::parse("e.toml", MANIFEST).unwrap(),
+        };
+        crate::environment::understand(written).unwrap()
+    }
+
+    /// 3,000 versions in as many minutes, of which every 15th was deployed. Room and gateway of a release are a minute apart.
+    fn story(first: u64) -> Story {
+        let mut story = Story::default();
+        for minute in 0..3000 {
+            let release =
+                (minute % 15 == first).then(|| format!("edge-broadcast e {}", minute / 15));
+            let is_deployed = release.is_some();
+            let made = Made {
+                message: release,
+                ..Made::default()
+            };
+            let id = story.make(minute, made);
+            if is_deployed {
+                story.deploy(minute, &[(&id, 100.0)]);
+            }
+        }
+        story
+    }
+
+    #[tokio::test]
+    async fn a_long_history_is_gone_back_in_as_a_short_one_whatever_its_pages_are() {
+        // One by one the way back is as right and takes a minute
+        let pagings = paged::pagings().into_iter();
+        for paging in pagings.filter(|paging| paging.size.is_none_or(|size| size >= 10)) {
+            let scripts = [("w-e", 1), ("w-e-room", 0)];
+            let scripts = scripts.map(|(name, first)| (name.to_owned(), story(first)));
+            let account = Account::start(scripts.into(), paging).await;
+            let shown = async |to: Option<&str>| {
+                let (_, targets) = targets(&account.cloudflare, &environment(), to)
+                    .await
+                    .unwrap();
+                let shown = targets.into_iter().map(|target| {
+                    format!(
+                        "{}: {} -> {}",
+                        target.script,
+                        &target.from[30..],
+                        &target.to[30..]
+                    )
+                });
+                shown.collect::<Vec<_>>()
+            };
+            assert_eq!(
+                shown(None).await,
+                ["w-e: 002986 -> 002971", "w-e-room: 002985 -> 002970"],
+                "{paging:?}"
+            );
+            let calls = account.calls().len();
+            // A page of deployments and one of versions of each script where pages are as the API's, and four versions
+            assert!(paging.size.is_some() || calls == 8, "{calls}");
+            // 145 deployments before
+            assert_eq!(
+                shown(Some(&paged::id(811))).await,
+                ["w-e: 002986 -> 000811", "w-e-room: 002985 -> 000810"],
+                "{paging:?}"
+            );
+            let calls = account.calls().len();
+            assert!(paging.size.is_some() || calls <= 45, "{calls}");
+            let error = targets(&account.cloudflare, &environment(), Some("latest")).await;
+            assert!(
+                error
+                    .unwrap_err()
+                    .to_string()
+                    .starts_with("there is no version `latest`; ")
+            );
+        }
     }
 }
