@@ -417,7 +417,7 @@ mod tests {
         let error = cloudflare.get::<u32>("/number").await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`GET /number` in the account `acc0` was answered with 429: Slow down (code 971); the API asks to wait 5m: run again after that"
+            "`GET /number` in the account `acc0` was answered with 429: Slow down (code 971); the API's rate limit is used up: 1200 calls in five minutes, those of other tools with this token included; the API asks to wait 5m: run again after that"
         );
         assert_eq!(asked.load(Ordering::SeqCst), 1);
     }

@@ -352,7 +352,7 @@ mod tests {
             ),
             (
                 json!([{ "code": 6003, "message": "Invalid request headers", "error_chain": [{ "code": 6111, "message": "Invalid format for Authorization header" }] }]),
-                ": Invalid request headers (code 6003): Invalid format for Authorization header (code 6111)",
+                ": Invalid request headers (code 6003): Invalid format for Authorization header (code 6111); check `CLOUDFLARE_API_TOKEN`: what it holds has not the form of an API token",
             ),
             (
                 json!([{ "code": 1, "message": "a", "error_chain": [{ "code": 10222, "message": "b" }] }]),
