@@ -5,6 +5,8 @@ use std::io::IsTerminal;
 
 use anyhow::{Context, bail};
 
+use crate::escape;
+
 /// Whether a question would be seen and answered.
 fn somebody_is_there() -> bool {
     std::io::stdin().is_terminal()
@@ -19,7 +21,7 @@ pub fn protected(name: &str, what: &impl Display, look: &str) -> anyhow::Result<
             "`{name}` is protected and nobody can be asked here; look at `edge-broadcast {look} {name}`, then run with `--yes`"
         );
     }
-    eprintln!("{what}\n");
+    eprintln!("{}\n", escape::text(&what.to_string()));
     let typed: String = dialoguer::Input::new()
         .with_prompt(format!("`{name}` is protected. Type its name to go on"))
         .allow_empty(true)
@@ -37,7 +39,7 @@ pub fn go_on(question: &str, flag: &str) -> anyhow::Result<()> {
         bail!("{question}: run with `{flag}` to accept that");
     }
     let yes = dialoguer::Confirm::new()
-        .with_prompt(format!("{question}. Go on?"))
+        .with_prompt(escape::line(&format!("{question}. Go on?")))
         .default(false)
         .interact()
         .context("asking for confirmation")?;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::apply::Report;
+use crate::escape;
 
 /// What is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl Drop for HalfDone {
     fn drop(&mut self) {
         if self.running {
             let under_way = &self.report.failed;
-            eprintln!("{self}");
+            eprintln!("{}", escape::text(&self.to_string()));
             if under_way.is_some() {
                 eprintln!(
                     "the failed step was interrupted: it may have been carried out all the same"

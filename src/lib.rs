@@ -9,6 +9,7 @@ pub mod cloudflare;
 pub mod commands;
 pub mod confirm;
 pub mod environment;
+pub mod escape;
 pub mod file_lock;
 pub mod half_done;
 pub mod inputs;

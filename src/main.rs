@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use edge_broadcast::cli::Cli;
 use edge_broadcast::project::Problems;
-use edge_broadcast::{commands, interrupt};
+use edge_broadcast::{commands, escape, interrupt};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -23,8 +23,8 @@ async fn main() -> ExitCode {
         Err(error) => {
             match error.downcast_ref::<Problems>() {
                 // Drawn under its source lines, each with a heading of its own
-                Some(problems) => eprintln!("{problems}"),
-                None => eprintln!("error: {error:#}"),
+                Some(problems) => eprintln!("{}", escape::text(&problems.to_string())),
+                None => eprintln!("{}", escape::text(&format!("error: {error:#}"))),
             }
             ExitCode::FAILURE
         }

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::escape;
+
 /// How answers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -16,17 +18,20 @@ pub enum Format {
 impl Format {
     /// Writes `answer` to stdout.
     pub fn answer(self, answer: &(impl Display + Serialize)) -> anyhow::Result<()> {
-        let text = match self {
-            Self::Text => answer.to_string(),
-            Self::Json => {
-                serde_json::to_string_pretty(answer).context("writing the answer as JSON")?
-            }
-        };
-        line(&text)
+        match self {
+            Self::Text => line(&escape::text(&answer.to_string())),
+            Self::Json => json(answer),
+        }
     }
 }
 
-/// Writes one line to stdout. A reader that went away (`| head`) is not an error.
+/// Writes `answer` to stdout as JSON, whatever the format of other answers.
+pub fn json(answer: &impl Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(answer).context("writing the answer as JSON")?;
+    line(&escape::json_text(&text))
+}
+
+/// Writes one line to stdout, as it is. A reader that went away (`| head`) is not an error.
 pub fn line(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::escape;
+
 /// Where the progress of long steps goes. Cheap to clone; clones share the terminal.
 #[derive(Clone, Debug)]
 pub struct Progress(Shape);
@@ -35,7 +37,7 @@ impl Progress {
 
     /// Announces a step that takes a while.
     pub fn start(&self, what: impl Into<Cow<'static, str>>) -> Step {
-        let what = what.into();
+        let what = escape::line(&what.into()).into_owned();
         let bar = match &self.0 {
             Shape::Spinners(bars) => bars.add(spinner(&what)),
             Shape::Lines => {
@@ -54,6 +56,7 @@ impl Progress {
 
     /// One line that stays.
     pub fn say(&self, line: &str) {
+        let line = escape::text(line);
         match &self.0 {
             Shape::Spinners(bars) => bars.suspend(|| eprintln!("{line}")),
             Shape::Lines => eprintln!("{line}"),
@@ -67,7 +70,7 @@ impl Progress {
 pub struct Step {
     progress: Progress,
     bar: ProgressBar,
-    what: Cow<'static, str>,
+    what: String,
     started: Instant,
 }
 
@@ -75,7 +78,7 @@ impl Step {
     /// The newest line of a tool's output, beside the spinner only.
     pub fn detail(&self, line: &str) {
         self.bar
-            .set_message(format!("{}  {}", self.what, line.trim()));
+            .set_message(format!("{}  {}", self.what, escape::line(line.trim())));
     }
 
     /// The step is over: `done` stays on the screen, with the time it took.

@@ -5,11 +5,14 @@ use std::io::Write;
 
 use anyhow::Context;
 
+use crate::escape;
+
 /// Appends `text` under `title`, when this runs as a step that has a summary. Where that fails, a warning is all that happens:
 /// what the text tells is done.
 pub fn append(title: &str, text: &impl Display) {
     if let Err(error) = write(title, text) {
-        eprintln!("warning: there is no step summary: {error:#}");
+        let warning = format!("warning: there is no step summary: {error:#}");
+        eprintln!("{}", escape::text(&warning));
     }
 }
 
@@ -23,6 +26,28 @@ fn write(title: &str, text: &impl Display) -> anyhow::Result<()> {
         .create(true)
         .open(path)
         .with_context(|| format!("opening the step summary `{shown}`"))?;
-    writeln!(file, "### {title}\n\n````\n{text}\n````\n")
+    writeln!(file, "{}", section(title, &text.to_string()))
         .with_context(|| format!("writing the step summary `{shown}`"))
+}
+
+/// A heading and a code block, which nothing in the text ends: its fence is longer than every run of backticks in it.
+fn section(title: &str, text: &str) -> String {
+    let text = escape::text(text);
+    let longest = text.split(|c| c != '`').map(str::len).max();
+    let fence = "`".repeat(longest.unwrap_or_default().max(3) + 1);
+    format!("### {}\n\n{fence}\n{text}\n{fence}\n", escape::line(title))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_the_text_ends_the_code_block() {
+        assert_eq!(
+            section("plan", "a `b`\n````\n# forged\u{1b}[2J"),
+            "### plan\n\n`````\na `b`\n````\n# forged\\u{1b}[2J\n`````\n"
+        );
+        assert_eq!(section("plan", "a"), "### plan\n\n````\na\n````\n");
+    }
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Context;
@@ -104,9 +103,7 @@ pub(super) fn refuse(
             environment: &environment.name,
             conflicts: &conflicts.0,
         };
-        output::line(
-            &serde_json::to_string_pretty(&refused).context("writing the conflicts as JSON")?,
-        )?;
+        output::json(&refused)?;
     }
     summary::append(title, &conflicts);
     Err(conflicts.into())

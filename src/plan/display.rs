@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::step::{Change, Lane, Step, Upload};
 use super::{Plan, SocketImpact};
+use crate::escape;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -46,7 +47,7 @@ impl fmt::Display for Plan {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let short = |value: &Value| match value {
-            Value::String(text) => text.clone(),
+            Value::String(text) => escape::line(text).into_owned(),
             value => value.to_string(),
         };
         match (&self.before, &self.after) {

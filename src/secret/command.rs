@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::read::line;
 use super::{Value, tool};
+use crate::escape;
 
 /// Long enough for somebody to touch a key or to answer a password manager.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -17,7 +18,7 @@ pub(super) fn read(words: &[String], folder: &Path) -> anyhow::Result<Value> {
         tool::ask(words, folder, LIMIT)?
     } else {
         tool::run(words, folder, b"", LIMIT, move |line| {
-            eprintln!("{name}: {line}");
+            eprintln!("{}", escape::text(&format!("{name}: {line}")));
         })?
     };
     line(&output.stdout)
