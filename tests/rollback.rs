@@ -104,8 +104,29 @@ async fn a_secret_that_changed_since_comes_back_only_when_told_to() {
         printed.stderr
     );
     assert_eq!(live_versions(&sandbox).await, before);
+    // What `force` makes the API overlook besides is documented nowhere: it follows a refusal, and only that
+    let forced = async || {
+        let calls = api::call(&sandbox, "GET", "/sandbox/requests", None).await;
+        api::call(&sandbox, "DELETE", "/sandbox/requests", None).await;
+        let is_shift = |call: &&serde_json::Value| {
+            let path = call["path"].as_str().unwrap();
+            call["method"] == "POST" && path.ends_with("/deployments")
+        };
+        let shifts: Vec<String> = calls["result"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(is_shift)
+            .map(|call| call["query"].as_str().unwrap().to_owned())
+            .collect();
+        shifts
+    };
+    forced().await;
     rollback(&sandbox, &["--to", &live[0][0], "--accept-old-secrets"]).succeeds();
     assert_eq!(live_versions(&sandbox).await, live[0]);
+    assert_eq!(forced().await, ["", "force=true", ""]);
+    rollback(&sandbox, &["--to", &live[2][0], "--accept-old-secrets"]).succeeds();
+    assert_eq!(forced().await, ["", ""]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

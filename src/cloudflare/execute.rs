@@ -170,7 +170,7 @@ pub struct Split<'a> {
     pub before: &'a [(String, f64)],
     pub message: &'a str,
     pub code_update: CodeUpdateStrategy,
-    /// Roll back although a secret changed since: Cloudflare refuses otherwise with 10220.
+    /// Whether to repeat with `force` what is refused with 10220, because a secret changed since.
     pub secrets: OldSecrets,
 }
 
@@ -219,11 +219,7 @@ pub async fn shift(cloudflare: &Cloudflare, wanted: Split<'_>) -> anyhow::Result
         "annotations": { "workers/message": wanted.message },
         "code_update_strategy": wanted.code_update,
     });
-    let force = match wanted.secrets {
-        OldSecrets::Refuse => "",
-        OldSecrets::Accept => "?force=true",
-    };
-    let path = cloudflare.of_account(&format!("workers/scripts/{script}/deployments{force}"));
+    let path = cloudflare.of_account(&format!("workers/scripts/{script}/deployments"));
     let target = shares(to, percent, from);
     // A version without traffic may or may not be listed
     let serving = |shares: &[(String, f64)]| -> Vec<(String, f64)> {
@@ -248,11 +244,18 @@ pub async fn shift(cloudflare: &Cloudflare, wanted: Split<'_>) -> anyhow::Result
     if reached().await?.is_some() {
         return Ok(());
     }
-    let send = async || {
+    let post = async |path: &str| {
         cloudflare
-            .send::<IgnoredAny>(Method::POST, &path, Repeat::Never, &body)
-            .await?;
-        Ok(())
+            .send::<IgnoredAny>(Method::POST, path, Repeat::Never, &body)
+            .await
+            .map(drop)
+    };
+    let send = async || match post(&path).await {
+        // Not at once: what else it makes the API overlook is documented nowhere
+        Err(error) if wanted.secrets == OldSecrets::Accept && is_secret_change(&error) => {
+            post(&format!("{path}?force=true")).await
+        }
+        result => result,
     };
     settle(send, &reached).await?;
     match reached().await? {
@@ -262,6 +265,13 @@ pub async fn shift(cloudflare: &Cloudflare, wanted: Split<'_>) -> anyhow::Result
         ))
         .into()),
     }
+}
+
+/// Whether a split was refused because a secret changed since the version that is to come back.
+pub fn is_secret_change(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref()
+        .is_some_and(|error: &ApiError| error.is(&[10220]))
 }
 
 fn overtaken(script: &str, now: &[String]) -> anyhow::Error {

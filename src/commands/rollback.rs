@@ -76,7 +76,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
             .collect();
         confirm::protected(environment.name.as_str(), &shown.join("\n"), "status")?;
     }
-    let mut secrets = if args.accept_old_secrets {
+    let secrets = if args.accept_old_secrets {
         OldSecrets::Accept
     } else {
         OldSecrets::Refuse
@@ -87,7 +87,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         cloudflare,
         &environment,
         &targets,
-        &mut secrets,
+        secrets,
         &mut run.report,
     )
     .await;
@@ -233,7 +233,7 @@ async fn give_all(
     cloudflare: &Cloudflare,
     environment: &Environment,
     targets: &[Target],
-    secrets: &mut OldSecrets,
+    secrets: OldSecrets,
     report: &mut apply::Report,
 ) -> anyhow::Result<()> {
     let title =
@@ -311,7 +311,7 @@ async fn give(
     environment: &Environment,
     target: &Target,
     code_update: CodeUpdateStrategy,
-    secrets: &mut OldSecrets,
+    secrets: OldSecrets,
 ) -> anyhow::Result<()> {
     let message = format!("edge-broadcast {} rollback", environment.name);
     let split = |secrets| Split {
@@ -324,12 +324,9 @@ async fn give(
         code_update,
         secrets,
     };
-    match execute::shift(cloudflare, split(*secrets)).await {
-        Err(error)
-            if error
-                .downcast_ref()
-                .is_some_and(|error: &ApiError| error.is(&[10220])) =>
-        {
+    match execute::shift(cloudflare, split(secrets)).await {
+        Err(error) if execute::is_secret_change(&error) => {
+            // A yes is for this script: of the other one another secret may have changed
             confirm::go_on(
                 &format!(
                     "a secret of `{}` changed since `{}`, which would bring the old value back to `{}`",
@@ -337,8 +334,7 @@ async fn give(
                 ),
                 "--accept-old-secrets",
             )?;
-            *secrets = OldSecrets::Accept;
-            execute::shift(cloudflare, split(*secrets)).await
+            execute::shift(cloudflare, split(OldSecrets::Accept)).await
         }
         result => result,
     }
