@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod artifact;
+pub mod body;
 pub mod bundle;
 pub mod child;
 pub mod cli;
@@ -24,6 +25,7 @@ pub mod plan;
 pub mod problem;
 pub mod progress;
 pub mod project;
+pub mod redirect;
 pub mod remote;
 pub mod rollback;
 pub mod rotation;

@@ -11,6 +11,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use crate::{body, escape, redirect};
+
 /// An open WebSocket.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -41,6 +43,8 @@ impl Site {
     pub fn new(host: &str, via: Option<SocketAddr>) -> anyhow::Result<Self> {
         let mut http = reqwest::Client::builder()
             .timeout(TIMEOUT)
+            // A 307 would take the secret to wherever it points
+            .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("edge-broadcast/", env!("CARGO_PKG_VERSION")));
         if let Some(via) = via {
             http = http.no_proxy().resolve(host, via);
@@ -96,16 +100,8 @@ impl Site {
         for (name, value) in headers {
             request = request.header(*name, value.as_ref());
         }
-        let response = request
-            .send()
-            .await
-            .with_context(|| format!("asking `{url}`"))?;
-        let status = response.status().as_u16();
-        let body = response
-            .text()
-            .await
-            .with_context(|| format!("reading the answer of `{url}`"))?;
-        Ok((status, body))
+        let response = request.send().await;
+        answer(&url, response.with_context(|| format!("asking `{url}`"))?).await
     }
 
     /// POSTs a JSON text with further headers; the status and the body.
@@ -123,16 +119,12 @@ impl Site {
         for (name, value) in headers {
             request = request.header(*name, value.as_ref());
         }
-        let response = request
-            .send()
-            .await
-            .with_context(|| format!("posting to `{url}`"))?;
-        let status = response.status().as_u16();
-        let body = response
-            .text()
-            .await
-            .with_context(|| format!("reading the answer of `{url}`"))?;
-        Ok((status, body))
+        let response = request.send().await;
+        answer(
+            &url,
+            response.with_context(|| format!("posting to `{url}`"))?,
+        )
+        .await
     }
 
     fn versioned(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
@@ -185,6 +177,27 @@ impl Site {
     }
 }
 
+/// The status and the body of an answer that is no redirect: the workers never send one.
+async fn answer(url: &str, response: reqwest::Response) -> anyhow::Result<(u16, String)> {
+    let status = response.status();
+    if status.is_redirection() {
+        let to = redirect::target(url, response.headers().get("location"));
+        bail!(
+            "`{url}` was answered with {}: a redirect to {to}, which is not followed, because what is sent may be a secret; look at the zone's redirect rules and at what else answers for this host",
+            status.as_u16()
+        );
+    }
+    let body = body::read(response, body::JSON)
+        .await
+        .with_context(|| format!("reading the answer of `{url}`"))?
+        .with_context(|| {
+            let most = body::shown(body::JSON);
+            format!("`{url}` was answered with more than {most}, which is no answer of the workers")
+        })?;
+    let body = escape::answer(body);
+    Ok((status.as_u16(), String::from_utf8_lossy(&body).into_owned()))
+}
+
 /// The next text frame as JSON, within ten seconds.
 pub async fn next_frame(socket: &mut Socket) -> anyhow::Result<serde_json::Value> {
     let next = async {
@@ -197,7 +210,8 @@ pub async fn next_frame(socket: &mut Socket) -> anyhow::Result<serde_json::Value
                     "the socket was closed{}",
                     frame.map_or(String::new(), |frame| format!(
                         " with {}: {}",
-                        frame.code, frame.reason
+                        frame.code,
+                        escape::line(&frame.reason)
                     ))
                 ),
                 _ => {}
@@ -208,4 +222,76 @@ pub async fn next_frame(socket: &mut Socket) -> anyhow::Result<serde_json::Value
     tokio::time::timeout(TIMEOUT, next)
         .await
         .map_err(|_| anyhow::anyhow!("no frame came within {} seconds", TIMEOUT.as_secs()))?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::response::{IntoResponse, Response};
+
+    use super::*;
+
+    /// A server on this machine, and how often it was asked.
+    async fn answering(
+        answer: impl Fn() -> Response + Clone + Send + Sync + 'static,
+    ) -> (SocketAddr, Arc<AtomicUsize>) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let server = axum::Router::new().fallback(async move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            answer()
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, server).await });
+        (address, asked)
+    }
+
+    #[tokio::test]
+    async fn a_secret_does_not_follow_a_redirect() {
+        let (other, reached) = answering(|| "stolen".into_response()).await;
+        let (via, _) = answering(move || {
+            let location = format!("http://{other}/broadcast/SOL");
+            (
+                http::StatusCode::TEMPORARY_REDIRECT,
+                [("location", location)],
+            )
+                .into_response()
+        })
+        .await;
+        let site = Site::new("w.glow.trade", Some(via)).unwrap();
+        let headers = [("authorization", "Bearer secret")];
+        let posted = site.post("/broadcast/SOL", &headers, "{}".to_owned()).await;
+        let url = site.url("/broadcast/SOL");
+        assert_eq!(
+            posted.unwrap_err().to_string(),
+            format!(
+                "`{url}` was answered with 307: a redirect to `127.0.0.1`, which is not followed, because what is sent may be a secret; look at the zone's redirect rules and at what else answers for this host"
+            )
+        );
+        site.get_with("/secrets/uses", &headers).await.unwrap_err();
+        assert_eq!(reached.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_not_read_to_its_end() {
+        let (via, _) = answering(|| {
+            let part = || Ok::<_, std::convert::Infallible>(vec![b' '; 64 * 1024]);
+            let endless = futures_util::stream::repeat_with(part);
+            axum::body::Body::from_stream(endless).into_response()
+        })
+        .await;
+        let site = Site::new("w.glow.trade", Some(via)).unwrap();
+        let error = site.get("/health").await.unwrap_err();
+        let url = site.url("/health");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "`{url}` was answered with more than 16 MiB, which is no answer of the workers"
+            )
+        );
+    }
 }
