@@ -2,6 +2,7 @@
 
 mod support;
 
+mod answers;
 mod build;
 mod check;
 mod conflicts;

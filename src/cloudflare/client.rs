@@ -10,8 +10,10 @@ use serde_json::Value as Json;
 
 use super::envelope::{Call, Envelope, Info, decode};
 use super::error::ApiError;
+use super::path;
 use crate::environment::Environment;
 use crate::secret::Value;
+use crate::{body, escape, redirect};
 
 /// The API's own address; `CLOUDFLARE_API_BASE_URL` replaces it, as it does for wrangler.
 pub const BASE: &str = "https://api.cloudflare.com/client/v4";
@@ -24,6 +26,9 @@ const REPEATS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause that a `retry-after` header is obeyed for; above it the call fails and says how long it would be.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What is read here is sent back, so it is read as it is: whoever shows it has to mind what is in it.
+const WRITTEN_BACK: &str = "/script-settings";
 
 /// An account behind the API.
 #[derive(Clone, Debug)]
@@ -70,7 +75,9 @@ impl Cloudflare {
                 match checked {
                     Ok(account) => account.to_string(),
                     // Any id is good for a server that is not Cloudflare's
-                    Err(_) if variable("CLOUDFLARE_API_BASE_URL").is_some() && plain(&shell) => {
+                    Err(_)
+                        if variable("CLOUDFLARE_API_BASE_URL").is_some() && path::is_id(&shell) =>
+                    {
                         shell
                     }
                     Err(error) => bail!("`CLOUDFLARE_ACCOUNT_ID`: {}", error.replace('\n', "; ")),
@@ -99,6 +106,8 @@ impl Cloudflare {
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("edge-broadcast/", env!("CARGO_PKG_VERSION")))
+            // A 307 would take the credential's call and the secrets in it to wherever it points
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("preparing the HTTP client")?;
         Ok(Self {
@@ -151,11 +160,17 @@ impl Cloudflare {
             .await
     }
 
-    /// GETs something that is not in an envelope.
-    pub(super) async fn raw(&self, path: &str, repeat: Repeat) -> anyhow::Result<Answer> {
+    /// GETs something that is not in an envelope, of at most so many bytes.
+    pub(super) async fn raw(
+        &self,
+        path: &str,
+        repeat: Repeat,
+        most: usize,
+    ) -> anyhow::Result<Answer> {
         let is_good = |answer: &Answer| answer.status.is_success().then_some(());
+        let fill = |request| request;
         let ((), answer) = self
-            .answered(Method::GET, path, repeat, |request| request, is_good)
+            .answered(Method::GET, path, repeat, most, fill, is_good)
             .await?;
         Ok(answer)
     }
@@ -204,7 +219,7 @@ impl Cloudflare {
             is_good.then_some((envelope.result, envelope.info))
         };
         let (opened, _) = self
-            .answered(method.clone(), path, repeat, fill, open)
+            .answered(method.clone(), path, repeat, body::JSON, fill, open)
             .await?;
         Ok(opened)
     }
@@ -215,13 +230,20 @@ impl Cloudflare {
         method: Method,
         path: &str,
         repeat: Repeat,
+        most: usize,
         fill: impl Fn(RequestBuilder) -> RequestBuilder,
         open: impl Fn(&Answer) -> Option<T>,
     ) -> anyhow::Result<(T, Answer)> {
+        if !path::is_plain(path) {
+            bail!(
+                "`{method} {}` was not sent: it is no address of the API",
+                escape::line(path)
+            );
+        }
         let mut left = REPEATS;
         let mut pause = PAUSE;
         loop {
-            let (mut error, asked) = match self.once(&method, path, &fill).await {
+            let (mut error, asked) = match self.once(&method, path, most, &fill).await {
                 Ok(answer) => match open(&answer) {
                     Some(opened) => return Ok((opened, answer)),
                     None => (
@@ -254,6 +276,7 @@ impl Cloudflare {
         &self,
         method: &Method,
         path: &str,
+        most: usize,
         fill: &impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, ApiError> {
         let lost = |error: reqwest::Error| self.lost(method, path, &error);
@@ -261,10 +284,23 @@ impl Cloudflare {
             .send()
             .await
             .map_err(&lost)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let Some(body) = body::read(response, most).await.map_err(&lost)? else {
+            let why = format!(
+                "more than {}, which is no answer of the API's",
+                body::shown(most)
+            );
+            return Err(self.error(method, path, status.as_u16(), &why));
+        };
+        let body = if path.ends_with(WRITTEN_BACK) {
+            body
+        } else {
+            escape::answer(body)
+        };
         Ok(Answer {
-            status: response.status(),
-            headers: response.headers().clone(),
-            body: response.bytes().await.map_err(&lost)?.into(),
+            status,
+            headers,
+            body,
         })
     }
 
@@ -275,23 +311,46 @@ impl Cloudflare {
             .bearer_auth(self.token.expose())
     }
 
-    /// Opens the envelope; a failure comes with how long to wait before it may be tried again, if ever.
-    fn refused(&self, method: &Method, path: &str, answer: &Answer) -> ApiError {
-        let entries = Envelope::open(&answer.body).map_or(Vec::new(), |envelope| envelope.errors);
+    fn error(&self, method: &Method, path: &str, status: u16, detail: &str) -> ApiError {
         ApiError {
             method: method.to_string(),
             path: path.to_owned(),
             account: self.account.clone(),
-            status: answer.status.as_u16(),
-            entries,
-            detail: if answer.body.trim_ascii_start().starts_with(b"<") {
-                "a web page instead of the API's answer: a proxy or firewall on the way answered"
-                    .to_owned()
-            } else {
-                "an answer that is not the API's".to_owned()
-            },
+            status,
+            entries: Vec::new(),
+            detail: detail.to_owned(),
             wait: None,
         }
+    }
+
+    /// Opens the envelope; a failure comes with how long to wait before it may be tried again, if ever.
+    fn refused(&self, method: &Method, path: &str, answer: &Answer) -> ApiError {
+        let status = answer.status.as_u16();
+        if answer.status.is_redirection() {
+            return self.error(method, path, status, &self.redirected(answer));
+        }
+        let entries = Envelope::open(&answer.body).map_or(Vec::new(), |envelope| envelope.errors);
+        let detail = if answer.body.trim_ascii_start().starts_with(b"<") {
+            "a web page instead of the API's answer: a proxy or firewall on the way answered"
+        } else {
+            "an answer that is not the API's"
+        };
+        ApiError {
+            entries,
+            ..self.error(method, path, status, detail)
+        }
+    }
+
+    fn redirected(&self, answer: &Answer) -> String {
+        let to = redirect::target(&self.base, answer.headers.get("location"));
+        let do_what = if self.is_elsewhere() {
+            "correct `CLOUDFLARE_API_BASE_URL`".to_owned()
+        } else {
+            "a proxy or firewall on the way answered".to_owned()
+        };
+        format!(
+            "a redirect to {to}, which is not followed, because the credential and every secret would go there; {do_what}"
+        )
     }
 
     fn lost(&self, method: &Method, path: &str, error: &reqwest::Error) -> ApiError {
@@ -307,15 +366,7 @@ impl Cloudflare {
         if error.is_timeout() {
             text = format!("nothing came within {:?}", self.timeout);
         }
-        ApiError {
-            method: method.to_string(),
-            path: path.to_owned(),
-            account: self.account.clone(),
-            status: 0,
-            entries: Vec::new(),
-            detail: format!("{text} (`{}`)", self.base),
-            wait: None,
-        }
+        self.error(method, path, 0, &format!("{text} (`{}`)", self.base))
     }
 }
 
@@ -334,14 +385,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
-}
-
-/// Whether a text can stand in a path as it is.
-fn plain(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 #[cfg(test)]
@@ -393,7 +436,7 @@ mod tests {
             _ => "modules".into_response(),
         })
         .await;
-        let answer = cloudflare.raw("/content", Repeat::Safe).await.unwrap();
+        let answer = cloudflare.raw("/content", Repeat::Safe, 99).await.unwrap();
         assert_eq!(answer.body, b"modules");
         assert_eq!(asked.load(Ordering::SeqCst), 3);
     }
@@ -420,6 +463,98 @@ mod tests {
             "`GET /number` in the account `acc0` was answered with 429: Slow down (code 971); the API's rate limit is used up: 1200 calls in five minutes, those of other tools with this token included; the API asks to wait 5m: run again after that"
         );
         assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_error_and_takes_nothing_anywhere() {
+        let (other, reached) = answering(|_, _| result(&json!(7), &Json::Null)).await;
+        for status in [301, 302, 303, 307, 308] {
+            let to = format!("{}/stolen\u{1b}", other.base);
+            let (cloudflare, _) = answering(move |_, _| {
+                let status = StatusCode::from_u16(status).unwrap();
+                let location =
+                    http::HeaderValue::from_bytes(to.replace('\u{1b}', "%1b").as_bytes());
+                (status, [("location", location.unwrap())]).into_response()
+            })
+            .await;
+            let secret = json!({ "text": "secret" });
+            let error = cloudflare
+                .send::<Json>(Method::PUT, "/secrets", Repeat::Safe, &secret)
+                .await
+                .unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "`PUT /secrets` in the account `acc0` was answered with {status}: a redirect to `127.0.0.1`, which is not followed, because the credential and every secret would go there; correct `CLOUDFLARE_API_BASE_URL`"
+                )
+            );
+        }
+        assert_eq!(reached.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_not_read_to_its_end() {
+        let (cloudflare, asked) = answering(|_, _| {
+            let part = || Ok::<_, std::convert::Infallible>(vec![b' '; 64 * 1024]);
+            let endless = futures_util::stream::repeat_with(part);
+            axum::body::Body::from_stream(endless).into_response()
+        })
+        .await;
+        let error = cloudflare.get::<u32>("/number").await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`GET /number` in the account `acc0` was answered with 200: more than 16 MiB, which is no answer of the API's"
+        );
+        let error = cloudflare.raw("/content", Repeat::Safe, 1000).await;
+        assert_eq!(
+            error.err().unwrap().to_string(),
+            "`GET /content` in the account `acc0` was answered with 200: more than 1000 bytes, which is no answer of the API's"
+        );
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn what_an_answer_names_cannot_steer_a_terminal_or_forge_a_line() {
+        let (cloudflare, _) = answering(|number, _| {
+            let text = "a\u{1b}[2J\n::set-output name=x::y\r\u{202e}";
+            match number {
+                2 => {
+                    let errors = json!([{ "code": 10000, "message": text }]);
+                    let envelope = json!({ "success": false, "errors": errors });
+                    (StatusCode::FORBIDDEN, axum::Json(envelope)).into_response()
+                }
+                _ => result(&json!({ text: [text] }), &Json::Null),
+            }
+        })
+        .await;
+        let shown = r"a\u{1b}[2J\n::set-output name=x::y\r\u{202e}";
+        let read: Json = cloudflare.get("/thing").await.unwrap();
+        assert_eq!(read, json!({ shown: [shown] }));
+        // What is sent back is not changed
+        let path = "/script-settings";
+        let read: Json = cloudflare.get(path).await.unwrap();
+        assert!(read.to_string().contains(r"\u001b[2J\n"));
+        let error = cloudflare.get::<Json>("/thing").await.unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("403: {shown} (code 10000)")),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_no_plain_address_is_not_sent() {
+        let (cloudflare, asked) = answering(|_, _| result(&json!(7), &Json::Null)).await;
+        for path in ["/a/../b", "/a\u{1b}", "@other.example/", "/a//b", "/a#b"] {
+            let error = cloudflare.get::<u32>(path).await.unwrap_err().to_string();
+            let shown = escape::line(path);
+            assert_eq!(
+                error,
+                format!("`GET {shown}` was not sent: it is no address of the API")
+            );
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 0);
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use super::error::ApiError;
 use super::metadata::metadata;
 use super::observe;
 use super::page::Pages;
+use super::path::with_query;
 use super::settle::settle;
 use super::wire::{Domain, ScriptSettings, Version, VersionItem};
 use crate::inputs::Inputs;
@@ -346,8 +347,8 @@ pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow
             override_dns,
         } => {
             let zone = observe::zone_id(cloudflare, zone).await?;
-            let path = format!("workers/domains?zone_id={zone}&hostname={hostname}");
-            let path = cloudflare.of_account(&path);
+            let pairs = [("zone_id", zone.as_str()), ("hostname", hostname)];
+            let path = cloudflare.of_account(&with_query("workers/domains", &pairs));
             let others =
                 |domain: &Domain| domain.hostname == *hostname && domain.service != *script;
             // The API would take it away from its Worker without a word

@@ -4,6 +4,7 @@
 //! - `envelope`: what is in an answer: null means absent
 //! - `page`: lists, page by page
 //! - `wire`: the shapes of the answers
+//! - `path`: what may stand in the address of a call
 //! - [`error`]: what the API answered instead, with a hint for the codes that people meet
 //! - [`metadata`]: a version's upload, as a pure function
 //!
@@ -18,6 +19,7 @@ pub mod observe;
 pub mod page;
 #[cfg(test)]
 pub(crate) mod paged;
+mod path;
 pub mod secrets;
 mod settle;
 mod wire;

@@ -12,10 +12,12 @@ use super::client::{Cloudflare, Repeat};
 use super::envelope;
 use super::error::ApiError;
 use super::page::{Pages, or_nothing};
+use super::path::with_query;
 use super::wire::{
     Deployment, Domain, Namespace, Resources, Route, ScriptSettings, Subdomain, Version,
     VersionItem, Zone,
 };
+use crate::body;
 use crate::bundle;
 use crate::environment::Environment;
 use crate::plan::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
@@ -25,6 +27,9 @@ use crate::script::Binding;
 const NAMESPACES_PER_PAGE: u32 = 1000;
 /// The most that the API gives of versions and deployments (SDK); it gives ten when it is not asked.
 const HISTORY_PER_PAGE: u32 = 100;
+
+/// More than the modules of a script have: 64 MB before compression (docs: Workers, Limits, "Worker size").
+const MODULES: usize = 72 * 1024 * 1024;
 
 /// Reads what is live of `environment`.
 pub async fn observe(
@@ -65,7 +70,8 @@ pub async fn observe(
 
 /// The id of the zone `name` in the account.
 pub(super) async fn zone_id(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<String> {
-    let path = format!("/zones?name={name}&account.id={}", cloudflare.account());
+    let pairs = [("name", name), ("account.id", cloudflare.account())];
+    let path = with_query("/zones", &pairs);
     let is_it = |zone: &Zone| zone.name.as_ref().is_none_or(|other| other == name);
     let zone = Pages::<Zone>::new(cloudflare, path).find(is_it).await?;
     zone.map(|zone| zone.id).with_context(|| {
@@ -212,7 +218,7 @@ async fn zone_hosts(
     zone: &str,
 ) -> anyhow::Result<(Vec<LiveRoute>, Vec<LiveDomain>)> {
     let id = zone_id(cloudflare, zone).await?;
-    let domains_path = cloudflare.of_account(&format!("workers/domains?zone_id={id}"));
+    let domains_path = cloudflare.of_account(&with_query("workers/domains", &[("zone_id", &id)]));
     let (routes, domains) = tokio::try_join!(
         routes(cloudflare, &id),
         Pages::<Domain>::new(cloudflare, domains_path).all(),
@@ -359,7 +365,7 @@ fn plain(binding: &Binding) -> Json {
 /// The content hash of the modules of the newest version: `GET scripts/S/content/v2` answers with multipart form data.
 async fn content(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<String>> {
     let path = cloudflare.of_account(&format!("workers/scripts/{script}/content/v2"));
-    let answer = match cloudflare.raw(&path, Repeat::Safe).await {
+    let answer = match cloudflare.raw(&path, Repeat::Safe, MODULES).await {
         Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => return Ok(None),
         result => result?,
     };
@@ -380,7 +386,7 @@ impl Cloudflare {
         struct Sandbox {
             ingress: std::net::SocketAddr,
         }
-        match self.raw("/sandbox", Repeat::Never).await {
+        match self.raw("/sandbox", Repeat::Never, body::JSON).await {
             Ok(answer) => Ok(envelope::parse(&answer.body)
                 .and_then(|answer| serde_json::from_value(answer).ok())
                 .map(|sandbox: Sandbox| sandbox.ingress)),

@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
+use super::path::id;
+
 /// An item of `GET scripts/S/deployments`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Deployment {
@@ -21,6 +23,7 @@ pub(super) struct Deployment {
 /// A version's share of a deployment.
 #[derive(Debug, Deserialize)]
 pub(super) struct Part {
+    #[serde(deserialize_with = "id")]
     pub(super) version_id: String,
     pub(super) percentage: f64,
 }
@@ -28,6 +31,7 @@ pub(super) struct Part {
 /// An item of `GET scripts/S/versions`, what `GET scripts/S/versions/V` says in front of the resources, and the answer to `POST scripts/S/versions`.
 #[derive(Debug, Deserialize)]
 pub(super) struct VersionItem {
+    #[serde(deserialize_with = "id")]
     pub(super) id: String,
     #[serde(default)]
     pub(super) metadata: VersionMetadata,
@@ -146,6 +150,7 @@ pub(super) struct Subdomain {
 /// An item of `GET /zones`
 #[derive(Debug, Deserialize)]
 pub(super) struct Zone {
+    #[serde(deserialize_with = "id")]
     pub(super) id: String,
     #[serde(default)]
     pub(super) name: Option<String>,
@@ -154,6 +159,7 @@ pub(super) struct Zone {
 /// An item of `GET /zones/Z/workers/routes`
 #[derive(Debug, Deserialize)]
 pub(super) struct Route {
+    #[serde(deserialize_with = "id")]
     pub(super) id: String,
     pub(super) pattern: String,
     #[serde(default)]
@@ -163,6 +169,7 @@ pub(super) struct Route {
 /// `GET /accounts/A/workers/domains/D`, and an item of `GET /accounts/A/workers/domains`
 #[derive(Debug, Deserialize)]
 pub(super) struct Domain {
+    #[serde(deserialize_with = "id")]
     pub(super) id: String,
     pub(super) hostname: String,
     pub(super) service: String,
