@@ -96,10 +96,14 @@ fn an_empty_secret_stops_a_deployment() {
 
 #[test]
 fn a_missing_token_stops_every_command_that_needs_it() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
     for command in ["plan", "deploy", "verify"] {
         let printed = refused(
             Run::new([command, "staging"])
                 .env("WEBHOOK_SECRET", "a-long-enough-secret-for-this-test")
+                .env("HOME", home)
+                .env("XDG_CONFIG_HOME", home)
                 .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT),
         );
         assert_eq!(
@@ -107,6 +111,105 @@ fn a_missing_token_stops_every_command_that_needs_it() {
             "error: there is no API token: set `CLOUDFLARE_API_TOKEN` (dashboard: My Profile, API Tokens), or rehearse with `--sandbox`\n"
         );
     }
+}
+
+#[test]
+fn wranglers_login_is_said_not_to_be_used_and_is_not_read() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".wrangler/config");
+    std::fs::create_dir_all(&folder).unwrap();
+    let login = folder.join("default.toml");
+    std::fs::write(&login, "oauth_token = \"marker\"\n").unwrap();
+    let printed = refused(
+        Run::new(["plan", "staging"])
+            .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+            .env("HOME", home.path().to_str().unwrap())
+            .env("XDG_CONFIG_HOME", home.path().to_str().unwrap()),
+    );
+    assert_eq!(
+        printed.stderr,
+        format!(
+            "error: there is no API token: set `CLOUDFLARE_API_TOKEN` (dashboard: My Profile, API Tokens), or rehearse with `--sandbox`; wrangler is logged in (`{}`), but only wrangler can use that login: its token ends after an hour\n",
+            login.display()
+        )
+    );
+}
+
+#[test]
+fn what_cannot_be_a_credential_is_refused_without_its_value() {
+    for variables in [
+        &[("CLOUDFLARE_API_TOKEN", "Bearer hunter2")][..],
+        &[("CLOUDFLARE_API_TOKEN", "hun ter2")],
+        &[("CLOUDFLARE_API_TOKEN", "hun\nter2")],
+        &[("CLOUDFLARE_API_TOKEN", "hunter2\u{2026}")],
+        &[("CLOUDFLARE_API_KEY", "hunter2")],
+        &[
+            ("CLOUDFLARE_API_KEY", "hun\"ter2"),
+            ("CLOUDFLARE_EMAIL", "someone@example.com"),
+        ],
+    ] {
+        let run = Run::new(["plan", "staging"]).env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT);
+        let run = variables
+            .iter()
+            .fold(run, |run, (name, value)| run.env(name, value));
+        let printed = refused(run);
+        let name = variables[0].0;
+        assert!(
+            printed.stderr.starts_with(&format!("error: `{name}` ")),
+            "{}",
+            printed.stderr
+        );
+        assert!(!printed.stderr.contains("hun"), "{}", printed.stderr);
+    }
+}
+
+#[test]
+fn a_key_and_its_users_address_open_the_api_as_a_token_does() {
+    let sandbox = crate::support::Sandbox::start();
+    let status = |key: &str| {
+        Run::new(["status", "staging"])
+            .against(&sandbox)
+            .env("CLOUDFLARE_API_TOKEN", "")
+            .env("CLOUDFLARE_API_KEY", key)
+            .env("CLOUDFLARE_EMAIL", " someone@example.com\n")
+    };
+    let printed = status(&format!("\"{}\"\n", sandbox.token)).succeeds();
+    assert!(
+        printed.stdout.contains("not deployed"),
+        "{}",
+        printed.stdout
+    );
+    let printed = status("another").fails();
+    assert!(
+        printed
+            .stdout
+            .contains("(code 9103); check `CLOUDFLARE_API_KEY` and `CLOUDFLARE_EMAIL`"),
+        "{}",
+        printed.stdout
+    );
+}
+
+#[test]
+fn a_credential_of_another_region_or_in_clear_text_goes_nowhere() {
+    let plan = || {
+        Run::new(["plan", "staging"])
+            .env("CLOUDFLARE_API_TOKEN", "marker")
+            .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+    };
+    let printed = plan()
+        .env("CLOUDFLARE_COMPLIANCE_REGION", "fedramp_high")
+        .fails();
+    assert_eq!(
+        printed.stderr,
+        "error: `CLOUDFLARE_COMPLIANCE_REGION` is `fedramp_high`, whose API is another host than `api.cloudflare.com`: nothing is sent there; set `CLOUDFLARE_API_BASE_URL` to the address of that region's API, or unset `CLOUDFLARE_COMPLIANCE_REGION`\n"
+    );
+    let printed = plan()
+        .env("CLOUDFLARE_API_BASE_URL", "http://api.example.com")
+        .fails();
+    assert_eq!(
+        printed.stderr,
+        "error: `CLOUDFLARE_API_BASE_URL`: `api.example.com` is not this machine, and plain HTTP would show the credential and every secret to whoever is on the way: use `https`\n"
+    );
 }
 
 #[test]

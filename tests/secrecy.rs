@@ -48,6 +48,16 @@ fn no_command_prints_a_secret_on_success_or_on_failure() {
             .fails();
         seen += &(printed.stdout + &printed.stderr);
     }
+    let key = "a-global-key-of-somebody-0123456789";
+    let printed = Run::new(["status", "staging"])
+        .against(&sandbox)
+        .env("CLOUDFLARE_API_TOKEN", "")
+        .env("CLOUDFLARE_API_KEY", key)
+        .env("CLOUDFLARE_EMAIL", "someone@example.com")
+        .fails();
+    assert!(printed.stdout.contains("9103"), "{}", printed.stdout);
+    seen += &(printed.stdout + &printed.stderr);
+    assert!(!seen.contains(key), "{seen}");
     // A deployment that fails half way, at the gateway's upload, when the room is there already
     let broken = Sandbox::start();
     let fault = json!({ "kind": "status", "status": 500, "times": 9, "method": "PUT", "path": "/scripts/glow-broadcast-staging" });

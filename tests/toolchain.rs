@@ -259,6 +259,9 @@ fn a_tool_of_the_build_gets_no_secret_and_no_token() {
         "WEBHOOK_SECRET_ALTERNATE",
         "ADMIN_SECRET",
         "CLOUDFLARE_API_TOKEN",
+        "CLOUDFLARE_API_KEY",
+        "CLOUDFLARE_EMAIL",
+        "CF_API_TOKEN",
     ] {
         build.env(name, "hunter2");
     }

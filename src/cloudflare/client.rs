@@ -4,15 +4,15 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use reqwest::header::HeaderMap;
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+use super::credentials::{self, Access, Credentials, Surroundings};
 use super::envelope::{Call, Envelope, Info, decode};
 use super::error::ApiError;
 use super::path;
 use crate::environment::Environment;
-use crate::secret::Value;
 use crate::{body, escape, redirect};
 
 /// The API's own address; `CLOUDFLARE_API_BASE_URL` replaces it, as it does for wrangler.
@@ -36,7 +36,7 @@ pub struct Cloudflare {
     http: reqwest::Client,
     base: String,
     account: String,
-    token: Value,
+    credentials: Credentials,
     timeout: Duration,
 }
 
@@ -57,17 +57,16 @@ pub(super) struct Answer {
 }
 
 impl Cloudflare {
-    /// The account of `environment`, from the manifest and the three environment variables that wrangler reads too.
+    /// The account of `environment`, from the manifest and the environment variables that wrangler reads too.
     pub fn from_env(environment: &Environment) -> anyhow::Result<Self> {
-        let token = variable("CLOUDFLARE_API_TOKEN").context(
-            "there is no API token: set `CLOUDFLARE_API_TOKEN` (dashboard: My Profile, API Tokens), or rehearse with `--sandbox`",
-        )?;
+        let access = Access::read(&Surroundings::of_process())?;
         let manifest = environment.account_id.as_ref().map(ToString::to_string);
-        let account = match (manifest, variable("CLOUDFLARE_ACCOUNT_ID")) {
+        let account = match (manifest, access.account) {
             // The manifest's account is what was reviewed: a shell that is set up for another one must not win silently.
             (Some(manifest), Some(shell)) if manifest != shell => bail!(
-                "the manifest of `{}` names the account `{manifest}`, but `CLOUDFLARE_ACCOUNT_ID` is `{shell}`; unset the variable or correct the manifest",
-                environment.name
+                "the manifest of `{}` names the account `{manifest}`, but `{}` is `{shell}`; unset the variable or correct the manifest",
+                environment.name,
+                credentials::ACCOUNT
             ),
             (Some(account), _) => account,
             (None, Some(shell)) => {
@@ -75,46 +74,51 @@ impl Cloudflare {
                 match checked {
                     Ok(account) => account.to_string(),
                     // Any id is good for a server that is not Cloudflare's
-                    Err(_)
-                        if variable("CLOUDFLARE_API_BASE_URL").is_some() && path::is_id(&shell) =>
-                    {
-                        shell
+                    Err(_) if access.base != BASE && path::is_id(&shell) => shell,
+                    Err(error) => {
+                        bail!("`{}`: {}", credentials::ACCOUNT, error.replace('\n', "; "))
                     }
-                    Err(error) => bail!("`CLOUDFLARE_ACCOUNT_ID`: {}", error.replace('\n', "; ")),
                 }
             }
             (None, None) => bail!(
-                "there is no account id for `{}`: set `CLOUDFLARE_ACCOUNT_ID`, or `account_id` under `[cloudflare]` in the manifest",
-                environment.name
+                "there is no account id for `{}`: set `{}`, or `account_id` under `[cloudflare]` in the manifest",
+                environment.name,
+                credentials::ACCOUNT
             ),
         };
-        let base = variable("CLOUDFLARE_API_BASE_URL").unwrap_or_else(|| BASE.to_owned());
-        let cloudflare = Self::new(&base, account, Value::new(token))?;
-        match variable("EDGE_BROADCAST_API_TIMEOUT") {
-            None => Ok(cloudflare),
-            Some(text) => {
+        let cloudflare = Self::new(&access.base, account, access.credentials)?;
+        match std::env::var("EDGE_BROADCAST_API_TIMEOUT") {
+            Ok(text) if !text.is_empty() => {
                 let timeout = humantime::parse_duration(&text).map_err(|error| {
                     anyhow::anyhow!("`EDGE_BROADCAST_API_TIMEOUT` is `{text}`, which is no span of time like `60s`: {error}")
                 })?;
                 Ok(cloudflare.patient_for(timeout))
             }
+            _ => Ok(cloudflare),
         }
     }
 
     /// The account `account` at the API address `base`.
-    pub fn new(base: &str, account: String, token: Value) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
+    pub fn new(
+        base: &str,
+        account: String,
+        credentials: impl Into<Credentials>,
+    ) -> anyhow::Result<Self> {
+        let base = base.trim_end_matches('/');
+        let credentials = credentials.into();
+        let mut http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("edge-broadcast/", env!("CARGO_PKG_VERSION")))
             // A 307 would take the credential's call and the secrets in it to wherever it points
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .context("preparing the HTTP client")?;
+            .redirect(reqwest::redirect::Policy::none());
+        if Url::parse(base).is_ok_and(|url| credentials::is_of_this_machine(&url)) {
+            http = http.no_proxy();
+        }
         Ok(Self {
-            http,
-            base: base.trim_end_matches('/').to_owned(),
+            http: http.build().context("preparing the HTTP client")?,
+            base: base.to_owned(),
             account,
-            token,
+            credentials,
             timeout: TIMEOUT,
         })
     }
@@ -305,10 +309,11 @@ impl Cloudflare {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
+        let request = self
+            .http
             .request(method, format!("{}{path}", self.base))
-            .timeout(self.timeout)
-            .bearer_auth(self.token.expose())
+            .timeout(self.timeout);
+        self.credentials.sign(request)
     }
 
     fn error(&self, method: &Method, path: &str, status: u16, detail: &str) -> ApiError {
@@ -344,7 +349,7 @@ impl Cloudflare {
     fn redirected(&self, answer: &Answer) -> String {
         let to = redirect::target(&self.base, answer.headers.get("location"));
         let do_what = if self.is_elsewhere() {
-            "correct `CLOUDFLARE_API_BASE_URL`".to_owned()
+            format!("correct `{}`", credentials::BASE_URL)
         } else {
             "a proxy or firewall on the way answered".to_owned()
         };
@@ -383,10 +388,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|text| !text.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -398,6 +399,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::secret::Value;
 
     /// A server on this machine that gives its n-th caller the n-th answer, counted from 0, and how often it was asked.
     async fn answering(

@@ -190,6 +190,9 @@ pub fn hint(code: u32) -> Option<&'static str> {
         9109 | 10000 => {
             "check `CLOUDFLARE_API_TOKEN`: it needs Workers Scripts Write on the account, and Workers Routes Write and Zone Read on the zone"
         }
+        9103 => {
+            "check `CLOUDFLARE_API_KEY` and `CLOUDFLARE_EMAIL`: they are a user's global key and address"
+        }
         10007 | 10090 | 10092 => "deploy the environment first, or check the account id",
         10019 => "the Worker that the route names is not there: deploy again",
         10021 => {

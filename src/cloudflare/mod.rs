@@ -1,9 +1,10 @@
 //! Cloudflare's API as this tool uses it: what is live is read with [`observe`], changed with [`execute`].
 //!
-//! - [`client`]: one request: address, token, repeats
+//! - [`client`]: one request: address, repeats
 //! - `envelope`: what is in an answer: null means absent
 //! - `page`: lists, page by page
 //! - `wire`: the shapes of the answers
+//! - [`credentials`]: what opens the API, and where it is
 //! - `path`: what may stand in the address of a call
 //! - [`error`]: what the API answered instead, with a hint for the codes that people meet
 //! - [`metadata`]: a version's upload, as a pure function
@@ -11,6 +12,7 @@
 //! Nothing here decides what to change: that is [`crate::plan`].
 
 pub mod client;
+pub mod credentials;
 mod envelope;
 pub mod error;
 pub mod execute;

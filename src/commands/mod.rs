@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use edge_broadcast_protocol::binding;
 
 use crate::cli::{Cli, Command};
+use crate::cloudflare::credentials;
 use crate::invocation;
 use crate::output::Format;
 use crate::progress::Progress;
@@ -58,15 +59,15 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The environment variables that may hold a value: the token, the secrets' own names, and what the manifests name.
+/// The environment variables that may hold a value: the credentials, the secrets' own names, and what the manifests name.
 fn secret_variables(project: &Project) -> BTreeSet<String> {
     let usual = [
-        "CLOUDFLARE_API_TOKEN",
         binding::WEBHOOK_SECRET,
         binding::WEBHOOK_SECRET_ALTERNATE,
         binding::ADMIN_SECRET,
     ];
-    let mut names = BTreeSet::from(usual.map(str::to_owned));
+    let usual = usual.iter().chain(&credentials::VARIABLES);
+    let mut names: BTreeSet<String> = usual.map(|name| (*name).to_owned()).collect();
     // A manifest with a problem is reported by whatever needs it
     for name in project.names().unwrap_or_default() {
         let Ok(environment) = project.environment(name.as_str()) else {

@@ -46,6 +46,11 @@ impl Run {
             .env("NO_COLOR", "1");
         for name in [
             "CLOUDFLARE_API_TOKEN",
+            "CLOUDFLARE_API_KEY",
+            "CLOUDFLARE_EMAIL",
+            "CLOUDFLARE_COMPLIANCE_REGION",
+            "CF_API_TOKEN",
+            "CF_API_KEY",
             "CLOUDFLARE_ACCOUNT_ID",
             "CLOUDFLARE_API_BASE_URL",
             "WEBHOOK_SECRET",

@@ -62,7 +62,12 @@ pub(super) fn check(credential: &Credential<'_>, secret: &str, path: &str) -> Re
         Credential::Token(_) if path.ends_with("/tokens/verify") => {
             Err(refuse(StatusCode::UNAUTHORIZED, 1000, "Invalid API Token"))
         }
-        Credential::Token(_) | Credential::Key(_) => Err(refuse(
+        Credential::Key(_) => Err(refuse(
+            StatusCode::FORBIDDEN,
+            9103,
+            "Unknown X-Auth-Key or X-Auth-Email",
+        )),
+        Credential::Token(_) => Err(refuse(
             StatusCode::FORBIDDEN,
             10000,
             "Authentication error: the sandbox has another token",
