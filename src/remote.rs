@@ -23,8 +23,8 @@ pub struct Remote {
 
 impl Remote {
     /// The remote that the environment variables and the manifest name.
-    pub async fn from_env(environment: &Environment) -> anyhow::Result<Self> {
-        let cloudflare = Cloudflare::from_env(environment)?;
+    pub async fn from_env(environment: &Environment, progress: &Progress) -> anyhow::Result<Self> {
+        let cloudflare = Cloudflare::from_env(environment)?.telling(progress);
         let via = if cloudflare.is_elsewhere() {
             cloudflare.ingress().await?
         } else {

@@ -1,14 +1,16 @@
-//! The API, or whatever answers in its place, is not trusted: what it says is bounded and shown harmlessly.
+//! The API, or whatever answers in its place, is not trusted: what it says is bounded, shown harmlessly, and paced by.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, Uri};
+use http::{HeaderValue, StatusCode, Uri};
 use serde_json::{Value, json};
 
-use crate::support::{Run, built};
+use crate::support::{Project, Run, built, manifest};
 
 const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
 const GATEWAY: &str = "glow-broadcast-staging";
@@ -203,4 +205,85 @@ async fn a_call_that_is_answered_with_a_redirect_takes_the_token_nowhere() {
         printed.stderr
     );
     assert!(stolen.lock().unwrap().is_empty());
+}
+
+/// Lets so many calls pass in any span of time, and says of that what the live API was recorded to say.
+struct Limit {
+    calls: usize,
+    window: Duration,
+    passed: VecDeque<Instant>,
+    all: usize,
+    refused: usize,
+}
+
+impl Limit {
+    fn passes(&mut self) -> bool {
+        let now = Instant::now();
+        while self
+            .passed
+            .front()
+            .is_some_and(|at| *at + self.window < now)
+        {
+            self.passed.pop_front();
+        }
+        self.all += 1;
+        if self.passed.len() == self.calls {
+            self.refused += 1;
+            return false;
+        }
+        self.passed.push_back(now);
+        true
+    }
+}
+
+/// 1,200 calls in five minutes, scaled down: the machine may be slow, but not so slow that it keeps the limit without trying.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_over_a_hundred_environments_is_never_refused_for_its_pace() {
+    let limit = Arc::new(Mutex::new(Limit {
+        calls: 250,
+        window: Duration::from_secs(4),
+        passed: VecDeque::new(),
+        all: 0,
+        refused: 0,
+    }));
+    let counted = Arc::clone(&limit);
+    let address = serve(move |uri| {
+        if uri.path() == "/sandbox" {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        if !counted.lock().unwrap().passes() {
+            return refusal(
+                StatusCode::TOO_MANY_REQUESTS,
+                10100,
+                "more than 250 requests per 4 seconds",
+            );
+        }
+        let mut response = match uri.path().rsplit('/').next().unwrap() {
+            "zones" => result(&json!([{ "id": "zone0" }])),
+            "routes" | "domains" | "namespaces" => result(&json!([])),
+            _ => refusal(StatusCode::NOT_FOUND, 10007, "there is no such Worker"),
+        };
+        for (name, value) in [
+            ("ratelimit", "\"default\";r=249;t=1"),
+            ("ratelimit-policy", "\"default\";q=250;w=4"),
+        ] {
+            let headers = response.headers_mut();
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        response
+    })
+    .await;
+    let project = Project::new();
+    for number in 0..100 {
+        let path = format!("environments/e{number:02}.toml");
+        project.write(&path, &manifest("staging"));
+    }
+    let printed = against(address, &["status", "--json"])
+        .inside(&project)
+        .succeeds();
+    let answer = printed.json();
+    assert_eq!(answer["environments"].as_array().unwrap().len(), 100);
+    let limit = limit.lock().unwrap();
+    assert!(limit.all > 2 * limit.calls, "{}", limit.all);
+    assert_eq!(limit.refused, 0, "of {}", limit.all);
 }

@@ -11,8 +11,10 @@ use serde_json::Value as Json;
 use super::credentials::{self, Access, Credentials, Surroundings};
 use super::envelope::{Call, Envelope, Info, decode};
 use super::error::ApiError;
-use super::path;
+use super::turn::Turns;
+use super::{pace, path};
 use crate::environment::Environment;
+use crate::progress::Progress;
 use crate::{body, escape, redirect};
 
 /// The API's own address; `CLOUDFLARE_API_BASE_URL` replaces it, as it does for wrangler.
@@ -25,7 +27,7 @@ const REPEATS: usize = 4;
 /// The first pause before a further try; each one is twice as long.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause that a `retry-after` header is obeyed for; above it the call fails and says how long it would be.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is read here is sent back, so it is read as it is: whoever shows it has to mind what is in it.
 const WRITTEN_BACK: &str = "/script-settings";
@@ -38,6 +40,8 @@ pub struct Cloudflare {
     account: String,
     credentials: Credentials,
     timeout: Duration,
+    turns: Turns,
+    progress: Progress,
 }
 
 /// Whether a call may be sent again when its answer is lost.
@@ -118,9 +122,19 @@ impl Cloudflare {
             http: http.build().context("preparing the HTTP client")?,
             base: base.to_owned(),
             account,
+            turns: Turns::of(base, &credentials),
             credentials,
             timeout: TIMEOUT,
+            progress: Progress::hidden(),
         })
+    }
+
+    /// The same account, whose long waits are told of.
+    pub fn telling(self, progress: &Progress) -> Self {
+        Self {
+            progress: progress.clone(),
+            ..self
+        }
     }
 
     /// The same account, which gets `timeout` to answer each call.
@@ -250,14 +264,14 @@ impl Cloudflare {
             let (mut error, asked) = match self.once(&method, path, most, &fill).await {
                 Ok(answer) => match open(&answer) {
                     Some(opened) => return Ok((opened, answer)),
-                    None => (
-                        self.refused(&method, path, &answer),
-                        retry_after(&answer.headers),
-                    ),
+                    None => (self.refused(&method, path, &answer), silence(&answer)),
                 },
                 Err(error) => (error, None),
             };
             let wait = asked.unwrap_or_default();
+            if error.status == 429 {
+                self.turns.block(wait);
+            }
             if wait > LONGEST_PAUSE {
                 error.wait = Some(wait);
             }
@@ -283,11 +297,23 @@ impl Cloudflare {
         most: usize,
         fill: &impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, ApiError> {
+        let kind = format!("{method} {}", path.split('?').next().unwrap_or(path));
+        let turn = self.turns.wait(&kind, &self.progress).await;
+        let turn = turn.map_err(|pause| ApiError {
+            wait: Some(Duration::from_secs(pause.as_secs() + 1)),
+            ..self.error(
+                method,
+                path,
+                429,
+                "an earlier call was refused, so this one was not sent",
+            )
+        })?;
         let lost = |error: reqwest::Error| self.lost(method, path, &error);
         let response = fill(self.request(method.clone(), path))
             .send()
             .await
             .map_err(&lost)?;
+        turn.answered(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
         let Some(body) = body::read(response, most).await.map_err(&lost)? else {
             let why = format!(
@@ -388,6 +414,17 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(now).unwrap_or_default())
 }
 
+/// How long an answer asks to wait. After 429 the API refuses every call for a while, whether it says so or not.
+fn silence(answer: &Answer) -> Option<Duration> {
+    let asked = retry_after(&answer.headers);
+    match answer.status {
+        StatusCode::TOO_MANY_REQUESTS => asked
+            .or_else(|| pace::reset(&answer.headers))
+            .or(Some(pace::DOCUMENTED.window)),
+        _ => asked,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -463,6 +500,47 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "`GET /number` in the account `acc0` was answered with 429: Slow down (code 971); the API's rate limit is used up: 1200 calls in five minutes, those of other tools with this token included; the API asks to wait 5m: run again after that"
+        );
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_does_not_say_how_long_is_one_of_the_whole_window() {
+        let waits = async |headers: &'static [(&'static str, &'static str)]| {
+            let (cloudflare, asked) = answering(move |_, _| {
+                let mut response = StatusCode::TOO_MANY_REQUESTS.into_response();
+                for (name, text) in headers {
+                    let value = text.parse().unwrap();
+                    response.headers_mut().insert(*name, value);
+                }
+                response
+            })
+            .await;
+            let error = cloudflare.get::<u32>("/number").await.unwrap_err();
+            assert_eq!(asked.load(Ordering::SeqCst), 1);
+            error.downcast::<ApiError>().unwrap().wait
+        };
+        assert_eq!(waits(&[]).await, Some(Duration::from_secs(300)));
+        let told = &[("ratelimit", "\"default\";r=0;t=90")];
+        assert_eq!(waits(told).await, Some(Duration::from_secs(90)));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_while_the_api_asks_for_silence_whoever_wants_to() {
+        let (cloudflare, asked) = answering(|_, _| later("300")).await;
+        cloudflare.get::<u32>("/number").await.unwrap_err();
+        // Another client of the same user at the same address, as the next environment has one
+        let token = Value::new("token".to_owned());
+        let next = Cloudflare::new(&cloudflare.base, "acc1".to_owned(), token).unwrap();
+        let error = next.get::<u32>("/other").await.unwrap_err();
+        let error = error.downcast::<ApiError>().unwrap();
+        assert_eq!(
+            ApiError {
+                wait: None,
+                ..error
+            }
+            .to_string(),
+            "`GET /other` in the account `acc1` was answered with 429: an earlier call was refused, so this one was not sent"
         );
         assert_eq!(asked.load(Ordering::SeqCst), 1);
     }

@@ -63,7 +63,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let remote = if args.sandbox {
         Remote::rehearsal(&environment, &context.progress).await?
     } else {
-        Remote::from_env(&environment).await?
+        Remote::from_env(&environment, &context.progress).await?
     };
     let values = Values {
         environment: &environment,

@@ -49,7 +49,7 @@ pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitC
             findings: Vec::new(),
             secrets: None,
         };
-        if let Err(error) = examine(environment, &bundles, &mut examined).await {
+        if let Err(error) = examine(context, environment, &bundles, &mut examined).await {
             examined.wrong(
                 format!("what is live cannot be read: {error:#}").replace('\n', "; "),
                 "correct that first: nothing more could be looked at".to_owned(),
@@ -76,6 +76,7 @@ pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitC
 }
 
 async fn examine(
+    context: &Context,
     environment: &Environment,
     bundles: &anyhow::Result<Bundles>,
     examined: &mut Examined,
@@ -89,7 +90,7 @@ async fn examine(
             examined.wrong(what.to_owned(), mend.to_owned());
         }
     }
-    let remote = Remote::from_env(environment).await?;
+    let remote = Remote::from_env(environment, &context.progress).await?;
     let observed = observe(&remote.cloudflare, environment).await?;
     examined.well(&format!(
         "the API token reads the account and the zone `{}`",

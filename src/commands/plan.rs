@@ -44,7 +44,7 @@ impl fmt::Display for Answer {
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
-    let remote = Remote::from_env(&environment).await?;
+    let remote = Remote::from_env(&environment, &context.progress).await?;
     let bundles = bundle::load(&context.project.root)?;
     let desired = Desired::of(&environment, &bundles);
     let observed = observe(&remote.cloudflare, &environment).await?;

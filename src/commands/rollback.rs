@@ -58,7 +58,7 @@ impl fmt::Display for Answer {
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
-    let remote = Remote::from_env(&environment).await?;
+    let remote = Remote::from_env(&environment, &context.progress).await?;
     let cloudflare = &remote.cloudflare;
     let (histories, mut targets) = targets(cloudflare, &environment, args.to.as_deref())
         .await

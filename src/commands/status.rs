@@ -76,7 +76,7 @@ pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitC
         environments: Vec::new(),
     };
     for environment in &environments {
-        let entry = status(environment, &bundles).await;
+        let entry = status(context, environment, &bundles).await;
         answer.environments.push(entry.map_or_else(
             |error| Entry::Unreadable {
                 environment: environment.name.to_string(),
@@ -101,10 +101,11 @@ pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitC
 }
 
 async fn status(
+    context: &Context,
     environment: &Environment,
     bundles: &anyhow::Result<Bundles>,
 ) -> anyhow::Result<Status> {
-    let remote = Remote::from_env(environment).await?;
+    let remote = Remote::from_env(environment, &context.progress).await?;
     let observed = observe(&remote.cloudflare, environment).await?;
     let drift = match bundles {
         Err(error) => Drift::Unknown {

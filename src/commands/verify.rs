@@ -16,7 +16,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment)?;
     let source = &environment.secrets[WEBHOOK_SECRET].source;
     let value = secret::read(WEBHOOK_SECRET, source, &context.project.root)?;
-    let remote = Remote::from_env(&environment).await?;
+    let remote = Remote::from_env(&environment, &context.progress).await?;
     let expected = Expected {
         publisher: Publisher::Secret(&value),
         version: None,

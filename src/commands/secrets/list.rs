@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         .environments(&args.environments.environments)?;
     let mut columns = Vec::new();
     for environment in &environments {
-        let remote = Remote::from_env(environment).await?;
+        let remote = Remote::from_env(environment, &context.progress).await?;
         let mut column = facts(&remote.cloudflare, environment)
             .await?
             .column(environment);

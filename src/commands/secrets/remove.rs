@@ -43,7 +43,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         .project
         .environment(&args.secret.environment.environment)?;
     let name = args.secret.name.as_str();
-    let remote = Remote::from_env(&environment).await?;
+    let remote = Remote::from_env(&environment, &context.progress).await?;
     let script = environment.gateway_script();
     let live = secrets::read(&remote.cloudflare, &script)
         .await?

@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
             args.name
         );
     }
-    let remote = Remote::from_env(&environment).await?;
+    let remote = Remote::from_env(&environment, &context.progress).await?;
     let site = remote.site(&environment)?;
     let script = environment.gateway_script();
     let live = secrets::read(&remote.cloudflare, &script)

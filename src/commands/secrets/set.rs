@@ -63,7 +63,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     let Some(wanted) = environment.secrets.get(name) else {
         bail!(unknown(&environment, name));
     };
-    let remote = Remote::from_env(&environment).await?;
+    let remote = Remote::from_env(&environment, &context.progress).await?;
     let script = environment.gateway_script();
     let live = secrets::read(&remote.cloudflare, &script)
         .await?
