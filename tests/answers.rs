@@ -181,6 +181,25 @@ async fn an_id_that_leads_to_another_path_is_refused_with_the_call_and_the_field
     }
 }
 
+/// A proxy would be a machine on the way, which reads the credential.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_for_this_machine_does_not_go_through_a_proxy() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&heard);
+    let proxy = serve(move |uri| {
+        hears.lock().unwrap().push(uri.to_string());
+        StatusCode::BAD_GATEWAY.into_response()
+    })
+    .await;
+    let address = serve(|uri| hostile(&uri)).await;
+    let mut run = against(address, &["status", "staging"]);
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        run = run.env(name, &format!("http://{proxy}"));
+    }
+    run.succeeds();
+    assert_eq!(*heard.lock().unwrap(), [""; 0]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_answered_with_a_redirect_takes_the_token_nowhere() {
     let stolen = Arc::new(Mutex::new(Vec::new()));
