@@ -71,7 +71,7 @@ pub enum ServedBy {
     ZoneRoute,
     /// A custom domain; an existing DNS record is a conflict.
     CustomDomain,
-    /// A custom domain that may replace an existing DNS record.
+    /// A custom domain that may take over the DNS record of another Worker; one that somebody made is a conflict all the same.
     CustomDomainOverridingDns,
 }
 

@@ -102,7 +102,7 @@ pub struct Route {
     /// A custom domain (Cloudflare makes the DNS record and certificate) instead of a zone route `host/*`.
     #[serde(default)]
     pub custom_domain: bool,
-    /// Whether a custom domain may replace a DNS record that exists.
+    /// Whether a custom domain may take over a DNS record: Cloudflare does that for the record of another Worker only.
     #[serde(default)]
     pub override_dns: Option<Spanned<bool>>,
 }

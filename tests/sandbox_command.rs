@@ -58,6 +58,12 @@ fn any_account_id_that_can_be_one_is_accepted() {
             plan.stdout
         );
     }
+    let printed = Run::new(["plan", "staging"])
+        .against(&sandbox)
+        .env("CLOUDFLARE_ACCOUNT_ID", "acc0")
+        .fails();
+    let told = &printed.stderr;
+    assert!(told.contains("CLOUDFLARE_ACCOUNT_ID"), "{told}");
 }
 
 #[test]

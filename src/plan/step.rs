@@ -52,7 +52,7 @@ pub enum Step {
     },
 }
 
-/// Whether a custom domain may replace a DNS record.
+/// Whether a custom domain may take over a DNS record, as far as Cloudflare lets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OverrideDns {
