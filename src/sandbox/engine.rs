@@ -4,18 +4,23 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
 
 use super::analytics::Points;
 use super::bundle::Described;
 use super::config::{Config, render};
 use super::error::{ApiError, invalid, refuse};
 use super::gate::Gate;
-use super::ingress::Upstream;
+use super::ingress::{Standing, Upstream};
 use super::link::{Cut, Link};
 use super::log::Log;
 use super::metadata::Metadata;
 use super::module::Module;
-use super::process::{self, Process};
+use super::process::{self, End, Process};
+use super::respawn::{Answer, Ends};
 use super::state::State;
 use super::store::Store;
 use super::{Strictness, probe, table};
@@ -38,6 +43,9 @@ pub(super) struct Engine {
     /// Held by the one change that is under way.
     turn: tokio::sync::Mutex<()>,
     runtime: Mutex<Runtime>,
+    /// Of the process that runs now.
+    end: watch::Sender<Option<End>>,
+    notices: mpsc::UnboundedSender<String>,
 }
 
 /// The running process with all that belongs to it. Without deployed scripts there is none.
@@ -47,27 +55,32 @@ struct Runtime {
     config: Config,
     link: Option<(Link, Cut)>,
     phase: Phase,
+    ends: Ends,
+    /// How it ended the last time.
+    last_end: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
     #[default]
     Serving,
+    /// It ended too often, and is not started again before the next change.
+    GivenUp,
     /// Nothing may be started any more.
     Ended,
 }
 
 impl Engine {
-    /// An engine without a runtime; [`Engine::change`] starts it.
+    /// An engine without a runtime; [`Engine::change`] starts it. Gives also what is to be said aloud: that the runtime ended.
     pub(super) fn new(
         workerd: PathBuf,
-        analytics: SocketAddr,
-        points: Points,
+        (analytics, points): (SocketAddr, Points),
         store: Store,
         state: State,
         strictness: Strictness,
-    ) -> Self {
-        Self {
+    ) -> (Self, mpsc::UnboundedReceiver<String>) {
+        let (notices, heard) = mpsc::unbounded_channel();
+        let engine = Self {
             workerd,
             analytics,
             strictness,
@@ -77,11 +90,15 @@ impl Engine {
             gate: Arc::new(Gate::new(Upstream::new(
                 table::Table::default(),
                 Link::new().0,
+                Standing::Idle,
             ))),
             current: RwLock::new(Arc::new(state)),
             turn: tokio::sync::Mutex::new(()),
             runtime: Mutex::default(),
-        }
+            end: watch::Sender::new(None),
+            notices,
+        };
+        (engine, heard)
     }
 
     /// The state as of now.
@@ -116,14 +133,9 @@ impl Engine {
 
     /// Stops the runtime for good.
     pub(super) async fn end(&self) {
+        self.runtime().phase = Phase::Ended;
         let _turn = self.turn.lock().await;
-        let process = {
-            let mut runtime = self.runtime();
-            runtime.phase = Phase::Ended;
-            runtime.link = None;
-            runtime.process.take()
-        };
-        if let Some(process) = process {
+        if let Some(process) = self.take_process() {
             process.stop().await;
         }
     }
@@ -132,8 +144,38 @@ impl Engine {
     pub(super) fn kill(&self) {
         let mut runtime = self.runtime();
         runtime.phase = Phase::Ended;
-        if let Some(mut process) = runtime.process.take() {
-            process.kill();
+        drop(runtime.process.take());
+    }
+
+    /// How the runtime is.
+    pub(super) fn health(&self) -> Value {
+        let runtime = self.runtime();
+        let state = match (runtime.phase, &runtime.process) {
+            (Phase::GivenUp, _) => "given up",
+            (_, Some(process)) if process.is_alive() => "running",
+            (_, Some(_)) => "starting again",
+            (_, None) => "not needed",
+        };
+        json!({"state": state, "last_end": runtime.last_end})
+    }
+
+    /// Starts the runtime again whenever it ends by itself. Never returns.
+    pub(super) async fn mend(self: Arc<Self>) {
+        let mut current = self.end.subscribe();
+        loop {
+            let end = current.borrow_and_update().clone();
+            let Some(mut end) = end else {
+                let _ = current.changed().await;
+                continue;
+            };
+            let how = tokio::select! {
+                how = end.wait() => how,
+                _ = current.changed() => continue,
+            };
+            if let Some(how) = how {
+                self.revive(&end, &how).await;
+            }
+            let _ = current.changed().await;
         }
     }
 
@@ -157,9 +199,70 @@ impl Engine {
         Ok(result)
     }
 
-    fn needs_restart(&self, config: &Config) -> bool {
+    /// The runtime ended by itself: starts it again with what it ran, unless that is of no use.
+    async fn revive(&self, end: &End, how: &str) {
+        let _turn = self.turn.lock().await;
+        let is_it = |runtime: &Runtime| {
+            let process = runtime.process.as_ref();
+            runtime.phase == Phase::Serving
+                && process.is_some_and(|process| process.end.is_of_same(end))
+        };
+        if !is_it(&self.runtime()) {
+            return;
+        }
+        self.gate.slam();
+        let config = self.runtime().config.clone();
+        let mut what = format!("the runtime ended with {how}");
+        loop {
+            let answer = {
+                let mut runtime = self.runtime();
+                runtime.last_end = Some(what.clone());
+                runtime.ends.another(Instant::now())
+            };
+            match answer {
+                Answer::Again(pause) => {
+                    self.tell(&format!("{what}; it is started again"));
+                    tokio::time::sleep(pause).await;
+                }
+                Answer::GiveUp(times, within) => {
+                    what = format!(
+                        "{what}, {times} times within {} seconds, and is not started again; see `GET /sandbox/logs`, then deploy something else or restart the sandbox",
+                        within.as_secs()
+                    );
+                    self.tell(&what);
+                    let mut runtime = self.runtime();
+                    runtime.phase = Phase::GivenUp;
+                    runtime.last_end = Some(what);
+                    drop(runtime);
+                    break;
+                }
+            }
+            match self.start(config.clone()).await {
+                Ok(()) => break,
+                Err(_) if self.runtime().phase == Phase::Ended => return,
+                Err(error) => what = format!("the runtime did not start: {error:#}"),
+            }
+        }
+        self.open();
+    }
+
+    /// In the log, and aloud.
+    fn tell(&self, what: &str) {
+        self.log
+            .push(&json!({"level": "error", "message": what}).to_string());
+        let _ = self.notices.send(what.to_owned());
+    }
+
+    fn take_process(&self) -> Option<Process> {
+        self.end.send_replace(None);
         let mut runtime = self.runtime();
-        let dead = match &mut runtime.process {
+        runtime.link = None;
+        runtime.process.take()
+    }
+
+    fn needs_restart(&self, config: &Config) -> bool {
+        let runtime = self.runtime();
+        let dead = match &runtime.process {
             Some(process) => !process.is_alive(),
             None => !config.sockets.is_empty(),
         };
@@ -169,14 +272,10 @@ impl Engine {
     /// Two processes must not open the same objects, so the old one goes before the new one comes.
     async fn restart(&self, config: Config, before: &State) -> Result<(), ApiError> {
         self.gate.shut().await;
-        let old = {
-            let mut runtime = self.runtime();
-            runtime.link = None;
-            runtime.process.take()
-        };
-        if let Some(old) = old {
+        if let Some(old) = self.take_process() {
             old.stop().await;
         }
+        self.runtime().ends = Ends::default();
         let Err(error) = self.start(config).await else {
             return Ok(());
         };
@@ -207,12 +306,16 @@ impl Engine {
         if runtime.phase == Phase::Ended {
             anyhow::bail!("the sandbox has ended");
         }
+        let end = process.as_ref().map(|process| process.end.clone());
         *runtime = Runtime {
             process,
             config,
             link: Some(Link::new()),
             phase: Phase::Serving,
+            ends: std::mem::take(&mut runtime.ends),
+            last_end: runtime.last_end.take(),
         };
+        self.end.send_replace(end);
         Ok(())
     }
 
@@ -228,8 +331,13 @@ impl Engine {
             .link
             .as_ref()
             .map_or_else(|| Link::new().0, |(link, _)| link.clone());
+        let process = match (&runtime.process, runtime.phase, &runtime.last_end) {
+            (_, Phase::GivenUp, Some(how)) => Standing::Down(how.clone()),
+            (Some(process), ..) => Standing::Running(process.end.clone()),
+            (None, ..) => Standing::Idle,
+        };
         let table = table::build(&self.state(), &ports, self.strictness);
-        self.gate.open(Upstream::new(table, link));
+        self.gate.open(Upstream::new(table, link, process));
     }
 
     fn forget_namespaces(&self, before: &State, after: &State) {

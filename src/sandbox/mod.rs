@@ -3,7 +3,7 @@
 //!
 //! - state and its pure changes: [`state`], [`script`], [`version`], [`upload`], [`deployment`], [`secret`], [`migration`],
 //!   [`route`], [`domain`], [`dns`]
-//! - the runtime: [`config`] (pure), [`process`], [`probe`]; [`engine`] brings the two together
+//! - the runtime: [`config`] (pure), [`process`], [`respawn`], [`probe`]; [`engine`] brings the two together
 //! - the two servers: [`api`] and [`ingress`]
 //!
 //! Everything listens on the loopback interface only.
@@ -43,6 +43,7 @@ mod probe;
 mod process;
 mod quota;
 mod resettable;
+mod respawn;
 mod revision;
 mod route;
 mod script;
@@ -63,6 +64,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::analytics::Points;
@@ -115,6 +117,7 @@ pub struct Sandbox {
     ingress: SocketAddr,
     token: SecretValue,
     tasks: JoinSet<()>,
+    notices: mpsc::UnboundedReceiver<String>,
 }
 
 /// Starts a sandbox and returns when it answers.
@@ -131,14 +134,15 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
     let (api, ingress) = (api_listener.local_addr()?, ingress_listener.local_addr()?);
     let token = SecretValue::new(options.token.unwrap_or_else(made_up));
 
-    let engine = Arc::new(Engine::new(
+    let (engine, notices) = Engine::new(
         options.workerd,
-        analytics,
-        points,
+        (analytics, points),
         store,
         state,
         options.strictness,
-    ));
+    );
+    let engine = Arc::new(engine);
+    tasks.spawn(engine.clone().mend());
     engine
         .change(|_| Ok(()))
         .await
@@ -167,6 +171,7 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
         ingress,
         token,
         tasks,
+        notices,
     })
 }
 
@@ -189,6 +194,11 @@ impl Sandbox {
     /// The value for `CLOUDFLARE_API_TOKEN`: a secret.
     pub fn token(&self) -> &str {
         self.token.expose()
+    }
+
+    /// What nobody asked for and somebody should know, a line at a time: that the runtime ended, and what became of it.
+    pub async fn notice(&mut self) -> Option<String> {
+        self.notices.recv().await
     }
 
     /// Stops the servers and the runtime, and removes a temporary state.
