@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use super::analytics::Points;
+use super::assignment::{Report, Update, bounds, held, still_held, unexpired};
 use super::bundle::Described;
-use super::config::{Config, render};
+use super::config::{Config, render, service};
 use super::error::{ApiError, invalid, refuse};
 use super::gate::Gate;
 use super::ingress::{Standing, Upstream};
@@ -21,9 +22,10 @@ use super::metadata::Metadata;
 use super::module::Module;
 use super::process::{self, End, Process};
 use super::respawn::{Answer, Ends};
+use super::script::Script;
 use super::state::State;
 use super::store::Store;
-use super::{Strictness, probe, table};
+use super::{Strictness, host, probe, table};
 
 /// The engine.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub(super) struct Engine {
     runtime: Mutex<Runtime>,
     /// Of the process that runs now.
     end: watch::Sender<Option<End>>,
+    /// When the next object is no longer held, in milliseconds since 1970.
+    deadline: watch::Sender<Option<u64>>,
     notices: mpsc::UnboundedSender<String>,
 }
 
@@ -96,6 +100,7 @@ impl Engine {
             turn: tokio::sync::Mutex::new(()),
             runtime: Mutex::default(),
             end: watch::Sender::new(None),
+            deadline: watch::Sender::new(None),
             notices,
         };
         (engine, heard)
@@ -179,6 +184,43 @@ impl Engine {
         }
     }
 
+    /// Lets held objects go when their time is over. Never returns.
+    pub(super) async fn release(self: Arc<Self>) {
+        let mut deadline = self.deadline.subscribe();
+        loop {
+            let until_ms = *deadline.borrow_and_update();
+            let over = async {
+                match until_ms {
+                    None => std::future::pending().await,
+                    Some(until_ms) => {
+                        tokio::time::sleep(Duration::from_millis(
+                            until_ms.saturating_sub(now_ms()),
+                        ))
+                        .await;
+                    }
+                }
+            };
+            tokio::select! {
+                () = over => {}
+                _ = deadline.changed() => continue,
+            }
+            let released = self.change(|state| {
+                let now_ms = now_ms();
+                for script in scripts_mut(state) {
+                    script.holds = unexpired(&script.holds, now_ms);
+                }
+                Ok(())
+            });
+            if let Err(error) = released.await {
+                self.tell(&format!(
+                    "objects could not change their version: {}",
+                    error.problems[0].1
+                ));
+                let _ = deadline.changed().await;
+            }
+        }
+    }
+
     async fn commit<T, F>(&self, edit: F) -> Result<T, ApiError>
     where
         F: FnOnce(&mut State) -> Result<T, ApiError>,
@@ -187,19 +229,89 @@ impl Engine {
         let before = self.state();
         let mut after = State::clone(&before);
         let result = edit(&mut after)?;
-        let config = render(&after, self.analytics);
-        if self.needs_restart(&config) {
-            self.restart(config, &before).await?;
+        if self.needs_restart(&self.render(&after)) {
+            self.hold(&before, &mut after).await;
+            self.restart(self.render(&after), &before).await?;
         }
         let saved = self.store.save(&after);
         self.forget_namespaces(&before, &after);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+        self.keep(after);
         self.open();
         saved.map_err(|error| internal(&error))?;
         Ok(result)
     }
 
-    /// The runtime ended by itself: starts it again with what it ran, unless that is of no use.
+    fn render(&self, state: &State) -> Config {
+        render(state, self.analytics, self.strictness)
+    }
+
+    /// Makes a state the current one.
+    fn keep(&self, state: State) {
+        let holds = state
+            .accounts
+            .values()
+            .flat_map(|account| account.scripts.values())
+            .flat_map(|script| &script.holds);
+        self.deadline
+            .send_replace(holds.map(|hold| hold.until_ms).min());
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+    }
+
+    /// Decides before a restart which objects keep the version that they run.
+    async fn hold(&self, before: &State, after: &mut State) {
+        if self.strictness == Strictness::Lenient {
+            return;
+        }
+        for (id, account) in &mut after.accounts {
+            for script in account.scripts.values_mut() {
+                let Some(was) = before
+                    .accounts
+                    .get(id)
+                    .and_then(|account| account.scripts.get(&script.name))
+                else {
+                    continue;
+                };
+                let (old, new) = (was.deployments.first(), script.deployments.first());
+                let is_deployed = old.map(|old| &old.id) != new.map(|new| &new.id);
+                if !is_deployed && script.holds.is_empty() {
+                    continue;
+                }
+                let reports = self.reports(id, was).await;
+                let now_ms = now_ms();
+                script.holds = match new {
+                    Some(new) if is_deployed => {
+                        let update = Update::of(new.code_update_strategy.as_ref());
+                        held(&was.holds, &reports, &bounds(&new.versions), update, now_ms)
+                    }
+                    _ => still_held(&was.holds, &reports, now_ms),
+                };
+            }
+        }
+    }
+
+    /// What the script's objects run; nothing when they do not say it.
+    async fn reports(&self, account: &str, script: &Script) -> Vec<Report> {
+        let port = script.primary().and_then(|primary| {
+            let service = service(account, &script.name, &primary.id);
+            let runtime = self.runtime();
+            let process = runtime
+                .process
+                .as_ref()
+                .filter(|process| process.is_alive())?;
+            process.ports.get(&host::socket(&service)).copied()
+        });
+        let Some(port) = port else { return Vec::new() };
+        host::reports(port).await.unwrap_or_else(|error| {
+            self.log.push(&format!(
+                "no object of `{}` is held: {error:#}",
+                script.name
+            ));
+            Vec::new()
+        })
+    }
+
+    /// The runtime ended by itself: starts it again with what it ran, unless that is of no use. No object is held any more,
+    /// since none is running.
     async fn revive(&self, end: &End, how: &str) {
         let _turn = self.turn.lock().await;
         let is_it = |runtime: &Runtime| {
@@ -211,7 +323,12 @@ impl Engine {
             return;
         }
         self.gate.slam();
-        let config = self.runtime().config.clone();
+        let mut state = State::clone(&self.state());
+        for script in scripts_mut(&mut state) {
+            script.holds.clear();
+        }
+        let config = self.render(&state);
+        self.keep(state);
         let mut what = format!("the runtime ended with {how}");
         loop {
             let answer = {
@@ -279,7 +396,7 @@ impl Engine {
         let Err(error) = self.start(config).await else {
             return Ok(());
         };
-        if let Err(again) = self.start(render(before, self.analytics)).await {
+        if let Err(again) = self.start(self.render(before)).await {
             self.log
                 .push(&format!("the runtime did not come back: {again:#}"));
         }
@@ -356,6 +473,19 @@ impl Engine {
     fn runtime(&self) -> MutexGuard<'_, Runtime> {
         self.runtime.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn scripts_mut(state: &mut State) -> impl Iterator<Item = &mut Script> {
+    let accounts = state.accounts.values_mut();
+    accounts.flat_map(|account| account.scripts.values_mut())
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 /// Something that is the sandbox's own fault.

@@ -3,7 +3,8 @@
 //!
 //! - state and its pure changes: [`state`], [`script`], [`version`], [`upload`], [`deployment`], [`secret`], [`migration`],
 //!   [`route`], [`domain`], [`dns`]
-//! - the runtime: [`config`] (pure), [`process`], [`respawn`], [`probe`]; [`engine`] brings the two together
+//! - the runtime: [`config`], [`assignment`] (pure), [`host`], [`process`], [`respawn`], [`probe`]; [`engine`] brings the two
+//!   together
 //! - the two servers: [`api`] and [`ingress`]
 //!
 //! Everything listens on the loopback interface only.
@@ -11,6 +12,7 @@
 mod analytics;
 mod api;
 mod arriving;
+mod assignment;
 mod binding;
 mod bundle;
 mod capnp;
@@ -27,6 +29,7 @@ mod fault;
 #[cfg(test)]
 mod fixture;
 mod gate;
+mod host;
 mod ingress;
 mod inheritance;
 mod journal;
@@ -82,10 +85,11 @@ const ACCOUNT: &str = "5a2db0c5a2db0c5a2db0c5a2db0c5a2d";
 /// How closely the sandbox keeps to what Cloudflare does where that is less comfortable than what one machine could do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strictness {
-    /// As Cloudflare: a zone route needs a proxied DNS record of its host.
+    /// As Cloudflare: a zone route needs a proxied DNS record of its host; each Durable Object runs the version that the split
+    /// gives it, and a busy one changes as late as the deployment lets it.
     #[default]
     Strict,
-    /// For a first look: whatever has a route answers.
+    /// For a first look: whatever has a route answers; every object runs the version with the greatest share, at once.
     Lenient,
 }
 
@@ -143,6 +147,7 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
     );
     let engine = Arc::new(engine);
     tasks.spawn(engine.clone().mend());
+    tasks.spawn(engine.clone().release());
     engine
         .change(|_| Ok(()))
         .await

@@ -105,7 +105,7 @@ async fn a_change_that_the_runtime_does_not_see_does_not_restart_it() {
 }
 
 /// Kills the runtime as the kernel does when memory runs out, and waits until it is gone.
-async fn kill(path: &Path) {
+pub(super) async fn kill(path: &Path) {
     let runtime = processes(path).remove(0);
     let id = runtime.file_name().unwrap().to_str().unwrap().to_owned();
     let killed = std::process::Command::new("kill")
