@@ -25,6 +25,7 @@ pub mod progress;
 pub mod project;
 pub mod remote;
 pub mod rollback;
+pub mod rooms;
 pub mod rotation;
 pub mod sandbox;
 pub mod saved_plan;
