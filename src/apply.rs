@@ -30,6 +30,8 @@ pub struct Report {
 pub enum Probe<'a> {
     /// A version, which a request names: whatever its share of the traffic is.
     Version { script: &'a str, version: &'a str },
+    /// Rooms, of which the version has a share.
+    Rooms { version: &'a str, percent: u8 },
     /// What clients get in the middle of a gradual deployment: one version or the other.
     Live,
     /// The environment after every change, before anything is removed. The versions are this run's, by script.
@@ -161,18 +163,23 @@ impl<T: Fn(&str)> Run<'_, T> {
         self.report.versions.insert(upload.script.clone(), version);
     }
 
-    /// The checks after a share of the traffic was given. A room's version cannot be named by a request: it is decided per object.
+    /// The checks after a share of the traffic was given. A request names a version of the gateway; which one a room runs is
+    /// decided per object.
     async fn stage(
         &self,
         shift: &Shift,
         check: &impl AsyncFn(Probe<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        if shift.role == Worker::Gateway {
-            check(Probe::Version {
-                script: &shift.script,
-                version: &self.report.versions[&shift.script],
-            })
-            .await?;
+        let version = &self.report.versions[&shift.script];
+        match shift.role {
+            Worker::Gateway => {
+                let script = &shift.script;
+                check(Probe::Version { script, version }).await?;
+            }
+            Worker::Room => {
+                let percent = shift.percent;
+                check(Probe::Rooms { version, percent }).await?;
+            }
         }
         if shift.percent > 0 {
             check(Probe::Live).await?;

@@ -28,6 +28,7 @@ pub mod project;
 pub mod redirect;
 pub mod remote;
 pub mod rollback;
+pub mod rooms;
 pub mod rotation;
 pub mod sandbox;
 pub mod saved_plan;

@@ -156,6 +156,15 @@ pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'
 }
 
 impl Report {
+    /// Adds a check that was made elsewhere.
+    pub fn add(&mut self, name: &'static str, made: anyhow::Result<()>) {
+        self.checks.push(Check {
+            name,
+            failure: made.err().map(|error| format!("{error:#}")),
+            skipped: None,
+        });
+    }
+
     async fn check<T>(
         &mut self,
         name: &'static str,

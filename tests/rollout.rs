@@ -6,12 +6,13 @@ use edge_broadcast::cloudflare::Cloudflare;
 use edge_broadcast::cloudflare::observe::observe;
 use edge_broadcast::environment::Environment;
 use edge_broadcast::plan::Plan;
+use edge_broadcast::rooms::{self, Proof, Sought};
 use edge_broadcast::secret::Value;
 use edge_broadcast::site::{Handshake, Site};
 use edge_broadcast::verify::{Expected, Publisher, verify};
 use serde_json::json;
 
-use crate::support::rig::Wanted;
+use crate::support::rig::{Rig, Wanted};
 use crate::support::{Project, Run, Sandbox, api, built, manifest};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1yb2xsb3V0LXRlc3RzLTE=";
@@ -242,7 +243,7 @@ async fn a_change_of_the_room_makes_every_socket_reconnect_and_the_plan_says_so(
     );
     assert!(
         plan.stdout.ends_with(
-            "socket impact: reconnect (a new version of the room restarts its objects)\n"
+            "socket impact: reconnect (a new version of the room restarts its objects; rooms that hold sockets change within 300 s)\n"
         ),
         "{}",
         plan.stdout
@@ -251,6 +252,108 @@ async fn a_change_of_the_room_makes_every_socket_reconnect_and_the_plan_says_so(
     roll_out(&sandbox, &project, "50,100").succeeds();
     assert_eq!(api::shares(&sandbox, GATEWAY).await, before);
     assert_eq!(api::deployments(&sandbox, ROOM).await.len(), 3);
+}
+
+/// Rolls out a release of the small workers over another in stages; at each the rooms are asked, as `deploy` does, as many as
+/// `share` percent need.
+async fn rooms_asked_at_each_stage(rig: &Rig, share: u8) -> (Report, anyhow::Result<()>) {
+    let (_, first) = rig.deploy(&Wanted::release("one")).await;
+    first.unwrap();
+    let wanted = Wanted::release("one")
+        .with_room("two")
+        .in_stages("5,50,100");
+    let site = rig.site();
+    rig.deploy_checked(&rig.cloudflare, &wanted, async |probe: Probe<'_>| {
+        let Probe::Rooms { version, percent } = probe else {
+            return Ok(());
+        };
+        let sought = Sought {
+            version,
+            percent: share,
+            first: 0,
+            patience: Duration::ZERO,
+        };
+        let proof = rooms::prove(&site, sought).await?;
+        anyhow::ensure!(proof == Proof::Given, "{percent} %: {proof:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rooms_stage_passes_because_a_room_was_found_that_runs_the_new_version() {
+    let rig = Rig::new(staging()).await;
+    // All 256 if need be: chance is to play no part
+    let (report, result) = rooms_asked_at_each_stage(&rig, 2).await;
+    result.unwrap();
+    let new = &report.versions[ROOM];
+    let sought = Sought {
+        version: new,
+        percent: 100,
+        first: 200,
+        patience: Duration::ZERO,
+    };
+    assert_eq!(
+        rooms::prove(&rig.site(), sought).await.unwrap(),
+        Proof::Given
+    );
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_version_that_takes_no_room_fails_at_its_first_stage_and_goes_back() {
+    // Here every room runs the version with the greatest share, so one with 5 % has none
+    let rig = Rig::lenient(staging()).await;
+    let (report, result) = rooms_asked_at_each_stage(&rig, 5).await;
+    let split = rig.script("GET", ROOM, "deployments", None).await;
+    let old = split["deployments"][0]["versions"][0]["version_id"]
+        .as_str()
+        .unwrap();
+    let new = &report.versions[ROOM];
+    assert_eq!(
+        format!("{:#}", result.unwrap_err()),
+        format!(
+            "the check at 5 % of `{ROOM}` failed: none of 135 rooms that were asked runs `{new}`, although it has 5 % of them: 135 run `{old}`"
+        )
+    );
+    assert_eq!(report.returned, [ROOM]);
+    assert_ne!(old, new);
+    assert_eq!(
+        split["deployments"][0]["versions"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_behind_a_gateway_that_lets_nobody_choose_are_not_taken_for_old_ones() {
+    let answer =
+        r#"{"status":"ok","version":"old","room":{"status":"ok","version":"old","took_ms":1}}"#;
+    let server =
+        axum::Router::new().route("/health", axum::routing::get(move || async move { answer }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move { axum::serve(listener, server).await });
+    crate::support::cryptography();
+    let site = Site::new("broadcast-staging.glow.trade", Some(address)).unwrap();
+    let sought = Sought {
+        version: "new",
+        percent: 50,
+        first: 250,
+        patience: Duration::ZERO,
+    };
+    let proof = rooms::prove(&site, sought).await.unwrap();
+    server.abort();
+    assert_eq!(
+        proof,
+        Proof::Impossible(
+            "the live gateway is of a release in which nobody can choose the room to ask"
+                .to_owned()
+        )
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -294,7 +397,7 @@ async fn a_plan_says_how_many_sockets_of_a_room_would_reconnect() {
     );
     assert!(
         plan.stdout
-            .ends_with("restarts its objects)\n  3 of `SOL`\n  0 of `BONK`\n"),
+            .ends_with("change within 300 s)\n  3 of `SOL`\n  0 of `BONK`\n"),
         "{}",
         plan.stdout
     );

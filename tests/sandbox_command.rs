@@ -161,3 +161,45 @@ async fn a_route_whose_record_is_missing_is_told_so_and_a_lenient_sandbox_lets_i
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_says_aloud_how_the_runtime_ended_and_that_it_runs_again() {
+    let sandbox = Sandbox::heard();
+    let metadata = serde_json::json!({ "main_module": "index.js", "compatibility_date": "2026-10-01", "bindings": [] });
+    let code = "export default { fetch() { return new Response('here') } }";
+    api::upload(&sandbox, "PUT", "workers/scripts/any", &metadata, code).await;
+    api::route(&sandbox, "broadcast-staging.glow.trade/*", "any").await;
+    let site = sandbox.site("broadcast-staging.glow.trade");
+    assert_eq!(site.get("/").await.unwrap(), (200, "here".into()));
+    let runtime = runtime_of(sandbox.process_id());
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &runtime])
+        .status();
+    assert!(killed.unwrap().success());
+    while runtime_of(sandbox.process_id()) == runtime {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(site.get("/").await.unwrap(), (200, "here".into()));
+    assert_eq!(
+        sandbox.last_words(),
+        "the runtime ended with signal 9 (SIGKILL: somebody, or the kernel for want of memory); it is started again\n"
+    );
+}
+
+/// The process id of the runtime that a sandbox has started; empty while there is none.
+fn runtime_of(sandbox: u32) -> String {
+    let mut processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let found = processes.find(|process| {
+        let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        let mut rest = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace();
+        let (state, parent) = (rest.next(), rest.next());
+        stat.contains("(workerd)") && state != Some("Z") && parent == Some(&sandbox.to_string())
+    });
+    found.map_or(String::new(), |process| {
+        process.file_name().into_string().unwrap()
+    })
+}

@@ -1,6 +1,6 @@
 //! `deploy`: plan, build, confirm, apply, verify.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process::ExitCode;
@@ -22,6 +22,7 @@ use crate::inputs::Inputs;
 use crate::output::Format;
 use crate::plan::{self, Desired, Observed, Plan, Step};
 use crate::remote::Remote;
+use crate::rooms::{self, Proof, Sought};
 use crate::saved_plan::SavedPlan;
 use crate::script;
 use crate::secret::Value;
@@ -122,6 +123,9 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         live: live_gateway(&environment, &observed),
         pause: args.pause,
         report: RefCell::default(),
+        room: plan.replaces(Worker::Room),
+        probe: Cell::new(rand::random()),
+        tell: &tell,
     };
     let accepted = verification.accepted_before(&plan).await;
     let mut run = HalfDone::new(Undertaking::Deployment, environment.name.as_str());
@@ -223,6 +227,11 @@ struct Verification<'a> {
     pause: Duration,
     /// Of the environment as a whole.
     report: RefCell<Option<verify::Report>>,
+    /// The script of the room when a version of it is replaced.
+    room: Option<String>,
+    /// The room to ask next: one that was asked a moment ago may keep the version that it ran then.
+    probe: Cell<u8>,
+    tell: &'a dyn Fn(&str),
 }
 
 impl Verification<'_> {
@@ -256,6 +265,9 @@ impl Verification<'_> {
                     patience: SPREAD,
                 },
             ),
+            Probe::Rooms { version, percent } => {
+                return self.rooms(version, percent).await;
+            }
             Probe::Live => {
                 tokio::time::sleep(self.pause).await;
                 let expected = Expected {
@@ -272,7 +284,13 @@ impl Verification<'_> {
                     version: version.or(self.live.as_ref()).map(String::as_str),
                     patience: PATIENCE,
                 };
-                let report = verify(&self.site, self.environment, expected).await;
+                let mut report = verify(&self.site, self.environment, expected).await;
+                if report.passed()
+                    && let Some(version) = self.room.as_ref().and_then(|room| versions.get(room))
+                {
+                    let fresh = self.rooms(version, 100).await;
+                    report.add("fresh rooms run the new version", fresh);
+                }
                 let excused = report.only_the_secret_differs()
                     && !self.brings_secret
                     && accepted != Some(true);
@@ -287,6 +305,28 @@ impl Verification<'_> {
         let report = verify(&site, self.environment, expected).await;
         if !report.passed() {
             bail!("{report}");
+        }
+        Ok(())
+    }
+}
+
+impl Verification<'_> {
+    async fn rooms(&self, version: &str, percent: u8) -> anyhow::Result<()> {
+        let first = self.probe.get();
+        let count = u8::try_from(rooms::needed(percent) % 256).unwrap_or_default();
+        self.probe.set(first.wrapping_add(count));
+        let sought = Sought {
+            version,
+            percent,
+            first,
+            patience: if self.site.is_sandboxed() {
+                Duration::ZERO
+            } else {
+                SPREAD
+            },
+        };
+        if let Proof::Impossible(why) = rooms::prove(&self.site, sought).await? {
+            (self.tell)(&format!("not proved that rooms run the new version: {why}"));
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&progress))
         .await
         .context("installing workerd")??;
-    let sandbox = sandbox::start(Options {
+    let mut sandbox = sandbox::start(Options {
         workerd,
         api_port: args.api_port,
         port: args.port,
@@ -50,6 +50,9 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         "token": sandbox.token(),
     });
     crate::output::line(&ready.to_string())?;
+    while let Some(notice) = sandbox.notice().await {
+        context.progress.say(&notice);
+    }
     // Ctrl-C ends this command from outside, and dropping the sandbox ends the runtime
     std::future::pending::<()>().await;
     drop(sandbox);

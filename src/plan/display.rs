@@ -32,15 +32,17 @@ impl fmt::Display for Plan {
                 write!(f, "\n   {change}")?;
             }
         }
-        write!(
-            f,
-            "\n\nsocket impact: {}",
-            match self.socket_impact {
-                SocketImpact::None => "none",
-                SocketImpact::Reconnect =>
-                    "reconnect (a new version of the room restarts its objects)",
-            }
-        )
+        match (self.socket_impact, self.rooms_change_within_seconds) {
+            (SocketImpact::None, _) => write!(f, "\n\nsocket impact: none"),
+            (SocketImpact::Reconnect, None | Some(0)) => write!(
+                f,
+                "\n\nsocket impact: reconnect (a new version of the room restarts its objects)"
+            ),
+            (SocketImpact::Reconnect, Some(seconds)) => write!(
+                f,
+                "\n\nsocket impact: reconnect (a new version of the room restarts its objects; rooms that hold sockets change within {seconds} s)"
+            ),
+        }
     }
 }
 

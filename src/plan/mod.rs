@@ -31,6 +31,9 @@ use crate::bundle::Worker;
 pub struct Plan {
     pub environment: String,
     pub socket_impact: SocketImpact,
+    /// Within how many seconds rooms that hold sockets change to the new version; only where it makes sockets reconnect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rooms_change_within_seconds: Option<u64>,
     pub steps: Vec<Step>,
 }
 
@@ -54,6 +57,7 @@ impl Plan {
         let mut conflicts = Vec::new();
         let mut steps = Vec::new();
         let mut socket_impact = SocketImpact::None;
+        let mut rooms_change_within_seconds = None;
         for wanted in &desired.scripts {
             let live = observed.scripts.get(&wanted.script.name);
             conflicts.extend(conflict::of_script(wanted, live, observed));
@@ -61,6 +65,8 @@ impl Plan {
             let upload = upload::of(wanted, live, classes, &release);
             if wanted.script.role == Worker::Room && live.is_some() && upload.is_some() {
                 socket_impact = SocketImpact::Reconnect;
+                let delay = wanted.script.code_update.max_delay;
+                rooms_change_within_seconds = Some(delay.unwrap_or_default());
             }
             if let Some(upload) = upload {
                 let shifts = upload::shifts(&upload, wanted, live, rollout);
@@ -74,6 +80,7 @@ impl Plan {
             Ok(Self {
                 environment: desired.environment.clone(),
                 socket_impact,
+                rooms_change_within_seconds,
                 steps,
             })
         } else {
@@ -84,6 +91,15 @@ impl Plan {
     /// Whether nothing has to change.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// The script of `role`, when a version of it that is live is replaced.
+    pub fn replaces(&self, role: Worker) -> Option<String> {
+        let mut shifts = self.steps.iter().filter_map(|step| match step {
+            Step::Shift(shift) if shift.role == role => Some(&shift.script),
+            _ => None,
+        });
+        shifts.next().cloned()
     }
 
     /// The secrets whose values the plan sends.

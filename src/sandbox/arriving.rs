@@ -15,8 +15,8 @@ const MOST: usize = 256 << 20;
 /// How long a client may pause while nobody wants its body.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The body.
-#[derive(Debug)]
+/// The body; by default none.
+#[derive(Debug, Default)]
 pub(super) struct Arriving(Option<Incoming>);
 
 impl From<Incoming> for Arriving {

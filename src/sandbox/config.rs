@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::SocketAddr;
 
+use super::Strictness;
 use super::analytics::ACCOUNT_HEADER;
 use super::analytics::DATASET_HEADER;
 use super::capnp::quote;
+use super::host;
 use super::module::Module;
 use super::state::State;
 use super::value::SecretValue;
@@ -31,7 +33,7 @@ pub(super) fn service(account: &str, script: &str, version: &str) -> String {
 }
 
 /// Renders the configuration for all that is deployed. `analytics` is where data points are posted to.
-pub(super) fn render(state: &State, analytics: SocketAddr) -> Config {
+pub(super) fn render(state: &State, analytics: SocketAddr, strictness: Strictness) -> Config {
     let mut config = Config::default();
     let mut services = String::new();
     let mut sockets = String::new();
@@ -45,6 +47,7 @@ pub(super) fn render(state: &State, analytics: SocketAddr) -> Config {
                     account,
                     script,
                     version,
+                    strictness,
                 };
                 let worker = worker(&scope, &mut config.environment, &mut datasets);
                 let quoted = quote(&name);
@@ -56,6 +59,16 @@ pub(super) fn render(state: &State, analytics: SocketAddr) -> Config {
                     sockets,
                     "    (name = {quoted}, address = \"127.0.0.1:0\", http = (cfBlobHeader = \"CF-Blob\"), service = {quoted}),"
                 );
+                if !scope.hosted().is_empty() {
+                    let socket = host::socket(&name);
+                    let _ = writeln!(
+                        sockets,
+                        "    (name = {}, address = \"127.0.0.1:0\", http = (), service = (name = {quoted}, entrypoint = \"{}\")),",
+                        quote(&socket),
+                        host::ENTRYPOINT
+                    );
+                    config.sockets.insert(socket);
+                }
                 config.sockets.insert(name);
             }
         }
@@ -96,10 +109,12 @@ pub(super) fn render_probe(modules: &[Module], version: &str, probe: &str) -> Co
 
 fn frame(services: &str, sockets: &str) -> String {
     let ratelimit = quote(include_str!("ratelimit.js"));
+    let environment = quote(include_str!("environment.js"));
     format!(
         "using Workerd = import \"/workerd/workerd.capnp\";\n\nconst config :Workerd.Config = (\n  services = [\n{services}    \
          (name = \"objects\", disk = (path = \"objects\", writable = true)),\n  ],\n  sockets = [\n{sockets}  ],\n  \
-         extensions = [(modules = [(name = \"sandbox:ratelimit\", esModule = {ratelimit}, internal = true)])],\n  \
+         extensions = [(modules = [(name = \"sandbox:ratelimit\", esModule = {ratelimit}, internal = true), \
+         (name = \"sandbox:environment\", esModule = {environment}, internal = true)])],\n  \
          logging = (structuredLogging = true),\n);\n"
     )
 }
@@ -118,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_secret_reaches_the_runtime_by_its_environment_only() {
-        let config = render(&room(), analytics());
+        let config = render(&room(), analytics(), Strictness::Strict);
         assert!(!config.text.contains("marker"));
         assert!(
             config
@@ -130,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_version_with_the_greatest_share_holds_the_objects() {
+    fn every_object_lives_in_the_service_of_the_version_with_the_greatest_share() {
         let (mut state, first, second) = room_with_two_versions();
         let split = |share: u32| -> Request {
             serde_json::from_value(json!({"versions": [
@@ -138,27 +153,41 @@ mod tests {
             ]}))
             .unwrap()
         };
-        for (share, primary) in [(10, &first), (90, &second)] {
+        for (share, primary) in [(25, &first), (75, &second)] {
             let script = state.script_mut("a", "room").unwrap();
             create(script, split(share), Secrets::Guarded, &fixed(3)).unwrap();
-            let text = render(&state, analytics()).text;
-            assert_eq!(text.matches("durableObjectStorage").count(), 1);
-            let target = format!(r#"className = "Room", serviceName = "a/room/{primary}""#);
-            assert_eq!(
-                text.matches(&target).count(),
-                2,
-                "both versions use the same objects: {text}"
-            );
+            for (strictness, folders, ends) in
+                [(Strictness::Strict, 1, 1), (Strictness::Lenient, 0, 0)]
+            {
+                let text = render(&state, analytics(), strictness).text;
+                assert_eq!(text.matches("durableObjectStorage").count(), 1);
+                let target = format!(
+                    r#"durableObjectNamespace = (className = "Room", serviceName = "a/room/{primary}")"#
+                );
+                assert_eq!(
+                    text.matches(&target).count() - folders * 2,
+                    2,
+                    "both versions use the same objects: {text}"
+                );
+                // Strictly, the other version's code is in it too, with the lot where the first one's share ends
+                assert_eq!(
+                    text.matches("(name = \"sandbox-1/index.js\"").count(),
+                    folders
+                );
+                let end = (u64::from(share) << 32) / 100;
+                let bound = format!(r#"\"end\":{end}"#);
+                assert_eq!(text.matches(&bound).count(), ends, "{bound} {text}");
+            }
         }
     }
 
     #[test]
     fn routes_and_settings_do_not_change_what_runs() {
         let mut state = room();
-        let before = render(&state, analytics());
+        let before = render(&state, analytics(), Strictness::Strict);
         let script = state.script_mut("a", "room").unwrap();
         script.settings.tags.push("tag".into());
         script.subdomain.enabled = true;
-        assert!(render(&state, analytics()) == before);
+        assert!(render(&state, analytics(), Strictness::Strict) == before);
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Deployment {
     pub annotations: Map<String, Value>,
     /// One or two.
     pub versions: Vec<Share>,
-    /// As it was sent; the sandbox always restarts at once.
+    /// As it was sent: when running objects change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_update_strategy: Option<Value>,
 }

@@ -76,6 +76,28 @@ impl<T> Gate<T> {
         .flatten()
     }
 
+    /// Passes to something else than `than`, which is of no use any more; `None` after ten seconds.
+    pub(super) async fn pass_to_another(&self, than: &Arc<T>) -> Option<Pass<T>> {
+        let mut seen = self.there.subscribe();
+        timeout(HOLD, async {
+            let is_another = |there: &Option<Arc<T>>| {
+                there
+                    .as_ref()
+                    .is_some_and(|there| !Arc::ptr_eq(there, than))
+            };
+            seen.wait_for(is_another).await.ok()?;
+            self.pass().await
+        })
+        .await
+        .ok()
+        .flatten()
+    }
+
+    /// Shuts the gate. What is behind it is of no use any more, so nobody is waited for.
+    pub(super) fn slam(&self) {
+        self.there.send_replace(None);
+    }
+
     /// Shuts the gate and waits until those who passed are through, two seconds at most.
     pub(super) async fn shut(&self) {
         self.there.send_replace(None);
@@ -114,6 +136,22 @@ mod tests {
             let gate = gate.clone();
             async move { gate.pass().await.map(|pass| *pass.there) }
         });
+        tokio::task::yield_now().await;
+        assert!(!held.is_finished());
+        gate.open(2);
+        assert_eq!(held.await.unwrap(), Some(2));
+    }
+
+    #[tokio::test]
+    async fn who_found_nothing_behind_the_gate_waits_for_something_else() {
+        let gate = Arc::new(Gate::new(1));
+        let old = gate.pass().await.unwrap().there.clone();
+        let held = tokio::spawn({
+            let (gate, old) = (gate.clone(), old.clone());
+            async move { gate.pass_to_another(&old).await.map(|pass| *pass.there) }
+        });
+        tokio::task::yield_now().await;
+        gate.slam();
         tokio::task::yield_now().await;
         assert!(!held.is_finished());
         gate.open(2);

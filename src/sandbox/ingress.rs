@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use http::header::{CONNECTION, HOST, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::sync::watch;
@@ -16,61 +18,148 @@ use super::arriving::Arriving;
 use super::edge;
 use super::gate::{Gate, Pass};
 use super::link::Link;
+use super::process::End;
 use super::table::{Backend, Choice, Table, overridden, share};
+
+/// How long the news of a process's end may take.
+const NEWS: Duration = Duration::from_millis(200);
 
 /// What is behind the ingress at one time: a table, and connections to the one process whose ports the table names.
 #[derive(Debug)]
 pub(super) struct Upstream {
     table: Table,
     link: Link,
+    process: Standing,
+}
+
+/// What is known of the process.
+#[derive(Clone, Debug)]
+pub(super) enum Standing {
+    /// None is needed.
+    Idle,
+    /// It runs, or has ended just now.
+    Running(End),
+    /// There is none any more, and why.
+    Down(String),
 }
 
 impl Upstream {
     /// A table over a process's connections.
-    pub(super) fn new(table: Table, link: Link) -> Self {
-        Self { table, link }
+    pub(super) fn new(table: Table, link: Link, process: Standing) -> Self {
+        Self {
+            table,
+            link,
+            process,
+        }
+    }
+
+    /// Whether the process is no more. A connection may know it a moment earlier than who waits for the process.
+    async fn has_ended(&self) -> bool {
+        let Standing::Running(end) = &self.process else {
+            return true;
+        };
+        let mut end = end.clone();
+        tokio::time::timeout(NEWS, end.wait()).await.is_ok()
     }
 }
 
-/// Answers one request.
+/// Answers one request. One without a body that finds the runtime gone is held until it is there again.
 pub(super) async fn answer(
     gate: Arc<Gate<Upstream>>,
-    request: Request<Arriving>,
+    mut request: Request<Arriving>,
     peer: SocketAddr,
 ) -> Response<Body> {
+    let upgrade = request
+        .headers()
+        .contains_key(UPGRADE)
+        .then(|| hyper::upgrade::on(&mut request));
+    let again = request.body().is_end_stream().then(|| twin(&request));
     let Some(pass) = gate.pass().await else {
-        return refuse(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &json!({"error": "the sandbox's runtime is restarting; try again"}),
-        );
+        return away();
     };
-    let host = host(&request);
+    let there = pass.there.clone();
+    let mut forwarded = forward(pass, request, peer).await;
+    let is_gone = matches!(forwarded, Err(Failure::Gone(_)));
+    if let Some(again) = again.filter(|_| is_gone)
+        && there.has_ended().await
+    {
+        let Some(pass) = gate.pass_to_another(&there).await else {
+            return away();
+        };
+        forwarded = forward(pass, again, peer).await;
+    }
+    match forwarded {
+        Ok((pass, response)) => deliver(pass, response, upgrade),
+        Err(Failure::Refused(response)) => *response,
+        Err(Failure::Gone(error)) => no_answer(&error),
+    }
+}
+
+/// Why a request was not forwarded.
+enum Failure {
+    /// Nothing would answer it.
+    Refused(Box<Response<Body>>),
+    /// The process did not get it, or it does no harm to send it again.
+    Gone(hyper_util::client::legacy::Error),
+}
+
+fn no_answer(error: &hyper_util::client::legacy::Error) -> Response<Body> {
+    let error = format!("the runtime did not answer: {error}; see the sandbox's log");
+    refuse(StatusCode::BAD_GATEWAY, &json!({"error": error}))
+}
+
+fn away() -> Response<Body> {
+    refuse(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &json!({"error": "the sandbox's runtime is restarting; try again"}),
+    )
+}
+
+/// The same request once more. It has no body.
+fn twin(request: &Request<Arriving>) -> Request<Arriving> {
+    let mut twin = Request::new(Arriving::default());
+    twin.method_mut().clone_from(request.method());
+    twin.uri_mut().clone_from(request.uri());
+    twin.headers_mut().clone_from(request.headers());
+    twin
+}
+
+/// The port of the version that answers.
+fn target(there: &Upstream, request: &Request<Arriving>) -> Result<u16, Box<Response<Body>>> {
+    if let Standing::Down(down) = &there.process {
+        return Err(refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &json!({"error": down}),
+        ));
+    }
+    let host = host(request);
     let path = request.uri().path();
-    let table = &pass.there.table;
+    let table = &there.table;
     let (script, backends) = match table.pick(&host, path) {
         Choice::Script(script, backends) => (script, backends),
         Choice::NoScript => {
             let error = format!("no Worker answers for `{host}{path}`");
-            return refuse(
+            return Err(refused(
                 StatusCode::NOT_FOUND,
                 &json!({"error": error, "known": table.known}),
-            );
+            ));
         }
         // A name that DNS does not lead to the edge: what a client gets from Cloudflare for a name without an origin has this status
         Choice::NoRecord => {
             let error = format!(
                 "no proxied DNS record for `{host}`: nothing reaches a Worker there, whatever its routes are"
             );
-            return refuse(nowhere(), &json!({"error": error, "known": table.known}));
+            let answer = json!({"error": error, "known": table.known});
+            return Err(refused(nowhere(), &answer));
         }
     };
-    let Some(port) = choose(&request, script, backends).map(|backend| backend.port) else {
-        return refuse(
+    let chosen = choose(request, script, backends);
+    chosen.map(|backend| backend.port).ok_or_else(|| {
+        refused(
             StatusCode::NOT_FOUND,
             &json!({"error": format!("the Worker `{script}` has no running version")}),
-        );
-    };
-    forward(pass, request, peer, port).await
+        )
+    })
 }
 
 fn choose<'a>(
@@ -96,31 +185,32 @@ async fn forward(
     pass: Pass<Upstream>,
     mut request: Request<Arriving>,
     peer: SocketAddr,
-    port: u16,
-) -> Response<Body> {
-    let link = pass.there.link.clone();
-    let upgrade = request
-        .headers()
-        .contains_key(UPGRADE)
-        .then(|| hyper::upgrade::on(&mut request));
+) -> Result<(Pass<Upstream>, Response<Incoming>), Failure> {
+    let port = target(&pass.there, &request).map_err(Failure::Refused)?;
     edge::add_headers(request.headers_mut(), peer);
-    if upgrade.is_none() {
+    if !request.headers().contains_key(UPGRADE) {
         request.headers_mut().remove(CONNECTION);
     }
+    let is_safe = request.method().is_safe();
     *request.uri_mut() = local(request.uri(), port);
     *request.version_mut() = http::Version::HTTP_11;
-    let mut response = match link.client.request(request).await {
-        Ok(response) => response,
-        Err(error) => {
-            let error = format!("the runtime did not answer: {error}; see the sandbox's log");
-            return refuse(StatusCode::BAD_GATEWAY, &json!({"error": error}));
-        }
-    };
+    match pass.there.link.client.request(request).await {
+        Ok(response) => Ok((pass, response)),
+        Err(error) if is_safe || error.is_connect() => Err(Failure::Gone(error)),
+        Err(error) => Err(Failure::Refused(Box::new(no_answer(&error)))),
+    }
+}
+
+fn deliver(
+    pass: Pass<Upstream>,
+    mut response: Response<Incoming>,
+    upgrade: Option<hyper::upgrade::OnUpgrade>,
+) -> Response<Body> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some(client) = upgrade
     {
         let server = hyper::upgrade::on(&mut response);
-        tokio::spawn(tunnel(client, server, link.cut));
+        tokio::spawn(tunnel(client, server, pass.there.link.cut.clone()));
         return response.map(|_| Body::empty());
     }
     // The pass goes with the body: a restart waits for answers that are still being read
@@ -175,6 +265,11 @@ fn local(uri: &Uri, port: u16) -> Uri {
         .cloned()
         .or_else(|| Some(PathAndQuery::from_static("/")));
     Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// The same, for the rare case among larger ones.
+fn refused(status: StatusCode, body: &serde_json::Value) -> Box<Response<Body>> {
+    Box::new(refuse(status, body))
 }
 
 fn refuse(status: StatusCode, body: &serde_json::Value) -> Response<Body> {

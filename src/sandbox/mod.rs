@@ -3,7 +3,8 @@
 //!
 //! - state and its pure changes: [`state`], [`script`], [`version`], [`upload`], [`deployment`], [`secret`], [`migration`],
 //!   [`route`], [`domain`], [`dns`]
-//! - the runtime: [`config`] (pure), [`process`], [`probe`]; [`engine`] brings the two together
+//! - the runtime: [`config`], [`assignment`] (pure), [`host`], [`process`], [`respawn`], [`probe`]; [`engine`] brings the two
+//!   together
 //! - the two servers: [`api`] and [`ingress`]
 //!
 //! Everything listens on the loopback interface only.
@@ -11,6 +12,7 @@
 mod analytics;
 mod api;
 mod arriving;
+mod assignment;
 mod binding;
 mod bundle;
 mod capnp;
@@ -27,6 +29,7 @@ mod fault;
 #[cfg(test)]
 mod fixture;
 mod gate;
+mod host;
 mod ingress;
 mod inheritance;
 mod journal;
@@ -43,6 +46,7 @@ mod probe;
 mod process;
 mod quota;
 mod resettable;
+mod respawn;
 mod revision;
 mod route;
 mod script;
@@ -63,6 +67,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::analytics::Points;
@@ -80,10 +85,11 @@ const ACCOUNT: &str = "5a2db0c5a2db0c5a2db0c5a2db0c5a2d";
 /// How closely the sandbox keeps to what Cloudflare does where that is less comfortable than what one machine could do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strictness {
-    /// As Cloudflare: a zone route needs a proxied DNS record of its host.
+    /// As Cloudflare: a zone route needs a proxied DNS record of its host; each Durable Object runs the version that the split
+    /// gives it, and a busy one changes as late as the deployment lets it.
     #[default]
     Strict,
-    /// For a first look: whatever has a route answers.
+    /// For a first look: whatever has a route answers; every object runs the version with the greatest share, at once.
     Lenient,
 }
 
@@ -115,6 +121,7 @@ pub struct Sandbox {
     ingress: SocketAddr,
     token: SecretValue,
     tasks: JoinSet<()>,
+    notices: mpsc::UnboundedReceiver<String>,
 }
 
 /// Starts a sandbox and returns when it answers.
@@ -131,14 +138,16 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
     let (api, ingress) = (api_listener.local_addr()?, ingress_listener.local_addr()?);
     let token = SecretValue::new(options.token.unwrap_or_else(made_up));
 
-    let engine = Arc::new(Engine::new(
+    let (engine, notices) = Engine::new(
         options.workerd,
-        analytics,
-        points,
+        (analytics, points),
         store,
         state,
         options.strictness,
-    ));
+    );
+    let engine = Arc::new(engine);
+    tasks.spawn(engine.clone().mend());
+    tasks.spawn(engine.clone().release());
     engine
         .change(|_| Ok(()))
         .await
@@ -167,6 +176,7 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
         ingress,
         token,
         tasks,
+        notices,
     })
 }
 
@@ -189,6 +199,11 @@ impl Sandbox {
     /// The value for `CLOUDFLARE_API_TOKEN`: a secret.
     pub fn token(&self) -> &str {
         self.token.expose()
+    }
+
+    /// What nobody asked for and somebody should know, a line at a time: that the runtime ended, and what became of it.
+    pub async fn notice(&mut self) -> Option<String> {
+        self.notices.recv().await
     }
 
     /// Stops the servers and the runtime, and removes a temporary state.

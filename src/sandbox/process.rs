@@ -4,8 +4,9 @@
 //! output. A worker cannot forge one, since structured logging wraps its own output in lines of another form.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -13,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::config::Config;
@@ -27,11 +28,35 @@ const LEAVE: Duration = Duration::from_millis(100);
 /// A running `workerd`. Dropping it kills the process.
 #[derive(Debug)]
 pub(super) struct Process {
-    child: Child,
+    id: Option<u32>,
     /// Port of each socket by its name.
     pub ports: BTreeMap<String, u16>,
-    /// The watchdog kills the runtime when this pipe closes, so even a killed sandbox leaves nothing behind.
-    watchdog: Option<(Child, ChildStdin)>,
+    /// What became of it.
+    pub end: End,
+    /// The process is killed when this is dropped.
+    leash: oneshot::Sender<()>,
+}
+
+/// Knows whether a process has ended, and how. Two ends are of the same process when they are one channel.
+#[derive(Clone, Debug)]
+pub(super) struct End(watch::Receiver<Option<String>>);
+
+impl End {
+    /// Waits for it: `signal 9 (SIGKILL)`, `exit code 1`. `None` when nobody looks after the process any more.
+    pub(super) async fn wait(&mut self) -> Option<String> {
+        let how = self.0.wait_for(Option::is_some).await.ok()?;
+        how.clone()
+    }
+
+    /// Whether it has happened.
+    pub(super) fn has_come(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    /// Whether both are of one process.
+    pub(super) fn is_of_same(&self, other: &End) -> bool {
+        self.0.same_channel(&other.0)
+    }
 }
 
 enum Line {
@@ -74,10 +99,19 @@ pub(super) async fn start(
                 workerd.display()
             )
         })?;
-    let watchdog = child.id().and_then(watch);
+    let (leash, end) = (oneshot::channel(), watch::channel(None));
+    let id = child.id();
+    let pipes = (child.stdout.take(), child.stderr.take());
+    tokio::spawn(keep(child, id.and_then(watch), leash.1, end.0));
+    let process = |ports| Process {
+        id,
+        ports,
+        end: End(end.1),
+        leash: leash.0,
+    };
     let (sender, mut lines) = mpsc::unbounded_channel();
-    forward(child.stdout.take(), sender.clone(), Line::Out);
-    forward(child.stderr.take(), sender, Line::Err);
+    forward(pipes.0, sender.clone(), Line::Out);
+    forward(pipes.1, sender, Line::Err);
     let ports = match timeout(START, ready(&mut lines, config, log)).await {
         Ok(ports) => ports?,
         Err(_) => bail!(
@@ -91,46 +125,73 @@ pub(super) async fn start(
             log.push(&line);
         }
     });
-    Ok(Process {
-        child,
-        ports,
-        watchdog,
-    })
+    Ok(process(ports))
 }
 
 impl Process {
     /// Whether the process still runs.
-    pub(super) fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+    pub(super) fn is_alive(&self) -> bool {
+        !self.end.has_come()
     }
 
     /// Stops it: asks first, then kills. Objects on disk survive both.
     pub(super) async fn stop(mut self) {
-        if let Some(pid) = self
-            .child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw)
+        let id = self.id.and_then(|id| i32::try_from(id).ok());
+        if let Some(pid) = id.and_then(Pid::from_raw)
+            && self.is_alive()
         {
             let _ = kill_process(pid, Signal::TERM);
         }
-        let _ = timeout(LEAVE, self.child.wait()).await;
+        let _ = timeout(LEAVE, self.end.wait()).await;
         self.end().await;
     }
 
     /// Kills it and waits for its end.
-    pub(super) async fn end(mut self) {
-        let _ = self.child.kill().await;
-        // The process id is free for others now: its watchdog must not act on it any more
-        if let Some((shell, _)) = &mut self.watchdog {
-            let _ = shell.start_kill();
-        }
+    pub(super) async fn end(self) {
+        let Process { leash, mut end, .. } = self;
+        drop(leash);
+        end.wait().await;
     }
+}
 
-    /// Kills it without waiting.
-    pub(super) fn kill(&mut self) {
-        let _ = self.child.start_kill();
+/// Owns the process: waits for its end, or ends it when the leash is let go.
+async fn keep(
+    mut child: Child,
+    mut watchdog: Option<(Child, ChildStdin)>,
+    leash: oneshot::Receiver<()>,
+    end: watch::Sender<Option<String>>,
+) {
+    let status = tokio::select! {
+        status = child.wait() => status,
+        _ = leash => {
+            let _ = child.start_kill();
+            child.wait().await
+        }
+    };
+    // The process id is free for others now: its watchdog must not act on it any more
+    if let Some((shell, _)) = &mut watchdog {
+        let _ = shell.start_kill();
     }
+    end.send_replace(Some(match status {
+        Ok(status) => how(status),
+        Err(error) => format!("an unknown end ({error})"),
+    }));
+}
+
+/// The end in words.
+fn how(status: ExitStatus) -> String {
+    let Some(signal) = status.signal() else {
+        return format!("exit code {}", status.code().unwrap_or_default());
+    };
+    let name = match signal {
+        4 => " (SIGILL)",
+        6 => " (SIGABRT)",
+        9 => " (SIGKILL: somebody, or the kernel for want of memory)",
+        11 => " (SIGSEGV)",
+        15 => " (SIGTERM)",
+        _ => "",
+    };
+    format!("signal {signal}{name}")
 }
 
 async fn ready(

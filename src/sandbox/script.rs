@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::assignment::Hold;
 use super::deployment::Deployment;
 use super::error::{ApiError, invalid};
 use super::namespace::Namespace;
@@ -30,6 +31,9 @@ pub(super) struct Script {
     pub versions: Vec<Version>,
     /// Every deployment.
     pub deployments: Vec<Deployment>,
+    /// Busy objects that wait with a change of their version. Not kept: whoever starts a sandbox again finds no object running.
+    #[serde(skip)]
+    pub holds: Vec<Hold>,
 }
 
 /// `script-settings`.

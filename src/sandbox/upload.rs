@@ -166,6 +166,7 @@ fn new_script(name: &str, stamp: &Stamp) -> Script {
         subdomain: Subdomain::default(),
         versions: Vec::new(),
         deployments: Vec::new(),
+        holds: Vec::new(),
     }
 }
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use super::Strictness;
 use super::binding::Binding;
 use super::capnp::quote;
 use super::config::service;
+use super::host;
 use super::module::Module;
-use super::namespace::Storage;
+use super::namespace::{Namespace, Storage};
 use super::script::Script;
 use super::state::Account;
 use super::value::SecretValue;
@@ -23,6 +25,35 @@ pub(super) struct Scope<'a> {
     pub(super) script: &'a Script,
     /// The version.
     pub(super) version: &'a Version,
+    /// Strictly, each object runs the version that the split gives it; else all run the one with the greatest share.
+    pub(super) strictness: Strictness,
+}
+
+impl<'a> Scope<'a> {
+    /// The versions that objects in this version's service run, this one first, where they live behind the sandbox's own main
+    /// module; else none.
+    pub(super) fn hosted(&self) -> Vec<&'a Version> {
+        let versions = host::versions(self.script);
+        let hosts = self.strictness == Strictness::Strict
+            && self.is_primary()
+            && !self.classes_of(&versions).is_empty()
+            && versions.iter().all(|version| host::can_import(version));
+        if hosts { versions } else { Vec::new() }
+    }
+
+    /// Whether the script's objects live in this version's service.
+    fn is_primary(&self) -> bool {
+        let primary = self.script.primary();
+        primary.is_some_and(|primary| primary.id == self.version.id)
+    }
+
+    fn classes_of(&self, versions: &[&Version]) -> Vec<&'a Namespace> {
+        let own = self.account.namespaces.iter().filter(|namespace| {
+            let exports = |version: &&Version| version.described.exports_class(&namespace.class);
+            namespace.script == self.script.name && versions.iter().any(exports)
+        });
+        own.collect()
+    }
 }
 
 /// The worker's members. Secrets go to `environment`, the data sets in use to `datasets`.
@@ -37,51 +68,73 @@ pub(super) fn worker(
         .iter()
         .cloned()
         .partition(|module| module.name == version.main_module);
-    let mut text = format!(
-        "\n      modules = [{}],",
-        module_list(&[main, others].concat())
-    );
+    let hosted = scope.hosted();
+    let classes = match (hosted.as_slice(), scope.is_primary()) {
+        ([], false) => Vec::new(),
+        ([], true) => scope.classes_of(&[version]),
+        (hosted, _) => scope.classes_of(hosted),
+    };
+    let mut modules = [main, others].concat();
+    let mut list = String::new();
+    let mut bindings = render_bindings(scope, "", environment, datasets);
+    if !hosted.is_empty() {
+        let code = quote(&host::main(scope.script, &hosted, &classes));
+        list = format!("(name = \"sandbox-objects.js\", esModule = {code}), ");
+        modules.extend(host::modules(&hosted));
+        let mut inner = Vec::new();
+        for (index, version) in hosted.iter().enumerate().skip(1) {
+            let scope = Scope { version, ..*scope };
+            let prefix = format!("{index}/");
+            inner.extend(render_bindings(&scope, &prefix, environment, datasets));
+        }
+        let service = service(scope.account_id, &scope.script.name, &version.id);
+        bindings.push(host::binding(&service, &classes, &inner));
+    }
+    list += &module_list(&modules);
+    let mut text = format!("\n      modules = [{list}],");
     text += &compatibility(
         version.compatibility_date.as_deref(),
         &version.compatibility_flags,
     );
-    let bindings: Vec<String> = version
-        .bindings
-        .iter()
-        .filter_map(|binding| render_binding(scope, binding, environment, datasets))
-        .collect();
     let _ = write!(
         text,
         "\n      bindings = [\n        {}\n      ],",
         bindings.join(",\n        ")
     );
-    // Only the primary version holds the objects: no two services may open the same storage.
-    if scope
-        .script
-        .primary()
-        .is_some_and(|primary| primary.id == version.id)
-    {
-        let own = scope
-            .account
-            .namespaces
-            .iter()
-            .filter(|namespace| namespace.script == scope.script.name);
-        let live = own.filter(|namespace| version.described.exports_class(&namespace.class));
-        let namespaces: Vec<String> = live
-            .map(|namespace| {
-                let sqlite = namespace.storage == Storage::Sqlite;
-                let (class, key) = (quote(&namespace.class), quote(&namespace.id));
-                format!("(className = {class}, uniqueKey = {key}, enableSql = {sqlite})")
-            })
-            .collect();
-        let _ = write!(
-            text,
-            "\n      durableObjectNamespaces = [{}],",
-            namespaces.join(", ")
-        );
-        text += "\n      durableObjectStorage = (localDisk = \"objects\"),";
+    if !classes.is_empty() {
+        text += &namespaces(&classes);
     }
     text
+}
+
+fn namespaces(classes: &[&Namespace]) -> String {
+    let namespaces: Vec<String> = classes
+        .iter()
+        .map(|namespace| {
+            let sqlite = namespace.storage == Storage::Sqlite;
+            let (class, key) = (quote(&namespace.class), quote(&namespace.id));
+            format!("(className = {class}, uniqueKey = {key}, enableSql = {sqlite})")
+        })
+        .collect();
+    format!(
+        "\n      durableObjectNamespaces = [{}],\n      durableObjectStorage = (localDisk = \"objects\"),",
+        namespaces.join(", ")
+    )
+}
+
+/// The version's bindings, each name behind `prefix`.
+fn render_bindings(
+    scope: &Scope<'_>,
+    prefix: &str,
+    environment: &mut Vec<(String, SecretValue)>,
+    datasets: &mut BTreeSet<(String, String)>,
+) -> Vec<String> {
+    let rendered = scope.version.bindings.iter().filter_map(|binding| {
+        let value = render_binding(scope, binding, environment, datasets)?;
+        let name = quote(&format!("{prefix}{}", binding.name));
+        Some(format!("(name = {name}, {value})"))
+    });
+    rendered.collect()
 }
 
 /// The modules as a list; the first one is the entry point.
@@ -96,7 +149,7 @@ pub(super) fn module_list(modules: &[Module]) -> String {
     list.join(", ")
 }
 
-/// One binding; none for a Durable Object class or service that is gone (its user was left behind by a forced deletion).
+/// One binding's value; none for a Durable Object class or service that is gone (its user was left behind by a forced deletion).
 fn render_binding(
     scope: &Scope<'_>,
     binding: &Binding,
@@ -107,7 +160,7 @@ fn render_binding(
         let version = scope.account.scripts.get(script)?.primary()?;
         Some((service(scope.account_id, script, &version.id), version))
     };
-    let value = match binding.kind.as_str() {
+    Some(match binding.kind.as_str() {
         "plain_text" => format!("text = {}", quote(binding.text("text").unwrap_or_default())),
         "json" => format!("json = {}", quote(&binding.fields["json"].to_string())),
         "secret_text" => {
@@ -121,7 +174,16 @@ fn render_binding(
         "durable_object_namespace" => {
             let (class, other) = binding.class(&scope.script.name)?;
             let (target, version) = primary(other.unwrap_or(&scope.script.name))?;
-            version.described.exports_class(class).then_some(())?;
+            let owner = scope
+                .account
+                .scripts
+                .get(other.unwrap_or(&scope.script.name))?;
+            let versions = match scope.strictness {
+                Strictness::Strict => host::versions(owner),
+                Strictness::Lenient => vec![version],
+            };
+            let exports = |version: &&Version| version.described.exports_class(class);
+            versions.iter().any(exports).then_some(())?;
             format!(
                 "durableObjectNamespace = (className = {}, serviceName = {})",
                 quote(class),
@@ -157,8 +219,7 @@ fn render_binding(
             format!("json = {}", quote(&metadata.to_string()))
         }
         _ => return None,
-    };
-    Some(format!("(name = {}, {value})", quote(&binding.name)))
+    })
 }
 
 /// The name of the service that takes a data set's points.

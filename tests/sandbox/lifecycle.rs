@@ -104,27 +104,69 @@ async fn a_change_that_the_runtime_does_not_see_does_not_restart_it() {
     world.sandbox.stop().await.unwrap();
 }
 
+/// Kills the runtime as the kernel does when memory runs out, and waits until it is gone.
+pub(super) async fn kill(path: &Path) {
+    let runtime = processes(path).remove(0);
+    let id = runtime.file_name().unwrap().to_str().unwrap().to_owned();
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &id])
+        .status();
+    assert!(killed.unwrap().success());
+    until(|| std::fs::read_link(runtime.join("cwd")).is_err()).await;
+}
+
 #[tokio::test]
-async fn a_runtime_that_died_comes_back_with_the_next_change() {
+async fn a_runtime_that_was_killed_is_started_again_and_said_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().canonicalize().unwrap().join("state");
+    let mut world = World::with(Some(path.clone())).await;
+    world.deploy_room().await;
+    assert_eq!(world.visit("ws.glow.trade", "/").await.1, "count 1");
+    kill(&path).await;
+    assert_eq!(
+        world.visit("ws.glow.trade", "/").await,
+        (200, "count 2".into()),
+        "what was stored is still there"
+    );
+    let said =
+        "the runtime ended with signal 9 (SIGKILL: somebody, or the kernel for want of memory)";
+    let notice = format!("{said}; it is started again");
+    assert_eq!(world.sandbox.notice().await, Some(notice.clone()));
+    let logs = world.ok("GET", "/sandbox/logs", Value::Null).await;
+    let logged = |line: &Value| line["level"] == "error" && line["message"] == notice;
+    assert!(logs.as_array().unwrap().iter().any(logged), "{logs}");
+    let (_, about) = world.call("GET", "/sandbox", Value::Null).await;
+    assert_eq!(
+        about["runtime"],
+        json!({"state": "running", "last_end": said})
+    );
+    world.sandbox.stop().await.unwrap();
+    assert_eq!(processes(&path), [] as [PathBuf; 0]);
+}
+
+#[tokio::test]
+async fn a_runtime_that_dies_again_and_again_is_given_up_until_the_next_change() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().canonicalize().unwrap().join("state");
     let world = World::with(Some(path.clone())).await;
     world.deploy_room().await;
-    let id = processes(&path)[0]
-        .file_name()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned();
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-9", &id])
-            .status()
-            .unwrap()
-            .success()
+    for _ in 0..5 {
+        kill(&path).await;
+        assert_eq!(world.visit("ws.glow.trade", "/").await.0, 200);
+    }
+    kill(&path).await;
+    let (status, body) = world.visit("ws.glow.trade", "/").await;
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (status, body),
+        (
+            503,
+            json!({"error": "the runtime ended with signal 9 (SIGKILL: somebody, or the kernel for want of memory), 6 times within 60 seconds, and is not started again; see `GET /sandbox/logs`, then deploy something else or restart the sandbox"})
+        )
     );
-    until(|| processes(&path).is_empty()).await;
-    assert_eq!(world.visit("ws.glow.trade", "/").await.0, 502);
+    let (_, about) = world.call("GET", "/sandbox", Value::Null).await;
+    assert_eq!(about["runtime"]["state"], "given up");
+    assert_eq!(processes(&path), [] as [PathBuf; 0]);
     world
         .ok(
             "PATCH",
@@ -132,7 +174,7 @@ async fn a_runtime_that_died_comes_back_with_the_next_change() {
             json!({"tags": []}),
         )
         .await;
-    assert_eq!(world.visit("ws.glow.trade", "/").await.1, "count 1");
+    assert_eq!(world.visit("ws.glow.trade", "/").await.1, "count 6");
     world.sandbox.stop().await.unwrap();
 }
 

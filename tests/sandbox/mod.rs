@@ -11,6 +11,7 @@ mod object;
 mod paging;
 mod refusal;
 mod secret;
+mod split;
 mod version;
 
 use std::path::PathBuf;

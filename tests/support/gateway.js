@@ -2,9 +2,13 @@
 import "./index_bg.wasm";
 
 export default {
-  fetch(request, env) {
-    if (new URL(request.url).pathname === "/health") {
-      return Response.json({ status: "ok", version: env.CF_VERSION_METADATA.id });
+  async fetch(request, env) {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === "/health") {
+      const probe = searchParams.get("probe");
+      const rooms = env.BROADCAST_ROOM;
+      const room = probe && (await (await rooms.getByName(`/health/${probe}`).fetch("https://room/")).json());
+      return Response.json({ status: "ok", version: env.CF_VERSION_METADATA.id, room: room && { ...room, probe: Number(probe) } });
     }
     if (request.headers.get("origin")?.endsWith(".invalid")) return new Response(null, { status: 403 });
     if (request.headers.get("upgrade") === "websocket") {

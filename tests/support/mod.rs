@@ -215,12 +215,30 @@ impl Sandbox {
         Self::run(Run::new(["sandbox"]).inside(project))
     }
 
+    /// One whose standard error [`Sandbox::last_words`] gives.
+    pub(crate) fn heard() -> Self {
+        Self::run_with(Run::new(["sandbox"]), Stdio::piped())
+    }
+
+    /// Ends it; all that it said on standard error.
+    pub(crate) fn last_words(mut self) -> String {
+        let mut pipe = self.child.stderr.take().expect("it is heard");
+        interrupt(&self.child);
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut pipe, &mut said).unwrap();
+        said
+    }
+
     /// `sandbox` as `run` says.
     pub(crate) fn run(run: Run) -> Self {
+        Self::run_with(run, Stdio::inherit())
+    }
+
+    fn run_with(run: Run, stderr: Stdio) -> Self {
         let mut child = run
             .command()
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(stderr)
             .spawn()
             .expect("the binary starts");
         let mut line = String::new();

@@ -14,6 +14,7 @@ use edge_broadcast::plan::{Conflicts, Desired, Observed, Plan, Rollout};
 use edge_broadcast::progress::Progress;
 use edge_broadcast::sandbox::{self, Options, Strictness};
 use edge_broadcast::secret::Value as Secret;
+use edge_broadcast::site::Site;
 use edge_broadcast::toolchain;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -66,7 +67,20 @@ impl Rig {
         Self::start(environment, Some(state)).await
     }
 
+    /// An account in a sandbox where every object runs the version with the greatest share.
+    pub(crate) async fn lenient(environment: Environment) -> Self {
+        Self::start_with(environment, None, Strictness::Lenient).await
+    }
+
     async fn start(environment: Environment, state: Option<&Path>) -> Self {
+        Self::start_with(environment, state, Strictness::Strict).await
+    }
+
+    async fn start_with(
+        environment: Environment,
+        state: Option<&Path>,
+        strictness: Strictness,
+    ) -> Self {
         cryptography();
         let options = Options {
             workerd: toolchain::workerd(&Progress::hidden()).unwrap(),
@@ -77,7 +91,7 @@ impl Rig {
             // A zone that is ready for every host
             records: vec![format!("*.{}", environment.zone)],
             token: None,
-            strictness: Strictness::Strict,
+            strictness,
         };
         let sandbox = sandbox::start(options).await.unwrap();
         let token = Secret::new(sandbox.token().to_owned());
@@ -91,6 +105,12 @@ impl Rig {
             cloudflare,
             environment,
         }
+    }
+
+    /// The environment's main host.
+    pub(crate) fn site(&self) -> Site {
+        let host = self.environment.main_host();
+        Site::new(host.as_str(), Some(self.sandbox.ingress())).unwrap()
     }
 
     pub(crate) async fn stop(self) {
@@ -215,8 +235,21 @@ impl Rig {
         cloudflare: &Cloudflare,
         wanted: &Wanted,
     ) -> (Report, anyhow::Result<()>) {
+        let unchecked = async |_: Probe<'_>| Ok(());
+        self.deploy_checked(cloudflare, wanted, unchecked).await
+    }
+
+    /// The same with checks.
+    pub(crate) async fn deploy_checked(
+        &self,
+        cloudflare: &Cloudflare,
+        wanted: &Wanted,
+        check: impl AsyncFn(Probe<'_>) -> anyhow::Result<()>,
+    ) -> (Report, anyhow::Result<()>) {
         let mut report = Report::default();
-        let result = self.try_deploy(cloudflare, wanted, &mut report).await;
+        let result = self
+            .try_deploy(cloudflare, wanted, &mut report, check)
+            .await;
         (report, result)
     }
 
@@ -225,20 +258,13 @@ impl Rig {
         cloudflare: &Cloudflare,
         wanted: &Wanted,
         report: &mut Report,
+        check: impl AsyncFn(Probe<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let desired = wanted.desired(&self.environment);
         let observed = observe(cloudflare, &self.environment).await?;
         let plan = Plan::between(&desired, &observed, &wanted.rollout)?;
         let inputs = wanted.inputs(&desired);
-        apply(
-            cloudflare,
-            &plan,
-            &inputs,
-            report,
-            |_| {},
-            async |_: Probe<'_>| Ok(()),
-        )
-        .await
+        apply(cloudflare, &plan, &inputs, report, |_| {}, check).await
     }
 }
 
@@ -262,6 +288,11 @@ impl Wanted {
     /// With the gateway of another release.
     pub(crate) fn with_gateway(self, gateway: &'static str) -> Self {
         Self { gateway, ..self }
+    }
+
+    /// With the room of another release.
+    pub(crate) fn with_room(self, room: &'static str) -> Self {
+        Self { room, ..self }
     }
 
     /// Gradually, in stages as `--rollout` takes them.

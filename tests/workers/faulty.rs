@@ -85,6 +85,19 @@ async fn health_asks_no_object_and_the_deep_one_asks_one() {
     assert_eq!(deployed.asked("").await, [""; 0]);
     deployed.get("/health?deep=1", &[]).await;
     assert_eq!(deployed.asked("").await, ["health /health"]);
+    // One of 256 others, so that a rollout can find one that runs the new version; and never another
+    let chosen = deployed.get("/health?deep=1&probe=255", &[]).await.json();
+    assert_eq!(chosen["room"]["probe"], 255, "{chosen}");
+    for bad in ["256", "-1", "SOL", ""] {
+        let path = format!("/health?deep=1&probe={bad}");
+        assert_eq!(deployed.get(&path, &[]).await.refusal(), "400 bad_probe");
+    }
+    assert_eq!(
+        deployed.asked("").await,
+        ["health /health", "health /health/255"]
+    );
+    let deep = deployed.get("/health?deep=1", &[]).await.json();
+    assert_eq!(deep["room"].get("probe"), None, "{deep}");
     let broken =
         json!({ "calls": [{ "call": "health", "place": "/health", "status": 500, "body": "{}" }] });
     deployed.misbehave(broken).await;

@@ -32,7 +32,7 @@ pub(super) fn calls() -> Vec<Call> {
 
 /// Not in the envelope: it is read by `verify` before anything else is known.
 pub(super) async fn about(State(context): Shared) -> axum::Json<Value> {
-    axum::Json(json!({"ingress": context.ingress.to_string()}))
+    axum::Json(json!({"ingress": context.ingress.to_string(), "runtime": context.engine.health()}))
 }
 
 pub(super) async fn faults(State(context): Shared) -> Answer {

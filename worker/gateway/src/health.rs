@@ -1,4 +1,4 @@
-//! `GET /health`: whether the gateway runs, and with `?deep=1` whether rooms do.
+//! `GET /health`: whether the gateway runs, and with `?deep=1` whether rooms do; `&probe=0` to `&probe=255` name the object.
 
 use crate::{
     object::{self, Object},
@@ -8,7 +8,7 @@ use crate::{
 use edge_broadcast_protocol::{
     call::Call,
     health::{Health, Room},
-    place::HEALTH_OBJECT,
+    place,
     refusal::Refusal,
 };
 use worker::{Date, wasm_bindgen::JsValue, worker_sys::web_sys::Response};
@@ -31,7 +31,10 @@ pub(crate) async fn health(request: &Request) -> Result<Response, Refusal> {
 
 async fn room(request: &Request) -> Result<Room, Refusal> {
     let started_ms = Date::now().as_millis();
-    let object = Object::new(&request.env, HEALTH_OBJECT, None);
+    let probe = request.parameter("probe").map(str::parse).transpose();
+    let probe =
+        probe.map_err(|_| Refusal::new(400, "bad_probe", "`probe` is a number from 0 to 255"))?;
+    let object = Object::new(&request.env, &place::health_object(probe), None);
     let response = object.ask(&Call::Health, &JsValue::UNDEFINED).await?;
     let text = object::text(&response).await.unwrap_or_default();
     let took_ms = Date::now().as_millis().saturating_sub(started_ms);
@@ -39,6 +42,7 @@ async fn room(request: &Request) -> Result<Room, Refusal> {
     room.filter(|_| response.ok())
         .map(|room| Room {
             took_ms: Some(took_ms),
+            probe,
             ..room
         })
         .ok_or(Refusal::new(

@@ -16,6 +16,9 @@ pub struct Room {
     /// From the gateway to the room and back, in milliseconds; the gateway adds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<u64>,
+    /// The number of the object that was asked, if one was named; the gateway adds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<u8>,
 }
 
 /// What a gateway answers.

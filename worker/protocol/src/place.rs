@@ -8,6 +8,15 @@ pub const USES_OBJECT: &str = "/secrets";
 /// The object that `GET /health?deep=1` touches.
 pub const HEALTH_OBJECT: &str = "/health";
 
+/// The object that `GET /health?deep=1` touches, or with `&probe=` the one of that number: so many anybody may wake, none of
+/// which stores anything, and no more. Which version of a room an object runs is decided by its name.
+pub fn health_object(probe: Option<u8>) -> String {
+    match probe {
+        None => HEALTH_OBJECT.to_owned(),
+        Some(probe) => format!("{HEALTH_OBJECT}/{probe}"),
+    }
+}
+
 /// One object of a room. Index 0 of the first region is the root, named by the token alone; a shard's name is
 /// `token/region/index`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,7 +135,9 @@ mod tests {
         assert_eq!(away.name(), "SOL/eu/0");
         assert_eq!(plain.name(), "SOL");
         assert_eq!(plain.at(2).name(), "SOL//2");
-        for name in ["SOL/us/1", USES_OBJECT, HEALTH_OBJECT] {
+        let probe = health_object(Some(255));
+        assert_eq!(probe, "/health/255");
+        for name in ["SOL/us/1", USES_OBJECT, HEALTH_OBJECT, &probe] {
             assert!(Token::try_from(name).is_err(), "{name}");
         }
     }
