@@ -40,11 +40,15 @@ impl Points {
     }
 }
 
-/// Starts the endpoint on a free loopback port.
-pub(super) async fn serve(points: Points, tasks: &mut JoinSet<()>) -> anyhow::Result<SocketAddr> {
+/// Starts the endpoint on a free loopback port, with what else the runtime posts to the sandbox.
+pub(super) async fn serve(
+    points: Points,
+    others: Router,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let router = Router::new().fallback(receive).with_state(points);
+    let router = others.fallback_service(Router::new().fallback(receive).with_state(points));
     tasks.spawn(async move {
         let _ = axum::serve(listener, router).await;
     });

@@ -27,6 +27,9 @@ pub(super) struct Config {
     pub sockets: BTreeSet<String>,
 }
 
+/// The name of the service and socket that take trace events; no version's service has one without `/`.
+pub(super) const TAILS: &str = "tails";
+
 /// The name of a version's service and socket.
 pub(super) fn service(account: &str, script: &str, version: &str) -> String {
     format!("{account}/{script}/{version}")
@@ -73,6 +76,12 @@ pub(super) fn render(state: &State, analytics: SocketAddr, strictness: Strictnes
             }
         }
     }
+    if !config.sockets.is_empty() {
+        let (service, socket) = tails(analytics);
+        services += &service;
+        sockets += &socket;
+        config.sockets.insert(TAILS.to_owned());
+    }
     for (account, dataset) in datasets {
         let headers = format!(
             "(name = \"{ACCOUNT_HEADER}\", value = {}), (name = \"{DATASET_HEADER}\", value = {})",
@@ -87,6 +96,20 @@ pub(super) fn render(state: &State, analytics: SocketAddr, strictness: Strictnes
     }
     config.text = frame(&services, &sockets);
     config
+}
+
+/// What takes the trace events of every version, asleep while nobody tails; a request to its socket wakes it.
+fn tails(sandbox: SocketAddr) -> (String, String) {
+    let code = quote(include_str!("tail_worker.js"));
+    let services = format!(
+        "    (name = \"{TAILS}\", worker = (modules = [(name = \"tails.js\", esModule = {code})], compatibilityDate = \"2026-01-01\", \
+         bindings = [(name = \"SANDBOX\", service = \"sandbox\")])),\n    (name = \"sandbox\", external = (address = \
+         \"{sandbox}\", http = ())),\n"
+    );
+    let socket = format!(
+        "    (name = \"{TAILS}\", address = \"127.0.0.1:0\", http = (), service = \"{TAILS}\"),\n"
+    );
+    (services, socket)
 }
 
 /// The configuration that only says what a bundle exports; `probe` is the module in front of it.

@@ -9,10 +9,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+
 use super::analytics::Points;
 use super::assignment::{Report, Update, bounds, held, still_held, unexpired};
 use super::bundle::Described;
-use super::config::{Config, render, service};
+use super::config::{Config, TAILS, render, service};
 use super::error::{ApiError, invalid, refuse};
 use super::gate::Gate;
 use super::ingress::{Standing, Upstream};
@@ -134,6 +137,24 @@ impl Engine {
         let engine = self.clone();
         let changed = tokio::spawn(async move { engine.commit(edit).await }).await;
         changed.unwrap_or_else(|error| Err(internal(&error)))
+    }
+
+    /// Asks the runtime for trace events from now on. One that does not answer is about to start anew, and then hands them over
+    /// until it is told that nobody wants them.
+    pub(super) async fn wake_tails(&self) {
+        let port = {
+            let runtime = self.runtime();
+            let ports = runtime.process.as_ref().map(|process| &process.ports);
+            ports.and_then(|ports| ports.get(TAILS).copied())
+        };
+        let Some(port) = port else { return };
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let request = http::Request::post(format!("http://{address}/"))
+            .body(http_body_util::Empty::<axum::body::Bytes>::new());
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        if let Ok(request) = request {
+            let _ = client.request(request).await;
+        }
     }
 
     /// Stops the runtime for good.

@@ -5,6 +5,7 @@
 //!   [`route`], [`domain`], [`dns`]
 //! - the runtime: [`config`], [`assignment`] (pure), [`host`], [`process`], [`respawn`], [`probe`]; [`engine`] brings the two
 //!   together
+//! - what others are told of what runs: [`trace`], [`trace_filter`] (pure), [`tail`]
 //! - the two servers: [`api`] and [`ingress`]
 //!
 //! Everything listens on the loopback interface only.
@@ -56,6 +57,9 @@ mod stamp;
 mod state;
 mod store;
 mod table;
+mod tail;
+mod trace;
+mod trace_filter;
 mod upload;
 mod value;
 mod version;
@@ -77,6 +81,7 @@ use self::journal::Journal;
 use self::quota::Quotas;
 use self::server::Reply;
 use self::store::Store;
+use self::tail::Tails;
 use self::value::SecretValue;
 
 /// The account that the sandbox names; it accepts every other one too.
@@ -132,7 +137,9 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
     state.zones.extend(options.zones);
     dns::prepare(&mut state, &options.records, &stamp::stamp(None))?;
     let points = Points::default();
-    let analytics = analytics::serve(points.clone(), &mut tasks).await?;
+    let tails = Tails::default();
+    let sink = api::sink(tails.clone());
+    let analytics = analytics::serve(points.clone(), sink, &mut tasks).await?;
     let api_listener = server::bind(options.api_port).await?;
     let ingress_listener = server::bind(options.port).await?;
     let (api, ingress) = (api_listener.local_addr()?, ingress_listener.local_addr()?);
@@ -164,7 +171,9 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
         quotas: Quotas::default(),
         token: token.clone(),
         account: ACCOUNT.to_owned(),
+        address: api,
         ingress,
+        tails,
     });
     let router = api::router(context.clone());
     tasks.spawn(server::serve(api_listener, move |request, _| {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::Strictness;
 use super::binding::Binding;
 use super::capnp::quote;
-use super::config::service;
+use super::config::{TAILS, service};
 use super::host;
 use super::module::Module;
 use super::namespace::{Namespace, Storage};
@@ -100,6 +100,14 @@ pub(super) fn worker(
         text,
         "\n      bindings = [\n        {}\n      ],",
         bindings.join(",\n        ")
+    );
+    let origin = serde_json::json!({
+        "account": scope.account_id, "script": scope.script.name, "version": version.id,
+    });
+    let _ = write!(
+        text,
+        "\n      tails = [(name = \"{TAILS}\", props = (json = {}))],",
+        quote(&origin.to_string())
     );
     if !classes.is_empty() {
         text += &namespaces(&classes);

@@ -12,6 +12,7 @@ mod paging;
 mod refusal;
 mod secret;
 mod split;
+mod tail;
 mod version;
 
 use std::path::PathBuf;

@@ -13,6 +13,7 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
 use super::credential::{self, Credential};
+use super::tails::SOCKETS;
 use super::{BASE, Context};
 use crate::sandbox::arriving::Arriving;
 use crate::sandbox::engine::internal;
@@ -31,7 +32,7 @@ pub(in crate::sandbox) async fn answer(
     request: Request<Arriving>,
 ) -> Reply {
     let path = below_base(&request).to_owned();
-    if path.starts_with("/sandbox") {
+    if path.starts_with("/sandbox") || path.starts_with(SOCKETS) {
         return Reply::Answer(handled(&context, router, request, Handler::Router).await);
     }
     let fault = context.journal.note(Call {
@@ -100,6 +101,9 @@ async fn handled(
 /// Before anything is looked up: the credential, and whether the account's identifier can be one.
 fn admit(context: &Context, request: &Request<Arriving>) -> Result<(), ApiError> {
     let path = below_base(request);
+    if path.starts_with(SOCKETS) {
+        return Ok(());
+    }
     let credential = credential::of(request.headers());
     credential::check(&credential, context.token.expose(), path)?;
     let mut parts = path.trim_start_matches('/').split('/');

@@ -16,6 +16,7 @@ mod secrets;
 mod services;
 mod settings;
 mod subdomains;
+mod tails;
 mod uploads;
 mod versions;
 mod zones;
@@ -34,10 +35,12 @@ use super::error::{ApiError, invalid, no_route_to, refuse};
 use super::journal::Journal;
 use super::quota::Quotas;
 use super::stamp::Stamp;
+use super::tail::Tails;
 use super::value::SecretValue;
 
 use self::call::Call;
 pub(super) use self::front::answer;
+pub(super) use self::tails::sink;
 
 /// Below this path lies everything.
 pub(super) const BASE: &str = "/client/v4";
@@ -57,8 +60,12 @@ pub(super) struct Context {
     pub token: SecretValue,
     /// The account of calls that name none.
     pub account: String,
+    /// Where the API itself answers.
+    pub address: SocketAddr,
     /// Where the Workers answer.
     pub ingress: SocketAddr,
+    /// Who wants trace events.
+    pub tails: Tails,
 }
 
 /// How handlers get the context.
@@ -80,6 +87,7 @@ fn calls() -> Vec<Call> {
         services::calls(),
         settings::calls(),
         subdomains::calls(),
+        tails::calls(),
         uploads::calls(),
         versions::calls(),
         zones::calls(),
@@ -96,6 +104,7 @@ pub(super) fn router(context: Arc<Context>) -> Router {
     });
     Router::new()
         .nest(BASE, api)
+        .merge(tails::sockets())
         .fallback(unknown)
         .method_not_allowed_fallback(other_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
