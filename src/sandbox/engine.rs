@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch};
-
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
 
 use super::analytics::Points;
 use super::assignment::{Report, Update, bounds, held, still_held, unexpired};

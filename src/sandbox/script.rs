@@ -27,6 +27,9 @@ pub(super) struct Script {
     pub settings: Settings,
     /// The workers.dev address.
     pub subdomain: Subdomain,
+    /// The cron triggers.
+    #[serde(default)]
+    pub schedules: Vec<Schedule>,
     /// Every version.
     pub versions: Vec<Version>,
     /// Every deployment.
@@ -51,6 +54,17 @@ pub(super) struct Settings {
     /// Consumers.
     #[serde(default)]
     pub tail_consumers: Option<Value>,
+}
+
+/// A cron trigger, in the form that the API shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Schedule {
+    /// Five fields.
+    pub cron: String,
+    /// RFC 3339.
+    pub created_on: String,
+    /// RFC 3339.
+    pub modified_on: String,
 }
 
 /// Whether `<script>.<account>.workers.dev` answers.

@@ -164,6 +164,7 @@ fn new_script(name: &str, stamp: &Stamp) -> Script {
         migration_tag: None,
         settings: Settings::default(),
         subdomain: Subdomain::default(),
+        schedules: Vec::new(),
         versions: Vec::new(),
         deployments: Vec::new(),
         holds: Vec::new(),

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use http::HeaderMap;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::call::{self, Call};
 use super::{Shared, read, scripts, stamp};
@@ -29,6 +29,10 @@ pub(super) fn calls() -> Vec<Call> {
         call::get(
             "/accounts/{account}/workers/scripts/{script}/deployments/{deployment}",
             get,
+        ),
+        call::delete(
+            "/accounts/{account}/workers/scripts/{script}/deployments/{deployment}",
+            delete,
         ),
     ]
 }
@@ -84,6 +88,27 @@ pub(super) async fn get(
         .iter()
         .find(|deployment| deployment.id == id);
     result(json!(found.ok_or_else(|| no_deployment(&name, &id))?))
+}
+
+/// Only what no longer answers can be deleted ("The latest deployment, which is actively serving traffic, cannot be deleted",
+/// Cloudflare's documentation); the code of that refusal is not known.
+async fn delete(
+    State(context): Shared,
+    Path((account, name, id)): Path<(String, String, String)>,
+) -> Answer {
+    let edit = move |state: &mut crate::sandbox::state::State| {
+        let deployments = &mut state.script_mut(&account, &name)?.deployments;
+        let place = deployments.iter().position(|known| known.id == id);
+        match place.ok_or_else(|| no_deployment(&name, &id))? {
+            0 => Err(invalid(
+                10021,
+                "the latest deployment serves traffic and cannot be deleted",
+            )),
+            place => Ok(deployments.remove(place)),
+        }
+    };
+    context.engine.change(edit).await?;
+    result(Value::Null)
 }
 
 pub(super) async fn create(

@@ -11,6 +11,7 @@ mod front;
 mod objects;
 mod others;
 mod routes;
+mod schedules;
 mod scripts;
 mod secrets;
 mod services;
@@ -82,6 +83,7 @@ fn calls() -> Vec<Call> {
         objects::calls(),
         others::calls(),
         routes::calls(),
+        schedules::calls(),
         scripts::calls(),
         secrets::calls(),
         services::calls(),

@@ -12,6 +12,10 @@ pub(super) fn calls() -> Vec<Call> {
     vec![
         call::get("/accounts/{account}/storage/kv/namespaces", paged),
         call::get("/accounts/{account}/queues", paged),
+        call::get(
+            "/accounts/{account}/workers/scripts/{script}/queue-consumers",
+            paged,
+        ),
         call::get("/accounts/{account}/secrets_store/stores", paged),
         call::get("/accounts/{account}/r2/buckets", buckets),
         call::get("/accounts/{account}/containers/applications", whole),

@@ -12,6 +12,7 @@ use crate::sandbox::class::{bound_by_others, check_unbound};
 use crate::sandbox::engine::internal;
 use crate::sandbox::envelope::{self, Answer, result};
 use crate::sandbox::error::{ApiError, no_version};
+use crate::sandbox::paging::{Asked, OTHERS, Pages};
 use crate::sandbox::script::summary;
 use crate::sandbox::state;
 
@@ -25,10 +26,7 @@ pub(super) fn calls() -> Vec<Call> {
             "/accounts/{account}/workers/scripts/{script}/content/v2",
             content,
         ),
-        call::get(
-            "/accounts/{account}/workers/scripts/{script}/schedules",
-            schedules,
-        ),
+        call::get("/accounts/{account}/workers/scripts-search", search),
         call::get(
             "/accounts/{account}/workers/scripts/{script}/references",
             references,
@@ -48,12 +46,32 @@ pub(super) async fn list(State(context): Shared, Path(account): Path<String>) ->
     )
 }
 
-pub(super) async fn schedules(
+#[derive(Deserialize)]
+struct Sought {
+    name: Option<String>,
+}
+
+/// By a part of the name (SDK, `ScriptSearchResponse`): pages, and fewer members than [`list`].
+async fn search(
     State(context): Shared,
-    Path((account, script)): Path<(String, String)>,
+    Path(account): Path<String>,
+    Query(sought): Query<Sought>,
+    Query(asked): Query<Asked>,
 ) -> Answer {
-    context.engine.state().script(&account, &script)?;
-    result(json!({"schedules": []}))
+    let account = context.engine.state().account(&account);
+    let part = sought.name.unwrap_or_default();
+    let found = account
+        .scripts
+        .values()
+        .filter(|script| script.name.contains(&part));
+    let shown = found.map(|script| {
+        json!({
+            "id": script.tag, "script_name": script.name, "created_on": script.created_on,
+            "modified_on": script.modified_on, "service_name": script.name, "environment_name": "production",
+            "environment_is_default": true,
+        })
+    });
+    envelope::page(shown.collect(), asked.page(OTHERS)?, Pages::Counted)
 }
 
 /// What wrangler asks for before it deletes: which other Workers bind this one's classes or call it.

@@ -106,7 +106,8 @@ struct Bulk {
     secrets: BTreeMap<String, Option<Secret>>,
 }
 
-/// A merge patch: null removes, and removing what is not there is no error.
+/// A merge patch: null removes, and removing what is not there is no error. The answer is a map by name (SDK,
+/// `SecretBulkUpdateResponse`).
 pub(super) async fn bulk(
     State(context): Shared,
     Path((account, name)): Path<(String, String)>,
@@ -121,7 +122,12 @@ pub(super) async fn bulk(
         secret::change(script, changes, &stamp)?;
         Ok(secret::list(script))
     };
-    result(json!({"secrets": context.engine.change(edit).await?}))
+    let secrets = context.engine.change(edit).await?;
+    let by_name = secrets.into_iter().filter_map(|secret| {
+        let name = secret["name"].as_str()?.to_owned();
+        Some((name, secret))
+    });
+    result(Value::Object(by_name.collect()))
 }
 
 #[derive(Deserialize)]

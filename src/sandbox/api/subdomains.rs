@@ -26,6 +26,10 @@ pub(super) fn calls() -> Vec<Call> {
             "/accounts/{account}/workers/scripts/{script}/subdomain",
             set_subdomain,
         ),
+        call::delete(
+            "/accounts/{account}/workers/scripts/{script}/subdomain",
+            unset_subdomain,
+        ),
     ]
 }
 
@@ -56,6 +60,18 @@ pub(super) async fn set_subdomain(
             enabled: wanted.enabled,
             previews_enabled,
         };
+        Ok(json!(script.subdomain))
+    };
+    context.engine.change(edit).await.and_then(result)
+}
+
+async fn unset_subdomain(
+    State(context): Shared,
+    Path((account, name)): Path<(String, String)>,
+) -> Answer {
+    let edit = move |state: &mut crate::sandbox::state::State| {
+        let script = state.script_mut(&account, &name)?;
+        script.subdomain = Subdomain::default();
         Ok(json!(script.subdomain))
     };
     context.engine.change(edit).await.and_then(result)

@@ -22,10 +22,19 @@ pub(super) struct Wanted {
     account: Option<String>,
 }
 
+/// With every member that the SDK's `Zone` requires. A zone of the sandbox has always been there.
 fn shown_zone(account: &str, name: &str) -> Value {
+    let always = "2026-01-01T00:00:00.000000Z";
     json!({
         "id": zone_id(account, name), "name": name, "status": "active", "paused": false, "type": "full",
+        "development_mode": 0, "name_servers": ["a.ns.sandbox.localhost", "b.ns.sandbox.localhost"],
+        "original_name_servers": null, "original_registrar": null, "original_dnshost": null,
+        "created_on": always, "modified_on": always, "activated_on": always,
+        "meta": {"step": 2, "custom_certificate_quota": 0, "page_rule_quota": 3, "phishing_detected": false},
+        "owner": {"id": null, "type": "user", "email": null},
         "account": {"id": account, "name": "sandbox"},
+        "permissions": ["#zone:read", "#zone:edit", "#dns_records:read", "#dns_records:edit", "#worker:read", "#worker:edit"],
+        "plan": {"id": "sandbox", "name": "Free Website", "price": 0, "currency": "USD", "is_subscribed": true, "legacy_id": "free"},
     })
 }
 
