@@ -19,7 +19,7 @@ const OBJECTS: usize = 256;
 const MISS: f64 = 0.001;
 /// So many at least: asking ends with the first that is found.
 const LEAST: usize = 32;
-/// So many are asked when every one must run the version.
+/// So many are asked when the version has all of them: one that somebody else keeps awake may run what it ran for a while.
 const SAMPLE: usize = 16;
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -41,7 +41,7 @@ pub struct Sought<'a> {
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// An object runs the version; at 100 %, all that were asked do.
+    /// An object runs the version; at 100 %, and every other one that was asked answers.
     Given,
     /// It could be neither proved nor disproved, and why.
     Impossible(String),
@@ -101,10 +101,11 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Asks objects until one answers with the version; at 100 %, until all that are asked do.
+/// Asks objects until one answers with the version. That others answer with another one proves nothing: who is awake keeps what it runs
+/// for as long as `max_delay`, and anybody can keep one awake. When the version has all of them, each that is asked must answer.
 ///
 /// # Errors
-/// None did although it should, with how many were asked and what they answered.
+/// None runs it although it should, or one gives no answer, with how many were asked and what they answered.
 pub async fn prove(site: &Site, sought: Sought<'_>) -> anyhow::Result<Proof> {
     let until = Instant::now() + sought.patience;
     loop {
@@ -145,8 +146,12 @@ async fn round(site: &Site, sought: Sought<'_>) -> Result<Tally, Proof> {
             }
         }
     }
-    let all = tally.versions.get(sought.version) == Some(&tally.count());
-    if all { Err(Proof::Given) } else { Ok(tally) }
+    let is_found = tally.versions.contains_key(sought.version) && tally.failed == 0;
+    if is_found {
+        Err(Proof::Given)
+    } else {
+        Ok(tally)
+    }
 }
 
 fn verdict(sought: Sought<'_>, tally: &Tally) -> anyhow::Result<Proof> {
@@ -154,16 +159,14 @@ fn verdict(sought: Sought<'_>, tally: &Tally) -> anyhow::Result<Proof> {
         version, percent, ..
     } = sought;
     let asked = tally.count();
-    if percent >= 100 {
-        bail!(
-            "not all of {asked} rooms that were asked run `{version}`, which has all of them: {tally}"
-        );
-    }
     // Whatever a room answers, it must answer
     ensure!(
         tally.failed < asked,
         "none of {asked} rooms that were asked says what it runs: {tally}"
     );
+    if tally.versions.contains_key(version) {
+        bail!("not all of {asked} rooms that were asked answer: {tally}");
+    }
     if !is_certain(percent, asked) {
         let why = format!(
             "none of the {asked} rooms that can be asked runs `{version}`, which at {percent} % can be chance: {tally}"
@@ -248,8 +251,12 @@ mod tests {
             "none of 135 rooms that were asked runs `new`, although it has 5 % of them: 134 run `old`, 1 gave no version (503)"
         );
         assert_eq!(
-            judged(100, &[("new", 15), ("old", 1)], 0),
-            "not all of 16 rooms that were asked run `new`, which has all of them: 15 run `new`, 1 run `old`"
+            judged(100, &[("old", 16)], 0),
+            "none of 16 rooms that were asked runs `new`, although it has 100 % of them: 16 run `old`"
+        );
+        assert_eq!(
+            judged(100, &[("new", 15)], 1),
+            "not all of 16 rooms that were asked answer: 15 run `new`, 1 gave no version (503)"
         );
         assert_eq!(
             judged(1, &[("old", 256)], 0),
