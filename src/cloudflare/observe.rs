@@ -407,7 +407,7 @@ impl Cloudflare {
 mod tests {
     use serde_json::json;
 
-    use super::super::paged::{self, Account, Made, Story};
+    use super::super::paged::{self, Account, Made, Story, environment};
     use super::*;
 
     #[test]
@@ -441,18 +441,6 @@ mod tests {
         ] {
             assert_eq!(comparable("own", live), compared);
         }
-    }
-
-    const MANIFEST: &str = "[worker]\nname = \"w\"\ncompatibility_date = \"2026-10-01\"\n[cloudflare]\nzone = \"glow.trade\"\n[[routes]]\nhost = \"w.glow.trade\"\n[secrets.WEBHOOK_SECRET]\nsource = \"env:X\"\n";
-
-    fn environment() -> Environment {
-        let written = crate::environment::Written {
-            name: &"e".parse().unwrap(),
-            path: "e.toml",
-            source: MANIFEST,
-            manifest: crate::manifest::parse("e.toml", MANIFEST).unwrap(),
-        };
-        crate::environment::understand(written).unwrap()
     }
 
     /// `count` versions with tags of their own, a deployment of every tenth, and at last a split between the 5th and the newest.

@@ -343,19 +343,7 @@ async fn give(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloudflare::paged::{self, Account, Made, Story};
-
-    const MANIFEST: &str = "[worker]\nname = \"w\"\ncompatibility_date = \"2026-10-01\"\n[cloudflare]\nzone = \"glow.trade\"\n[[routes]]\nhost = \"w.glow.trade\"\n[secrets.WEBHOOK_SECRET]\nsource = \"env:X\"\n";
-
-    fn environment() -> Environment {
-        let written = crate::environment::Written {
-            name: &"e".parse().unwrap(),
-            path: "e.toml",
-            source: MANIFEST,
-            manifest: crate::manifest::parse("e.toml", MANIFEST).unwrap(),
-        };
-        crate::environment::understand(written).unwrap()
-    }
+    use crate::cloudflare::paged::{self, Account, Made, Story, environment};
 
     /// 3,000 versions in as many minutes, of which every 15th was deployed. Room and gateway of a release are a minute apart.
     fn story(first: u64) -> Story {
