@@ -4,6 +4,9 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
+/// When what was never made was made: RFC 3339, microseconds.
+pub(super) const ALWAYS: &str = "2025-01-01T00:00:00.000000Z";
+
 /// The impure part of a change.
 #[derive(Clone, Debug)]
 pub(super) struct Stamp {

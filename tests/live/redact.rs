@@ -135,10 +135,14 @@ impl Redactor {
     }
 
     fn key(&mut self, name: &str) -> String {
-        match harmless::is_field(name) && !self.named.contains_key(name) {
-            true => name.to_owned(),
-            false => self.text("", name),
+        if harmless::is_field(name) && !self.named.contains_key(name) {
+            return name.to_owned();
         }
+        // All dates are shown as one, and two keys of an object must stay two
+        if date(name).is_some_and(|date| date != name) {
+            return format!("text-{}", self.number(Kind::Text, name));
+        }
+        self.text("", name)
     }
 
     fn text(&mut self, key: &str, text: &str) -> String {

@@ -7,6 +7,7 @@ use super::Shared;
 use super::call::{self, Call};
 use crate::sandbox::envelope::{self, Answer, result};
 use crate::sandbox::paging::{Asked, FEW, Pages};
+use crate::sandbox::stamp::ALWAYS;
 
 /// The calls of this product.
 pub(super) fn calls() -> Vec<Call> {
@@ -40,7 +41,7 @@ pub(super) async fn account(Path(account): Path<String>) -> Answer {
 
 fn shown(account: &str) -> Value {
     json!({
-        "id": account, "name": "sandbox", "type": "standard", "created_on": "2026-01-01T00:00:00.000000Z",
+        "id": account, "name": "sandbox", "type": "standard", "created_on": ALWAYS,
         "settings": {"enforce_twofactor": false},
     })
 }

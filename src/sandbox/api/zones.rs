@@ -8,6 +8,7 @@ use super::Shared;
 use super::call::{self, Call};
 use crate::sandbox::envelope::{self, Answer, result};
 use crate::sandbox::paging::{Asked, FEW, Pages};
+use crate::sandbox::stamp::ALWAYS;
 use crate::sandbox::state::zone_id;
 
 /// The calls of this product.
@@ -24,12 +25,11 @@ pub(super) struct Wanted {
 
 /// With every member that the SDK's `Zone` requires. A zone of the sandbox has always been there.
 fn shown_zone(account: &str, name: &str) -> Value {
-    let always = "2026-01-01T00:00:00.000000Z";
     json!({
         "id": zone_id(account, name), "name": name, "status": "active", "paused": false, "type": "full",
         "development_mode": 0, "name_servers": ["a.ns.sandbox.localhost", "b.ns.sandbox.localhost"],
         "original_name_servers": null, "original_registrar": null, "original_dnshost": null,
-        "created_on": always, "modified_on": always, "activated_on": always,
+        "created_on": ALWAYS, "modified_on": ALWAYS, "activated_on": ALWAYS,
         "meta": {"step": 2, "custom_certificate_quota": 0, "page_rule_quota": 3, "phishing_detected": false},
         "owner": {"id": null, "type": "user", "email": null},
         "account": {"id": account, "name": "sandbox"},
