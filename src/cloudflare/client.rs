@@ -12,7 +12,7 @@ use super::credentials::{self, Access, Credentials, Surroundings};
 use super::envelope::{Call, Envelope, Info, decode};
 use super::error::ApiError;
 use super::turn::Turns;
-use super::{pace, path};
+use super::{path, rate_limit};
 use crate::environment::Environment;
 use crate::progress::Progress;
 use crate::{body, escape, redirect};
@@ -419,8 +419,8 @@ fn silence(answer: &Answer) -> Option<Duration> {
     let asked = retry_after(&answer.headers);
     match answer.status {
         StatusCode::TOO_MANY_REQUESTS => asked
-            .or_else(|| pace::reset(&answer.headers))
-            .or(Some(pace::DOCUMENTED.window)),
+            .or_else(|| rate_limit::reset(&answer.headers))
+            .or(Some(rate_limit::DOCUMENTED.window)),
         _ => asked,
     }
 }

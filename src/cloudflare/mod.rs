@@ -5,7 +5,7 @@
 //! - `page`: lists, page by page
 //! - `wire`: the shapes of the answers
 //! - [`credentials`]: what opens the API, and where it is
-//! - `pace`: how fast calls may follow each other; `turn`: a call's turn by a clock
+//! - `rate_limit`: how fast calls may follow each other; `turn`: a call's turn by a clock
 //! - `path`: what may stand in the address of a call
 //! - [`error`]: what the API answered instead, with a hint for the codes that people meet
 //! - [`metadata`]: a version's upload, as a pure function
@@ -19,11 +19,11 @@ pub mod error;
 pub mod execute;
 pub mod metadata;
 pub mod observe;
-mod pace;
 pub mod page;
 #[cfg(test)]
 pub(crate) mod paged;
 mod path;
+mod rate_limit;
 pub mod secrets;
 mod settle;
 mod turn;

@@ -1,4 +1,4 @@
-//! The turn of a call: when it may be sent, after [`pace`](super::pace) and a clock.
+//! The turn of a call: when it may be sent, after [`rate_limit`](super::rate_limit) and a clock.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::client::{BASE, LONGEST_PAUSE};
 use super::credentials::Credentials;
-use super::pace::{self, Leave, Pace, Wait};
+use super::rate_limit::{self, Leave, Pace, Wait};
 use crate::progress::{self, Progress};
 
 /// A wait that somebody who watches is told of.
@@ -46,7 +46,7 @@ impl Turns {
         for part in [base, "\0", credentials.secret().expose()] {
             digest.update(part);
         }
-        let documented = (base == BASE).then_some(pace::DOCUMENTED);
+        let documented = (base == BASE).then_some(rate_limit::DOCUMENTED);
         let mut known = lock(&OF_PROCESS);
         let turns = known.entry(digest.finalize().into());
         turns
