@@ -130,10 +130,12 @@ async fn targets(
     environment: &Environment,
     to: Option<&str>,
 ) -> anyhow::Result<([History; 2], Vec<Target>)> {
-    let ((gateway, of_gateway), (room, of_room)) = tokio::try_join!(
+    // Both to their end, so that of two failures the same one is told each time
+    let (gateway, room) = tokio::join!(
         Unfinished::begin(cloudflare, environment.gateway_script(), to),
         Unfinished::begin(cloudflare, environment.room_script(), to),
-    )?;
+    );
+    let ((gateway, of_gateway), (room, of_room)) = (gateway?, room?);
     let mut histories = [gateway, room];
     let mut unfinished = [of_gateway, of_room];
     let targets = loop {
