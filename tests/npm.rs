@@ -9,6 +9,8 @@ use edge_broadcast::toolchain::cache::Cache;
 use edge_broadcast::toolchain::npm_project::{self, NpmProject};
 use sha2::{Digest, Sha256};
 
+use crate::support::without_cargos_own;
+
 const MANIFEST: &str = include_str!("npm/package.json");
 const LOCK: &str = include_str!("npm/package-lock.json");
 /// The newest wrangler that was looked at needs a newer node than a machine may have: both come from the registry.
@@ -72,6 +74,8 @@ fn wrangler_on(node: PathBuf, modules: &Path) -> Command {
         .env("WRANGLER_SEND_METRICS", "false")
         .env("CI", "true")
         .env("NO_COLOR", "1");
+    // A generated wrangler.toml builds with cargo
+    without_cargos_own(&mut command);
     command
 }
 

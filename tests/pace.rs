@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::npm;
-use crate::support::{Project, Run, Sandbox, built, repository};
+use crate::support::{Project, Run, Sandbox, built, repository, without_cargos_own};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1wYWNlLXRlc3RzLTAwMDE=";
 const ROUNDS: usize = 7;
@@ -21,7 +21,9 @@ fn release() -> &'static Path {
             return binary.into();
         }
         let began = Instant::now();
-        let output = Command::new(env!("CARGO"))
+        let mut command = Command::new(env!("CARGO"));
+        without_cargos_own(&mut command);
+        let output = command
             .args(["build", "--release", "--locked", "--bin", "edge-broadcast"])
             .args(["--message-format", "json-render-diagnostics"])
             .current_dir(repository())

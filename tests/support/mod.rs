@@ -280,6 +280,16 @@ impl Drop for Sandbox {
     }
 }
 
+/// What a test's own cargo says of this package is not for a cargo that the test runs: a build script that looks at it, as ring's does,
+/// would be run again, and everything above it compiled anew.
+pub(crate) fn without_cargos_own(command: &mut Command) {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for name in names.filter(|name| name.to_str().is_some_and(own)) {
+        command.env_remove(name);
+    }
+}
+
 /// What Ctrl-C sends.
 pub(crate) fn interrupt(child: &Child) {
     let _ = Command::new("kill")
