@@ -1,4 +1,6 @@
 //! The command line: what can be typed, and nothing else.
+//!
+//! Imports: `plan`
 
 use std::path::PathBuf;
 use std::time::Duration;

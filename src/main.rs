@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use edge_broadcast::cli::Cli;
-use edge_broadcast::project::Problems;
-use edge_broadcast::{commands, escape, interrupt};
+use edge_broadcast::commands;
+use edge_broadcast::environment::project::Problems;
+use edge_broadcast::process::interrupt;
+use edge_broadcast::terminal::escape;
 
 #[tokio::main]
 async fn main() -> ExitCode {

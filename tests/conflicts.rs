@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::response::IntoResponse;
-use edge_broadcast::apply::{Probe, Report, apply};
 use edge_broadcast::cloudflare::Cloudflare;
 use edge_broadcast::cloudflare::observe::observe;
+use edge_broadcast::deploy::apply::{Probe, Report, apply};
 use edge_broadcast::plan::{Plan, Rollout};
 use edge_broadcast::secret::Value;
 use serde_json::json;
@@ -367,7 +367,7 @@ async fn after_the_plan(
     crate::support::cryptography();
     let token = Value::new(sandbox.token.clone());
     let cloudflare = Cloudflare::new(&sandbox.api, sandbox.account_id.clone(), token).unwrap();
-    let project = edge_broadcast::project::Project {
+    let project = edge_broadcast::environment::project::Project {
         root: project.path().to_owned(),
     };
     let environment = project.environment("staging").unwrap();

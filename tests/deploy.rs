@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use edge_broadcast::site::{Handshake, next_frame};
+use edge_broadcast::live::site::{Handshake, next_frame};
 use serde_json::{Value, json};
 
 use crate::support::{Printed, Project, Run, Sandbox, api, built, interrupt};

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use edge_broadcast::apply::Report;
-use edge_broadcast::bundle::Worker;
+use edge_broadcast::build::Worker;
+use edge_broadcast::deploy::apply::Report;
 use edge_broadcast::environment::Environment;
 use edge_broadcast::plan::{Observed, Plan, Step};
 use futures_util::StreamExt;

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use edge_broadcast::progress::Progress;
-use edge_broadcast::toolchain::cache::Cache;
-use edge_broadcast::toolchain::npm_project::{self, NpmProject};
-use edge_broadcast::toolchain::npm_tool::{self, WORKERD};
+use edge_broadcast::build::toolchain::cache::Cache;
+use edge_broadcast::build::toolchain::npm_project::{self, NpmProject};
+use edge_broadcast::build::toolchain::npm_tool::{self, WORKERD};
+use edge_broadcast::terminal::progress::Progress;
 
 fn is_empty(folder: &Path) -> bool {
     std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())

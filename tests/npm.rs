@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use edge_broadcast::bundle::module::hex;
-use edge_broadcast::progress::Progress;
-use edge_broadcast::toolchain::cache::Cache;
-use edge_broadcast::toolchain::npm_project::{self, NpmProject};
+use edge_broadcast::build::module::hex;
+use edge_broadcast::build::toolchain::cache::Cache;
+use edge_broadcast::build::toolchain::npm_project::{self, NpmProject};
+use edge_broadcast::terminal::progress::Progress;
 use sha2::{Digest, Sha256};
 
 use crate::support::without_cargos_own;

@@ -1,6 +1,6 @@
 //! What is live is read for what it is, whoever made it and whatever answers.
 
-use edge_broadcast::bundle::Worker;
+use edge_broadcast::build::Worker;
 use edge_broadcast::cloudflare::{Cloudflare, observe};
 use edge_broadcast::secret::Value;
 use serde_json::json;

@@ -1,15 +1,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use edge_broadcast::apply::{Probe, Report, apply};
 use edge_broadcast::cloudflare::Cloudflare;
 use edge_broadcast::cloudflare::observe::observe;
+use edge_broadcast::deploy::apply::{Probe, Report, apply};
 use edge_broadcast::environment::Environment;
+use edge_broadcast::live::rooms::{self, Proof, Sought};
+use edge_broadcast::live::site::{Handshake, Site};
+use edge_broadcast::live::verify::{Expected, Publisher, verify};
 use edge_broadcast::plan::Plan;
-use edge_broadcast::rooms::{self, Proof, Sought};
 use edge_broadcast::secret::Value;
-use edge_broadcast::site::{Handshake, Site};
-use edge_broadcast::verify::{Expected, Publisher, verify};
 use serde_json::json;
 
 use crate::support::rig::{Rig, Wanted};
@@ -453,7 +453,7 @@ async fn a_version_override_that_takes_no_effect_is_found() {
 }
 
 fn staging() -> Environment {
-    edge_broadcast::project::Project {
+    edge_broadcast::environment::project::Project {
         root: crate::support::repository(),
     }
     .environment("staging")

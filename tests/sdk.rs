@@ -4,12 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use edge_broadcast::build::toolchain::cache::Cache;
 use edge_broadcast::cloudflare::metadata::metadata;
+use edge_broadcast::environment::project::Project;
 use edge_broadcast::plan::{Desired, Observed, Plan, Rollout, Step, Upload};
-use edge_broadcast::progress::Progress;
-use edge_broadcast::project::Project;
 use edge_broadcast::secret::Value;
-use edge_broadcast::toolchain::cache::Cache;
+use edge_broadcast::terminal::progress::Progress;
 
 use crate::support::repository;
 
@@ -78,7 +78,7 @@ fn checked(kind: &str, metadata: &serde_json::Value) -> String {
 }
 
 /// The uploads of a first deployment, or of one over what the first left.
-fn uploads(environment: &str) -> Vec<(edge_broadcast::script::Script, Upload)> {
+fn uploads(environment: &str) -> Vec<(edge_broadcast::environment::script::Script, Upload)> {
     let environment = Project { root: repository() }
         .environment(environment)
         .unwrap();

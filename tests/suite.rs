@@ -10,7 +10,6 @@ mod conformance;
 mod deploy;
 mod doctor;
 mod faults;
-mod floors;
 mod generate;
 mod install;
 mod law;

@@ -8,17 +8,16 @@ use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::credentials::{self, Access, Credentials, Surroundings};
+use super::credentials::{self, Access, BASE, Credentials, Surroundings};
 use super::envelope::{Call, Envelope, Info, decode};
 use super::error::ApiError;
+use super::path;
+use super::rate_limit::{self, LONGEST_PAUSE};
 use super::turn::Turns;
-use super::{path, rate_limit};
 use crate::environment::Environment;
-use crate::progress::Progress;
-use crate::{body, escape, redirect};
-
-/// The API's own address; `CLOUDFLARE_API_BASE_URL` replaces it, as it does for wrangler.
-pub const BASE: &str = "https://api.cloudflare.com/client/v4";
+use crate::http::{body, redirect};
+use crate::terminal::escape;
+use crate::terminal::progress::Progress;
 
 /// Longer than any call of a deployment takes. `EDGE_BROADCAST_API_TIMEOUT` replaces it.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -26,8 +25,6 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const REPEATS: usize = 4;
 /// The first pause before a further try; each one is twice as long.
 const PAUSE: Duration = Duration::from_millis(200);
-/// The longest pause that a `retry-after` header is obeyed for; above it the call fails and says how long it would be.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is read here is sent back, so it is read as it is: whoever shows it has to mind what is in it.
 const WRITTEN_BACK: &str = "/script-settings";
@@ -74,7 +71,7 @@ impl Cloudflare {
             ),
             (Some(account), _) => account,
             (None, Some(shell)) => {
-                let checked: Result<crate::name::AccountId, String> = shell.parse();
+                let checked: Result<crate::environment::name::AccountId, String> = shell.parse();
                 match checked {
                     Ok(account) => account.to_string(),
                     // Any id is good for a server that is not Cloudflare's

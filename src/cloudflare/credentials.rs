@@ -16,8 +16,10 @@ use anyhow::{Context, bail};
 use reqwest::header::HeaderValue;
 use reqwest::{RequestBuilder, Url};
 
-use super::client::BASE;
 use crate::secret::Value;
+
+/// The API's own address; [`BASE_URL`] replaces it, as it does for wrangler.
+pub const BASE: &str = "https://api.cloudflare.com/client/v4";
 
 pub const TOKEN: &str = "CLOUDFLARE_API_TOKEN";
 pub const KEY: &str = "CLOUDFLARE_API_KEY";

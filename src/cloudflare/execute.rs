@@ -17,9 +17,9 @@ use super::page::Pages;
 use super::path::with_query;
 use super::settle::settle;
 use super::wire::{Domain, ScriptSettings, Version, VersionItem};
-use crate::inputs::Inputs;
+use crate::cloudflare::payload::Inputs;
+use crate::environment::script::CodeUpdateStrategy;
 use crate::plan::{Kept, Lane, OverrideDns, Step, Upload, filled};
-use crate::script::CodeUpdateStrategy;
 
 /// Refuses to lose a binding that is inherited (recorded from wrangler 4.164).
 const STRICT: &str = "bindings_inherit=strict";

@@ -2,8 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::environment::script::{Binding, Script};
 use crate::plan::{Lane, Upload};
-use crate::script::{Binding, Script};
 use crate::secret::Value;
 
 /// The `metadata` of an upload. Holds secret values: never print it.
@@ -77,8 +77,8 @@ fn named(name: &str, binding: &Binding) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::manifest;
     use crate::environment::{self, Written};
-    use crate::manifest;
     use crate::plan::{Desired, Kept, Observed, Plan, Rollout, Step};
 
     const MANIFEST: &str = r#"

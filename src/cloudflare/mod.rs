@@ -11,6 +11,8 @@
 //! - [`metadata`]: a version's upload, as a pure function
 //!
 //! Nothing here decides what to change: that is [`crate::plan`].
+//!
+//! Imports: `build`, `environment`, `http`, `plan`, `secret`, `terminal`
 
 pub mod client;
 pub mod credentials;
@@ -23,6 +25,7 @@ pub mod page;
 #[cfg(test)]
 pub(crate) mod paged;
 mod path;
+pub mod payload;
 mod rate_limit;
 pub mod secrets;
 mod settle;

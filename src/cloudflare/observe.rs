@@ -17,11 +17,11 @@ use super::wire::{
     Deployment, Domain, Namespace, Resources, Route, ScriptSettings, Subdomain, Version,
     VersionItem, Zone,
 };
-use crate::body;
-use crate::bundle;
+use crate::build;
 use crate::environment::Environment;
+use crate::environment::script::Binding;
+use crate::http::body;
 use crate::plan::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
-use crate::script::Binding;
 
 /// More than an account has, and what wrangler asks for.
 const NAMESPACES_PER_PAGE: u32 = 1000;
@@ -269,7 +269,7 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
         .collect();
     let latest = latest.map(|newest| (newest.id, newest.tag));
     let tag = active.annotations.tag;
-    let code = match tag.as_deref().and_then(bundle::code_of_tag) {
+    let code = match tag.as_deref().and_then(build::code_of_tag) {
         Some(code) => Some(code.to_owned()),
         // A version that wrangler, the dashboard or a change of secrets made has no tag of ours: its modules are read
         // back. Only the newest version's can be
@@ -376,7 +376,7 @@ async fn content(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option
     let Some(boundary) = kind.and_then(|kind| kind.split("boundary=").nth(1)) else {
         return Ok(None);
     };
-    Ok(bundle::code_of_multipart(&answer.body, boundary.trim_matches('"')).await)
+    Ok(build::code_of_multipart(&answer.body, boundary.trim_matches('"')).await)
 }
 
 impl Cloudflare {

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
 
 use super::Cloudflare;
+use crate::environment::manifest;
 use crate::environment::{self, Environment, Written};
-use crate::manifest;
 use crate::secret::Value;
 
 /// How a server pages.

@@ -3,7 +3,7 @@
 use reqwest::Url;
 use serde::{Deserialize, Deserializer};
 
-use crate::escape;
+use crate::terminal::escape;
 
 /// Longer than any id of Cloudflare: they have 32 hexadecimal digits or are UUIDs.
 const LONGEST: usize = 64;

@@ -8,10 +8,9 @@ use reqwest::header::HeaderMap;
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
-use super::client::{BASE, LONGEST_PAUSE};
-use super::credentials::Credentials;
-use super::rate_limit::{self, Leave, Pace, Wait};
-use crate::progress::{self, Progress};
+use super::credentials::{BASE, Credentials};
+use super::rate_limit::{self, LONGEST_PAUSE, Leave, Pace, Wait};
+use crate::terminal::progress::{self, Progress};
 
 /// A wait that somebody who watches is told of.
 const TOLD: Duration = Duration::from_secs(2);

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::Context;
-use crate::bundle::{self, Bundle, Outcome, Size};
-use crate::output::{self, Format};
+use crate::build::{self, Bundle, Outcome, Size};
+use crate::terminal::output::{self, Format};
 
 /// Builds what is out of date and tells what there is now.
 pub async fn run(context: &Context) -> Result<ExitCode> {
@@ -26,7 +26,7 @@ pub async fn run(context: &Context) -> Result<ExitCode> {
 /// The bundles, built where they are out of date. Compiling blocks for minutes, and Ctrl-C must still be heard.
 pub(super) async fn built(context: &Context) -> Result<[(Bundle, Outcome); 2]> {
     let (root, progress) = (context.project.root.clone(), context.progress.clone());
-    tokio::task::spawn_blocking(move || bundle::build(&root, &progress))
+    tokio::task::spawn_blocking(move || build::build(&root, &progress))
         .await
         .context("building the workers")?
 }
@@ -97,7 +97,7 @@ fn json(built: &[(Bundle, Outcome)]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::{Module, Worker};
+    use crate::build::{Module, Worker};
 
     fn built() -> Vec<(Bundle, Outcome)> {
         let bundle = |worker, digit: &str, bytes: usize| Bundle {

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::Context;
 use crate::cli::Environments;
-use crate::problem::Problem;
-use crate::project::Problems;
+use crate::environment::problem::Problem;
+use crate::environment::project::Problems;
 
 #[derive(Serialize)]
 struct Answer {
@@ -39,7 +39,7 @@ pub fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => match error.downcast::<Problems>() {
-            Ok(Problems(problems)) if context.format == crate::output::Format::Json => {
+            Ok(Problems(problems)) if context.format == crate::terminal::output::Format::Json => {
                 context.format.answer(&Answer {
                     environments: Vec::new(),
                     problems,

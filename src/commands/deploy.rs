@@ -11,25 +11,24 @@ use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
 use serde::Serialize;
 
 use super::Context;
-use crate::apply::{self, Probe};
-use crate::bundle::{Bundles, Outcome, Worker};
+use crate::build::{Bundles, Outcome, Worker};
 use crate::cli::Deploy as Args;
 use crate::cloudflare::observe::observe;
-use crate::confirm;
-use crate::environment::Environment;
-use crate::half_done::{HalfDone, Undertaking};
-use crate::inputs::Inputs;
-use crate::output::Format;
+use crate::cloudflare::payload::Inputs;
+use crate::deploy::apply::{self, Probe};
+use crate::deploy::half_done::{HalfDone, Undertaking};
+use crate::deploy::remote::Remote;
+use crate::deploy::secrets::{Values, WhenMissing};
+use crate::environment::{Environment, script};
+use crate::live::rooms::{self, Proof, Sought};
+use crate::live::site::Site;
+use crate::live::verify::{self, Expected, Publisher, verify};
+use crate::plan::saved::SavedPlan;
 use crate::plan::{self, Desired, Observed, Plan, Step};
-use crate::remote::Remote;
-use crate::rooms::{self, Proof, Sought};
-use crate::saved_plan::SavedPlan;
-use crate::script;
 use crate::secret::Value;
-use crate::site::Site;
-use crate::summary;
-use crate::values::{Values, WhenMissing};
-use crate::verify::{self, Expected, Publisher, verify};
+use crate::terminal::confirm;
+use crate::terminal::output::Format;
+use crate::terminal::step_summary;
 
 /// How long a deployment may take to be reachable: DNS, certificate, route and version spread in that time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -162,11 +161,11 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     }
     match (answer.failure.as_ref(), error) {
         (Some(failure), Some(error)) => {
-            summary::append(&title, &format!("{answer}\n\n{failure}"));
+            step_summary::append(&title, &format!("{answer}\n\n{failure}"));
             Err(error)
         }
         _ => {
-            summary::append(&title, &answer);
+            step_summary::append(&title, &answer);
             remote.close().await?;
             Ok(ExitCode::SUCCESS)
         }

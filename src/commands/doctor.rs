@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use super::Context;
 use super::secrets::facts::{Facts, facts};
-use crate::bundle::{self, Bundles};
+use crate::build::{self, Bundles};
 use crate::cli::Environments;
 use crate::cloudflare::observe::observe;
+use crate::deploy::remote::Remote;
 use crate::environment::Environment;
-use crate::inventory::{Cell, State};
 use crate::plan::{Desired, Observed, Plan, Rollout};
-use crate::remote::Remote;
+use crate::rotation::inventory::{Cell, State};
 
 #[derive(Serialize)]
 struct Answer {
@@ -39,7 +39,7 @@ struct Finding {
 
 pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
     let environments = context.project.environments(&args.environments)?;
-    let bundles = bundle::load(&context.project.root);
+    let bundles = build::load(&context.project.root);
     let mut answer = Answer {
         environments: Vec::new(),
     };

@@ -7,10 +7,10 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::Context;
-use crate::artifact::{self, Artifact, Stale};
 use crate::cli::Generate;
-use crate::output::Format;
-use crate::template;
+use crate::generate::artifact::{self, Artifact, Stale};
+use crate::generate::render;
+use crate::terminal::output::Format;
 
 #[derive(Serialize)]
 struct Answer {
@@ -61,7 +61,7 @@ impl fmt::Display for Difference {
 pub fn run(context: &Context, args: &Generate) -> anyhow::Result<ExitCode> {
     let root = &context.project.root;
     // Both wrangler.toml have a section for every environment, so all manifests are read whatever was named
-    let every = template::render(&context.project.environments(&[])?)?;
+    let every = render::render(&context.project.environments(&[])?)?;
     let wanted: Vec<String> = context
         .project
         .environments(&args.environments.environments)?
@@ -95,7 +95,7 @@ pub fn run(context: &Context, args: &Generate) -> anyhow::Result<ExitCode> {
 
 /// All generated files as they should be, as a part of a longer command. Writes nothing.
 pub(super) fn rendered(context: &Context) -> anyhow::Result<Vec<Artifact>> {
-    template::render(&context.project.environments(&[])?)
+    render::render(&context.project.environments(&[])?)
 }
 
 /// Brings the files up to date, as a part of a longer command.

@@ -1,4 +1,8 @@
 //! One file per command: load, call the core, answer.
+//!
+//! Decisions stand in the rooms below; what can be typed is `cli`.
+//!
+//! Imports: `build`, `cli`, `cloudflare`, `deploy`, `environment`, `generate`, `live`, `plan`, `process`, `rotation`, `secret`, `terminal`
 
 pub mod build;
 pub mod check;
@@ -19,11 +23,11 @@ use edge_broadcast_protocol::binding;
 
 use crate::cli::{Cli, Command};
 use crate::cloudflare::credentials;
-use crate::invocation;
-use crate::output::Format;
-use crate::progress::Progress;
-use crate::project::Project;
+use crate::environment::project::Project;
+use crate::process::invocation;
 use crate::secret::Source;
+use crate::terminal::output::Format;
+use crate::terminal::progress::Progress;
 
 /// What every command gets.
 pub struct Context {

@@ -7,17 +7,17 @@ use serde::Serialize;
 
 use super::Context;
 use super::secrets::facts::{Facts, facts};
-use crate::bundle;
+use crate::build;
 use crate::cli::Plan as Args;
 use crate::cloudflare::observe::observe;
+use crate::deploy::remote::Remote;
 use crate::environment::Environment;
-use crate::name::EnvironmentName;
-use crate::occupancy::{self, Occupied};
-use crate::output::{self, Format};
+use crate::environment::name::EnvironmentName;
+use crate::live::occupancy::{self, Occupied};
+use crate::plan::saved::SavedPlan;
 use crate::plan::{Conflict, Conflicts, Desired, Plan, SocketImpact};
-use crate::remote::Remote;
-use crate::saved_plan::SavedPlan;
-use crate::summary;
+use crate::terminal::output::{self, Format};
+use crate::terminal::step_summary;
 
 /// As Terraform's `-detailed-exitcode`: something has to change.
 const CHANGES: u8 = 2;
@@ -45,7 +45,7 @@ impl fmt::Display for Answer {
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
-    let bundles = bundle::load(&context.project.root)?;
+    let bundles = build::load(&context.project.root)?;
     let desired = Desired::of(&environment, &bundles);
     let observed = observe(&remote.cloudflare, &environment).await?;
     let title = format!("plan for {}", environment.name);
@@ -76,7 +76,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         secrets,
     };
     context.format.answer(&answer)?;
-    summary::append(&title, &answer);
+    step_summary::append(&title, &answer);
     let plan = answer.plan;
     Ok(match (args.detailed_exitcode, plan.is_empty()) {
         (true, false) => ExitCode::from(CHANGES),
@@ -105,6 +105,6 @@ pub(super) fn refuse(
         };
         output::json(&refused)?;
     }
-    summary::append(title, &conflicts);
+    step_summary::append(title, &conflicts);
     Err(conflicts.into())
 }

@@ -10,22 +10,22 @@ use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
 use serde::Serialize;
 
 use super::Context;
-use crate::apply;
 use crate::cli::Rollback as Args;
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::error::ApiError;
 use crate::cloudflare::execute::{self, OldSecrets, Split};
 use crate::cloudflare::observe::{self, Deployed, Listed};
 use crate::cloudflare::page::Pages;
-use crate::confirm;
+use crate::deploy::apply;
+use crate::deploy::half_done::{HalfDone, Undertaking};
+use crate::deploy::remote::Remote;
+use crate::deploy::rollback::{self, Extent, History, Target, Unread};
 use crate::environment::Environment;
-use crate::half_done::{HalfDone, Undertaking};
-use crate::output::Format;
-use crate::remote::Remote;
-use crate::rollback::{self, Extent, History, Target, Unread};
-use crate::script::{self, CodeUpdateStrategy};
+use crate::environment::script::{self, CodeUpdateStrategy};
+use crate::live::verify::{self, Expected, Publisher, verify};
 use crate::secret;
-use crate::verify::{self, Expected, Publisher, verify};
+use crate::terminal::confirm;
+use crate::terminal::output::Format;
 
 /// How long the version that came back may take to answer everywhere.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::Context;
+use crate::build::toolchain;
 use crate::cli::Sandbox as Args;
 use crate::environment::Environment;
 use crate::sandbox::{self, Options, Strictness};
-use crate::toolchain;
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environments = context.project.environments(&[])?;
@@ -49,7 +49,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         "account_id": sandbox.account_id(),
         "token": sandbox.token(),
     });
-    crate::output::line(&ready.to_string())?;
+    crate::terminal::output::line(&ready.to_string())?;
     while let Some(notice) = sandbox.notice().await {
         context.progress.say(&notice);
     }

@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use super::Context;
 use super::secrets::facts::{Facts, facts};
-use crate::bundle::{self, Bundles};
+use crate::build::{self, Bundles};
 use crate::cli::Environments;
 use crate::cloudflare::observe::observe;
+use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::plan::{Desired, Plan, Rollout, Share, filled};
-use crate::remote::Remote;
 
 #[derive(Serialize)]
 struct Answer {
@@ -71,7 +71,7 @@ enum Drift {
 
 pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
     let environments = context.project.environments(&args.environments)?;
-    let bundles = bundle::load(&context.project.root);
+    let bundles = build::load(&context.project.root);
     let mut answer = Answer {
         environments: Vec::new(),
     };

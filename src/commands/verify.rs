@@ -8,9 +8,9 @@ use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
 
 use super::Context;
 use crate::cli::Environment as Args;
-use crate::remote::Remote;
+use crate::deploy::remote::Remote;
+use crate::live::verify::{Expected, Publisher, verify};
 use crate::secret;
-use crate::verify::{Expected, Publisher, verify};
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment)?;

@@ -3,10 +3,10 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::bundle::module::hex;
-use crate::bundle::{Bundle, Bundles};
+use crate::build::module::hex;
+use crate::build::{Bundle, Bundles};
+use crate::environment::script::{self, Script};
 use crate::environment::{Environment, ServedBy};
-use crate::script::{self, Script};
 
 /// What the manifest and the bundles ask for.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::step::{Change, Lane, Step, Upload};
 use super::{Plan, SocketImpact};
-use crate::escape;
+use crate::terminal::escape;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::environment::manifest;
 use crate::environment::{self, Environment, Written};
-use crate::manifest;
 
 const HOSTS: [&str; 3] = ["a.glow.trade", "b.glow.trade", "c.glow.trade"];
 

@@ -1,6 +1,8 @@
-//! What must change so that Cloudflare matches the manifest, and what stands in the way.
+//! Plans: what must change so that Cloudflare matches the manifest, and what stands in the way.
 //!
-//! Pure: knows nothing of HTTP. `apply` performs what [`Plan::between`] decided and decides nothing itself.
+//! Pure: knows nothing of HTTP. `deploy` performs what [`Plan::between`] decided and decides nothing itself.
+//!
+//! Imports: `build`, `environment`, `terminal`
 
 mod conflict;
 mod desired;
@@ -10,6 +12,7 @@ mod host;
 mod law;
 mod observed;
 mod rollout;
+pub mod saved;
 mod settings;
 mod step;
 mod upload;
@@ -24,7 +27,7 @@ pub use self::observed::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observe
 pub use self::rollout::Rollout;
 pub use self::step::{Change, Lane, OverrideDns, Shift, Step, Then, Upload};
 pub use self::upload::{filled, unset};
-use crate::bundle::Worker;
+use crate::build::Worker;
 
 /// The steps from what is observed to what is desired, in the order in which they must happen.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::observed::Live;
 use super::step::{Change, Step};
-use crate::script::Script;
+use crate::environment::script::Script;
 
 /// The steps for tags, observability and workers.dev.
 pub(super) fn steps(script: &Script, live: Option<&Live>) -> Vec<Step> {
@@ -71,7 +71,7 @@ pub(super) fn steps(script: &Script, live: Option<&Live>) -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::room;
+    use crate::environment::script::room;
 
     fn script() -> Script {
         let source = "[worker]\nname = \"w\"\ncompatibility_date = \"2026-10-01\"\n[cloudflare]\nzone = \"glow.trade\"\n[[routes]]\nhost = \"a.glow.trade\"\n[secrets.WEBHOOK_SECRET]\nsource = \"env:X\"\n";
@@ -79,7 +79,7 @@ mod tests {
             name: &"e".parse().unwrap(),
             path: "e.toml",
             source,
-            manifest: crate::manifest::parse("e.toml", source).unwrap(),
+            manifest: crate::environment::manifest::parse("e.toml", source).unwrap(),
         };
         room(&crate::environment::understand(written).unwrap())
     }

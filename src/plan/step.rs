@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::observed::Kept;
-use crate::bundle::Worker;
+use crate::build::Worker;
 
 /// One write, or one write and the deployment that makes it live.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -9,8 +9,8 @@ use super::desired::Wanted;
 use super::observed::{Live, LiveVersion, Share};
 use super::rollout::Rollout;
 use super::step::{Change, Lane, Shift, Step, Then, Upload};
-use crate::bundle::Worker;
-use crate::script::{Migration, Script};
+use crate::build::Worker;
+use crate::environment::script::{Migration, Script};
 
 /// The new version that `wanted` needs, if it needs one.
 ///

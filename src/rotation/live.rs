@@ -16,10 +16,10 @@ use super::run::{Evidence, Noted, Rotation, TakeOver};
 use super::uses::Counters;
 use crate::cloudflare::secrets::{self, Changes, Holding};
 use crate::environment::Environment;
+use crate::live::site::Site;
+use crate::rotation::age;
+use crate::secret::sender::LIMIT;
 use crate::secret::{Value, read};
-use crate::sender::LIMIT;
-use crate::set_time;
-use crate::site::Site;
 
 impl Rotation<'_> {
     pub(super) async fn live(&self) -> anyhow::Result<Holding> {
@@ -136,9 +136,9 @@ impl Rotation<'_> {
         let is_new = mark.as_ref().is_some_and(|mark| mark.new == kept);
         let mut tags = Mark::noted(None, &live.tags);
         if is_new {
-            tags = set_time::with(&tags, kept.binding(), SystemTime::now());
+            tags = age::with(&tags, kept.binding(), SystemTime::now());
         }
-        tags = set_time::without(&tags, other(kept).binding());
+        tags = age::without(&tags, other(kept).binding());
         secrets::tag(self.cloudflare, &self.environment.gateway_script(), &tags).await?;
         self.noted = Noted::NotYet;
         Ok(mark)

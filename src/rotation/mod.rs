@@ -1,5 +1,7 @@
 //! Rotates the webhook secret without an outage.
 //!
+//! Imports: `cloudflare`, `environment`, `live`, `secret`, `terminal`
+//!
 //! # Two slots
 //!
 //! The gateway accepts the values of two slots of equal rank, `WEBHOOK_SECRET` and `WEBHOOK_SECRET_ALTERNATE`. At rest one is filled.
@@ -49,11 +51,12 @@
 //! - [`probe`]: from outside, over HTTP, through the real route; [`uses`]: the gateway's counters
 //! - [`run`]: carries the decisions out, with the steps, the wait and the reading of what is live beside it
 
+pub mod age;
 pub mod author;
+pub mod inventory;
 pub mod live;
 pub mod mark;
 pub mod phase;
-pub mod probe;
 pub mod quiet;
 mod refusal;
 pub mod run;

@@ -9,8 +9,8 @@ use super::mark::other;
 use super::phase::Seen;
 use crate::cloudflare::secrets::Holding;
 use crate::environment::{Environment, Secret};
-use crate::progress::seconds;
-use crate::sender::Sender;
+use crate::secret::sender::Sender;
+use crate::terminal::progress::seconds;
 
 pub(super) fn no_senders(environment: &Environment) -> String {
     format!(

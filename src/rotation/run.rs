@@ -17,8 +17,8 @@ use super::refusal;
 use super::uses::Counters;
 use crate::cloudflare::Cloudflare;
 use crate::environment::{Environment, Secret};
+use crate::live::site::Site;
 use crate::secret::Value;
-use crate::site::Site;
 
 /// What the wait before a revocation rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

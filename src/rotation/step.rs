@@ -9,13 +9,13 @@ use edge_broadcast_protocol::slot::Slot;
 use super::live::{filled, settled, slot_of};
 use super::mark::{Handed, Mark, Print, State, other};
 use super::phase::{Facts, Filled};
-use super::probe::{self, Answer, Disproved};
 use super::quiet::LAG;
 use super::run::{Evidence, Held, Rotation};
 use super::{refusal, uses};
 use crate::cloudflare::secrets::Changes;
+use crate::live::acceptance::{self, Answer, Disproved};
+use crate::secret::sender::give;
 use crate::secret::{Source, Value, read};
-use crate::sender::give;
 
 impl Rotation<'_> {
     /// What must be good before the first write.
@@ -39,7 +39,7 @@ impl Rotation<'_> {
             self.note(mark).await?;
         }
         if let Some(value) = self.source() {
-            match probe::ask(&self.site, self.environment, &value).await? {
+            match acceptance::ask(&self.site, self.environment, &value).await? {
                 Answer::Accepted => {
                     let slot = slot_of(&value, filled(&live), mark.as_ref());
                     self.held.push(Held { value, slot });
@@ -70,7 +70,7 @@ impl Rotation<'_> {
     }
 
     async fn prove(&self, value: &Value, wanted: Answer) -> anyhow::Result<()> {
-        for note in probe::prove(&self.site, self.environment, value, wanted).await? {
+        for note in acceptance::prove(&self.site, self.environment, value, wanted).await? {
             (self.tell)(&note);
         }
         Ok(())
@@ -117,7 +117,7 @@ impl Rotation<'_> {
                 proved = words;
             }
         }
-        tokio::time::sleep(probe::propagation(&self.site)).await;
+        tokio::time::sleep(acceptance::propagation(&self.site)).await;
         self.did(proved.to_owned());
         let uses = self.uses_of(new).await;
         let state = State::Giving;

@@ -9,8 +9,8 @@ use edge_broadcast_protocol::slot::{Slot, Uses};
 use super::mark::other;
 use super::phase::Seen;
 use super::quiet::LAG;
+use crate::live::site::Site;
 use crate::secret::Value;
-use crate::site::Site;
 
 /// Two readings that far apart show whoever publishes all the time.
 const LOOK: Duration = Duration::from_secs(3);

@@ -4,9 +4,8 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
-use super::read::line;
 use super::{Value, tool};
-use crate::escape;
+use crate::terminal::escape;
 
 /// Long enough for somebody to touch a key or to answer a password manager.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -21,5 +20,5 @@ pub(super) fn read(words: &[String], folder: &Path) -> anyhow::Result<Value> {
             eprintln!("{}", escape::text(&format!("{name}: {line}")));
         })?
     };
-    line(&output.stdout)
+    Value::of_output(&output.stdout)
 }

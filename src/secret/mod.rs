@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows of Cloudflare. A value leaves this process in three places only: the request that sets it, the probe that
 //! proves it, and the standard input (or the file) of a sender.
+//!
+//! Imports: `process`, `terminal`
 
 mod command;
 mod dotenv;
@@ -10,6 +12,7 @@ mod guard;
 mod pasted;
 pub mod policy;
 mod read;
+pub mod sender;
 mod source;
 pub mod tool;
 mod value;

@@ -63,16 +63,7 @@ pub fn typed(name: &str) -> anyhow::Result<Value> {
     stdin
         .read_to_end(&mut bytes)
         .context("reading the standard input")?;
-    line(&bytes).with_context(|| format!("the value of `{name}` on the standard input"))
-}
-
-/// A value without the line break that programs and editors put after it.
-pub(super) fn line(bytes: &[u8]) -> anyhow::Result<Value> {
-    // Not with `context`: the error of the conversion could quote the bytes
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        bail!("is not text");
-    };
-    Ok(Value::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+    Value::of_output(&bytes).with_context(|| format!("the value of `{name}` on the standard input"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use zeroize::Zeroizing;
 
 use super::guard::Guard;
-use crate::{child, interrupt};
+use crate::process::{child, interrupt};
 
 const POLL: Duration = Duration::from_millis(20);
 /// After the program ended, how long to wait for output that something it left behind keeps open.

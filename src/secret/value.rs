@@ -15,6 +15,15 @@ impl Value {
         Self(Box::<str>::from(text.as_str()).into())
     }
 
+    /// What a program or an editor wrote, without the line break that they put after it.
+    pub(super) fn of_output(bytes: &[u8]) -> anyhow::Result<Self> {
+        // Not with `context`: the error of the conversion could quote the bytes
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            anyhow::bail!("is not text");
+        };
+        Ok(Self::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
     /// A new random value in the form of Standard Webhooks: `whsec_` and 32 bytes of base64.
     pub fn generate() -> Self {
         use base64::Engine as _;

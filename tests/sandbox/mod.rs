@@ -193,8 +193,10 @@ impl World {
 }
 
 pub(crate) fn options(state: Option<PathBuf>) -> Options {
-    let workerd =
-        edge_broadcast::toolchain::workerd(&edge_broadcast::progress::Progress::hidden()).unwrap();
+    let workerd = edge_broadcast::build::toolchain::workerd(
+        &edge_broadcast::terminal::progress::Progress::hidden(),
+    )
+    .unwrap();
     Options {
         workerd,
         api_port: 0,

@@ -11,7 +11,7 @@ mod terminal;
 
 use std::path::PathBuf;
 
-use edge_broadcast::site::Site;
+use edge_broadcast::live::site::Site;
 use serde_json::{Value, json};
 
 use crate::support::{Printed, Project, Run, Sandbox, api, built, manifest};

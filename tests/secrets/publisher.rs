@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use edge_broadcast::site::{Handshake, Site, next_frame};
+use edge_broadcast::live::site::{Handshake, Site, next_frame};
 use serde_json::json;
 use tokio::task::{JoinHandle, JoinSet};
 

@@ -267,9 +267,9 @@ impl Sandbox {
     }
 
     /// The host as clients of the sandbox reach it.
-    pub(crate) fn site(&self, host: &str) -> edge_broadcast::site::Site {
+    pub(crate) fn site(&self, host: &str) -> edge_broadcast::live::site::Site {
         cryptography();
-        edge_broadcast::site::Site::new(host, Some(self.ingress)).unwrap()
+        edge_broadcast::live::site::Site::new(host, Some(self.ingress)).unwrap()
     }
 }
 

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use edge_broadcast::apply::{Inputs, Probe, Report, apply};
-use edge_broadcast::bundle::{Bundle, Module, Size, Worker};
+use edge_broadcast::build::toolchain;
+use edge_broadcast::build::{Bundle, Module, Size, Worker};
 use edge_broadcast::cloudflare::Cloudflare;
 use edge_broadcast::cloudflare::observe::observe;
+use edge_broadcast::deploy::apply::{Inputs, Probe, Report, apply};
+use edge_broadcast::environment::manifest;
 use edge_broadcast::environment::{self, Environment, Written};
-use edge_broadcast::manifest;
+use edge_broadcast::live::site::Site;
 use edge_broadcast::plan::{Conflicts, Desired, Observed, Plan, Rollout};
-use edge_broadcast::progress::Progress;
 use edge_broadcast::sandbox::{self, Options, Strictness};
 use edge_broadcast::secret::Value as Secret;
-use edge_broadcast::site::Site;
-use edge_broadcast::toolchain;
+use edge_broadcast::terminal::progress::Progress;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -319,7 +319,7 @@ impl Wanted {
                 bytes: b"\0asm\x01\0\0\0".to_vec(),
             },
         ];
-        let hash = edge_broadcast::bundle::module::hash(&modules);
+        let hash = edge_broadcast::build::module::hash(&modules);
         Bundle {
             worker,
             modules,

@@ -156,7 +156,7 @@ async fn a_dead_peer_is_swept_during_broadcasts_and_a_pinging_one_is_not() {
     }
     deployed.publish("SOL", json!({ "n": 2 })).await;
     loop {
-        match edge_broadcast::site::next_frame(&mut dead.socket).await {
+        match edge_broadcast::live::site::next_frame(&mut dead.socket).await {
             Ok(frame) => assert_eq!(frame["n"], 2),
             Err(error) => {
                 assert_eq!(

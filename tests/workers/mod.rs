@@ -19,7 +19,7 @@ mod wrapped;
 
 use std::time::{Duration, Instant};
 
-use edge_broadcast::site::{Socket, next_frame};
+use edge_broadcast::live::site::{Socket, next_frame};
 use serde_json::{Value, json};
 use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::Error;

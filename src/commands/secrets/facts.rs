@@ -5,12 +5,11 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::cloudflare::Cloudflare;
-use crate::cloudflare::secrets;
+use crate::cloudflare::{Cloudflare, secrets};
 use crate::environment::Environment;
-use crate::inventory::{Cell, Column, Live, State};
+use crate::rotation::age;
+use crate::rotation::inventory::{Cell, Column, Live, State};
 use crate::rotation::status::Status;
-use crate::set_time;
 
 /// The facts of one environment.
 #[derive(Debug, Serialize)]
@@ -31,7 +30,7 @@ pub async fn facts(cloudflare: &Cloudflare, environment: &Environment) -> anyhow
     )?;
     let since = match &gateway {
         Some(live) => {
-            let is_noted = |name: &&String| set_time::among(&live.tags, name).is_some();
+            let is_noted = |name: &&String| age::among(&live.tags, name).is_some();
             let names = live.secrets.iter().filter(|name| !is_noted(name));
             secrets::since(cloudflare, &script, names).await?
         }

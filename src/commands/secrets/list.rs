@@ -8,9 +8,9 @@ use super::facts::facts;
 use super::{Consent, confirm};
 use crate::cli::ListSecrets as Args;
 use crate::cloudflare::secrets;
+use crate::deploy::remote::Remote;
 use crate::environment::Environment;
-use crate::inventory::{Column, Inventory};
-use crate::remote::Remote;
+use crate::rotation::inventory::{Column, Inventory};
 use crate::rotation::live::settled;
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 
 use super::Context;
 use crate::cli::Secrets as Args;
-use crate::confirm;
 use crate::environment::Environment;
+use crate::terminal::confirm;
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     match args {

@@ -12,7 +12,7 @@ use super::super::Context;
 use super::{Consent, confirm};
 use crate::cli::RemoveSecret as Args;
 use crate::cloudflare::secrets;
-use crate::remote::Remote;
+use crate::deploy::remote::Remote;
 use crate::rotation::live::{filled, settled};
 use crate::rotation::mark::Mark;
 use crate::rotation::phase::Filled;

@@ -9,7 +9,7 @@ use super::super::Context;
 use super::{Consent, confirm};
 use crate::cli::RotateSecret as Args;
 use crate::cloudflare::secrets;
-use crate::remote::Remote;
+use crate::deploy::remote::Remote;
 use crate::rotation::live::uses;
 use crate::rotation::run::{Evidence, Rotation, TakeOver};
 use crate::rotation::status::Status;

@@ -13,14 +13,14 @@ use super::super::Context;
 use super::{Consent, confirm};
 use crate::cli::SetSecret as Args;
 use crate::cloudflare::secrets::{self, Holding};
+use crate::deploy::remote::Remote;
 use crate::environment::Environment;
-use crate::remote::Remote;
+use crate::rotation::age;
 use crate::rotation::live::{filled, settled};
 use crate::rotation::mark::Mark;
 use crate::rotation::phase::Filled;
 use crate::secret::{self, policy};
-use crate::set_time;
-use crate::suggestion;
+use crate::terminal::suggestion;
 
 #[derive(Serialize)]
 struct Answer {
@@ -88,7 +88,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     policy::check(name, &value)?;
     let changes = BTreeMap::from([(slot, Some(&value))]);
     let after = secrets::change(&remote.cloudflare, &script, &live, &changes).await?;
-    let tags = set_time::with(&after.tags, slot, SystemTime::now());
+    let tags = age::with(&after.tags, slot, SystemTime::now());
     secrets::tag(&remote.cloudflare, &script, &tags).await?;
     context.format.answer(&Answer {
         environment: environment.name.to_string(),

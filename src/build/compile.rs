@@ -1,0 +1,150 @@
+//! How a Worker is compiled: `worker-build`, such that the result does not depend on where and by whom.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use etcetera::home_dir;
+
+use super::worker::Worker;
+use crate::build::toolchain::{BuildTools, wasm_target};
+use crate::process::invocation::Invocation;
+
+/// The cargo profile of the workers, in the workspace's Cargo.toml.
+pub const PROFILE: &str = "worker";
+
+/// Variables that change what cargo or worker-build make.
+const UNWANTED: [&str; 8] = [
+    "CARGO_BUILD_TARGET",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "COREDUMP",
+    "CUSTOM_SHIM",
+    "NO_MINIFY",
+    "RUN_TO_COMPLETION",
+    "RUSTC_BOOTSTRAP",
+    "RUSTFLAGS",
+];
+
+/// The rounds of SHA-256 as a loop (documented in the crate `sha2`): unrolled they are 3 % of a bundle, and a Worker hashes
+/// no more than one message at a time.
+const SMALL_SHA2: &str = "--cfg=sha2_backend_soft=\"compact\"";
+
+/// Directories whose names must not get into a bundle, as panic messages would carry them: from, to.
+pub type Remap = (PathBuf, String);
+
+/// Where cargo compiles the project: `$CARGO_TARGET_DIR` or `target`.
+pub fn target_directory(root: &Path) -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty()) {
+        Some(named) => root.join(named),
+        None => root.join("target"),
+    }
+}
+
+/// The command line that compiles `worker` into `output`.
+pub fn invocation(
+    root: &Path,
+    worker: Worker,
+    tools: &BuildTools,
+    remaps: &[Remap],
+    target: &Path,
+    output: &Path,
+) -> Invocation {
+    Invocation::new(&tools.worker_build, worker.directory(root))
+        .args(["--profile", PROFILE])
+        .arg("--out-dir")
+        .arg(output)
+        .args(["--", "--locked", "--config"])
+        .arg(rustflags(remaps))
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_TERM_COLOR", "never")
+        // A compiler's message is the end of the output only without worker-build's own backtrace below it.
+        .env("RUST_BACKTRACE", "0")
+        .env("WASM_BINDGEN_BIN", &tools.wasm_bindgen)
+        .env("WASM_OPT_BIN", &tools.wasm_opt)
+        .env("ESBUILD_BIN", &tools.esbuild)
+        .without(&UNWANTED)
+}
+
+/// The directories of this machine that must not show: cargo's sources, and the standard library's where they are installed.
+pub fn remaps(root: &Path, compiler: &str) -> Result<Vec<Remap>> {
+    let cargo = match std::env::var_os("CARGO_HOME").filter(|value| !value.is_empty()) {
+        Some(named) => PathBuf::from(named),
+        None => home_dir()
+            .context("no home directory; set `CARGO_HOME`")?
+            .join(".cargo"),
+    };
+    let commit = compiler
+        .lines()
+        .find_map(|line| line.strip_prefix("commit-hash: "))
+        .unwrap_or("unknown");
+    let library = wasm_target::sysroot(root)?.join("lib/rustlib/src/rust");
+    Ok(vec![
+        (cargo.join("registry/src"), "/registry".to_owned()),
+        (cargo.join("git/checkouts"), "/git".to_owned()),
+        // As rustc names them where the sources are not installed.
+        (library, format!("/rustc/{commit}")),
+        (root.to_owned(), "/project".to_owned()),
+    ])
+}
+
+/// A cargo setting rather than `RUSTFLAGS`: it adds to the project's own settings, and paths may contain spaces.
+fn rustflags(remaps: &[Remap]) -> String {
+    let flags: Vec<_> = remaps
+        .iter()
+        .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
+        .chain([SMALL_SHA2.to_owned()])
+        .map(|flag| toml_edit::Value::from(flag).to_string())
+        .collect();
+    format!(
+        "target.{}.rustflags=[{}]",
+        wasm_target::TARGET,
+        flags.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tools() -> BuildTools {
+        BuildTools {
+            worker_build: "/tools/worker-build".into(),
+            wasm_bindgen: "/tools/wasm-bindgen".into(),
+            wasm_opt: "/tools/wasm-opt".into(),
+            esbuild: "/tools/esbuild".into(),
+        }
+    }
+
+    #[test]
+    fn a_worker_is_compiled_in_its_directory_with_the_found_tools() {
+        let line = invocation(
+            Path::new("/project"),
+            Worker::Gateway,
+            &tools(),
+            &[(
+                "/home/me/.cargo/registry/src".into(),
+                "/registry".to_owned(),
+            )],
+            Path::new("/project/target"),
+            Path::new("/project/target/edge-broadcast/gateway"),
+        )
+        .to_string();
+        assert_eq!(
+            line,
+            "cd /project/worker/gateway && env -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS -u COREDUMP -u CUSTOM_SHIM \
+             -u NO_MINIFY -u RUN_TO_COMPLETION -u RUSTC_BOOTSTRAP -u RUSTFLAGS \
+             CARGO_TARGET_DIR=/project/target CARGO_TERM_COLOR=never ESBUILD_BIN=/tools/esbuild RUST_BACKTRACE=0 \
+             WASM_BINDGEN_BIN=/tools/wasm-bindgen WASM_OPT_BIN=/tools/wasm-opt \
+             /tools/worker-build --profile worker --out-dir /project/target/edge-broadcast/gateway \
+             -- --locked --config \
+             'target.wasm32-unknown-unknown.rustflags=[\"--remap-path-prefix=/home/me/.cargo/registry/src=/registry\", '\\''--cfg=sha2_backend_soft=\"compact\"'\\'']'"
+        );
+    }
+
+    #[test]
+    fn a_directory_with_quotes_and_spaces_survives_in_the_setting() {
+        let setting = rustflags(&[("/a \"b\"/c".into(), "/x".to_owned())]);
+        let parsed: toml_edit::DocumentMut = setting.parse().unwrap();
+        let flags = &parsed["target"]["wasm32-unknown-unknown"]["rustflags"];
+        assert_eq!(flags[0].as_str(), Some("--remap-path-prefix=/a \"b\"/c=/x"));
+    }
+}

@@ -1,0 +1,89 @@
+//! The programs that builds and the sandbox need: found, or installed into a cache outside the source tree.
+//!
+//! One function per need, so that a command installs no more than it uses. Packages come through their ordinary clients (cargo,
+//! npm, rustup) by name and version, so that a user's mirrors and proxies count; no address is known here.
+
+pub mod cache;
+pub mod cargo_tool;
+pub mod locked_versions;
+pub mod npm_project;
+pub mod npm_tool;
+pub mod override_variable;
+pub mod platform;
+pub mod wasm_target;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use self::cache::Cache;
+use self::cargo_tool::{WASM_BINDGEN, WORKER_BUILD};
+use self::locked_versions::LockedVersions;
+use self::npm_tool::{ESBUILD, WASM_OPT, WORKERD};
+use crate::terminal::progress::Progress;
+
+/// Variables with which users name their own programs for a build.
+pub const BUILD_VARIABLES: [&str; 3] = ["WASM_BINDGEN_BIN", "WASM_OPT_BIN", "ESBUILD_BIN"];
+
+/// The programs that turn a worker crate into a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildTools {
+    /// Drives the others.
+    pub worker_build: PathBuf,
+    /// Writes the JavaScript side of the wasm.
+    pub wasm_bindgen: PathBuf,
+    /// Makes the wasm smaller.
+    pub wasm_opt: PathBuf,
+    /// Joins the JavaScript.
+    pub esbuild: PathBuf,
+}
+
+/// Cloudflare's runtime, for the sandbox.
+pub fn workerd(progress: &Progress) -> Result<PathBuf> {
+    npm_tool::ensure(&WORKERD, &Cache::locate()?, progress)
+}
+
+/// Everything that building the project at `root` needs.
+pub fn build_tools(root: &Path, progress: &Progress) -> Result<BuildTools> {
+    let cache = Cache::locate()?;
+    let versions = LockedVersions::read(root)?;
+    // The quick ones first: what is wrong with this machine shows before minutes of compiling.
+    wasm_target::ensure(root, progress)?;
+    let wasm_opt = npm_tool::ensure(&WASM_OPT, &cache, progress)?;
+    let esbuild = npm_tool::ensure(&ESBUILD, &cache, progress)?;
+    let (worker_build, wasm_bindgen) = cargo_tools(&versions, &cache, root, progress)?;
+    Ok(BuildTools {
+        worker_build,
+        wasm_bindgen,
+        wasm_opt,
+        esbuild,
+    })
+}
+
+fn cargo_tools(
+    versions: &LockedVersions,
+    cache: &Cache,
+    root: &Path,
+    progress: &Progress,
+) -> Result<(PathBuf, PathBuf)> {
+    let find = |tool, version: &str| cargo_tool::find(tool, version, cache);
+    let worker_build = find(&WORKER_BUILD, &versions.worker)?;
+    let wasm_bindgen = find(&WASM_BINDGEN, &versions.wasm_bindgen)?;
+    if let (Some(worker_build), Some(wasm_bindgen)) = (worker_build, wasm_bindgen) {
+        return Ok((worker_build, wasm_bindgen));
+    }
+    let _alone = cache.lock("cargo-install", progress)?;
+    // One target directory: the tools have many crates in common.
+    let target = cache.staging()?;
+    // Found again: another process may have installed them in the meantime.
+    let ensure = |tool, version: &str| -> Result<_> {
+        match find(tool, version)? {
+            Some(program) => Ok(program),
+            None => cargo_tool::install(tool, version, cache, root, target.path(), progress),
+        }
+    };
+    Ok((
+        ensure(&WORKER_BUILD, &versions.worker)?,
+        ensure(&WASM_BINDGEN, &versions.wasm_bindgen)?,
+    ))
+}

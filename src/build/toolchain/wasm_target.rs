@@ -1,0 +1,84 @@
+//! The Rust compiler that the project uses, and its wasm standard library.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::override_variable;
+use crate::process::child;
+use crate::process::invocation::Invocation;
+use crate::terminal::progress::Progress;
+
+/// What Workers run.
+pub const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Adds the wasm standard library to the project's compiler unless it has it.
+pub fn ensure(root: &Path, progress: &Progress) -> Result<()> {
+    let library = ask_rustc(root, &["--print", "target-libdir", "--target", TARGET])?;
+    if Path::new(library.trim()).is_dir() {
+        return Ok(());
+    }
+    if override_variable::find_in(&override_variable::search_path(), "rustup").is_none() {
+        bail!(
+            "the Rust compiler has no standard library for `{TARGET}`, and there is no `rustup` to add it\n\
+             install rustup, or your system's package of that library (it belongs in `{}`)",
+            library.trim()
+        );
+    }
+    let step = progress.start(format!(
+        "adding the Rust target {TARGET}: once, a few seconds"
+    ));
+    child::run(&addition(root), &step).map_err(|error| {
+        anyhow!(
+            "cannot add the Rust target `{TARGET}`: {error:#}\ncheck that rustup reaches its server"
+        )
+    })?;
+    step.finish(&format!("added the Rust target {TARGET}"));
+    Ok(())
+}
+
+/// Which compiler it is, to the commit: `rustc -vV`.
+pub fn compiler(root: &Path) -> Result<String> {
+    ask_rustc(root, &["-vV"])
+}
+
+/// Where the compiler keeps its libraries.
+pub fn sysroot(root: &Path) -> Result<PathBuf> {
+    Ok(ask_rustc(root, &["--print", "sysroot"])?.trim().into())
+}
+
+fn addition(root: &Path) -> Invocation {
+    Invocation::new("rustup", root).args(["target", "add", TARGET])
+}
+
+// In the project's directory, so that its `rust-toolchain.toml` chooses the compiler.
+fn ask_rustc(root: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new("rustc")
+        .args(arguments)
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot start `rustc`; install Rust with rustup")?;
+    if !output.status.success() {
+        bail!(
+            "`rustc {}` failed: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    String::from_utf8(output.stdout).context("`rustc` wrote something that is not UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_is_added_to_the_toolchain_of_the_project() {
+        assert_eq!(
+            addition(Path::new("/project")).to_string(),
+            "cd /project && rustup target add wasm32-unknown-unknown"
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! Deploys: applies a plan, goes back when it does not work, and says what was done and what was not.
+//!
+//! Here stand the order of writes and the way back. What to write is decided in `plan`, how a call looks in `cloudflare`.
+//!
+//! Imports: `build`, `cloudflare`, `environment`, `live`, `plan`, `secret`, `terminal`
+
+pub mod apply;
+pub mod half_done;
+pub mod remote;
+pub mod rollback;
+pub mod secrets;

@@ -1,0 +1,80 @@
+//! Where an environment is deployed: Cloudflare, whatever `CLOUDFLARE_API_BASE_URL` names, or a sandbox of this command's own.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+
+use crate::build::toolchain;
+use crate::cloudflare::Cloudflare;
+use crate::environment::Environment;
+use crate::live::site::Site;
+use crate::sandbox::{self, Options, Sandbox, Strictness};
+use crate::secret::Value;
+use crate::terminal::progress::Progress;
+
+/// An API, and the way to the deployed hosts.
+pub struct Remote {
+    pub cloudflare: Cloudflare,
+    /// The sandbox's ingress; `None` is the internet.
+    via: Option<SocketAddr>,
+    /// Kept alive, and ended with the command.
+    sandbox: Option<Sandbox>,
+}
+
+impl Remote {
+    /// The remote that the environment variables and the manifest name.
+    pub async fn from_env(environment: &Environment, progress: &Progress) -> anyhow::Result<Self> {
+        let cloudflare = Cloudflare::from_env(environment)?.telling(progress);
+        let via = if cloudflare.is_elsewhere() {
+            cloudflare.ingress().await?
+        } else {
+            None
+        };
+        Ok(Self {
+            cloudflare,
+            via,
+            sandbox: None,
+        })
+    }
+
+    /// A new, empty sandbox that knows the environment's zone. A rehearsal assumes that the zone is ready: the hosts of its routes have
+    /// their DNS records, which the tool never makes.
+    pub async fn rehearsal(environment: &Environment, progress: &Progress) -> anyhow::Result<Self> {
+        let progress_of_tools = progress.clone();
+        let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&progress_of_tools))
+            .await
+            .context("installing workerd")??;
+        let sandbox = sandbox::start(Options {
+            workerd,
+            api_port: 0,
+            port: 0,
+            state: None,
+            zones: vec![environment.zone.to_string()],
+            records: environment.routed_hosts(),
+            token: None,
+            strictness: Strictness::Strict,
+        })
+        .await
+        .context("starting the sandbox")?;
+        let token = Value::new(sandbox.token().to_owned());
+        let cloudflare = Cloudflare::new(&sandbox.api(), sandbox.account_id().to_owned(), token)?;
+        Ok(Self {
+            cloudflare,
+            via: Some(sandbox.ingress()),
+            sandbox: Some(sandbox),
+        })
+    }
+
+    /// The environment's main host as clients reach it.
+    pub fn site(&self, environment: &Environment) -> anyhow::Result<Site> {
+        Site::new(environment.main_host().as_str(), self.via)
+    }
+
+    /// Ends the sandbox, if there is one.
+    pub async fn close(self) -> anyhow::Result<()> {
+        match self.sandbox {
+            Some(sandbox) => sandbox.stop().await.context("stopping the sandbox"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! A manifest as it is written: `environments/<name>.toml`, every key, no defaults but serde's.
+//!
+//! Manifests never inherit from each other. What they mean together is [`crate::environment`].
+
+use std::collections::BTreeMap;
+
+use edge_broadcast_protocol::probe::MAX_SHARDS;
+use serde::Deserialize;
+use serde_spanned::Spanned;
+
+use crate::environment::name::{
+    AccountId, CompatibilityDate, Continent, Dataset, Host, LocationHint, Origin, RegionName,
+    SecretName, Span, SstName, Whole, WorkerName,
+};
+use crate::environment::problem::Problem;
+use crate::secret::sender;
+use crate::secret::{self, NOT_A_SOURCE, Source};
+
+/// One environment as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub worker: Worker,
+    pub cloudflare: Cloudflare,
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    #[serde(default)]
+    pub regions: Vec<Region>,
+    #[serde(default)]
+    pub room: Room,
+    #[serde(default)]
+    pub access: Access,
+    #[serde(default)]
+    pub secrets: BTreeMap<Spanned<SecretName>, Secret>,
+    pub analytics: Option<Analytics>,
+    pub sst: Option<Sst>,
+    pub traffic: Option<Traffic>,
+}
+
+/// `[worker]`: what both scripts share.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    /// Script names begin with it.
+    pub name: Spanned<WorkerName>,
+    pub compatibility_date: CompatibilityDate,
+    /// Sets `ENVIRONMENT = "development"`, which turns debug logging on.
+    #[serde(default)]
+    pub debug: bool,
+    /// Workers logs in the dashboard.
+    pub observability: Option<bool>,
+    /// Milliseconds of CPU that one request may use.
+    pub cpu_ms: Option<Whole<10, 300_000>>,
+    #[serde(default)]
+    pub code_update: CodeUpdate,
+}
+
+/// `worker.code_update`: when running Durable Objects are restarted on a new version of the room.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeUpdate {
+    pub mode: CodeUpdateMode,
+    pub max_delay: Option<Span<0, 86_400_000>>,
+}
+
+impl Default for CodeUpdate {
+    fn default() -> Self {
+        Self {
+            mode: CodeUpdateMode::Deferred,
+            max_delay: None,
+        }
+    }
+}
+
+/// `code_update_strategy.mode` of Cloudflare's deployments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CodeUpdateMode {
+    Immediate,
+    Deferred,
+}
+
+/// `[cloudflare]`: where it runs.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cloudflare {
+    pub account_id: Option<AccountId>,
+    pub zone: Host,
+    /// A deployment asks first, or needs `--yes`.
+    #[serde(default)]
+    pub protected: bool,
+    /// Whether the gateway is also reachable under `workers.dev`.
+    #[serde(default)]
+    pub workers_dev: bool,
+}
+
+/// `[[routes]]`: a host that the gateway serves for clients of every region.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    pub host: Spanned<Host>,
+    /// A custom domain (Cloudflare makes the DNS record and certificate) instead of a zone route `host/*`.
+    #[serde(default)]
+    pub custom_domain: bool,
+    /// Whether a custom domain may take over a DNS record: Cloudflare does that for the record of another Worker only.
+    #[serde(default)]
+    pub override_dns: Option<Spanned<bool>>,
+}
+
+/// `[[regions]]`: a host that chooses a region, and where the region's shards live.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Region {
+    pub name: Spanned<RegionName>,
+    pub host: Spanned<Host>,
+    pub location_hint: LocationHint,
+    /// Clients of these continents get this region on the main hosts.
+    #[serde(default)]
+    pub continents: Vec<Spanned<Continent>>,
+}
+
+/// `[room]`: the Durable Object. Changing it makes every socket reconnect.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Room {
+    pub max_connections: Option<Whole<1, 32_768>>,
+    pub max_shards: Option<Whole<1, MAX_SHARDS>>,
+    pub batch_window: Option<Span<0, 10_000>>,
+    pub conflate: Option<edge_broadcast_protocol::settings::Conflate>,
+    pub history: Option<Whole<0, 10_000>>,
+    pub idle_timeout: Option<Span<10_000, 3_600_000>>,
+    pub publish_rate: Option<Whole<0, 100_000>>,
+}
+
+/// `[access]`: who may connect and publish, and how much.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// Without it every page may connect; an empty list refuses every browser.
+    pub allowed_origins: Option<Vec<Origin>>,
+    #[serde(default)]
+    pub require_origin: bool,
+    #[serde(default)]
+    pub require_signature: bool,
+    #[serde(default)]
+    pub compression: bool,
+    pub connections_per_ip: Option<Whole<0, 32_768>>,
+    pub connect_rate: Option<Rate>,
+    pub broadcast_rate: Option<Rate>,
+    pub max_message_bytes: Option<Whole<64, 1_048_576>>,
+}
+
+/// A limit of Cloudflare's rate-limit binding.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    pub limit: Whole<1, 1_000_000>,
+    pub period: Period,
+}
+
+/// Seconds over which a rate limit counts: the binding knows only 10 and 60.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct Period(u32);
+
+impl Period {
+    /// Seconds.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Period {
+    type Error = String;
+    fn try_from(seconds: i64) -> Result<Self, String> {
+        match seconds {
+            10 => Ok(Self(10)),
+            60 => Ok(Self(60)),
+            _ => Err(format!(
+                "{seconds} is not a rate limit's period\nCloudflare counts over 10 or 60 seconds: use 10 or 60"
+            )),
+        }
+    }
+}
+
+/// `[secrets.NAME]`: where a value comes from. Never the value.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    pub source: Source,
+    pub rotate_every: Option<Span<3_600_000, 315_360_000_000>>,
+    /// How long a sender may go on retrying with the old value after it got the new one.
+    pub retry_horizon: Option<Span<0, 604_800_000>>,
+    /// Who must learn a new value.
+    #[serde(default)]
+    pub senders: Vec<Spanned<sender::Written>>,
+}
+
+/// `[analytics]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Analytics {
+    pub dataset: Dataset,
+}
+
+/// `[sst]`: the publisher's side, for the generated snippets.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sst {
+    pub app: SstName,
+    pub stage: SstName,
+    pub migration: Spanned<Migration>,
+}
+
+/// How a publisher moves from SQS to the edge.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Migration {
+    pub mode: MigrationMode,
+    pub percent: Option<Whole<0, 100>>,
+}
+
+/// `sst.migration.mode`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MigrationMode {
+    Sqs,
+    Percent,
+    Dual,
+    Edge,
+}
+
+/// `[traffic]`: what to expect, for `cost`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traffic {
+    pub users: Whole<0, 1_000_000_000>,
+    pub tokens: Whole<0, 100_000_000>,
+    pub updates_per_minute: Whole<0, 1_000_000>,
+}
+
+/// Reads a manifest's text. `path` is only for the problem.
+pub fn parse(path: &str, source: &str) -> Result<Manifest, Problem> {
+    toml_edit::de::from_str(source).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        let mut drawn = secret::hidden(source);
+        let mut message = plain(error.message().trim_end());
+        if drawn.get(span.clone()) != source.get(span.clone()) {
+            message = without_text(&message);
+        }
+        if message.starts_with(NOT_A_SOURCE) {
+            // Perhaps somebody pasted the value itself: its line is drawn, the text is not
+            let hidden = source[span.clone()].replace(|c: char| !c.is_whitespace(), "*");
+            drawn = [&drawn[..span.start], &hidden, &drawn[span.end..]].concat();
+            return Problem::at(
+                path,
+                &drawn,
+                span.start..span.start + hidden.len(),
+                &message,
+            );
+        }
+        let message = match help(&message) {
+            Some(help) => format!("{message}\n{help}"),
+            None => message,
+        };
+        Problem::at(path, &drawn, span, &message)
+    })
+}
+
+/// Serde's names of types in words of TOML.
+fn plain(message: &str) -> String {
+    let message = message.replace("expected i64", "expected a whole number");
+    match message.split_once(", expected struct ") {
+        Some((found, _)) => format!("{found}, expected a table"),
+        None => message,
+    }
+}
+
+/// Serde's ``invalid type: string "text", expected …`` without the text, which may be the value of a secret.
+fn without_text(message: &str) -> String {
+    match message.rsplit_once(", expected ") {
+        Some((found, expected)) => {
+            let kind = found
+                .split(['"', '`'])
+                .next()
+                .unwrap_or_default()
+                .trim_end();
+            format!("{kind}, expected {expected}")
+        }
+        None => message.to_owned(),
+    }
+}
+
+/// What to do, unless the message's own second line says it.
+fn help(message: &str) -> Option<String> {
+    if message.contains('\n') {
+        return None;
+    }
+    let unknown = message
+        .strip_prefix("unknown field ")
+        .or_else(|| message.strip_prefix("unknown variant "));
+    if let Some(names) = unknown {
+        return Some(nearest(names));
+    }
+    if let Some(field) = message.strip_prefix("missing field ") {
+        return Some(format!(
+            "add {field}: the README lists every key under \"Manifest\""
+        ));
+    }
+    let expected = message.rsplit_once("expected ").map(|(_, what)| what);
+    Some(
+        match expected {
+            Some("a whole number") => "write a whole number, without quotes",
+            Some("a boolean") => "write `true` or `false`, without quotes",
+            Some("a string") => "write a text, in quotes",
+            Some("a sequence") => "write a list, in brackets",
+            Some("a table") => {
+                "write a table: `{ key = value }`, or its name in brackets and its keys below"
+            }
+            _ => {
+                "a manifest is TOML: tables like `[room]`, and under each its keys, each once, like `name = \"text\"`"
+            }
+        }
+        .to_owned(),
+    )
+}
+
+/// For serde's `` `nmae`, expected one of `name`, … ``: the nearest of the expected names.
+fn nearest(names: &str) -> String {
+    let mut quoted = names.split('`').skip(1).step_by(2);
+    let wrong = quoted.next().unwrap_or_default();
+    let known: Vec<&str> = quoted.collect();
+    match crate::terminal::suggestion::nearest(wrong, &known) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => "write one of those, or remove it".to_owned(),
+    }
+}

@@ -1,0 +1,171 @@
+//! The project on disk: its root folder and the manifests in it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::environment::manifest;
+use crate::environment::name::EnvironmentName;
+use crate::environment::problem::Problem;
+use crate::environment::{self, Environment, Written};
+use crate::secret;
+use crate::terminal::suggestion;
+
+/// A folder that has `environments/` and `worker/`.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The folder, absolute.
+    pub root: PathBuf,
+}
+
+/// Manifests that could not be understood: every problem of every file.
+#[derive(Debug)]
+pub struct Problems(pub Vec<Problem>);
+
+impl std::fmt::Display for Problems {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let drawn: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&drawn.join("\n\n"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl Project {
+    /// The nearest folder at or above `from` that is a project.
+    pub fn find(from: &Path) -> anyhow::Result<Self> {
+        from.ancestors()
+            .find(|folder| folder.join("environments").is_dir() && folder.join("worker").is_dir())
+            .map(|root| Self { root: root.to_owned() })
+            .with_context(|| {
+                format!(
+                    "`{}` is not in an edge-broadcast project: no folder above it has `environments/` and `worker/`; change into the project, or name it with `--project`",
+                    from.display()
+                )
+            })
+    }
+
+    /// The names of all environments, sorted.
+    pub fn names(&self) -> anyhow::Result<Vec<EnvironmentName>> {
+        let folder = self.root.join("environments");
+        let mut names = Vec::new();
+        for entry in
+            std::fs::read_dir(&folder).with_context(|| format!("reading `{}`", folder.display()))?
+        {
+            let path = entry
+                .with_context(|| format!("reading `{}`", folder.display()))?
+                .path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+            {
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                let name = stem.parse().map_err(|error: String| {
+                    anyhow::anyhow!("the file name of `{}`: {error}", path.display())
+                })?;
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// One environment by the name a person typed.
+    pub fn environment(&self, name: &str) -> anyhow::Result<Environment> {
+        let mut found = self.environments(&[name.to_owned()])?;
+        Ok(found.remove(0))
+    }
+
+    /// The named environments, or all when none is named. Problems of all of them are reported together.
+    pub fn environments(&self, wanted: &[String]) -> anyhow::Result<Vec<Environment>> {
+        let known = self.names()?;
+        let chosen = choose(&known, wanted)?;
+        let mut environments = Vec::new();
+        let mut problems = Vec::new();
+        for name in chosen {
+            match self.read(name)? {
+                Ok(environment) => environments.push(environment),
+                Err(found) => problems.extend(found),
+            }
+        }
+        if problems.is_empty() {
+            Ok(environments)
+        } else {
+            Err(Problems(problems).into())
+        }
+    }
+
+    fn read(&self, name: &EnvironmentName) -> anyhow::Result<Result<Environment, Vec<Problem>>> {
+        let shown = format!("environments/{name}.toml");
+        let path = self.root.join(&shown);
+        let source = std::fs::read_to_string(&path)
+            .with_context(|| format!("reading `{}`", path.display()))?;
+        Ok(match manifest::parse(&shown, &source) {
+            Ok(manifest) => environment::understand(Written {
+                name,
+                path: &shown,
+                source: &secret::hidden(&source),
+                manifest,
+            }),
+            Err(problem) => Err(vec![problem]),
+        })
+    }
+}
+
+fn choose<'a>(
+    known: &'a [EnvironmentName],
+    wanted: &[String],
+) -> anyhow::Result<Vec<&'a EnvironmentName>> {
+    let texts: Vec<&str> = known.iter().map(EnvironmentName::as_str).collect();
+    if texts.is_empty() {
+        bail!("there is no environment: write `environments/staging.toml`");
+    }
+    let mut chosen: Vec<&EnvironmentName> = Vec::new();
+    for name in wanted {
+        let Some(at) = texts.iter().position(|text| text == name) else {
+            let hint = suggestion::nearest(name, &texts)
+                .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            bail!(
+                "there is no environment `{name}`; `environments/` has `{}`{hint}",
+                texts.join("`, `")
+            );
+        };
+        if !chosen.contains(&&known[at]) {
+            chosen.push(&known[at]);
+        }
+    }
+    Ok(if chosen.is_empty() {
+        known.iter().collect()
+    } else {
+        chosen
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_environment_is_answered_with_the_known_ones_and_the_nearest() {
+        let known: Vec<EnvironmentName> = ["local", "production", "staging"]
+            .map(|name| name.parse().unwrap())
+            .into();
+        let error = |name: &str| choose(&known, &[name.to_owned()]).unwrap_err().to_string();
+        assert_eq!(
+            error("stagin"),
+            "there is no environment `stagin`; `environments/` has `local`, `production`, `staging`; did you mean `staging`?"
+        );
+        assert_eq!(
+            error("eu"),
+            "there is no environment `eu`; `environments/` has `local`, `production`, `staging`"
+        );
+    }
+
+    #[test]
+    fn no_name_means_every_environment_and_a_repeated_name_counts_once() {
+        let known: Vec<EnvironmentName> = ["a", "b"].map(|name| name.parse().unwrap()).into();
+        assert_eq!(choose(&known, &[]).unwrap().len(), 2);
+        let twice = ["b".to_owned(), "b".to_owned()];
+        assert_eq!(choose(&known, &twice).unwrap(), [&known[1]]);
+    }
+}

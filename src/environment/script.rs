@@ -1,0 +1,204 @@
+//! The two scripts of an environment as Cloudflare should have them, apart from their code.
+//!
+//! The same values become `wrangler.toml`, the plan and the uploaded metadata, so the three cannot disagree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use edge_broadcast_protocol::binding;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::build::Worker;
+use crate::environment::manifest::CodeUpdateMode;
+use crate::environment::{Environment, Rate};
+
+/// A script's settings. Equal settings and equal modules make equal versions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    pub role: Worker,
+    /// `glow-broadcast-staging`
+    pub name: String,
+    /// What wrangler calls the script without its environment, in the tag `cf:service=…`.
+    pub service: String,
+    pub environment: String,
+    pub compatibility_date: String,
+    /// By binding name, secrets not among them.
+    pub bindings: BTreeMap<String, Binding>,
+    /// Names of secrets that must be there.
+    pub secrets: BTreeSet<String>,
+    /// In order, oldest first.
+    pub migrations: Vec<Migration>,
+    pub observability: bool,
+    pub cpu_ms: Option<u32>,
+    pub workers_dev: bool,
+    pub code_update: CodeUpdateStrategy,
+}
+
+/// A binding as Cloudflare's API writes it in metadata, settings and versions (docs: Workers, Multipart upload metadata).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Binding {
+    PlainText {
+        text: String,
+    },
+    Json {
+        json: serde_json::Value,
+    },
+    DurableObjectNamespace {
+        class_name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        script_name: Option<String>,
+    },
+    AnalyticsEngine {
+        dataset: String,
+    },
+    Ratelimit {
+        /// A positive whole number, unique in the account.
+        namespace_id: String,
+        simple: Simple,
+    },
+    VersionMetadata {},
+}
+
+/// `simple` of a rate-limit binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Simple {
+    pub limit: u32,
+    pub period: u32,
+}
+
+/// A Durable Object migration in wrangler's form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Migration {
+    pub tag: String,
+    pub new_sqlite_classes: Vec<String>,
+}
+
+/// `code_update_strategy` of a deployment (wrangler 4.141 and later send it).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeUpdateStrategy {
+    pub mode: &'static str,
+    /// Seconds; only of `deferred`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_delay: Option<u64>,
+}
+
+impl CodeUpdateStrategy {
+    /// What wrangler sends when its configuration says nothing (wrangler 4.164, `deployment-args.ts`).
+    pub const DEFAULT: Self = Self {
+        mode: "deferred",
+        max_delay: Some(300),
+    };
+}
+
+/// The script that has routes, limits and secrets.
+pub fn gateway(environment: &Environment) -> Script {
+    let name = environment.gateway_script();
+    let mut bindings = shared(environment, &environment.gateway);
+    bindings.insert(
+        binding::ROOM.to_owned(),
+        Binding::DurableObjectNamespace {
+            class_name: binding::ROOM_CLASS.to_owned(),
+            script_name: Some(environment.room_script()),
+        },
+    );
+    for (limit, rate) in [
+        (binding::CONNECT_RATE, environment.connect_rate),
+        (binding::BROADCAST_RATE, environment.broadcast_rate),
+    ] {
+        bindings.insert(limit.to_owned(), rate_limit(&name, limit, rate));
+    }
+    Script {
+        role: Worker::Gateway,
+        service: environment.worker.clone(),
+        bindings,
+        secrets: environment.secrets.keys().cloned().collect(),
+        migrations: Vec::new(),
+        workers_dev: environment.workers_dev,
+        ..bare(environment, name)
+    }
+}
+
+/// The script that defines the Durable Object.
+pub fn room(environment: &Environment) -> Script {
+    let mut bindings = shared(environment, &environment.room);
+    bindings.insert(
+        binding::ROOM.to_owned(),
+        Binding::DurableObjectNamespace {
+            class_name: binding::ROOM_CLASS.to_owned(),
+            script_name: None,
+        },
+    );
+    Script {
+        role: Worker::Room,
+        service: format!("{}-room", environment.worker),
+        bindings,
+        migrations: vec![Migration {
+            tag: binding::ROOM_MIGRATION.to_owned(),
+            new_sqlite_classes: vec![binding::ROOM_CLASS.to_owned()],
+        }],
+        ..bare(environment, environment.room_script())
+    }
+}
+
+fn bare(environment: &Environment, name: String) -> Script {
+    Script {
+        role: Worker::Room,
+        name,
+        service: String::new(),
+        environment: environment.name.to_string(),
+        compatibility_date: environment.compatibility_date.clone(),
+        bindings: BTreeMap::new(),
+        secrets: BTreeSet::new(),
+        migrations: Vec::new(),
+        observability: environment.observability,
+        cpu_ms: environment.cpu_ms,
+        workers_dev: false,
+        code_update: match environment.code_update.mode {
+            CodeUpdateMode::Immediate => CodeUpdateStrategy {
+                mode: "immediate",
+                max_delay: None,
+            },
+            CodeUpdateMode::Deferred => CodeUpdateStrategy {
+                mode: "deferred",
+                max_delay: Some(environment.code_update.max_delay.as_secs()),
+            },
+        },
+    }
+}
+
+fn shared(environment: &Environment, settings: &impl Serialize) -> BTreeMap<String, Binding> {
+    let json = serde_json::to_value(settings).expect("settings are plain data");
+    let mut bindings = BTreeMap::from([
+        (
+            binding::ENVIRONMENT.to_owned(),
+            Binding::PlainText {
+                text: environment.label.clone(),
+            },
+        ),
+        (binding::SETTINGS.to_owned(), Binding::Json { json }),
+        (binding::VERSION.to_owned(), Binding::VersionMetadata {}),
+    ]);
+    if let Some(dataset) = &environment.dataset {
+        bindings.insert(
+            binding::ANALYTICS.to_owned(),
+            Binding::AnalyticsEngine {
+                dataset: dataset.to_string(),
+            },
+        );
+    }
+    bindings
+}
+
+/// A rate limit counts per namespace id, account-wide: the id is derived from what it limits so that no two share one.
+fn rate_limit(script: &str, limit: &str, rate: Rate) -> Binding {
+    let digest = Sha256::digest(format!("{script}/{limit}"));
+    let id = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]) >> 1;
+    Binding::Ratelimit {
+        namespace_id: (id + 1).to_string(),
+        simple: Simple {
+            limit: rate.limit,
+            period: rate.period,
+        },
+    }
+}

@@ -1,0 +1,8 @@
+//! Generates files: from environments to the text of every artefact, and from the text to the disk.
+//!
+//! Rendering is pure. Nothing here reads what is live.
+//!
+//! Imports: `build`, `environment`, `secret`
+
+pub mod artifact;
+pub mod render;

@@ -1,0 +1,8 @@
+//! What every HTTP client of the tool shares: how much of an answer is read, and that no redirect is followed.
+//!
+//! Knows neither Cloudflare's API nor the deployed hosts.
+//!
+//! Imports: `terminal`
+
+pub mod body;
+pub mod redirect;

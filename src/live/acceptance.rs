@@ -1,0 +1,173 @@
+//! Proves from outside which values the gateway accepts: publishes through the real route, into a room that no client sees.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use futures_util::future::try_join_all;
+use serde_json::json;
+
+use crate::environment::Environment;
+use crate::live::site::Site;
+use crate::live::verify::publish;
+use crate::secret::Value;
+
+/// How long a change may take to reach the place that answers us.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The same for a sandbox, which is one place, on a machine that may be slow.
+const PATIENCE_WITH_SANDBOX: Duration = Duration::from_secs(20);
+/// How long a host that nobody has to publish to may be out of reach.
+const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(10);
+/// How long a new version may take to reach every place of the network, also those that no probe of ours meets.
+const PROPAGATION: Duration = Duration::from_secs(30);
+/// Answers in a row that make a proof: versions change over place by place, and one place may answer with both for a moment.
+const PROOF: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What the gateway makes of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Accepted,
+    Refused,
+}
+
+/// The gateway goes on doing the contrary of what was to be proved.
+#[derive(Debug)]
+pub struct Disproved {
+    host: String,
+    wanted: Answer,
+    after: Duration,
+}
+
+impl fmt::Display for Disproved {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let does = match self.wanted {
+            Answer::Accepted => "refuses",
+            Answer::Refused => "accepts",
+        };
+        let after = humantime::format_duration(self.after);
+        write!(
+            f,
+            "the gateway at `{}` still {does} it after {after}",
+            self.host
+        )
+    }
+}
+
+impl std::error::Error for Disproved {}
+
+/// How long to wait until a new version serves everywhere.
+pub fn propagation(site: &Site) -> Duration {
+    if site.is_sandboxed() {
+        Duration::ZERO
+    } else {
+        PROPAGATION
+    }
+}
+
+fn patience(site: &Site) -> Duration {
+    if site.is_sandboxed() {
+        PATIENCE_WITH_SANDBOX
+    } else {
+        PATIENCE
+    }
+}
+
+/// Asks at the main host, again where the answer is neither.
+pub async fn ask(site: &Site, environment: &Environment, value: &Value) -> anyhow::Result<Answer> {
+    let until = Instant::now() + patience(site);
+    loop {
+        match once(site, environment, value).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if Instant::now() > until => return Err(error),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// Waits until the gateway answers `value` with `wanted` at the main host, which is `site`, and then at every other one, several
+/// times in a row. Returns what is to be said of other hosts that nobody could ask. The error that disproves is a [`Disproved`].
+pub async fn prove(
+    site: &Site,
+    environment: &Environment,
+    value: &Value,
+    wanted: Answer,
+) -> anyhow::Result<Vec<String>> {
+    let main = environment.main_host();
+    prove_at(
+        site,
+        main.as_str(),
+        environment,
+        value,
+        wanted,
+        patience(site),
+    )
+    .await?;
+    let others = environment
+        .all_hosts()
+        .filter(|served| served.host != *main);
+    let others = others.map(async |served| {
+        let host = served.host.as_str();
+        let there = site.at_host(host)?;
+        let proof = prove_at(
+            &there,
+            host,
+            environment,
+            value,
+            wanted,
+            PATIENCE_WITH_OTHERS,
+        );
+        match proof.await {
+            Err(error) if !error.is::<Disproved>() => Ok(Some(format!(
+                "note: `{host}` could not be asked: {error:#}"
+            ))),
+            result => result.map(|()| None),
+        }
+    });
+    let notes: Vec<Option<String>> = try_join_all(others).await?;
+    Ok(notes.into_iter().flatten().collect())
+}
+
+/// `unanswered` is the patience with answers that are neither, and with none.
+async fn prove_at(
+    site: &Site,
+    host: &str,
+    environment: &Environment,
+    value: &Value,
+    wanted: Answer,
+    unanswered: Duration,
+) -> anyhow::Result<()> {
+    let after = patience(site);
+    let began = Instant::now();
+    let mut in_a_row = 0;
+    loop {
+        match once(site, environment, value).await {
+            Ok(answer) if answer == wanted => in_a_row += 1,
+            Ok(_) if began.elapsed() > after => bail!(Disproved {
+                host: host.to_owned(),
+                wanted,
+                after,
+            }),
+            Err(error) if began.elapsed() > unanswered => return Err(error),
+            Ok(_) | Err(_) => in_a_row = 0,
+        }
+        match in_a_row {
+            PROOF => return Ok(()),
+            0 => tokio::time::sleep(PAUSE).await,
+            _ => {}
+        }
+    }
+}
+
+async fn once(site: &Site, environment: &Environment, value: &Value) -> anyhow::Result<Answer> {
+    let token = format!("edge-broadcast-rotate-{:016x}", rand::random::<u64>());
+    let body = json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token }).to_string();
+    let (status, _) = publish(site, environment, &token, Some(value), body)
+        .await
+        .context("publishing as a sender would")?;
+    match status {
+        200 => Ok(Answer::Accepted),
+        403 => Ok(Answer::Refused),
+        status => bail!("a publish was answered with {status}"),
+    }
+}

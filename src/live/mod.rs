@@ -1,0 +1,11 @@
+//! A deployed environment as its clients reach it: sites, sockets, publishes, admin calls, and proofs that they work.
+//!
+//! Speaks HTTP and WebSocket to the deployed hosts only; Cloudflare's API is in `cloudflare`.
+//!
+//! Imports: `environment`, `http`, `secret`, `terminal`
+
+pub mod acceptance;
+pub mod occupancy;
+pub mod rooms;
+pub mod site;
+pub mod verify;

@@ -1,0 +1,61 @@
+//! How many sockets a room has, asked of the room itself.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use edge_broadcast_protocol::binding::ADMIN_SECRET;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::environment::Environment;
+use crate::live::site::Site;
+use crate::secret;
+
+/// A room and its sockets, all shards together.
+#[derive(Debug, Serialize)]
+pub struct Occupied {
+    pub token: String,
+    pub sockets: u64,
+}
+
+/// Asks each of the rooms, with `GET /rooms/:token` and the admin secret, whose source begins in `folder`.
+pub async fn ask(
+    site: &Site,
+    environment: &Environment,
+    tokens: &[String],
+    folder: &Path,
+) -> anyhow::Result<Vec<Occupied>> {
+    let mut occupied = Vec::new();
+    if tokens.is_empty() {
+        return Ok(occupied);
+    }
+    let Some(secret) = environment.secrets.get(ADMIN_SECRET) else {
+        bail!(
+            "the rooms of `{}` cannot be asked: its manifest names no `[secrets.{ADMIN_SECRET}]`",
+            environment.name
+        );
+    };
+    let value = secret::read(ADMIN_SECRET, &secret.source, folder)?;
+    for token in tokens {
+        let authorization = [("authorization", value.bearer())];
+        let (status, body) = site
+            .get_with(&format!("/rooms/{token}"), &authorization)
+            .await?;
+        if status != 200 {
+            bail!(
+                "the room `{token}` of `{}` answered {status}: is `{ADMIN_SECRET}` the deployed value?",
+                environment.name
+            );
+        }
+        let room: Json = serde_json::from_str(&body)
+            .with_context(|| format!("the answer of the room `{token}` is no JSON"))?;
+        let sockets = room["sockets"]
+            .as_u64()
+            .with_context(|| format!("the room `{token}` does not say its sockets"))?;
+        occupied.push(Occupied {
+            token: token.clone(),
+            sockets,
+        });
+    }
+    Ok(occupied)
+}

@@ -1,0 +1,298 @@
+//! A deployed environment as its clients reach it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use futures_util::StreamExt;
+use http::Request;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::http::{body, redirect};
+use crate::terminal::escape;
+
+/// An open WebSocket.
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A host, and the sandbox's ingress when it is not on the internet.
+#[derive(Clone, Debug)]
+pub struct Site {
+    host: String,
+    via: Option<SocketAddr>,
+    http: reqwest::Client,
+    /// The value of the version-override header.
+    version: Option<String>,
+}
+
+/// Chooses a version that has no traffic (docs: Workers, Gradual deployments, "Version overrides").
+const VERSION_OVERRIDES: &str = "cloudflare-workers-version-overrides";
+
+/// How a WebSocket handshake ended.
+pub enum Handshake {
+    Open(Box<Socket>),
+    /// The HTTP status of the refusal.
+    Refused(u16),
+}
+
+impl Site {
+    /// `https://host` and `wss://host`; or, through `via`, plain HTTP to that address with `host` in the `Host` header.
+    pub fn new(host: &str, via: Option<SocketAddr>) -> anyhow::Result<Self> {
+        let mut http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            // A 307 would take the secret to wherever it points
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("edge-broadcast/", env!("CARGO_PKG_VERSION")));
+        if let Some(via) = via {
+            http = http.no_proxy().resolve(host, via);
+        }
+        let http = http.build().context("preparing the HTTP client")?;
+        Ok(Self {
+            host: host.to_owned(),
+            via,
+            http,
+            version: None,
+        })
+    }
+
+    /// The same hosts, answered by one version of `script` whatever its share of the traffic.
+    pub fn at_version(&self, script: &str, version: &str) -> Self {
+        Self {
+            version: Some(format!("{script}=\"{version}\"")),
+            ..self.clone()
+        }
+    }
+
+    /// Another host, reached the same way.
+    pub fn at_host(&self, host: &str) -> anyhow::Result<Self> {
+        Self::new(host, self.via)
+    }
+
+    /// Whether it is a sandbox's, where a new version is everywhere at once.
+    pub fn is_sandboxed(&self) -> bool {
+        self.via.is_some()
+    }
+
+    /// The address of `path`, as a client writes it.
+    pub fn url(&self, path: &str) -> String {
+        match self.via {
+            Some(via) => format!("http://{}:{}{path}", self.host, via.port()),
+            None => format!("https://{}{path}", self.host),
+        }
+    }
+
+    /// GETs `path`; the status and the body.
+    pub async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        self.get_with::<&str>(path, &[]).await
+    }
+
+    /// GETs `path` with further headers; the status and the body.
+    pub async fn get_with<V: AsRef<str>>(
+        &self,
+        path: &str,
+        headers: &[(&str, V)],
+    ) -> anyhow::Result<(u16, String)> {
+        let url = self.url(path);
+        let mut request = self.versioned(self.http.get(&url));
+        for (name, value) in headers {
+            request = request.header(*name, value.as_ref());
+        }
+        let response = request.send().await;
+        answer(&url, response.with_context(|| format!("asking `{url}`"))?).await
+    }
+
+    /// POSTs a JSON text with further headers; the status and the body.
+    pub async fn post<V: AsRef<str>>(
+        &self,
+        path: &str,
+        headers: &[(&str, V)],
+        body: String,
+    ) -> anyhow::Result<(u16, String)> {
+        let url = self.url(path);
+        let mut request = self
+            .versioned(self.http.post(&url))
+            .header("content-type", "application/json")
+            .body(body);
+        for (name, value) in headers {
+            request = request.header(*name, value.as_ref());
+        }
+        let response = request.send().await;
+        answer(
+            &url,
+            response.with_context(|| format!("posting to `{url}`"))?,
+        )
+        .await
+    }
+
+    fn versioned(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.version {
+            Some(version) => request.header(VERSION_OVERRIDES, version),
+            None => request,
+        }
+    }
+
+    /// Opens a WebSocket at `path`, as a page of `origin` would.
+    pub async fn socket(&self, path: &str, origin: Option<&str>) -> anyhow::Result<Handshake> {
+        let url = self.url(path).replacen("http", "ws", 1);
+        let mut request: Request<()> = url
+            .as_str()
+            .into_client_request()
+            .with_context(|| format!("`{url}` is no WebSocket address"))?;
+        if let Some(origin) = origin {
+            request.headers_mut().insert(
+                "origin",
+                origin.parse().context("the origin is no header value")?,
+            );
+        }
+        if let Some(version) = &self.version {
+            let value = version.parse().context("the version is no header value")?;
+            request.headers_mut().insert(VERSION_OVERRIDES, value);
+        }
+        let opening = async {
+            match self.via {
+                Some(via) => {
+                    let stream = TcpStream::connect(via)
+                        .await
+                        .map_err(tungstenite::Error::Io)?;
+                    stream.set_nodelay(true).map_err(tungstenite::Error::Io)?;
+                    tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream)).await
+                }
+                None => tokio_tungstenite::connect_async_with_config(request, None, true).await,
+            }
+        };
+        match tokio::time::timeout(TIMEOUT, opening).await {
+            Ok(Ok((socket, _))) => Ok(Handshake::Open(Box::new(socket))),
+            Ok(Err(tungstenite::Error::Http(response))) => {
+                Ok(Handshake::Refused(response.status().as_u16()))
+            }
+            Ok(Err(error)) => Err(error).with_context(|| format!("opening `{url}`")),
+            Err(_) => bail!(
+                "opening `{url}`: no answer within {} seconds",
+                TIMEOUT.as_secs()
+            ),
+        }
+    }
+}
+
+/// The status and the body of an answer that is no redirect: the workers never send one.
+async fn answer(url: &str, response: reqwest::Response) -> anyhow::Result<(u16, String)> {
+    let status = response.status();
+    if status.is_redirection() {
+        let to = redirect::target(url, response.headers().get("location"));
+        bail!(
+            "`{url}` was answered with {}: a redirect to {to}, which is not followed, because what is sent may be a secret; look at the zone's redirect rules and at what else answers for this host",
+            status.as_u16()
+        );
+    }
+    let body = body::read(response, body::JSON)
+        .await
+        .with_context(|| format!("reading the answer of `{url}`"))?
+        .with_context(|| {
+            let most = body::shown(body::JSON);
+            format!("`{url}` was answered with more than {most}, which is no answer of the workers")
+        })?;
+    let body = escape::answer(body);
+    Ok((status.as_u16(), String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// The next text frame as JSON, within ten seconds.
+pub async fn next_frame(socket: &mut Socket) -> anyhow::Result<serde_json::Value> {
+    let next = async {
+        while let Some(message) = socket.next().await {
+            match message.context("reading from the socket")? {
+                Message::Text(text) => {
+                    return serde_json::from_str(&text).context("the frame is no JSON");
+                }
+                Message::Close(frame) => bail!(
+                    "the socket was closed{}",
+                    frame.map_or(String::new(), |frame| format!(
+                        " with {}: {}",
+                        frame.code,
+                        escape::line(&frame.reason)
+                    ))
+                ),
+                _ => {}
+            }
+        }
+        bail!("the socket ended")
+    };
+    tokio::time::timeout(TIMEOUT, next)
+        .await
+        .map_err(|_| anyhow::anyhow!("no frame came within {} seconds", TIMEOUT.as_secs()))?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::response::{IntoResponse, Response};
+
+    use super::*;
+
+    /// A server on this machine, and how often it was asked.
+    async fn answering(
+        answer: impl Fn() -> Response + Clone + Send + Sync + 'static,
+    ) -> (SocketAddr, Arc<AtomicUsize>) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let server = axum::Router::new().fallback(async move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            answer()
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, server).await });
+        (address, asked)
+    }
+
+    #[tokio::test]
+    async fn a_secret_does_not_follow_a_redirect() {
+        let (other, reached) = answering(|| "stolen".into_response()).await;
+        let (via, _) = answering(move || {
+            let location = format!("http://{other}/broadcast/SOL");
+            (
+                http::StatusCode::TEMPORARY_REDIRECT,
+                [("location", location)],
+            )
+                .into_response()
+        })
+        .await;
+        let site = Site::new("w.glow.trade", Some(via)).unwrap();
+        let headers = [("authorization", "Bearer secret")];
+        let posted = site.post("/broadcast/SOL", &headers, "{}".to_owned()).await;
+        let url = site.url("/broadcast/SOL");
+        assert_eq!(
+            posted.unwrap_err().to_string(),
+            format!(
+                "`{url}` was answered with 307: a redirect to `127.0.0.1`, which is not followed, because what is sent may be a secret; look at the zone's redirect rules and at what else answers for this host"
+            )
+        );
+        site.get_with("/secrets/uses", &headers).await.unwrap_err();
+        assert_eq!(reached.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_not_read_to_its_end() {
+        let (via, _) = answering(|| {
+            let part = || Ok::<_, std::convert::Infallible>(vec![b' '; 64 * 1024]);
+            let endless = futures_util::stream::repeat_with(part);
+            axum::body::Body::from_stream(endless).into_response()
+        })
+        .await;
+        let site = Site::new("w.glow.trade", Some(via)).unwrap();
+        let error = site.get("/health").await.unwrap_err();
+        let url = site.url("/health");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "`{url}` was answered with more than 16 MiB, which is no answer of the workers"
+            )
+        );
+    }
+}

@@ -1,0 +1,83 @@
+//! A plan that was kept in a file, to be applied exactly as it was reviewed.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::build::module::hex;
+use crate::plan::{Observed, Plan, Rollout};
+
+/// What `plan --out` writes. Holds no secret value: a plan has none.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedPlan {
+    pub environment: String,
+    pub account: String,
+    /// As `--rollout` takes it.
+    pub rollout: String,
+    /// A hash of everything that was live.
+    pub live: String,
+    pub plan: Value,
+}
+
+impl SavedPlan {
+    /// The plan of `observed` in `account`.
+    pub fn new(
+        account: &str,
+        observed: &Observed,
+        plan: &Plan,
+        rollout: &Rollout,
+    ) -> anyhow::Result<Self> {
+        let live = serde_json::to_string(observed).context("writing the live state as JSON")?;
+        Ok(Self {
+            environment: plan.environment.clone(),
+            account: account.to_owned(),
+            rollout: rollout.to_string(),
+            live: hex(&Sha256::digest(live)),
+            plan: serde_json::to_value(plan).context("writing the plan as JSON")?,
+        })
+    }
+
+    /// Reads a kept plan.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("reading the plan `{}`", path.display()))?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("`{}` is not a plan that `plan --out` wrote", path.display()))
+    }
+
+    /// Keeps the plan.
+    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(self).context("writing the plan as JSON")?;
+        std::fs::write(path, text + "\n")
+            .with_context(|| format!("writing the plan `{}`", path.display()))
+    }
+
+    /// Refuses when what `now` says is not what was kept.
+    pub fn check(&self, now: &Self) -> anyhow::Result<()> {
+        if self.environment != now.environment || self.account != now.account {
+            bail!(
+                "the plan is for `{}` in the account `{}`, not for `{}` in `{}`",
+                self.environment,
+                self.account,
+                now.environment,
+                now.account
+            );
+        }
+        if self.live != now.live {
+            bail!(
+                "what is live of `{}` moved since the plan was made; plan again",
+                self.environment
+            );
+        }
+        if self.plan != now.plan {
+            bail!(
+                "the manifest or the code of `{}` changed since the plan was made; plan again",
+                self.environment
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,357 @@
+//! Which secrets an environment should have and which it has: the matrix of `secrets list`. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use comfy_table::{Table, presets};
+use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
+use edge_broadcast_protocol::slot::Slot;
+use serde::Serialize;
+
+use crate::cloudflare::secrets::{Bound, Since};
+use crate::environment::Environment;
+use crate::rotation::age;
+
+/// What is live of one environment.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// Names of the gateway's secrets; `None` when it is not deployed.
+    pub gateway: Option<BTreeSet<String>>,
+    /// Names of the room's secrets, which should be none.
+    pub room: BTreeSet<String>,
+    /// The gateway's tags, which say when this tool set a value.
+    pub tags: BTreeSet<String>,
+    /// Since when the gateway's secrets are there, for what the tags do not say.
+    pub since: BTreeMap<String, Since>,
+}
+
+/// Several environments.
+#[derive(Debug, Serialize)]
+pub struct Inventory {
+    pub environments: Vec<Column>,
+}
+
+/// One environment.
+#[derive(Debug, Serialize)]
+pub struct Column {
+    pub environment: String,
+    pub secrets: Vec<Cell>,
+}
+
+/// One secret of one environment.
+#[derive(Debug, Serialize)]
+pub struct Cell {
+    pub name: String,
+    pub script: String,
+    pub state: State,
+    /// Seconds since its value was set, as far as it is known.
+    pub age_seconds: Option<u64>,
+    /// What the age is: Cloudflare does not say when a secret got its value.
+    pub age: Option<Bound>,
+    pub rotation: Option<Rotation>,
+}
+
+/// Whether a secret is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Present,
+    Missing,
+    /// No manifest names it.
+    Extra,
+    /// The slot that the next rotation fills.
+    IdleSlot,
+    /// Both slots are filled.
+    RotationOpen,
+}
+
+/// Whether `rotate_every` has passed; where the age says too little, it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rotation {
+    Due,
+    Fresh,
+}
+
+impl Cell {
+    /// Whether its value is older than the manifest wants, or may be.
+    pub fn is_due(&self) -> bool {
+        self.rotation == Some(Rotation::Due)
+    }
+}
+
+impl Column {
+    /// Compares what the manifest asks for with what is live at `now`.
+    pub fn of(environment: &Environment, live: &Live, now: SystemTime) -> Self {
+        let nothing = BTreeSet::new();
+        let there = live.gateway.as_ref().unwrap_or(&nothing);
+        let slots = Slot::ALL.map(Slot::binding);
+        let filled = slots.iter().filter(|slot| there.contains(**slot)).count();
+        let mut secrets = Vec::new();
+        let mut add = |name: &str, state: State, every: Option<Duration>| {
+            let age = match state {
+                State::Present | State::Extra | State::RotationOpen => {
+                    // What is from a clock that is ahead was just now
+                    since(name, live).map(|Since { time, bound }| {
+                        (now.duration_since(time).unwrap_or_default(), bound)
+                    })
+                }
+                State::Missing | State::IdleSlot => None,
+            };
+            let rotation = every.zip(age).map(|(every, (age, bound))| match bound {
+                Bound::AtMost if age < every => Rotation::Fresh,
+                Bound::AtMost | Bound::AtLeast => Rotation::Due,
+            });
+            secrets.push(Cell {
+                name: name.to_owned(),
+                script: environment.gateway_script(),
+                state,
+                age_seconds: age.map(|(age, _)| age.as_secs()),
+                age: age.map(|(_, bound)| bound),
+                rotation,
+            });
+        };
+        for (name, secret) in &environment.secrets {
+            if name != WEBHOOK_SECRET {
+                let state = if there.contains(name) {
+                    State::Present
+                } else {
+                    State::Missing
+                };
+                add(name, state, secret.rotate_every);
+                continue;
+            }
+            for slot in slots {
+                let state = match (there.contains(slot), filled) {
+                    (true, 1) => State::Present,
+                    (true, _) => State::RotationOpen,
+                    (false, 0) if slot == WEBHOOK_SECRET => State::Missing,
+                    (false, _) => State::IdleSlot,
+                };
+                add(slot, state, secret.rotate_every);
+            }
+        }
+        let named = |name: &String| {
+            environment.secrets.contains_key(name) || slots.contains(&name.as_str())
+        };
+        for name in there.iter().filter(|name| !named(name)) {
+            add(name, State::Extra, None);
+        }
+        for name in &live.room {
+            secrets.push(Cell {
+                name: name.clone(),
+                script: environment.room_script(),
+                state: State::Extra,
+                age_seconds: None,
+                age: None,
+                rotation: None,
+            });
+        }
+        Self {
+            environment: environment.name.to_string(),
+            secrets,
+        }
+    }
+
+    /// The secrets that no manifest names, with their scripts.
+    pub fn extra(&self) -> impl Iterator<Item = &Cell> {
+        self.secrets
+            .iter()
+            .filter(|cell| cell.state == State::Extra)
+    }
+}
+
+/// Since when a secret has its value, as far as it is known.
+fn since(name: &str, live: &Live) -> Option<Since> {
+    let noted = age::among(&live.tags, name).map(|time| Since {
+        time,
+        bound: Bound::AtMost,
+    });
+    noted.or_else(|| live.since.get(name).copied())
+}
+
+impl Inventory {
+    /// Whether every required secret is there.
+    pub fn is_complete(&self) -> bool {
+        let mut cells = self.environments.iter().flat_map(|column| &column.secrets);
+        cells.all(|cell| cell.state != State::Missing)
+    }
+
+    fn names(&self) -> Vec<(&str, bool)> {
+        let mut names: Vec<(&str, bool)> = Vec::new();
+        for column in &self.environments {
+            for cell in &column.secrets {
+                let row = (cell.name.as_str(), cell.script.ends_with("-room"));
+                if !names.contains(&row) {
+                    names.push(row);
+                }
+            }
+        }
+        names
+    }
+}
+
+impl fmt::Display for Inventory {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        let environments = self
+            .environments
+            .iter()
+            .map(|column| column.environment.clone());
+        table.set_header(["secret".to_owned()].into_iter().chain(environments));
+        for (name, of_room) in self.names() {
+            let mut row = vec![if of_room {
+                format!("{name} (room)")
+            } else {
+                name.to_owned()
+            }];
+            for column in &self.environments {
+                let cell = column
+                    .secrets
+                    .iter()
+                    .find(|cell| cell.name == name && cell.script.ends_with("-room") == of_room);
+                row.push(cell.map_or("-".to_owned(), ToString::to_string));
+            }
+            table.add_row(row);
+        }
+        let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Present => "present",
+            State::Missing => "missing",
+            State::Extra => "extra",
+            State::IdleSlot => "idle slot",
+            State::RotationOpen => "rotation open",
+        })?;
+        if let Some(age) = self.age_seconds {
+            let over = match self.age {
+                Some(Bound::AtLeast) => "over ",
+                Some(Bound::AtMost) | None => "",
+            };
+            write!(f, ", {over}{}", age_words(age))?;
+        }
+        match self.rotation {
+            Some(Rotation::Due) => f.write_str(", rotation due"),
+            Some(Rotation::Fresh) | None => Ok(()),
+        }
+    }
+}
+
+fn age_words(seconds: u64) -> String {
+    match seconds {
+        0..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 86_400;
+
+    fn at(days: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(days * DAY)
+    }
+
+    fn live(since: &[(&str, u64, Bound)]) -> Live {
+        Live {
+            gateway: Some(
+                since
+                    .iter()
+                    .map(|(name, _, _)| (*name).to_owned())
+                    .collect(),
+            ),
+            since: since
+                .iter()
+                .map(|&(name, days, bound)| {
+                    let time = at(days);
+                    (name.to_owned(), Since { time, bound })
+                })
+                .collect(),
+            ..Live::default()
+        }
+    }
+
+    fn cells(live: &Live, now: u64) -> Vec<String> {
+        let manifest = include_str!("../../environments/staging.toml").replace(
+            "senders = [\"sst\"]",
+            "\n[secrets.ADMIN_SECRET]\nsource = \"env:ADMIN_SECRET\"",
+        );
+        let environment = crate::environment::understand(crate::environment::Written {
+            name: &"staging".parse().unwrap(),
+            path: "staging.toml",
+            source: &manifest,
+            manifest: crate::environment::manifest::parse("staging.toml", &manifest).unwrap(),
+        })
+        .unwrap();
+        let column = Column::of(&environment, live, at(now));
+        let cells = column.secrets.iter();
+        cells
+            .map(|cell| format!("{} of {}: {cell}", cell.name, cell.script))
+            .collect()
+    }
+
+    #[test]
+    fn a_rotation_is_due_when_it_is_or_may_be_and_what_is_of_the_room_is_extra() {
+        let all = |admin: &str, webhook: &str| {
+            [
+                format!("ADMIN_SECRET of glow-broadcast-staging: {admin}"),
+                format!("WEBHOOK_SECRET of glow-broadcast-staging: {webhook}"),
+                "WEBHOOK_SECRET_ALTERNATE of glow-broadcast-staging: idle slot".to_owned(),
+                "STRAY of glow-broadcast-staging-room: extra".to_owned(),
+            ]
+        };
+        let mut live = live(&[
+            ("ADMIN_SECRET", 10, Bound::AtMost),
+            ("WEBHOOK_SECRET", 10, Bound::AtMost),
+        ]);
+        live.room.insert("STRAY".to_owned());
+        assert_eq!(cells(&live, 99), all("present, 89 d", "present, 89 d"));
+        assert_eq!(
+            cells(&live, 100),
+            all("present, 90 d", "present, 90 d, rotation due")
+        );
+        // Another secret that this tool sets does not make this one younger
+        live.tags = age::with(&live.tags, "ADMIN_SECRET", at(99));
+        assert_eq!(
+            cells(&live, 100),
+            all("present, 24 h", "present, 90 d, rotation due")
+        );
+        // Nor does a past that is too long to be read
+        for since in live.since.values_mut() {
+            since.bound = Bound::AtLeast;
+        }
+        assert_eq!(
+            cells(&live, 35),
+            all("present, 0 min", "present, over 25 d, rotation due")
+        );
+        live.tags = age::with(&live.tags, "WEBHOOK_SECRET", at(30));
+        assert_eq!(cells(&live, 35), all("present, 0 min", "present, 5 d"));
+    }
+
+    #[test]
+    fn both_slots_filled_are_an_open_rotation() {
+        let open = live(&[
+            ("ADMIN_SECRET", 10, Bound::AtMost),
+            ("WEBHOOK_SECRET", 10, Bound::AtMost),
+            ("WEBHOOK_SECRET_ALTERNATE", 20, Bound::AtMost),
+        ]);
+        assert_eq!(
+            cells(&open, 21),
+            [
+                "ADMIN_SECRET of glow-broadcast-staging: present, 11 d",
+                "WEBHOOK_SECRET of glow-broadcast-staging: rotation open, 11 d",
+                "WEBHOOK_SECRET_ALTERNATE of glow-broadcast-staging: rotation open, 24 h",
+            ]
+        );
+    }
+}

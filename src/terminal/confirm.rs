@@ -1,0 +1,50 @@
+//! Questions to the person at the terminal. Where nobody can be asked, the answer is no.
+
+use std::fmt::Display;
+use std::io::IsTerminal;
+
+use anyhow::{Context, bail};
+
+use crate::terminal::escape;
+
+/// Whether a question would be seen and answered.
+fn somebody_is_there() -> bool {
+    std::io::stdin().is_terminal()
+        && std::io::stderr().is_terminal()
+        && std::env::var_os("CI").is_none()
+}
+
+/// Asks for the name of a protected environment before `what` happens to it. `look` is the command that shows it.
+pub fn protected(name: &str, what: &impl Display, look: &str) -> anyhow::Result<()> {
+    if !somebody_is_there() {
+        bail!(
+            "`{name}` is protected and nobody can be asked here; look at `edge-broadcast {look} {name}`, then run with `--yes`"
+        );
+    }
+    eprintln!("{}\n", escape::text(&what.to_string()));
+    let typed: String = dialoguer::Input::new()
+        .with_prompt(format!("`{name}` is protected. Type its name to go on"))
+        .allow_empty(true)
+        .interact_text()
+        .context("asking for confirmation")?;
+    if typed != name {
+        bail!("nothing was changed: `{typed}` is not `{name}`");
+    }
+    Ok(())
+}
+
+/// Asks whether to go on; `flag` says yes where nobody can be asked.
+pub fn go_on(question: &str, flag: &str) -> anyhow::Result<()> {
+    if !somebody_is_there() {
+        bail!("{question}: run with `{flag}` to accept that");
+    }
+    let yes = dialoguer::Confirm::new()
+        .with_prompt(escape::line(&format!("{question}. Go on?")))
+        .default(false)
+        .interact()
+        .context("asking for confirmation")?;
+    if !yes {
+        bail!("nothing was changed");
+    }
+    Ok(())
+}
