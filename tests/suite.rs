@@ -3,6 +3,7 @@
 mod support;
 
 mod answers;
+mod architecture;
 mod build;
 mod check;
 mod conflicts;
