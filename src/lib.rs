@@ -30,7 +30,6 @@ pub mod remote;
 pub mod rollback;
 pub mod rooms;
 pub mod rotation;
-pub mod sandbox;
 pub mod saved_plan;
 pub mod script;
 pub mod secret;

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
+use edge_broadcast_sandbox::{self as sandbox, Options, Sandbox, Strictness};
 
 use crate::cloudflare::Cloudflare;
 use crate::environment::Environment;
 use crate::progress::Progress;
-use crate::sandbox::{self, Options, Sandbox, Strictness};
 use crate::secret::Value;
 use crate::site::Site;
 use crate::toolchain;

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use edge_broadcast_sandbox::{self as sandbox, Options, Strictness};
 use serde_json::json;
 
 use super::Context;
 use crate::cli::Sandbox as Args;
 use crate::environment::Environment;
-use crate::sandbox::{self, Options, Strictness};
 use crate::toolchain;
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
