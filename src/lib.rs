@@ -12,6 +12,5 @@ pub mod live;
 pub mod plan;
 pub mod process;
 pub mod rotation;
-pub mod sandbox;
 pub mod secret;
 pub mod terminal;

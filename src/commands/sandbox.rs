@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use edge_broadcast_sandbox::{self as sandbox, Options, Strictness};
 use serde_json::json;
 
 use super::Context;
 use crate::build::toolchain;
 use crate::cli::Sandbox as Args;
 use crate::environment::Environment;
-use crate::sandbox::{self, Options, Strictness};
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environments = context.project.environments(&[])?;

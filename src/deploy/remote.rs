@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
+use edge_broadcast_sandbox::{self as sandbox, Options, Sandbox, Strictness};
 
 use crate::build::toolchain;
 use crate::cloudflare::Cloudflare;
 use crate::environment::Environment;
 use crate::live::site::Site;
-use crate::sandbox::{self, Options, Sandbox, Strictness};
 use crate::secret::Value;
 use crate::terminal::progress::Progress;
 

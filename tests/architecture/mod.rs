@@ -14,7 +14,7 @@ use crate::support::repository;
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// The crates with rooms.
-const CRATES: [&str; 1] = ["."];
+const CRATES: [&str; 2] = [".", "sandbox"];
 
 fn sources() -> impl Iterator<Item = Source> {
     CRATES

@@ -29,12 +29,7 @@ impl Source {
         let mut source = Self::default();
         let mut modules = Vec::new();
         let mut only_tests = BTreeSet::new();
-        // The sandbox is on its way out of the tool
-        let sandbox = folder.join("sandbox");
-        for file in files(folder)
-            .into_iter()
-            .filter(|file| !file.starts_with(&sandbox))
-        {
+        for file in files(folder) {
             let text = std::fs::read_to_string(&file).unwrap();
             let path = module_path(file.strip_prefix(folder).unwrap());
             if let [room] = path.as_slice()

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Operation;
 use crate::support::repository;
 
-const README: &str = "src/sandbox/README.md";
+const README: &str = "sandbox/README.md";
 const HEADING: &str = "## What other people's tools reach";
 
 /// A path with what stands for any account, script, zone and identifier.

@@ -11,10 +11,11 @@ use super::credentials::Credentials;
 use super::name::Name;
 
 /// What a project needs besides its manifests.
-const SHARED: [&str; 7] = [
+const SHARED: [&str; 8] = [
     "Cargo.toml",
     "Cargo.lock",
     "src",
+    "sandbox",
     "templates",
     "worker",
     "target",

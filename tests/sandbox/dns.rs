@@ -1,4 +1,4 @@
-use edge_broadcast::sandbox::{Strictness, start};
+use edge_broadcast_sandbox::{Strictness, start};
 use serde_json::{Value, json};
 
 use super::{World, client, options, script};

@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use edge_broadcast::sandbox::start;
+use edge_broadcast_sandbox::start;
 use serde_json::{Value, json};
 
 use super::{World, options, script};

@@ -17,7 +17,7 @@ mod version;
 
 use std::path::PathBuf;
 
-use edge_broadcast::sandbox::{Options, Sandbox, Strictness, start};
+use edge_broadcast_sandbox::{Options, Sandbox, Strictness, start};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-use edge_broadcast::sandbox::start;
+use edge_broadcast_sandbox::start;
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, World, client, options, script};

@@ -142,6 +142,7 @@ impl Project {
             "Cargo.toml",
             "Cargo.lock",
             "src",
+            "sandbox",
             "templates",
             "worker",
             "target",

@@ -13,9 +13,9 @@ use edge_broadcast::environment::manifest;
 use edge_broadcast::environment::{self, Environment, Written};
 use edge_broadcast::live::site::Site;
 use edge_broadcast::plan::{Conflicts, Desired, Observed, Plan, Rollout};
-use edge_broadcast::sandbox::{self, Options, Strictness};
 use edge_broadcast::secret::Value as Secret;
 use edge_broadcast::terminal::progress::Progress;
+use edge_broadcast_sandbox::{self as sandbox, Options, Strictness};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

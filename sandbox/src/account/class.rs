@@ -1,0 +1,222 @@
+//! Durable Object classes between scripts: which are wanted, which are in use, which a binding may name. Pure.
+
+use serde_json::{Map, Value};
+
+use crate::account::bundle::Described;
+use crate::account::error::{ApiError, conflict, invalid};
+use crate::account::inheritance::Environment;
+use crate::account::metadata::Metadata;
+use crate::account::migration::{Migrations, Step};
+use crate::account::namespace::Namespace;
+use crate::account::script::Script;
+use crate::account::state::Account;
+
+/// The migrations that an upload asks for, in either form. The declarative `exports` name what shall be there; 100402 is
+/// Cloudflare's answer when they cannot be brought together with what is.
+pub(crate) fn wanted(
+    metadata: &Metadata,
+    account: &Account,
+    script: &str,
+) -> Result<Option<Migrations>, ApiError> {
+    match (&metadata.migrations, &metadata.exports) {
+        (Some(_), Some(_)) => Err(invalid(
+            10021,
+            "`exports` and `migrations` exclude each other; send one of them",
+        )),
+        (migrations, None) => Ok(migrations.clone()),
+        (None, Some(exports)) => reconcile(exports, account, script).map(Some),
+    }
+}
+
+fn reconcile(
+    exports: &Map<String, Value>,
+    account: &Account,
+    script: &str,
+) -> Result<Migrations, ApiError> {
+    let own = || {
+        account
+            .namespaces
+            .iter()
+            .filter(|namespace| namespace.script == script)
+    };
+    let objects = || {
+        exports
+            .iter()
+            .filter(|(_, export)| export["type"] == "durable-object")
+    };
+    if let Some(unlisted) = own().find(|namespace| !exports.contains_key(&namespace.class)) {
+        let message = format!(
+            "`exports` do not mention the class `{}`, which has Durable Objects",
+            unlisted.class
+        );
+        return Err(conflict(100402, message));
+    }
+    let is_new = |class: &str| !own().any(|namespace| namespace.class == class);
+    let (sqlite, key_value): (Vec<_>, Vec<_>) = objects()
+        .filter(|(class, _)| is_new(class))
+        .partition(|(_, export)| export["storage"] == "sqlite");
+    let names =
+        |list: Vec<(&String, &Value)>| list.into_iter().map(|(class, _)| class.clone()).collect();
+    let step = Step {
+        new_sqlite_classes: names(sqlite),
+        new_classes: names(key_value),
+        ..Step::default()
+    };
+    let tag = account
+        .scripts
+        .get(script)
+        .and_then(|script| script.migration_tag.clone());
+    Ok(Migrations {
+        old_tag: tag.clone(),
+        new_tag: tag,
+        steps: vec![step],
+        single: Step::default(),
+    })
+}
+
+/// The classes of `script` that stay bound when a new version with this environment replaces it.
+pub(crate) fn used(account: &Account, script: &str, environment: &Environment) -> Vec<String> {
+    let own = environment
+        .bindings
+        .iter()
+        .filter_map(|binding| match binding.class(script) {
+            Some((class, None)) => Some(class.to_owned()),
+            _ => None,
+        });
+    own.chain(
+        bound_by_others(account, script)
+            .into_iter()
+            .map(|(_, class)| class),
+    )
+    .collect()
+}
+
+/// Script and class of each running binding from another script.
+pub(crate) fn bound_by_others(account: &Account, script: &str) -> Vec<(String, String)> {
+    let others = account
+        .scripts
+        .values()
+        .filter(|other| other.name != script);
+    let bindings = others.flat_map(|other| {
+        other
+            .running()
+            .into_iter()
+            .flat_map(|version| &version.bindings)
+            .map(move |binding| (other, binding))
+    });
+    let named = bindings.filter_map(|(other, binding)| match binding.class(&other.name) {
+        Some((class, Some(owner))) if owner == script => {
+            Some((other.name.clone(), class.to_owned()))
+        }
+        _ => None,
+    });
+    named.collect()
+}
+
+/// 10061 for a class that no migration has configured, 10070 for one that the code does not export.
+pub(crate) fn check_bound(
+    account: &Account,
+    script: &str,
+    environment: &Environment,
+    namespaces: &[Namespace],
+    described: &Described,
+) -> Result<(), ApiError> {
+    for binding in &environment.bindings {
+        if binding.kind == "service" {
+            check_service(
+                account,
+                script,
+                binding.text("service").unwrap_or_default(),
+                &binding.name,
+            )?;
+        }
+        let Some((class, other)) = binding.class(script) else {
+            continue;
+        };
+        let owner = other.unwrap_or(script);
+        if other.is_some_and(|other| !account.scripts.contains_key(other)) {
+            let message = format!(
+                "the binding `{}` names the script `{owner}`, which does not exist; deploy it first",
+                binding.name
+            );
+            return Err(invalid(10061, message));
+        }
+        if other.is_none() && !described.exports_class(class) {
+            let message = format!(
+                "the binding `{}` names class `{class}`, which the script does not export",
+                binding.name
+            );
+            return Err(invalid(10070, message));
+        }
+        if !namespaces
+            .iter()
+            .any(|namespace| namespace.script == owner && namespace.class == class)
+        {
+            let message = format!(
+                "cannot create a binding for class `{class}` of script `{owner}`: it is not configured to implement Durable \
+                 Objects; add a `new_sqlite_classes` migration to `{owner}`"
+            );
+            return Err(invalid(10061, message));
+        }
+    }
+    Ok(())
+}
+
+fn check_service(
+    account: &Account,
+    script: &str,
+    service: &str,
+    binding: &str,
+) -> Result<(), ApiError> {
+    if service == script || account.scripts.contains_key(service) {
+        return Ok(());
+    }
+    Err(invalid(
+        10143,
+        format!(
+            "the service binding `{binding}` names the Worker `{service}`, which does not exist"
+        ),
+    ))
+}
+
+/// Whether a script may go: not while another one binds its classes (10064) or calls it (10142), unless `?force=true`. The codes are
+/// known from tests against real accounts.
+pub(crate) fn check_unbound(account: &Account, script: &Script) -> Result<(), ApiError> {
+    if let Some(other) = called_by_another(account, &script.name) {
+        return Err(conflict(
+            10142,
+            format!(
+                "the Worker `{other}` has a service binding to `{}`; delete that first or repeat with `?force=true`",
+                script.name
+            ),
+        ));
+    }
+    match bound_by_others(account, &script.name).first() {
+        Some((other, class)) => Err(conflict(
+            10064,
+            format!(
+                "the Worker `{other}` binds class `{class}` of `{}`; delete that first or repeat with `?force=true`",
+                script.name
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A script that runs with a service binding to `script`.
+fn called_by_another<'a>(account: &'a Account, script: &str) -> Option<&'a str> {
+    let calls = |other: &Script| {
+        let mut bindings = other
+            .running()
+            .into_iter()
+            .flat_map(|version| &version.bindings);
+        bindings.any(|binding| binding.kind == "service" && binding.text("service") == Some(script))
+    };
+    let mut others = account
+        .scripts
+        .values()
+        .filter(|other| other.name != script);
+    others
+        .find(|other| calls(other))
+        .map(|other| other.name.as_str())
+}

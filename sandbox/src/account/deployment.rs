@@ -1,0 +1,171 @@
+//! A deployment: which versions of a script answer, each for which share of the requests.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::account::error::{ApiError, invalid, no_version, refuse};
+use crate::account::script::{Deployment, Script, Share};
+use crate::account::stamp::Stamp;
+
+/// The body of `POST …/deployments`.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Request {
+    /// Must be `percentage`.
+    #[serde(default)]
+    pub strategy: Option<String>,
+    /// The shares.
+    pub versions: Vec<Share>,
+    /// Free text for people.
+    #[serde(default)]
+    pub annotations: Map<String, Value>,
+    /// `{mode: immediate|deferred, max_delay}`.
+    #[serde(default)]
+    pub code_update_strategy: Option<Value>,
+}
+
+/// Whether a deployment may put back secrets that were changed since (`?force=true`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Secrets {
+    /// Refuse with 10220.
+    Guarded,
+    /// The caller has asked and insists.
+    Forced,
+}
+
+/// A deployment of one version to everybody.
+pub(crate) fn everybody(version: &str, triggered_by: &str, stamp: &Stamp) -> Deployment {
+    let shares = vec![Share {
+        version_id: version.to_owned(),
+        percentage: 100.0,
+    }];
+    let annotations = Map::from_iter([("workers/triggered_by".to_owned(), triggered_by.into())]);
+    made(shares, annotations, None, stamp)
+}
+
+/// Checks a request against the script and makes it the current deployment.
+pub(crate) fn create(
+    script: &mut Script,
+    request: Request,
+    secrets: Secrets,
+    stamp: &Stamp,
+) -> Result<Deployment, ApiError> {
+    check_shares(&request)?;
+    for share in &request.versions {
+        let version = script
+            .version(&share.version_id)
+            .ok_or_else(|| no_version(&script.name, &share.version_id))?;
+        if version.migration_tag != script.migration_tag {
+            return Err(invalid(
+                10211,
+                format!(
+                    "version `{}` was made before the Durable Object migration `{}`; a deployment cannot cross a migration",
+                    version.id,
+                    script.migration_tag.as_deref().unwrap_or("none"),
+                ),
+            ));
+        }
+    }
+    if secrets == Secrets::Guarded {
+        check_secrets(script, &request.versions)?;
+    }
+    let deployment = made(
+        request.versions,
+        request.annotations,
+        request.code_update_strategy,
+        stamp,
+    );
+    script.deployments.insert(0, deployment.clone());
+    Ok(deployment)
+}
+
+fn made(
+    versions: Vec<Share>,
+    annotations: Map<String, Value>,
+    update: Option<Value>,
+    stamp: &Stamp,
+) -> Deployment {
+    Deployment {
+        id: uuid::Uuid::parse_str(&stamp.id).map_or_else(|_| stamp.id.clone(), |id| id.to_string()),
+        created_on: stamp.now.clone(),
+        source: stamp.source.to_owned(),
+        strategy: "percentage".into(),
+        author_email: "sandbox@localhost".into(),
+        annotations,
+        versions,
+        code_update_strategy: update,
+    }
+}
+
+fn check_shares(request: &Request) -> Result<(), ApiError> {
+    let bad = |message: String| Err(refuse(StatusCode::BAD_REQUEST, 10021, message));
+    if request
+        .strategy
+        .as_deref()
+        .is_some_and(|strategy| strategy != "percentage")
+    {
+        return bad("the deployment strategy must be `percentage`".into());
+    }
+    if request.versions.is_empty() || request.versions.len() > 2 {
+        return bad(format!(
+            "a deployment has one or two versions, not {}",
+            request.versions.len()
+        ));
+    }
+    let different: BTreeSet<_> = request
+        .versions
+        .iter()
+        .map(|share| &share.version_id)
+        .collect();
+    if different.len() != request.versions.len() {
+        return bad("a deployment names the same version twice".into());
+    }
+    if request
+        .versions
+        .iter()
+        .any(|share| !(0.0..=100.0).contains(&share.percentage))
+    {
+        return bad("a percentage lies between 0 and 100".into());
+    }
+    let total: f64 = request.versions.iter().map(|share| share.percentage).sum();
+    if (total - 100.0).abs() > 0.001 {
+        return bad(format!("the percentages must total 100, not {total}"));
+    }
+    Ok(())
+}
+
+/// 10220 for going back to a version that is not running and whose secrets are not those of the newest running version. Wrangler
+/// shows what follows `The following secrets have changed:`.
+fn check_secrets(script: &Script, shares: &[Share]) -> Result<(), ApiError> {
+    let running = script.running();
+    let Some(newest) = running.iter().max_by_key(|version| version.number) else {
+        return Ok(());
+    };
+    let wanted = shares
+        .iter()
+        .filter_map(|share| script.version(&share.version_id));
+    let older = wanted.filter(|version| {
+        version.number < newest.number && !running.iter().any(|other| other.id == version.id)
+    });
+    let mut changed: Vec<&str> = older
+        .flat_map(|version| {
+            let names = version.secrets.keys().chain(newest.secrets.keys());
+            names.filter(|name| version.secrets.get(*name) != newest.secrets.get(*name))
+        })
+        .map(String::as_str)
+        .collect();
+    changed.sort_unstable();
+    changed.dedup();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let names = changed.join(", ");
+    Err(invalid(
+        10220,
+        format!(
+            "repeat with `?force=true` to go back anyway. The following secrets have changed: {names}"
+        ),
+    ))
+}

@@ -1,0 +1,141 @@
+//! Which bindings and secrets a new version takes over from earlier ones. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::account::binding::{Binding, Given, parse};
+use crate::account::error::{ApiError, invalid};
+use crate::account::script::Script;
+use crate::account::value::SecretValue;
+
+/// What happens to an `inherit` binding that names nothing: `?bindings_inherit=strict` refuses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// 10057.
+    Refused,
+    /// The binding is left out.
+    Dropped,
+}
+
+/// A version's bindings and the values of its secrets.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    /// Secrets without values.
+    pub bindings: Vec<Binding>,
+    /// Values by name.
+    pub secrets: BTreeMap<String, SecretValue>,
+}
+
+/// Resolves an upload's bindings against the versions that are there.
+pub(crate) fn resolve(
+    given: &[Value],
+    keep: Option<&[String]>,
+    script: Option<&Script>,
+    missing: Missing,
+) -> Result<Environment, ApiError> {
+    let mut environment = Environment::default();
+    let mut problems = Vec::new();
+    for value in given {
+        match parse(value)? {
+            Given::Plain(binding) => environment.bindings.push(binding),
+            Given::Secret(name, value) => {
+                environment.bindings.push(Binding::secret(&name));
+                environment.secrets.insert(name, value);
+            }
+            Given::Inherit {
+                name,
+                from,
+                version,
+            } => {
+                if !inherit(&mut environment, script, &name, &from, version.as_deref())
+                    && missing == Missing::Refused
+                {
+                    let message = format!(
+                        "inherit binding '{name}' is invalid: previous version does not have binding named '{from}'"
+                    );
+                    problems.push((10057, message));
+                }
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(ApiError {
+            status: StatusCode::BAD_REQUEST,
+            problems,
+            chain: Vec::new(),
+        });
+    }
+    check_names(&environment.bindings)?;
+    match keep {
+        Some(kinds) => keep_others(&mut environment, kinds, script),
+        // An upload that says nothing about secrets at all leaves them: `wrangler deploy` up to 4.86 relies on it
+        None if environment.secrets.is_empty() => {
+            keep_others(&mut environment, &["secret_text".to_owned()], script);
+        }
+        None => {}
+    }
+    Ok(environment)
+}
+
+fn inherit(
+    environment: &mut Environment,
+    script: Option<&Script>,
+    name: &str,
+    from: &str,
+    version: Option<&str>,
+) -> bool {
+    let source = script.and_then(|script| match version {
+        Some(id) => script.version(id),
+        None => script.latest(),
+    });
+    let Some((source, found)) = source.and_then(|source| Some((source, source.binding(from)?)))
+    else {
+        return false;
+    };
+    environment.bindings.push(Binding {
+        name: name.to_owned(),
+        ..found.clone()
+    });
+    if let Some(value) = source.secrets.get(from) {
+        environment.secrets.insert(name.to_owned(), value.clone());
+    }
+    true
+}
+
+fn keep_others(environment: &mut Environment, keep: &[String], script: Option<&Script>) {
+    let Some(latest) = script.and_then(Script::latest) else {
+        return;
+    };
+    for binding in latest
+        .bindings
+        .iter()
+        .filter(|binding| keep.contains(&binding.kind))
+    {
+        if environment
+            .bindings
+            .iter()
+            .any(|given| given.name == binding.name)
+        {
+            continue;
+        }
+        environment.bindings.push(binding.clone());
+        if let Some(value) = latest.secrets.get(&binding.name) {
+            environment
+                .secrets
+                .insert(binding.name.clone(), value.clone());
+        }
+    }
+}
+
+fn check_names(bindings: &[Binding]) -> Result<(), ApiError> {
+    let mut seen = BTreeSet::new();
+    match bindings.iter().find(|binding| !seen.insert(&binding.name)) {
+        Some(twice) => Err(invalid(
+            10021,
+            format!("the binding name `{}` is used twice", twice.name),
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,203 @@
+//! Zone routes: which script answers for which host and path.
+//!
+//! Pattern syntax and precedence: <https://developers.cloudflare.com/workers/configuration/routing/routes/>. A `*` may start the
+//! host and end the path; the most specific pattern wins.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::account::error::{ApiError, conflict, invalid, no_script_for_route, no_zone, refuse};
+use crate::account::stamp::Stamp;
+use crate::account::state::{Account, Route, State};
+
+/// As the API shows it.
+pub(crate) fn shown(route: &Route) -> Value {
+    json!({"id": route.id, "pattern": route.pattern, "script": route.script, "request_limit_fail_open": false})
+}
+
+/// `POST /zones/Z/workers/routes`.
+pub(crate) fn create(
+    state: &mut State,
+    account: &str,
+    zone: &str,
+    pattern: &str,
+    script: Option<&str>,
+    stamp: &Stamp,
+) -> Result<Route, ApiError> {
+    check(state, account, zone, pattern, script)?;
+    let account = state.account_mut(account);
+    free(account, pattern, None)?;
+    let route = Route {
+        id: stamp.id.clone(),
+        zone: zone.to_owned(),
+        pattern: pattern.to_owned(),
+        script: script.map(str::to_owned),
+    };
+    account.routes.push(route.clone());
+    Ok(route)
+}
+
+/// `PUT /zones/Z/workers/routes/R`.
+pub(crate) fn update(
+    state: &mut State,
+    account: &str,
+    zone: &str,
+    id: &str,
+    pattern: &str,
+    script: Option<&str>,
+) -> Result<Route, ApiError> {
+    check(state, account, zone, pattern, script)?;
+    let account = state.account_mut(account);
+    free(account, pattern, Some(id))?;
+    let found = account
+        .routes
+        .iter_mut()
+        .find(|route| route.id == id && route.zone == zone);
+    let route = found.ok_or_else(|| no_route(id))?;
+    pattern.clone_into(&mut route.pattern);
+    route.script = script.map(str::to_owned);
+    Ok(route.clone())
+}
+
+/// `DELETE /zones/Z/workers/routes/R`.
+pub(crate) fn delete(
+    state: &mut State,
+    account: &str,
+    zone: &str,
+    id: &str,
+) -> Result<(), ApiError> {
+    let routes = &mut state.account_mut(account).routes;
+    let place = routes
+        .iter()
+        .position(|route| route.id == id && route.zone == zone)
+        .ok_or_else(|| no_route(id))?;
+    routes.remove(place);
+    Ok(())
+}
+
+/// `PUT …/scripts/S/routes`: these, and no others, belong to the script. All or nothing.
+pub(crate) fn replace(
+    state: &mut State,
+    account: &str,
+    script: &str,
+    wanted: &[(String, Option<String>)],
+    stamp: &Stamp,
+) -> Result<Vec<Route>, ApiError> {
+    let mut routes = Vec::new();
+    for (index, (pattern, zone)) in wanted.iter().enumerate() {
+        let host = host_of(pattern);
+        let zone = zone
+            .as_deref()
+            .or_else(|| state.zone_of(host))
+            .ok_or_else(|| no_zone(host))?
+            .to_owned();
+        check(state, account, &zone, pattern, Some(script))?;
+        let kept = state
+            .account(account)
+            .routes
+            .into_iter()
+            .find(|route| route.pattern == *pattern);
+        if kept
+            .as_ref()
+            .is_some_and(|route| route.script.as_deref() != Some(script))
+        {
+            return Err(taken(
+                pattern,
+                kept.as_ref().and_then(|route| route.script.as_deref()),
+            ));
+        }
+        let id = kept.map_or_else(
+            || {
+                crate::account::module::hash(format!("{} {index}", stamp.id).as_bytes())[..32]
+                    .into()
+            },
+            |r| r.id,
+        );
+        routes.push(Route {
+            id,
+            zone,
+            pattern: pattern.clone(),
+            script: Some(script.to_owned()),
+        });
+    }
+    let account = state.account_mut(account);
+    account
+        .routes
+        .retain(|route| route.script.as_deref() != Some(script));
+    account.routes.extend(routes.clone());
+    Ok(routes)
+}
+
+/// The host part of a pattern, without a leading wildcard.
+pub(crate) fn host_of(pattern: &str) -> &str {
+    let rest = pattern.split_once("://").map_or(pattern, |(_, rest)| rest);
+    let host = rest.split('/').next().unwrap_or_default();
+    host.trim_start_matches('*').trim_start_matches('.')
+}
+
+fn check(
+    state: &State,
+    account: &str,
+    zone: &str,
+    pattern: &str,
+    script: Option<&str>,
+) -> Result<(), ApiError> {
+    if !state.zones.contains(zone) {
+        return Err(no_zone(zone));
+    }
+    if let Some(script) = script
+        && state.script(account, script).is_err()
+    {
+        return Err(no_script_for_route(script));
+    }
+    let host = host_of(pattern);
+    if state.zone_of(host) != Some(zone) && host != zone {
+        return Err(invalid(
+            10022,
+            format!("the route pattern `{pattern}` does not lie in the zone `{zone}`"),
+        ));
+    }
+    let rest = pattern.split_once("://").map_or(pattern, |(_, rest)| rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let misplaced = host.trim_start_matches('*').contains('*')
+        || path.strip_suffix('*').unwrap_or(path).contains('*');
+    if misplaced || path.contains('?') {
+        let message = format!(
+            "the route pattern `{pattern}` is invalid; `*` may start the host and end the path"
+        );
+        return Err(invalid(10022, message));
+    }
+    Ok(())
+}
+
+fn free(account: &Account, pattern: &str, but: Option<&str>) -> Result<(), ApiError> {
+    match account
+        .routes
+        .iter()
+        .find(|route| route.pattern == pattern && Some(route.id.as_str()) != but)
+    {
+        Some(other) => Err(taken(pattern, other.script.as_deref())),
+        None => Ok(()),
+    }
+}
+
+/// 10020.
+fn taken(pattern: &str, owner: Option<&str>) -> ApiError {
+    let owner = owner.map_or_else(
+        || "to no Worker".into(),
+        |owner| format!("to the Worker `{owner}`"),
+    );
+    conflict(
+        10020,
+        format!("a route with the pattern `{pattern}` exists already and belongs {owner}"),
+    )
+}
+
+/// No route of this id.
+pub(crate) fn no_route(id: &str) -> ApiError {
+    refuse(
+        StatusCode::NOT_FOUND,
+        10009,
+        format!("there is no route `{id}` in this zone"),
+    )
+}

@@ -1,0 +1,140 @@
+//! Changes of secrets on a live script: each makes a new version of the latest code and deploys it at once. Pure.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use crate::account::binding::Binding;
+use crate::account::deployment::everybody;
+use crate::account::error::{ApiError, conflict, invalid, refuse};
+use crate::account::script::Script;
+use crate::account::stamp::Stamp;
+use crate::account::value::SecretValue;
+use crate::account::version::Version;
+
+/// A secret's new value, or its end.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// Set.
+    Put(SecretValue),
+    /// Remove; whether an absent one is an error is the caller's rule.
+    Delete,
+}
+
+/// The names, as `GET …/secrets` lists them: those of the latest version.
+pub(crate) fn list(script: &Script) -> Vec<Value> {
+    let bindings = script.latest().map_or(&[][..], |version| &version.bindings);
+    let secrets = bindings
+        .iter()
+        .filter(|binding| binding.kind == "secret_text");
+    secrets.map(|binding| shown(&binding.name)).collect()
+}
+
+/// One name.
+pub(crate) fn shown(name: &str) -> Value {
+    json!({"name": name, "type": "secret_text"})
+}
+
+/// Whether the script has this secret; 10056 if not.
+pub(crate) fn check_known(script: &Script, name: &str) -> Result<(), ApiError> {
+    let binding = script.latest().and_then(|latest| latest.binding(name));
+    match binding.filter(|binding| binding.kind == "secret_text") {
+        Some(_) => Ok(()),
+        None => Err(refuse(
+            StatusCode::NOT_FOUND,
+            10056,
+            format!("there is no secret `{name}` on `{}`", script.name),
+        )),
+    }
+}
+
+/// Applies changes in one version and deploys it to everybody.
+pub(crate) fn change(
+    script: &mut Script,
+    changes: Vec<(String, Change)>,
+    stamp: &Stamp,
+) -> Result<(), ApiError> {
+    check_latest_is_deployed(script, if changes.len() == 1 { 10215 } else { 10214 })?;
+    let version = changed(script, changes, "secret", Map::new(), stamp)?;
+    script
+        .deployments
+        .insert(0, everybody(&version.id, "secret", stamp));
+    script.versions.push(version);
+    script.modified_on.clone_from(&stamp.now);
+    Ok(())
+}
+
+/// Applies changes in one version that is not deployed: `PATCH workers/S/versions/latest`.
+pub(crate) fn stage(
+    script: &mut Script,
+    changes: Vec<(String, Change)>,
+    annotations: Map<String, Value>,
+    stamp: &Stamp,
+) -> Result<(), ApiError> {
+    let version = changed(script, changes, "secret", annotations, stamp)?;
+    script.versions.push(version);
+    Ok(())
+}
+
+/// Bindings may only be edited in place when all traffic has the latest code: otherwise the edit would deploy something else too.
+/// Cloudflare has a code for single secrets (10215) and one for several bindings at once (10214); wrangler treats them alike.
+pub(crate) fn check_latest_is_deployed(script: &Script, code: u32) -> Result<(), ApiError> {
+    let latest = script
+        .latest()
+        .map(|version| version.id.as_str())
+        .unwrap_or_default();
+    let shares = script
+        .deployments
+        .first()
+        .map_or(&[][..], |current| &current.versions);
+    match shares {
+        [only] if only.version_id == latest => Ok(()),
+        _ => Err(conflict(
+            code,
+            "edit failed: the latest version of the Worker isn't deployed to all traffic; deploy it or roll it back first",
+        )),
+    }
+}
+
+/// A new version of the latest code with other secrets.
+pub(crate) fn changed(
+    script: &Script,
+    changes: Vec<(String, Change)>,
+    trigger: &str,
+    annotations: Map<String, Value>,
+    stamp: &Stamp,
+) -> Result<Version, ApiError> {
+    let latest = script.latest().ok_or_else(|| {
+        refuse(
+            StatusCode::NOT_FOUND,
+            10222,
+            format!("the Worker `{}` has no versions", script.name),
+        )
+    })?;
+    let mut version = Version {
+        id: stamp.version.clone(),
+        number: script.next_number(),
+        created_on: stamp.now.clone(),
+        source: stamp.source.to_owned(),
+        annotations: Map::from_iter([("workers/triggered_by".to_owned(), trigger.into())]),
+        ..latest.clone()
+    };
+    version.annotations.extend(annotations);
+    for (name, change) in changes {
+        let other_kind = |binding: &&Binding| binding.name == name && binding.kind != "secret_text";
+        if version.bindings.iter().any(|binding| other_kind(&binding)) {
+            return Err(invalid(
+                10053,
+                format!(
+                    "binding name `{name}` already in use; please use a different name and try again"
+                ),
+            ));
+        }
+        version.bindings.retain(|binding| binding.name != name);
+        version.secrets.remove(&name);
+        if let Change::Put(value) = change {
+            version.bindings.push(Binding::secret(&name));
+            version.secrets.insert(name, value);
+        }
+    }
+    Ok(version)
+}

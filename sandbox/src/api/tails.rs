@@ -1,0 +1,204 @@
+//! `tails`: opened and closed by calls, read through a socket of the protocol `trace-v1`.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use futures_util::{SinkExt, StreamExt};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
+use http::{HeaderMap, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+
+use super::call::{self, Call};
+use super::context::{Context, Shared};
+use crate::account::error::{ApiError, invalid, refuse};
+use crate::api::envelope::{Answer, result};
+use crate::runtime::tail::{Tails, Wanted, shown};
+use crate::runtime::trace::Batch;
+use crate::runtime::trace_filter::Filter;
+
+/// Where the sockets are: outside the API, since their readers send no token. The id in the path is what opens one.
+pub(super) const SOCKETS: &str = "/tails";
+/// The subprotocol.
+const PROTOCOL: &str = "trace-v1";
+
+/// The calls of this product.
+pub(super) fn calls() -> Vec<Call> {
+    vec![
+        call::get("/accounts/{account}/workers/scripts/{script}/tails", newest),
+        call::post("/accounts/{account}/workers/scripts/{script}/tails", create),
+        call::delete(
+            "/accounts/{account}/workers/scripts/{script}/tails/{tail}",
+            delete,
+        ),
+    ]
+}
+
+/// Where the runtime posts its trace events: `enough` tells it that nobody tails.
+pub(crate) fn sink(tails: Tails) -> Router {
+    let receive = |State(tails): State<Tails>, body: Bytes| async move {
+        let Ok(batch) = serde_json::from_slice::<Batch>(&body) else {
+            return "";
+        };
+        match tails.deliver(&batch, SystemTime::now()) {
+            true => "more",
+            false => "enough",
+        }
+    };
+    Router::new()
+        .route("/traces", post(receive))
+        .with_state(tails)
+}
+
+/// The sockets' route, which needs no token.
+pub(super) fn sockets() -> Router<Arc<Context>> {
+    Router::new().route(&format!("{SOCKETS}/{{tail}}"), get(connect))
+}
+
+#[derive(Default, Deserialize)]
+struct Given {
+    #[serde(default)]
+    filters: Vec<Filter>,
+}
+
+/// `POST …/tails`. When it answers, the runtime hands over what happens from now on.
+pub(super) async fn create(
+    State(context): Shared,
+    Path((account, script)): Path<(String, String)>,
+    body: Bytes,
+) -> Answer {
+    context.engine.state().script(&account, &script)?;
+    let given: Given = match body.is_empty() {
+        true => Given::default(),
+        false => serde_json::from_slice(&body)
+            .map_err(|error| invalid(10026, format!("no such tail: {error}")))?,
+    };
+    let wanted = Wanted {
+        account,
+        script,
+        filters: given.filters,
+        own: context.address.ip(),
+    };
+    let opened = context.tails.open(wanted, SystemTime::now());
+    context.engine.wake_tails().await;
+    result(shown(&opened, &address(&context)))
+}
+
+/// `GET …/tails`: Cloudflare's SDKs read one tail, not a list; it is the newest.
+pub(super) async fn newest(
+    State(context): Shared,
+    Path((account, script)): Path<(String, String)>,
+) -> Answer {
+    context.engine.state().script(&account, &script)?;
+    let open = context.tails.of(&account, &script, SystemTime::now());
+    result(
+        open.first()
+            .map_or(Value::Null, |tail| shown(tail, &address(&context))),
+    )
+}
+
+pub(super) async fn delete(
+    State(context): Shared,
+    Path((account, script, id)): Path<(String, String, String)>,
+) -> Answer {
+    match context.tails.close(&account, &script, &id) {
+        true => result(Value::Null),
+        false => Err(no_tail(&id)),
+    }
+}
+
+/// The code is the generic "not found" of these endpoints.
+fn no_tail(id: &str) -> ApiError {
+    let message = format!("there is no tail `{id}`; it was closed, or never opened");
+    refuse(StatusCode::NOT_FOUND, 10092, message)
+}
+
+fn address(context: &Context) -> String {
+    format!("ws://{}{SOCKETS}", context.address)
+}
+
+async fn connect(
+    State(context): Shared,
+    Path(id): Path<String>,
+    mut request: Request,
+) -> Result<Response, ApiError> {
+    let key = handshake(request.headers())?;
+    let messages = context.tails.attach(&id).ok_or_else(|| no_tail(&id))?;
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        if let Ok(upgraded) = upgrade.await {
+            // wrangler sends frames without a mask
+            let config = WebSocketConfig::default().accept_unmasked_frames(true);
+            let io = TokioIo::new(upgraded);
+            let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+            write(socket, messages).await;
+        }
+    });
+    let headers = [
+        (CONNECTION, "Upgrade".to_owned()),
+        (UPGRADE, "websocket".to_owned()),
+        (SEC_WEBSOCKET_PROTOCOL, PROTOCOL.to_owned()),
+        (SEC_WEBSOCKET_ACCEPT, key),
+    ];
+    Ok((StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response())
+}
+
+/// The accepting key, when it is a WebSocket of the right protocol that is asked for.
+fn handshake(headers: &HeaderMap) -> Result<String, ApiError> {
+    let protocols = headers.get_all(SEC_WEBSOCKET_PROTOCOL);
+    let known = protocols
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|protocol| protocol.trim() == PROTOCOL);
+    match headers.get(SEC_WEBSOCKET_KEY) {
+        Some(key) if known => Ok(derive_accept_key(key.as_bytes())),
+        _ => Err(invalid(
+            10026,
+            format!("a tail is read through a WebSocket with the subprotocol `{PROTOCOL}`"),
+        )),
+    }
+}
+
+/// Messages out; what comes in (`{"debug":false}`, pings) is read so that it is answered. Ends with the reader or the tail.
+async fn write<S>(mut socket: WebSocketStream<S>, mut messages: mpsc::Receiver<String>)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    loop {
+        tokio::select! {
+            message = messages.recv() => {
+                let sent = match message {
+                    Some(message) => socket.send(Message::text(message)).await,
+                    None => {
+                        let frame = CloseFrame { code: CloseCode::Normal, reason: "the tail was closed".into() };
+                        let _ = socket.close(Some(frame)).await;
+                        return;
+                    }
+                };
+                if sent.is_err() {
+                    return;
+                }
+            }
+            // Reading is what answers a ping
+            received = socket.next() => match received {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            }
+        }
+    }
+}

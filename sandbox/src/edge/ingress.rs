@@ -1,0 +1,286 @@
+//! The edge: takes a request, picks the script and version, and passes it on to the runtime, WebSockets included.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::header::{CONNECTION, HOST, UPGRADE};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::edge::gate::{Gate, Pass};
+use crate::edge::headers;
+use crate::edge::link::Link;
+use crate::edge::table::{Backend, Choice, Table, overridden, share};
+use crate::server::arriving::Arriving;
+
+/// How long the news of a process's end may take.
+const NEWS: Duration = Duration::from_millis(200);
+
+/// What is behind the ingress at one time: a table, and connections to the one process whose ports the table names.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    table: Table,
+    link: Link,
+    process: Standing,
+}
+
+/// What is known of the process.
+#[derive(Clone, Debug)]
+pub(crate) enum Standing {
+    /// None is needed.
+    Idle,
+    /// It runs, or has ended just now, which comes here.
+    Running(watch::Receiver<Option<String>>),
+    /// There is none any more, and why.
+    Down(String),
+}
+
+impl Upstream {
+    /// A table over a process's connections.
+    pub(crate) fn new(table: Table, link: Link, process: Standing) -> Self {
+        Self {
+            table,
+            link,
+            process,
+        }
+    }
+
+    /// Whether the process is no more. A connection may know it a moment earlier than who waits for the process.
+    async fn has_ended(&self) -> bool {
+        let Standing::Running(end) = &self.process else {
+            return true;
+        };
+        let mut end = end.clone();
+        let come = end.wait_for(Option::is_some);
+        tokio::time::timeout(NEWS, come).await.is_ok()
+    }
+}
+
+/// Answers one request. One without a body that finds the runtime gone is held until it is there again.
+pub(crate) async fn answer(
+    gate: Arc<Gate<Upstream>>,
+    mut request: Request<Arriving>,
+    peer: SocketAddr,
+) -> Response<Body> {
+    let upgrade = request
+        .headers()
+        .contains_key(UPGRADE)
+        .then(|| hyper::upgrade::on(&mut request));
+    let again = request.body().is_end_stream().then(|| twin(&request));
+    let Some(pass) = gate.pass().await else {
+        return away();
+    };
+    let there = pass.there.clone();
+    let mut forwarded = forward(pass, request, peer).await;
+    let is_gone = matches!(forwarded, Err(Failure::Gone(_)));
+    if let Some(again) = again.filter(|_| is_gone)
+        && there.has_ended().await
+    {
+        let Some(pass) = gate.pass_to_another(&there).await else {
+            return away();
+        };
+        forwarded = forward(pass, again, peer).await;
+    }
+    match forwarded {
+        Ok((pass, response)) => deliver(pass, response, upgrade),
+        Err(Failure::Refused(response)) => *response,
+        Err(Failure::Gone(error)) => no_answer(&error),
+    }
+}
+
+/// Why a request was not forwarded.
+enum Failure {
+    /// Nothing would answer it.
+    Refused(Box<Response<Body>>),
+    /// The process did not get it, or it does no harm to send it again.
+    Gone(hyper_util::client::legacy::Error),
+}
+
+fn no_answer(error: &hyper_util::client::legacy::Error) -> Response<Body> {
+    let error = format!("the runtime did not answer: {error}; see the sandbox's log");
+    refuse(StatusCode::BAD_GATEWAY, &json!({"error": error}))
+}
+
+fn away() -> Response<Body> {
+    refuse(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &json!({"error": "the sandbox's runtime is restarting; try again"}),
+    )
+}
+
+/// The same request once more. It has no body.
+fn twin(request: &Request<Arriving>) -> Request<Arriving> {
+    let mut twin = Request::new(Arriving::default());
+    twin.method_mut().clone_from(request.method());
+    twin.uri_mut().clone_from(request.uri());
+    twin.headers_mut().clone_from(request.headers());
+    twin
+}
+
+/// The port of the version that answers.
+fn target(there: &Upstream, request: &Request<Arriving>) -> Result<u16, Box<Response<Body>>> {
+    if let Standing::Down(down) = &there.process {
+        return Err(refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &json!({"error": down}),
+        ));
+    }
+    let host = host(request);
+    let path = request.uri().path();
+    let table = &there.table;
+    let (script, backends) = match table.pick(&host, path) {
+        Choice::Script(script, backends) => (script, backends),
+        Choice::NoScript => {
+            let error = format!("no Worker answers for `{host}{path}`");
+            return Err(refused(
+                StatusCode::NOT_FOUND,
+                &json!({"error": error, "known": table.known}),
+            ));
+        }
+        // A name that DNS does not lead to the edge: what a client gets from Cloudflare for a name without an origin has this status
+        Choice::NoRecord => {
+            let error = format!(
+                "no proxied DNS record for `{host}`: nothing reaches a Worker there, whatever its routes are"
+            );
+            let answer = json!({"error": error, "known": table.known});
+            return Err(refused(nowhere(), &answer));
+        }
+    };
+    let chosen = choose(request, script, backends);
+    chosen.map(|backend| backend.port).ok_or_else(|| {
+        refused(
+            StatusCode::NOT_FOUND,
+            &json!({"error": format!("the Worker `{script}` has no running version")}),
+        )
+    })
+}
+
+fn choose<'a>(
+    request: &Request<Arriving>,
+    script: &str,
+    backends: &'a [Backend],
+) -> Option<&'a Backend> {
+    let header = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let named = header("cloudflare-workers-version-overrides")
+        .and_then(|value| overridden(value, script, backends));
+    named.or_else(|| match backends {
+        [only] => Some(only),
+        several => share(
+            several,
+            headers::lot(header("cloudflare-workers-version-key")),
+        ),
+    })
+}
+
+async fn forward(
+    pass: Pass<Upstream>,
+    mut request: Request<Arriving>,
+    peer: SocketAddr,
+) -> Result<(Pass<Upstream>, Response<Incoming>), Failure> {
+    let port = target(&pass.there, &request).map_err(Failure::Refused)?;
+    headers::add_headers(request.headers_mut(), peer);
+    if !request.headers().contains_key(UPGRADE) {
+        request.headers_mut().remove(CONNECTION);
+    }
+    let is_safe = request.method().is_safe();
+    *request.uri_mut() = local(request.uri(), port);
+    *request.version_mut() = http::Version::HTTP_11;
+    match pass.there.link.client.request(request).await {
+        Ok(response) => Ok((pass, response)),
+        Err(error) if is_safe || error.is_connect() => Err(Failure::Gone(error)),
+        Err(error) => Err(Failure::Refused(Box::new(no_answer(&error)))),
+    }
+}
+
+fn deliver(
+    pass: Pass<Upstream>,
+    mut response: Response<Incoming>,
+    upgrade: Option<hyper::upgrade::OnUpgrade>,
+) -> Response<Body> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS
+        && let Some(client) = upgrade
+    {
+        let server = hyper::upgrade::on(&mut response);
+        tokio::spawn(tunnel(client, server, pass.there.link.cut.clone()));
+        return response.map(|_| Body::empty());
+    }
+    // The pass goes with the body: a restart waits for answers that are still being read
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held = &pass;
+            frame
+        }))
+    })
+}
+
+async fn tunnel(
+    client: hyper::upgrade::OnUpgrade,
+    server: hyper::upgrade::OnUpgrade,
+    mut cut: watch::Receiver<()>,
+) {
+    let (Ok(client), Ok(server)) = tokio::join!(client, server) else {
+        return;
+    };
+    let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
+    tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+        _ = cut.changed() => {}
+    }
+}
+
+/// 530, which has no name.
+fn nowhere() -> StatusCode {
+    StatusCode::from_u16(530).unwrap_or(StatusCode::BAD_GATEWAY)
+}
+
+/// The host without its port, in lower case.
+fn host(request: &Request<Arriving>) -> String {
+    let header = request
+        .headers()
+        .get(HOST)
+        .and_then(|value| value.to_str().ok());
+    let host = header.or_else(|| request.uri().host()).unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name.to_ascii_lowercase()
+}
+
+fn local(uri: &Uri, port: u16) -> Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Authority::try_from(format!("127.0.0.1:{port}")).ok();
+    parts.path_and_query = uri
+        .path_and_query()
+        .cloned()
+        .or_else(|| Some(PathAndQuery::from_static("/")));
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// The same, for the rare case among larger ones.
+fn refused(status: StatusCode, body: &serde_json::Value) -> Box<Response<Body>> {
+    Box::new(refuse(status, body))
+}
+
+fn refuse(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}

@@ -1,0 +1,208 @@
+//! Cloudflare on one machine: the part of the v4 API that wrangler, the SDKs and edge-broadcast use, and the deployed Workers on the real
+//! runtime, `workerd`, behind an ingress that chooses them by host and route as Cloudflare does. See `README.md`.
+//!
+//! The rooms, each of which imports only those below it (its door says which):
+//!
+//! - `api`: the calls
+//! - `engine`: the only owner of state and runtime
+//! - `runtime`: workerd, and what it says · `edge`: from a request to the Worker that answers it · `store`: the state directory
+//! - `account`: what there is and how it changes, pure · `server`: loopback HTTP
+//!
+//! Everything listens on the loopback interface only.
+
+mod account;
+mod api;
+mod edge;
+mod engine;
+mod runtime;
+mod server;
+mod store;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+pub use crate::account::state::Strictness;
+use crate::account::value::SecretValue;
+use crate::account::{dns, stamp};
+use crate::api::context::{BASE, Context};
+use crate::api::journal::Journal;
+use crate::api::quota::Quotas;
+use crate::edge::ingress;
+use crate::engine::Engine;
+use crate::runtime::analytics;
+use crate::runtime::analytics::Points;
+use crate::runtime::tail::Tails;
+use crate::server::Reply;
+use crate::store::Store;
+
+/// The account that the sandbox names; it accepts every other one too.
+const ACCOUNT: &str = "5a2db0c5a2db0c5a2db0c5a2db0c5a2d";
+
+/// What a sandbox is started with.
+#[derive(Clone)]
+pub struct Options {
+    /// The runtime's program.
+    pub workerd: PathBuf,
+    /// The API's port; 0 is any free one.
+    pub api_port: u16,
+    /// The ingress's port; 0 is any free one.
+    pub port: u16,
+    /// Where the state lasts; without one it is lost in the end.
+    pub state: Option<PathBuf>,
+    /// Names of the zones that exist.
+    pub zones: Vec<String>,
+    /// Hosts, or `*.` and a host, that have a proxied DNS record.
+    pub records: Vec<String>,
+    /// The API token; without one it is made up.
+    pub token: Option<String>,
+    /// How closely it keeps to Cloudflare.
+    pub strictness: Strictness,
+}
+
+/// A running sandbox. Dropping it stops everything it started.
+pub struct Sandbox {
+    engine: Arc<Engine>,
+    api: SocketAddr,
+    ingress: SocketAddr,
+    token: SecretValue,
+    tasks: JoinSet<()>,
+    notices: mpsc::UnboundedReceiver<String>,
+}
+
+/// Starts a sandbox and returns when it answers.
+pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
+    let mut tasks = JoinSet::new();
+    let store = Store::open(options.state.as_deref())?;
+    let mut state = store.load()?;
+    state.zones.extend(options.zones);
+    dns::prepare(&mut state, &options.records, &stamp::stamp(None))?;
+    let points = Points::default();
+    let tails = Tails::default();
+    let sink = api::tails::sink(tails.clone());
+    let analytics = analytics::serve(points.clone(), sink, &mut tasks).await?;
+    let api_listener = server::bind(options.api_port).await?;
+    let ingress_listener = server::bind(options.port).await?;
+    let (api, ingress) = (api_listener.local_addr()?, ingress_listener.local_addr()?);
+    let token = SecretValue::new(options.token.unwrap_or_else(made_up));
+
+    let (engine, notices) = Engine::new(
+        options.workerd,
+        (analytics, points),
+        store,
+        state,
+        options.strictness,
+    );
+    let engine = Arc::new(engine);
+    tasks.spawn(engine.clone().mend());
+    tasks.spawn(engine.clone().release());
+    engine
+        .change(|_| Ok(()))
+        .await
+        .map_err(|error| anyhow!("{}", error.problems[0].1))?;
+
+    let gate = engine.gate.clone();
+    tasks.spawn(server::serve(ingress_listener, move |request, peer| {
+        let gate = gate.clone();
+        async move { Reply::Answer(ingress::answer(gate, request, peer).await) }
+    }));
+    let context = Arc::new(Context {
+        engine: engine.clone(),
+        journal: Journal::default(),
+        quotas: Quotas::default(),
+        token: token.clone(),
+        account: ACCOUNT.to_owned(),
+        address: api,
+        ingress,
+        tails,
+    });
+    let router = api::router(context.clone());
+    tasks.spawn(server::serve(api_listener, move |request, _| {
+        api::front::answer(context.clone(), router.clone(), request)
+    }));
+    Ok(Sandbox {
+        engine,
+        api,
+        ingress,
+        token,
+        tasks,
+        notices,
+    })
+}
+
+impl Sandbox {
+    /// The value for `CLOUDFLARE_API_BASE_URL`.
+    pub fn api(&self) -> String {
+        format!("http://{}{}", self.api, BASE)
+    }
+
+    /// Where the deployed Workers answer, whatever their host.
+    pub fn ingress(&self) -> SocketAddr {
+        self.ingress
+    }
+
+    /// The value for `CLOUDFLARE_ACCOUNT_ID`; every other one is accepted too.
+    pub fn account_id(&self) -> &str {
+        ACCOUNT
+    }
+
+    /// The value for `CLOUDFLARE_API_TOKEN`: a secret.
+    pub fn token(&self) -> &str {
+        self.token.expose()
+    }
+
+    /// What nobody asked for and somebody should know, a line at a time: that the runtime ended, and what became of it.
+    pub async fn notice(&mut self) -> Option<String> {
+        self.notices.recv().await
+    }
+
+    /// Stops the servers and the runtime, and removes a temporary state.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.tasks.shutdown().await;
+        self.engine.end().await;
+        Ok(())
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.engine.kill();
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Sandbox");
+        shown
+            .field("api", &self.api())
+            .field("ingress", &self.ingress)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Options");
+        shown
+            .field("workerd", &self.workerd)
+            .field("api_port", &self.api_port)
+            .field("port", &self.port);
+        shown
+            .field("state", &self.state)
+            .field("zones", &self.zones)
+            .field("records", &self.records)
+            .field("strictness", &self.strictness)
+            .finish_non_exhaustive()
+    }
+}
+
+/// 32 random bytes.
+fn made_up() -> String {
+    let bytes: [u8; 32] = rand::random();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

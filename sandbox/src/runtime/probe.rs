@@ -1,0 +1,70 @@
+//! Asks the runtime itself what a bundle exports, and whether it starts at all, before anything that runs is touched.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+use http::Uri;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+
+use crate::account::bundle::Described;
+use crate::account::error::{ApiError, invalid};
+use crate::account::metadata::Metadata;
+use crate::account::module::Module;
+use crate::runtime::config::render_probe;
+use crate::runtime::log::Log;
+use crate::runtime::process;
+use crate::runtime::worker::compatibility;
+
+/// Starts the bundle alone, reads its exports, and stops it. Gives them with the milliseconds that the start took; 10021 with
+/// the runtime's own words when it does not start.
+pub(crate) async fn probe(
+    workerd: &Path,
+    directory: &Path,
+    name: &str,
+    metadata: &Metadata,
+    modules: &[Module],
+) -> Result<(Described, u32), ApiError> {
+    let main = metadata.main_module.as_deref().unwrap_or_default();
+    let module = include_str!("probe.js").replace(
+        "MAIN_MODULE",
+        &format!("./{}", main.trim_start_matches("./")),
+    );
+    let runtime = compatibility(
+        metadata.compatibility_date.as_deref(),
+        &metadata.compatibility_flags,
+    );
+    let config = render_probe(modules, &runtime, &module);
+    let file = format!("probe-{name}.capnp");
+    let started = Instant::now();
+    let process = process::start(workerd, directory, &file, &config, &Log::default()).await;
+    let took = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
+    let _ = tokio::fs::remove_file(directory.join(&file)).await;
+    let process =
+        process.map_err(|error| invalid(10021, format!("script startup failed: {error:#}")))?;
+    let described = exports(process.ports["probe"]).await;
+    process.end().await;
+    let described =
+        described.map_err(|error| invalid(10021, format!("script startup failed: {error:#}")))?;
+    if described == Described::default() {
+        return Err(invalid(
+            10068,
+            "no event handlers were registered; this script does nothing",
+        ));
+    }
+    Ok((described, took))
+}
+
+async fn exports(port: u16) -> anyhow::Result<Described> {
+    let uri: Uri = format!("http://127.0.0.1:{port}/").parse()?;
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let answer = client
+        .get(uri)
+        .await
+        .context("asking the bundle for its exports")?;
+    let body = answer.into_body().collect().await?.to_bytes();
+    serde_json::from_slice(&body).context("reading the bundle's exports")
+}

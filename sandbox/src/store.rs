@@ -1,0 +1,184 @@
+//! The state directory: `state.json` without any secret, `secrets.json` for the owner only, `modules/`, `objects/`.
+//!
+//! May import: `account`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::account::module::hash;
+use crate::account::state::State;
+use crate::account::value::SecretValue;
+
+/// The directory of one sandbox. A temporary one is removed in the end.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Temporary(
+        #[expect(dead_code, reason = "removes the directory when it is dropped")] tempfile::TempDir,
+    ),
+    /// With the lock that keeps a second sandbox out.
+    Lasting(#[expect(dead_code, reason = "holds the lock")] File),
+}
+
+/// Secret values by version and name.
+type Secrets = BTreeMap<String, BTreeMap<String, String>>;
+
+impl Store {
+    /// Opens a directory, or makes a temporary one.
+    pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Store> {
+        let store = match path {
+            None => {
+                let directory = tempfile::Builder::new()
+                    .prefix("edge-broadcast-sandbox-")
+                    .tempdir()?;
+                Store {
+                    path: directory.path().to_owned(),
+                    kind: Kind::Temporary(directory),
+                }
+            }
+            Some(path) => {
+                fs::create_dir_all(path)
+                    .with_context(|| format!("creating `{}`", path.display()))?;
+                fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+                    .with_context(|| format!("protecting `{}`", path.display()))?;
+                let lock = File::create(path.join("lock"))
+                    .with_context(|| format!("writing in `{}`", path.display()))?;
+                if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+                    bail!(
+                        "another sandbox uses `{}`; stop it or choose another directory",
+                        path.display()
+                    );
+                }
+                Store {
+                    path: path.canonicalize()?,
+                    kind: Kind::Lasting(lock),
+                }
+            }
+        };
+        for folder in ["modules", "objects"] {
+            fs::create_dir_all(store.path.join(folder))?;
+        }
+        Ok(store)
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What an earlier sandbox left here.
+    pub(crate) fn load(&self) -> anyhow::Result<State> {
+        let path = self.path.join("state.json");
+        let Ok(text) = fs::read_to_string(&path) else {
+            return Ok(State::default());
+        };
+        let mut state: State = serde_json::from_str(&text).with_context(|| {
+            format!(
+                "reading `{}`; remove the directory to start afresh",
+                path.display()
+            )
+        })?;
+        let path = self.path.join("secrets.json");
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading `{}`", path.display()))?;
+        let mut secrets: Secrets = serde_json::from_str(&text)
+            .map_err(|error| anyhow::anyhow!("line {} is not what was written", error.line()))
+            .with_context(|| format!("reading `{}`", path.display()))?;
+        let scripts = state
+            .accounts
+            .values_mut()
+            .flat_map(|account| account.scripts.values_mut());
+        for version in scripts.flat_map(|script| &mut script.versions) {
+            let values = secrets.remove(&version.id).unwrap_or_default();
+            version.secrets = values
+                .into_iter()
+                .map(|(name, value)| (name, SecretValue::new(value)))
+                .collect();
+        }
+        Ok(state)
+    }
+
+    /// Keeps the state; nothing to do in a temporary directory.
+    pub(crate) fn save(&self, state: &State) -> anyhow::Result<()> {
+        if matches!(self.kind, Kind::Temporary(_)) {
+            return Ok(());
+        }
+        let mut secrets = Secrets::new();
+        for version in state
+            .accounts
+            .values()
+            .flat_map(|account| account.scripts.values())
+            .flat_map(|script| &script.versions)
+        {
+            let values = version
+                .secrets
+                .iter()
+                .map(|(name, value)| (name.clone(), value.expose().to_owned()));
+            secrets.insert(version.id.clone(), values.collect());
+        }
+        self.replace("secrets.json", &serde_json::to_vec(&secrets)?)?;
+        self.replace("state.json", &serde_json::to_vec_pretty(state)?)
+    }
+
+    /// Keeps a module's bytes and gives their hash.
+    pub(crate) fn keep_module(&self, bytes: &[u8]) -> anyhow::Result<String> {
+        let name = hash(bytes);
+        let path = self.path.join("modules").join(&name);
+        if !path.exists() {
+            self.replace(&format!("modules/{name}"), bytes)?;
+        }
+        Ok(name)
+    }
+
+    /// A module's bytes.
+    pub(crate) fn module(&self, hash: &str) -> anyhow::Result<Vec<u8>> {
+        let path = self.path.join("modules").join(hash);
+        fs::read(&path).with_context(|| format!("reading `{}`", path.display()))
+    }
+
+    /// The ids of the objects that a namespace has stored.
+    pub(crate) fn objects(&self, namespace: &str) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path.join("objects").join(namespace)) else {
+            return Vec::new();
+        };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut ids: Vec<String> = names
+            .filter_map(|name| name.strip_suffix(".sqlite").map(str::to_owned))
+            .filter(|id| id != "metadata")
+            .collect();
+        ids.sort();
+        ids
+    }
+
+    /// Removes what the objects of a deleted namespace stored.
+    pub(crate) fn forget(&self, namespace: &str) {
+        let _ = fs::remove_dir_all(self.path.join("objects").join(namespace));
+    }
+
+    /// Writes a file for the owner only, whole or not at all.
+    fn replace(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let path = self.path.join(name);
+        let partial = path.with_extension(format!("{:x}.partial", rand::random::<u32>()));
+        let write = || {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&partial)?;
+            file.write_all(bytes)?;
+            fs::rename(&partial, &path)
+        };
+        write().with_context(|| format!("writing `{}`", path.display()))
+    }
+}
