@@ -2,7 +2,8 @@
 
 use crate::js;
 use edge_broadcast_protocol::{
-    binding, credential::Secret, health, refusal::Refusal, settings::GatewaySettings, slot::Slot,
+    contract::{binding, health, refusal::Refusal, settings::GatewaySettings, slot::Slot},
+    gateway::credential::Secret,
 };
 use std::{cell::RefCell, rc::Rc};
 use worker::Env;

@@ -5,7 +5,7 @@ use crate::{
     reply,
     request::Request,
 };
-use edge_broadcast_protocol::{
+use edge_broadcast_protocol::contract::{
     call::Call,
     health::{Health, Room},
     place,

@@ -1,7 +1,7 @@
 //! A Durable Object as the gateway sees it: something that answers a [`Call`].
 
 use crate::js;
-use edge_broadcast_protocol::{binding, call, call::Call, refusal::Refusal};
+use edge_broadcast_protocol::contract::{binding, call, call::Call, refusal::Refusal};
 use worker::{
     Env,
     js_sys::Promise,

@@ -2,15 +2,21 @@
 
 use crate::{join, js, object, reply, request::Request, uses};
 use edge_broadcast_protocol::{
-    batch, binding,
-    call::{Call, Publish},
-    credential,
-    metric::{Event, Point},
-    refusal::Refusal,
-    signature::{self, Claim},
-    slot::Slot,
-    token::Token,
-    update::{self, MAX_BATCH_BYTES},
+    contract::{
+        binding,
+        call::{Call, Publish},
+        head,
+        metric::{Event, Point},
+        refusal::Refusal,
+        signature,
+        slot::Slot,
+        token::Token,
+    },
+    gateway::{
+        batch::{self, MAX_BATCH_BYTES},
+        claim::{self, Claim},
+        credential, media_type,
+    },
 };
 use std::collections::BTreeMap;
 use worker::{
@@ -31,7 +37,7 @@ struct Authentic {
 pub(crate) async fn publish(request: &Request, token: &Token) -> Result<Response, Refusal> {
     let max_bytes = request.config.settings.max_message_bytes;
     let authentic = authenticate(request, max_bytes).await?;
-    update::head(&authentic.body).and_then(|head| update::check_token(&head, token.as_str()))?;
+    head::read(&authentic.body).and_then(|head| head::check_token(&head, token.as_str()))?;
     let body = JsValue::from(authentic.raw);
     send(request, token.as_str(), authentic.slot, authentic.id, &body).await
 }
@@ -41,7 +47,7 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
     let max_bytes = request.config.settings.max_message_bytes;
     let authentic = authenticate(request, max_bytes.max(MAX_BATCH_BYTES)).await?;
     let started_ms = Date::now().as_millis();
-    let items = update::items(&authentic.body)?;
+    let items = batch::items(&authentic.body)?;
     let mut results: Vec<String> = vec![String::new(); items.len()];
     let mut rooms: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, item) in items.iter().enumerate() {
@@ -99,14 +105,14 @@ async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Re
         .or_else(|| request.header("idempotency-key"));
     let slot = match &signature {
         Some(signature) => {
-            let headers = signature::Headers {
+            let headers = claim::Headers {
                 id: id.as_deref(),
                 timestamp: timestamp.as_deref(),
                 signature: Some(signature),
             };
             Claim::of(headers, Date::now().as_millis())?.verify(&bytes, &config.secrets)?
         }
-        None if config.settings.require_signature => return Err(signature::required()),
+        None if config.settings.require_signature => return Err(claim::required()),
         None => credential::bearer(request.header("authorization").as_deref(), &config.secrets)?,
     };
     uses::count(request, slot);
@@ -117,7 +123,7 @@ async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Re
             "an idempotency key has 1 to 256 visible ASCII characters",
         ));
     }
-    update::check_content_type(request.header("content-type").as_deref())?;
+    media_type::check(request.header("content-type").as_deref())?;
     let body = String::from_utf8(bytes)
         .map_err(|_| Refusal::new(400, "invalid_json", "the body must be UTF-8"))?;
     Ok(Authentic {
@@ -156,7 +162,7 @@ fn addressee(item: &str, max_bytes: u32) -> Result<Token, Refusal> {
             "the item is larger than this deployment accepts",
         ));
     }
-    let head = update::head(item)?;
+    let head = head::read(item)?;
     let token = head.token.ok_or(Refusal::new(
         400,
         "missing_token",

@@ -6,13 +6,16 @@ use crate::{
     reply, shard,
 };
 use edge_broadcast_protocol::{
-    address,
-    call::{Connect, Part},
-    greeting::greeting,
-    metric::{Event, Point},
-    peer::Peer,
-    refusal::Refusal,
-    registry, update,
+    contract::{
+        call::{Connect, Part},
+        metric::{Event, Point},
+        refusal::Refusal,
+    },
+    room::{
+        greeting::greeting,
+        peer::{self, Peer},
+        registry, update,
+    },
 };
 use std::rc::Rc;
 use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
@@ -40,10 +43,7 @@ pub(crate) async fn connect(object: &Rc<Object>, call: Connect) -> Result<Respon
     }
     // The tag tells nothing about the address: nobody outside knows an object's id.
     let salt = object.state.id().to_string();
-    let tag = call
-        .address
-        .as_deref()
-        .map(|group| address::tag(&salt, group));
+    let tag = call.address.as_deref().map(|group| peer::tag(&salt, group));
     if let Some(tag) = &tag
         && call.per_address > 0
         && js::count(object.state.as_raw(), Some(tag), &JsValue::UNDEFINED) >= call.per_address

@@ -17,12 +17,11 @@ mod snapshot;
 mod socket;
 mod uses;
 
-use edge_broadcast_protocol::{
+use edge_broadcast_protocol::contract::{
     call::{self, Call},
     counters::Billed,
     metric::{Event, Point},
     refusal::Refusal,
-    route,
 };
 use object::Object;
 use std::rc::Rc;
@@ -93,7 +92,7 @@ async fn fetch(
     _env: Env,
     _context: Context,
 ) -> Result<web_sys::Response> {
-    Ok(reply::refusal(&route::unknown()))
+    Ok(reply::refusal(&Refusal::not_found()))
 }
 
 async fn serve(

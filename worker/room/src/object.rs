@@ -2,15 +2,15 @@
 
 use crate::{js, memory::Memory};
 use edge_broadcast_protocol::{
-    binding, call,
-    call::{Call, Part},
-    counters::Billed,
-    metric::Point,
-    peer,
-    refusal::Refusal,
-    registry::Registry,
-    room::Room,
-    settings::{Conflate, RoomSettings},
+    contract::{
+        binding, call,
+        call::{Call, Part},
+        counters::Billed,
+        metric::Point,
+        refusal::Refusal,
+        settings::{Conflate, RoomSettings},
+    },
+    room::{peer, registry::Registry, root::Root, shard::SHARD_TIME_LIMIT_MS},
 };
 use std::cell::{RefCell, RefMut};
 use worker::{
@@ -18,7 +18,7 @@ use worker::{
     wasm_bindgen_futures::JsFuture,
 };
 
-/// The key under which a root stores its [`edge_broadcast_protocol::room::Record`]; a shard's is good for its counters.
+/// The key under which a root stores its [`edge_broadcast_protocol::room::root::Record`]; a shard's is good for its counters.
 pub(crate) const ROOM_KEY: &str = "room";
 /// The key under which a root stores its [`Registry`].
 pub(crate) const SHARDS_KEY: &str = "shards";
@@ -97,7 +97,7 @@ impl Object {
             return Ok(());
         }
         memory.loaded = true;
-        let mut room = Room::restored(
+        let mut room = Root::restored(
             self.settings(),
             values.get(0).as_string().as_deref(),
             &epoch(),
@@ -164,7 +164,7 @@ impl Object {
             .map(|(name, _)| self.stub(name, None))
             .collect();
         let texts = calls.iter().map(|(_, call)| call.encode()).collect();
-        let limit_ms = call::SHARD_TIME_LIMIT_MS as f64;
+        let limit_ms = SHARD_TIME_LIMIT_MS as f64;
         let promise = js::ask(stubs, call::HEADER, texts, body, limit_ms);
         async move {
             let answers = JsFuture::from(promise).await;

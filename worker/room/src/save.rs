@@ -5,11 +5,13 @@ use crate::{
     object::{Object, ROOM_KEY, SHARDS_KEY, now_ms, unavailable},
 };
 use edge_broadcast_protocol::{
-    call::Part,
-    counters::{self, Billed},
-    refusal::Refusal,
-    room::Standing,
-    save::Save,
+    contract::{
+        call::Part,
+        counters::{self, Billed},
+        refusal::Refusal,
+        save::Save,
+    },
+    room::root::Standing,
 };
 use std::{rc::Rc, time::Duration};
 use worker::{

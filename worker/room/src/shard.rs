@@ -6,11 +6,16 @@ use crate::{
     reply, save,
 };
 use edge_broadcast_protocol::{
-    call::{Call, Connect, Joined, Part, Pushed},
-    refusal::Refusal,
-    registry,
-    stream::Push,
-    update,
+    contract::{
+        call::{Call, Connect, Part},
+        refusal::Refusal,
+    },
+    room::{
+        registry,
+        shard::{Joined, Pushed},
+        stream::Push,
+        update,
+    },
 };
 use std::rc::Rc;
 use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};

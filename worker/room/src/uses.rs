@@ -5,7 +5,7 @@ use crate::{
     object::{Object, unavailable},
     reply,
 };
-use edge_broadcast_protocol::{refusal::Refusal, slot::Uses};
+use edge_broadcast_protocol::contract::{refusal::Refusal, slot::Uses};
 use std::rc::Rc;
 use worker::{js_sys::Array, wasm_bindgen_futures::JsFuture, worker_sys::web_sys::Response};
 

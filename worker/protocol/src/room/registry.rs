@@ -1,6 +1,6 @@
 //! The shards of a room that hold sockets. The root keeps it; a broadcast calls these and no others.
 
-use crate::refusal::Refusal;
+use crate::contract::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

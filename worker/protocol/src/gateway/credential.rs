@@ -1,6 +1,6 @@
 //! Who may publish: a bearer value compared with the secret slots.
 
-use crate::{refusal::Refusal, signature, slot::Slot};
+use crate::contract::{refusal::Refusal, signature, slot::Slot};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};

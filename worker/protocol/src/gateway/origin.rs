@@ -1,6 +1,6 @@
 //! Which pages may open a socket.
 
-use crate::{refusal::Refusal, settings::GatewaySettings};
+use crate::contract::{refusal::Refusal, settings::GatewaySettings};
 
 /// Whether a request with this `Origin` header may connect.
 ///

@@ -1,6 +1,6 @@
 //! The name of a room.
 
-use crate::refusal::Refusal;
+use super::refusal::Refusal;
 use std::fmt;
 
 /// Longest token in bytes; a base58 mint address has 44.
@@ -9,7 +9,7 @@ pub const MAX_TOKEN_BYTES: usize = 64;
 /// 1 to 64 ASCII letters, digits, `-`, `_`, `.` and `:`, of which the first is a letter or a digit.
 ///
 /// Neither `/` nor `%` can occur, so a token is a path segment as it stands, and names that contain a `/` are free for
-/// the objects that are not rooms (see [`crate::place`]).
+/// the objects that are not rooms (see [`super::place`]).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(String);
 
@@ -48,7 +48,7 @@ impl fmt::Display for Token {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{place::Place, route::Route};
+    use crate::{contract::place::Place, gateway::route::Route};
     use proptest::prelude::*;
 
     fn accepted(text: &str) -> bool {

@@ -32,6 +32,11 @@ impl Refusal {
         self
     }
 
+    /// `404` for a path that nobody serves, and for one whose existence is nobody's business.
+    pub const fn not_found() -> Self {
+        Self::new(404, "not_found", "there is nothing at this path")
+    }
+
     /// `405` for a path that accepts only the methods `allow`.
     pub const fn method(allow: &'static str) -> Self {
         let mut refusal = Self::new(
