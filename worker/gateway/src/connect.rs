@@ -7,7 +7,7 @@ use edge_broadcast_protocol::{
         call::{self, Call, Connect, plain},
         close::{self, Close},
         place::Place,
-        refusal::Refusal,
+        refusal::{self, Refusal},
         token::Token,
     },
     gateway::{
@@ -29,11 +29,7 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
     )?;
     let upgrade = request.header("upgrade").unwrap_or_default();
     if !upgrade.eq_ignore_ascii_case("websocket") {
-        return Err(Refusal::new(
-            426,
-            "upgrade_required",
-            "this path is for WebSockets",
-        ));
+        return Err(refusal::UPGRADE_REQUIRED);
     }
     let client = request.client();
     limit(request, client.as_deref()).await?;
@@ -81,10 +77,7 @@ pub(crate) async fn limit(request: &Request, client: Option<&str>) -> Result<(),
     };
     let limited = JsFuture::from(js::limited(&request.env, binding::CONNECT_RATE, client)).await;
     if limited.is_ok_and(|limited| limited.is_truthy()) {
-        return Err(
-            Refusal::new(429, "connect_rate", "this address connects too often")
-                .retry_after(request.config.settings.connect_period),
-        );
+        return Err(refusal::CONNECT_RATE.retry_after(request.config.settings.connect_period));
     }
     Ok(())
 }

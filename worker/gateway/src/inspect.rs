@@ -5,7 +5,7 @@ use edge_broadcast_protocol::{
     contract::{
         call::Call,
         place::{Place, USES_OBJECT},
-        refusal::Refusal,
+        refusal::{self, Refusal},
         token::Token,
     },
     gateway::credential,
@@ -37,6 +37,6 @@ pub(crate) async fn secret_uses(request: &Request) -> Result<Response, Refusal> 
 
 /// Without an admin secret these paths do not exist.
 fn authorise(request: &Request) -> Result<(), Refusal> {
-    let admin = request.config.admin.as_ref().ok_or(Refusal::not_found())?;
+    let admin = request.config.admin.as_ref().ok_or(refusal::NOT_FOUND)?;
     credential::admin(request.header("authorization").as_deref(), admin)
 }

@@ -7,7 +7,7 @@ use edge_broadcast_protocol::{
         call::{Call, Part},
         counters::Billed,
         metric::Point,
-        refusal::Refusal,
+        refusal::{self, Refusal},
         settings::{Conflate, RoomSettings},
     },
     room::{peer, registry::Registry, root::Root, shard::SHARD_TIME_LIMIT_MS},
@@ -63,11 +63,10 @@ impl Object {
     /// # Errors
     /// 500 when there are no settings to serve with.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
-        self.settings.as_ref().map(|_| ()).ok_or(Refusal::new(
-            500,
-            "misconfigured",
-            "the room's binding `SETTINGS` is missing or is not what this version understands",
-        ))
+        self.settings
+            .as_ref()
+            .map(|_| ())
+            .ok_or(refusal::ROOM_MISCONFIGURED)
     }
 
     pub(crate) fn settings(&self) -> &RoomSettings {
@@ -90,7 +89,7 @@ impl Object {
         let keys = vec![ROOM_KEY.to_owned(), SHARDS_KEY.to_owned()];
         let values = JsFuture::from(js::load(self.state.as_raw(), keys))
             .await
-            .map_err(|_| unavailable())?;
+            .map_err(|_| refusal::ROOM_UNAVAILABLE)?;
         let values = Array::from(&values);
         let mut memory = self.memory();
         if memory.loaded {
@@ -197,16 +196,6 @@ impl Object {
             console_log!("{}", text());
         }
     }
-}
-
-/// What is needed does not answer; it may do so soon.
-pub(crate) const fn unavailable() -> Refusal {
-    Refusal::new(
-        503,
-        "room_unavailable",
-        "the room does not answer right now",
-    )
-    .retry_after(1)
 }
 
 pub(crate) fn now_ms() -> u64 {

@@ -2,13 +2,13 @@
 
 use crate::{
     js,
-    object::{Object, ROOM_KEY, SHARDS_KEY, now_ms, unavailable},
+    object::{Object, ROOM_KEY, SHARDS_KEY, now_ms},
 };
 use edge_broadcast_protocol::{
     contract::{
         call::Part,
         counters::{self, Billed},
-        refusal::Refusal,
+        refusal::{self, Refusal},
         save::Save,
     },
     room::root::Standing,
@@ -77,7 +77,9 @@ pub(crate) fn registry(object: &Object) {
 /// 503 when it cannot be written.
 pub(crate) async fn registry_surely(object: &Object) -> Result<(), Refusal> {
     let stored = js::store(object.state.as_raw(), SHARDS_KEY, &shards(object));
-    JsFuture::from(stored).await.map_err(|_| unavailable())?;
+    JsFuture::from(stored)
+        .await
+        .map_err(|_| refusal::ROOM_UNAVAILABLE)?;
     Ok(())
 }
 

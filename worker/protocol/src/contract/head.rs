@@ -1,7 +1,7 @@
 //! The members of a published object that gateway and room act on. Both read them: the gateway refuses early, and the room
 //! decides by `slot` and `force`; of everything else that is published, subscribers get the bytes as they came.
 
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use serde::Deserialize;
 
 /// What a room needs to know of a published object. The rest of it is nobody's business but the subscribers'.
@@ -25,15 +25,11 @@ pub struct Head {
 /// 400 for what is not one JSON object, or has a `type`, `token`, `slot` or `force` of another kind.
 pub fn read(body: &str) -> Result<Head, Refusal> {
     if !body.trim_start_matches(JSON_SPACE).starts_with('{') {
-        return Err(not_an_object());
+        return Err(refusal::NOT_AN_OBJECT);
     }
     serde_json::from_str(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => Refusal::new(
-            400,
-            "invalid_update",
-            "`type` and `token` must be strings, `slot` a whole number, `force` true or false, each at most once",
-        ),
-        _ => not_an_object(),
+        serde_json::error::Category::Data => refusal::INVALID_UPDATE,
+        _ => refusal::NOT_AN_OBJECT,
     })
 }
 
@@ -43,21 +39,13 @@ pub fn read(body: &str) -> Result<Head, Refusal> {
 /// 400 when the body names another token.
 pub fn check_token(head: &Head, token: &str) -> Result<(), Refusal> {
     match &head.token {
-        Some(named) if named != token => Err(Refusal::new(
-            400,
-            "token_mismatch",
-            "the body's `token` is not the path's",
-        )),
+        Some(named) if named != token => Err(refusal::TOKEN_MISMATCH),
         _ => Ok(()),
     }
 }
 
 /// What JSON allows around a value (RFC 8259, section 2).
 pub(crate) const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
-
-const fn not_an_object() -> Refusal {
-    Refusal::new(400, "invalid_json", "the body must be one JSON object")
-}
 
 #[cfg(test)]
 mod tests {

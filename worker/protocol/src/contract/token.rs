@@ -1,6 +1,6 @@
 //! The name of a room.
 
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use std::fmt;
 
 /// Longest token in bytes; a base58 mint address has 44.
@@ -31,11 +31,7 @@ impl TryFrom<&str> for Token {
         if first && rest && bytes.len() <= MAX_TOKEN_BYTES {
             return Ok(Self(text.to_owned()));
         }
-        Err(Refusal::new(
-            400,
-            "invalid_token",
-            "a token has 1 to 64 letters, digits, `-`, `_`, `.` or `:` and starts with a letter or a digit",
-        ))
+        Err(refusal::INVALID_TOKEN)
     }
 }
 

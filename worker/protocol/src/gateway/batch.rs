@@ -1,6 +1,6 @@
 //! `POST /broadcast`: the items of a batch, and its answer, item by item.
 
-use crate::contract::refusal::Refusal;
+use crate::contract::refusal::{self, Refusal};
 use serde_json::value::RawValue;
 
 /// Most items of one `POST /broadcast`.
@@ -16,19 +16,9 @@ pub const TIME_LIMIT_MS: u64 = 10_000;
 /// # Errors
 /// 400 for what is not a JSON array of 1 to 100 items.
 pub fn items(body: &str) -> Result<Vec<&str>, Refusal> {
-    let items: Vec<&RawValue> = serde_json::from_str(body).map_err(|_| {
-        Refusal::new(
-            400,
-            "invalid_json",
-            "the body must be a JSON array of objects with a `token`",
-        )
-    })?;
+    let items: Vec<&RawValue> = serde_json::from_str(body).map_err(|_| refusal::NOT_AN_ARRAY)?;
     if items.is_empty() || items.len() > MAX_ITEMS {
-        return Err(Refusal::new(
-            400,
-            "invalid_count",
-            "one request publishes 1 to 100 items",
-        ));
+        return Err(refusal::INVALID_COUNT);
     }
     Ok(items.into_iter().map(RawValue::get).collect())
 }
@@ -41,12 +31,7 @@ pub fn check_time(started_ms: u64, now_ms: u64) -> Result<(), Refusal> {
     if now_ms.saturating_sub(started_ms) < TIME_LIMIT_MS {
         return Ok(());
     }
-    Err(Refusal::new(
-        503,
-        "batch_time",
-        "the items before this one took too long; publish it again",
-    )
-    .retry_after(1))
+    Err(refusal::BATCH_TIME)
 }
 
 /// The idempotency key of a batch's item. No publish has it by itself: a key of a client has no space.
@@ -58,11 +43,7 @@ pub fn id(batch: &str, index: usize) -> String {
 /// answered.
 pub fn result(status: u16, retry_after: Option<u32>, answer: &str) -> String {
     let Some(members) = members(answer) else {
-        return refused(&Refusal::new(
-            502,
-            "unreadable_answer",
-            "the room's answer cannot be read; publish this item again with the same idempotency key",
-        ));
+        return refused(&refusal::UNREADABLE_ANSWER);
     };
     let mut result = format!(r#"{{"status":{status}"#);
     if let Some(seconds) = retry_after {
@@ -107,8 +88,8 @@ mod tests {
         );
         assert_eq!(result(200, None, "{ }"), r#"{"status":200}"#);
         assert_eq!(
-            refused(&Refusal::new(429, "broadcast_rate", "too often").retry_after(60)),
-            r#"{"status":429,"retry_after":60,"error":{"code":"broadcast_rate","message":"too often"}}"#
+            refused(&refusal::BROADCAST_RATE.retry_after(60)),
+            r#"{"status":429,"retry_after":60,"error":{"code":"broadcast_rate","message":"this room is published to more often than this deployment accepts"}}"#
         );
     }
 

@@ -1,8 +1,8 @@
 //! Whether a publish is signed with the key of one of our secrets.
 
-use super::credential::{Secret, matching, missing, wrong};
+use super::credential::{Secret, matching};
 use crate::contract::{
-    refusal::Refusal,
+    refusal::{self, Refusal},
     signature::{is_id, sign},
     slot::Slot,
 };
@@ -42,25 +42,21 @@ impl<'request> Claim<'request> {
         let (Some(id), Some(timestamp), Some(signature)) =
             (headers.id, headers.timestamp, headers.signature)
         else {
-            return Err(missing());
+            return Err(refusal::MISSING_CREDENTIALS);
         };
         if !is_id(id) {
-            return Err(malformed());
+            return Err(refusal::MALFORMED_SIGNATURE);
         }
         let digits = !timestamp.is_empty() && timestamp.bytes().all(|byte| byte.is_ascii_digit());
         let seconds: u64 = digits
             .then(|| timestamp.parse().ok())
             .flatten()
-            .ok_or_else(malformed)?;
+            .ok_or(refusal::MALFORMED_SIGNATURE)?;
         if (now_ms / 1000).abs_diff(seconds) > TOLERANCE_SECONDS {
-            return Err(Refusal::new(
-                401,
-                "stale_signature",
-                "`webhook-timestamp` is more than five minutes from now",
-            ));
+            return Err(refusal::STALE_SIGNATURE);
         }
         if entries(signature).next().is_none() {
-            return Err(malformed());
+            return Err(refusal::MALFORMED_SIGNATURE);
         }
         Ok(Self {
             id,
@@ -80,7 +76,7 @@ impl<'request> Claim<'request> {
                 found | given.as_slice().ct_eq(&expected)
             })
         })
-        .ok_or_else(wrong)
+        .ok_or(refusal::WRONG_CREDENTIALS)
     }
 }
 
@@ -91,23 +87,6 @@ fn entries(header: &str) -> impl Iterator<Item = Vec<u8>> {
         .take(MAX_SIGNATURES)
         .filter_map(|entry| entry.strip_prefix("v1,"))
         .filter_map(|encoded| STANDARD.decode(encoded).ok())
-}
-
-/// The answer to a bearer where signatures are required.
-pub const fn required() -> Refusal {
-    Refusal::new(
-        401,
-        "signature_required",
-        "publishing needs a Standard Webhooks signature",
-    )
-}
-
-const fn malformed() -> Refusal {
-    Refusal::new(
-        401,
-        "malformed_signature",
-        "`webhook-id`, `webhook-timestamp` and `webhook-signature` must have the form of Standard Webhooks",
-    )
 }
 
 #[cfg(test)]

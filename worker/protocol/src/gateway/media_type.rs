@@ -1,6 +1,6 @@
 //! Whether a body says that it is JSON.
 
-use crate::contract::refusal::Refusal;
+use crate::contract::refusal::{self, Refusal};
 
 /// Checks that a body claims to be JSON. One that claims nothing is taken at its bytes.
 ///
@@ -18,11 +18,7 @@ pub fn check(header: Option<&str>) -> Result<(), Refusal> {
     match kind.as_deref() {
         None | Some("application/json") => Ok(()),
         Some(kind) if kind.starts_with("application/") && kind.ends_with("+json") => Ok(()),
-        Some(_) => Err(Refusal::new(
-            415,
-            "unsupported_media_type",
-            "the body must be `application/json`",
-        )),
+        Some(_) => Err(refusal::UNSUPPORTED_MEDIA_TYPE),
     }
 }
 

@@ -1,6 +1,9 @@
 //! What a request asks the gateway for, by method and path.
 
-use crate::contract::{refusal::Refusal, token::Token};
+use crate::contract::{
+    refusal::{self, Refusal},
+    token::Token,
+};
 
 /// A request that the gateway serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ impl Route {
         let resource = segments.next().unwrap_or_default();
         let argument = segments.next();
         if segments.next().is_some() {
-            return Err(Refusal::not_found());
+            return Err(refusal::NOT_FOUND);
         }
         match (resource, argument) {
             ("health", None) => get(method).map(|()| Self::Health),
@@ -53,7 +56,7 @@ impl Route {
                 get(method).and_then(|()| Token::try_from(token).map(Self::Room))
             }
             ("secrets", Some("uses")) => get(method).map(|()| Self::SecretUses),
-            _ => Err(Refusal::not_found()),
+            _ => Err(refusal::NOT_FOUND),
         }
     }
 }

@@ -8,7 +8,11 @@ use super::{
     window::{Offer, Window},
 };
 use crate::contract::{
-    call::Publish, counters::Counters, head::Head, receipt::Receipt, refusal::Refusal,
+    call::Publish,
+    counters::Counters,
+    head::Head,
+    receipt::Receipt,
+    refusal::{self, Refusal},
     settings::RoomSettings,
 };
 use serde::{Deserialize, Serialize};
@@ -164,12 +168,7 @@ impl Root {
         }
         if let Err(seconds) = self.bucket.take(now_ms) {
             self.counters.limited += 1;
-            return Err(Refusal::new(
-                429,
-                "publish_rate",
-                "this room gets more updates per second than it accepts",
-            )
-            .retry_after(seconds));
+            return Err(refusal::PUBLISH_RATE.retry_after(seconds));
         }
         let force = call.force || head.force == Some(true);
         if !force
