@@ -263,7 +263,7 @@ pub struct RotateSecret {
     #[command(flatten)]
     pub environment: Environment,
     /// The secret's name; only the webhook secret has two slots
-    #[arg(value_name = "NAME", default_value = edge_broadcast_protocol::binding::WEBHOOK_SECRET)]
+    #[arg(value_name = "NAME", default_value = edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET)]
     pub name: String,
     /// Show where a rotation is, and change nothing
     #[arg(long, conflicts_with_all = ["abort", "compromised", "finish", "without_evidence"])]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
+use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use serde::Serialize;
 
 use super::Context;

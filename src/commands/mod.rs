@@ -19,7 +19,7 @@ pub mod verify;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use edge_broadcast_protocol::binding;
+use edge_broadcast_protocol::contract::binding;
 
 use crate::cli::{Cli, Command};
 use crate::cloudflare::credentials;

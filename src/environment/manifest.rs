@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use edge_broadcast_protocol::probe::MAX_SHARDS;
+use edge_broadcast_protocol::contract::settings::MAX_SHARDS;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
@@ -126,7 +126,7 @@ pub struct Room {
     pub max_connections: Option<Whole<1, 32_768>>,
     pub max_shards: Option<Whole<1, MAX_SHARDS>>,
     pub batch_window: Option<Span<0, 10_000>>,
-    pub conflate: Option<edge_broadcast_protocol::settings::Conflate>,
+    pub conflate: Option<edge_broadcast_protocol::contract::settings::Conflate>,
     pub history: Option<Whole<0, 10_000>>,
     pub idle_timeout: Option<Span<10_000, 3_600_000>>,
     pub publish_rate: Option<Whole<0, 100_000>>,

@@ -14,8 +14,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use edge_broadcast_protocol::binding;
-use edge_broadcast_protocol::settings::{Conflate, GatewaySettings, Region, RoomSettings};
+use edge_broadcast_protocol::contract::binding;
+use edge_broadcast_protocol::contract::settings::{
+    Conflate, GatewaySettings, Region, RoomSettings,
+};
 use serde::Serialize;
 use serde_spanned::Spanned;
 

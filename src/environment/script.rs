@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use edge_broadcast_protocol::binding;
+use edge_broadcast_protocol::contract::binding;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

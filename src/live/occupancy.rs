@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use edge_broadcast_protocol::binding::ADMIN_SECRET;
+use edge_broadcast_protocol::contract::binding::ADMIN_SECRET;
 use serde::Serialize;
 use serde_json::Value as Json;
 

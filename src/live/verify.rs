@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
-use edge_broadcast_protocol::signature::signature;
+use edge_broadcast_protocol::contract::signature::signature;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;

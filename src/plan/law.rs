@@ -251,7 +251,7 @@ fn drifted(mut live: Observed, drifts: &[Drift]) -> Observed {
             Drift::NoMigration => on(&false, &|live| live.active.migration_tag = None),
             Drift::Exports => {
                 on(&false, &|live| live.active.migration_tag = None);
-                let class = edge_broadcast_protocol::binding::ROOM_CLASS.to_owned();
+                let class = edge_broadcast_protocol::contract::binding::ROOM_CLASS.to_owned();
                 live.classes
                     .entry("w-e-room".to_owned())
                     .or_default()

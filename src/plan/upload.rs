@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use edge_broadcast_protocol::binding;
+use edge_broadcast_protocol::contract::binding;
 use serde_json::{Value, json};
 
 use super::desired::Wanted;

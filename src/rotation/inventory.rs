@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use comfy_table::{Table, presets};
-use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
-use edge_broadcast_protocol::slot::Slot;
+use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
+use edge_broadcast_protocol::contract::slot::Slot;
 use serde::Serialize;
 
 use crate::cloudflare::secrets::{Bound, Since};

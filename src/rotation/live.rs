@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
-use edge_broadcast_protocol::binding::ADMIN_SECRET;
-use edge_broadcast_protocol::slot::{Slot, Uses};
+use edge_broadcast_protocol::contract::binding::ADMIN_SECRET;
+use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 
 use super::author::Standing;
 use super::mark::{Mark, Print, State, other};

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use edge_broadcast_protocol::slot::Slot;
+use edge_broadcast_protocol::contract::slot::Slot;
 use sha2::{Digest, Sha256};
 
 use super::author::Author;

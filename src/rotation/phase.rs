@@ -1,6 +1,6 @@
 //! What a rotation does next, decided from what is live alone. Pure.
 
-use edge_broadcast_protocol::slot::Slot;
+use edge_broadcast_protocol::contract::slot::Slot;
 
 use super::mark::{Handed, Mark, State, other};
 

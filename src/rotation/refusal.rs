@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use edge_broadcast_protocol::binding::{ADMIN_SECRET, WEBHOOK_SECRET};
-use edge_broadcast_protocol::slot::Slot;
+use edge_broadcast_protocol::contract::binding::{ADMIN_SECRET, WEBHOOK_SECRET};
+use edge_broadcast_protocol::contract::slot::Slot;
 
 use super::mark::other;
 use super::phase::Seen;

@@ -5,8 +5,8 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
-use edge_broadcast_protocol::slot::Slot;
+use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
+use edge_broadcast_protocol::contract::slot::Slot;
 use serde::Serialize;
 
 use super::author::Author;

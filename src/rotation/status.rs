@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
-use edge_broadcast_protocol::slot::{Slot, Uses};
+use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
+use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 use serde::Serialize;
 
 use super::live::filled;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
-use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
-use edge_broadcast_protocol::slot::Slot;
+use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
+use edge_broadcast_protocol::contract::slot::Slot;
 
 use super::live::{filled, settled, slot_of};
 use super::mark::{Handed, Mark, Print, State, other};

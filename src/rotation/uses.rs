@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use edge_broadcast_protocol::binding::ADMIN_SECRET;
-use edge_broadcast_protocol::slot::{Slot, Uses};
+use edge_broadcast_protocol::contract::binding::ADMIN_SECRET;
+use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 
 use super::mark::other;
 use super::phase::Seen;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use edge_broadcast_protocol::slot::Slot;
+use edge_broadcast_protocol::contract::slot::Slot;
 
 use super::mark::other;
 use super::quiet::{LAG, Verdict, Watched};

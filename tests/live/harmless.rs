@@ -77,7 +77,7 @@ const ENUMS: &[&str] = &[
     "wrangler",
 ];
 
-/// Names that this project gives to what it deploys, the same in every account (`worker/protocol/src/binding.rs`).
+/// Names that this project gives to what it deploys, the same in every account (`worker/protocol/src/contract/binding.rs`).
 const OWN_NAMES: &[&str] = &[
     "ADMIN_SECRET",
     "BROADCAST_RATE",

@@ -5,7 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use edge_broadcast_protocol::slot::Slot;
+use edge_broadcast_protocol::contract::slot::Slot;
 use serde::Serialize;
 
 use super::super::Context;

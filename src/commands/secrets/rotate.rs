@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use edge_broadcast_protocol::binding::WEBHOOK_SECRET;
+use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 
 use super::super::Context;
 use super::{Consent, confirm};

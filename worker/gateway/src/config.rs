@@ -2,7 +2,13 @@
 
 use crate::js;
 use edge_broadcast_protocol::{
-    binding, credential::Secret, health, refusal::Refusal, settings::GatewaySettings, slot::Slot,
+    contract::{
+        binding, health,
+        refusal::{self, Refusal},
+        settings::GatewaySettings,
+        slot::Slot,
+    },
+    gateway::credential::Secret,
 };
 use std::{cell::RefCell, rc::Rc};
 use worker::Env;
@@ -39,11 +45,7 @@ impl Config {
     fn read(env: &Env) -> Result<Self, Refusal> {
         let settings = js::binding(env, binding::SETTINGS)
             .and_then(|text| serde_json::from_str(&text).ok())
-            .ok_or(Refusal::new(
-                500,
-                "misconfigured",
-                "the binding `SETTINGS` is missing or is not what this version understands",
-            ))?;
+            .ok_or(refusal::GATEWAY_MISCONFIGURED)?;
         let secret = |slot: Slot| Secret::of(slot, &js::binding(env, slot.binding())?);
         Ok(Self {
             settings,

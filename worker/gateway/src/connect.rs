@@ -2,14 +2,18 @@
 
 use crate::{js, request::Request};
 use edge_broadcast_protocol::{
-    binding,
-    call::{self, Call, Connect, plain},
-    origin,
-    peer::{self, Close},
-    place::{self, Place},
-    probe::{Probes, Search},
-    refusal::Refusal,
-    token::Token,
+    contract::{
+        binding,
+        call::{self, Call, Connect, plain},
+        close::{self, Close},
+        place::Place,
+        refusal::{self, Refusal},
+        token::Token,
+    },
+    gateway::{
+        origin, region,
+        search::{Probes, Search},
+    },
 };
 use std::cell::RefCell;
 use worker::{Date, wasm_bindgen_futures::JsFuture, worker_sys::web_sys::Response};
@@ -25,11 +29,7 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
     )?;
     let upgrade = request.header("upgrade").unwrap_or_default();
     if !upgrade.eq_ignore_ascii_case("websocket") {
-        return Err(Refusal::new(
-            426,
-            "upgrade_required",
-            "this path is for WebSockets",
-        ));
+        return Err(refusal::UPGRADE_REQUIRED);
     }
     let client = request.client();
     limit(request, client.as_deref()).await?;
@@ -38,7 +38,7 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
         None
     } else {
         let continent = js::continent(&request.raw);
-        place::region(&settings.regions, request.host(), continent.as_deref())
+        region::of(&settings.regions, request.host(), continent.as_deref())
     };
     let connect = Connect {
         place: Place::first(token, &settings.regions, region),
@@ -63,8 +63,8 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
             }
         }
         // A browser shows a page neither status nor body of a refused upgrade, but it does show close codes.
-        (503, Some("close")) => return Ok(farewell(peer::FULL)),
-        (429, Some("close")) => return Ok(farewell(peer::TOO_MANY)),
+        (503, Some("close")) => return Ok(farewell(close::FULL)),
+        (429, Some("close")) => return Ok(farewell(close::TOO_MANY)),
         _ => {}
     }
     Ok(response)
@@ -77,10 +77,7 @@ pub(crate) async fn limit(request: &Request, client: Option<&str>) -> Result<(),
     };
     let limited = JsFuture::from(js::limited(&request.env, binding::CONNECT_RATE, client)).await;
     if limited.is_ok_and(|limited| limited.is_truthy()) {
-        return Err(
-            Refusal::new(429, "connect_rate", "this address connects too often")
-                .retry_after(request.config.settings.connect_period),
-        );
+        return Err(refusal::CONNECT_RATE.retry_after(request.config.settings.connect_period));
     }
     Ok(())
 }

@@ -5,11 +5,11 @@ use crate::{
     reply,
     request::Request,
 };
-use edge_broadcast_protocol::{
+use edge_broadcast_protocol::contract::{
     call::Call,
     health::{Health, Room},
     place,
-    refusal::Refusal,
+    refusal::{self, Refusal},
 };
 use worker::{Date, wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 
@@ -32,8 +32,7 @@ pub(crate) async fn health(request: &Request) -> Result<Response, Refusal> {
 async fn room(request: &Request) -> Result<Room, Refusal> {
     let started_ms = Date::now().as_millis();
     let probe = request.parameter("probe").map(str::parse).transpose();
-    let probe =
-        probe.map_err(|_| Refusal::new(400, "bad_probe", "`probe` is a number from 0 to 255"))?;
+    let probe = probe.map_err(|_| refusal::BAD_PROBE)?;
     let object = Object::new(&request.env, &place::health_object(probe), None);
     let response = object.ask(&Call::Health, &JsValue::UNDEFINED).await?;
     let text = object::text(&response).await.unwrap_or_default();
@@ -45,9 +44,5 @@ async fn room(request: &Request) -> Result<Room, Refusal> {
             probe,
             ..room
         })
-        .ok_or(Refusal::new(
-            503,
-            "room_unhealthy",
-            "the room script does not answer as it should",
-        ))
+        .ok_or(refusal::ROOM_UNHEALTHY)
 }

@@ -2,12 +2,13 @@
 
 use crate::{object::Object, request::Request};
 use edge_broadcast_protocol::{
-    call::Call,
-    credential,
-    place::{Place, USES_OBJECT},
-    refusal::Refusal,
-    route,
-    token::Token,
+    contract::{
+        call::Call,
+        place::{Place, USES_OBJECT},
+        refusal::{self, Refusal},
+        token::Token,
+    },
+    gateway::credential,
 };
 use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 
@@ -36,6 +37,6 @@ pub(crate) async fn secret_uses(request: &Request) -> Result<Response, Refusal> 
 
 /// Without an admin secret these paths do not exist.
 fn authorise(request: &Request) -> Result<(), Refusal> {
-    let admin = request.config.admin.as_ref().ok_or(route::unknown())?;
+    let admin = request.config.admin.as_ref().ok_or(refusal::NOT_FOUND)?;
     credential::admin(request.header("authorization").as_deref(), admin)
 }

@@ -18,8 +18,8 @@ mod uses;
 
 use config::Config;
 use edge_broadcast_protocol::{
-    metric::{Event, Point},
-    route::{self, Route},
+    contract::metric::{Event, Point},
+    gateway::route::{self, Route},
 };
 use request::Request;
 use worker::{

@@ -1,7 +1,11 @@
 //! A Durable Object as the gateway sees it: something that answers a [`Call`].
 
 use crate::js;
-use edge_broadcast_protocol::{binding, call, call::Call, refusal::Refusal};
+use edge_broadcast_protocol::contract::{
+    binding, call,
+    call::Call,
+    refusal::{self, Refusal},
+};
 use worker::{
     Env,
     js_sys::Promise,
@@ -62,12 +66,5 @@ pub(crate) async fn text(response: &Response) -> Option<String> {
 async fn response(sent: Result<Promise, JsValue>) -> Result<Response, Refusal> {
     let answered = async { JsFuture::from(sent?).await?.dyn_into::<Response>() }.await;
     // What went wrong (an overloaded object, a new version that restarts it) passes; the client is to try again.
-    answered.map_err(|_| {
-        Refusal::new(
-            503,
-            "room_unavailable",
-            "the room does not answer right now",
-        )
-        .retry_after(1)
-    })
+    answered.map_err(|_| refusal::ROOM_UNAVAILABLE)
 }

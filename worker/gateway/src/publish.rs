@@ -2,15 +2,21 @@
 
 use crate::{join, js, object, reply, request::Request, uses};
 use edge_broadcast_protocol::{
-    batch, binding,
-    call::{Call, Publish},
-    credential,
-    metric::{Event, Point},
-    refusal::Refusal,
-    signature::{self, Claim},
-    slot::Slot,
-    token::Token,
-    update::{self, MAX_BATCH_BYTES},
+    contract::{
+        binding,
+        call::{Call, Publish},
+        head,
+        metric::{Event, Point},
+        refusal::{self, Refusal},
+        signature,
+        slot::Slot,
+        token::Token,
+    },
+    gateway::{
+        batch::{self, MAX_BATCH_BYTES},
+        claim::{Claim, Headers},
+        credential, media_type,
+    },
 };
 use std::collections::BTreeMap;
 use worker::{
@@ -31,7 +37,7 @@ struct Authentic {
 pub(crate) async fn publish(request: &Request, token: &Token) -> Result<Response, Refusal> {
     let max_bytes = request.config.settings.max_message_bytes;
     let authentic = authenticate(request, max_bytes).await?;
-    update::head(&authentic.body).and_then(|head| update::check_token(&head, token.as_str()))?;
+    head::read(&authentic.body).and_then(|head| head::check_token(&head, token.as_str()))?;
     let body = JsValue::from(authentic.raw);
     send(request, token.as_str(), authentic.slot, authentic.id, &body).await
 }
@@ -41,7 +47,7 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
     let max_bytes = request.config.settings.max_message_bytes;
     let authentic = authenticate(request, max_bytes.max(MAX_BATCH_BYTES)).await?;
     let started_ms = Date::now().as_millis();
-    let items = update::items(&authentic.body)?;
+    let items = batch::items(&authentic.body)?;
     let mut results: Vec<String> = vec![String::new(); items.len()];
     let mut rooms: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, item) in items.iter().enumerate() {
@@ -99,27 +105,22 @@ async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Re
         .or_else(|| request.header("idempotency-key"));
     let slot = match &signature {
         Some(signature) => {
-            let headers = signature::Headers {
+            let headers = Headers {
                 id: id.as_deref(),
                 timestamp: timestamp.as_deref(),
                 signature: Some(signature),
             };
             Claim::of(headers, Date::now().as_millis())?.verify(&bytes, &config.secrets)?
         }
-        None if config.settings.require_signature => return Err(signature::required()),
+        None if config.settings.require_signature => return Err(refusal::SIGNATURE_REQUIRED),
         None => credential::bearer(request.header("authorization").as_deref(), &config.secrets)?,
     };
     uses::count(request, slot);
     if id.as_deref().is_some_and(|id| !signature::is_id(id)) {
-        return Err(Refusal::new(
-            400,
-            "invalid_id",
-            "an idempotency key has 1 to 256 visible ASCII characters",
-        ));
+        return Err(refusal::INVALID_ID);
     }
-    update::check_content_type(request.header("content-type").as_deref())?;
-    let body = String::from_utf8(bytes)
-        .map_err(|_| Refusal::new(400, "invalid_json", "the body must be UTF-8"))?;
+    media_type::check(request.header("content-type").as_deref())?;
+    let body = String::from_utf8(bytes).map_err(|_| refusal::NOT_UTF8)?;
     Ok(Authentic {
         raw,
         body,
@@ -130,11 +131,7 @@ async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Re
 
 /// The body, of which no more than `max_bytes` is ever read.
 async fn read(request: &Request, max_bytes: u32) -> Result<Uint8Array, Refusal> {
-    let too_large = Refusal::new(
-        413,
-        "too_large",
-        "the body is larger than this deployment accepts",
-    );
+    let too_large = refusal::BODY_TOO_LARGE;
     let length: Option<u64> = request
         .header("content-length")
         .and_then(|length| length.parse().ok());
@@ -143,25 +140,17 @@ async fn read(request: &Request, max_bytes: u32) -> Result<Uint8Array, Refusal> 
     }
     let raw = JsFuture::from(js::read(&request.raw, max_bytes))
         .await
-        .map_err(|_| Refusal::new(400, "incomplete_body", "the body ended too soon"))?;
+        .map_err(|_| refusal::INCOMPLETE_BODY)?;
     js::bytes(raw).ok_or(too_large)
 }
 
 /// The room that an item is for.
 fn addressee(item: &str, max_bytes: u32) -> Result<Token, Refusal> {
     if item.len() > max_bytes as usize {
-        return Err(Refusal::new(
-            413,
-            "too_large",
-            "the item is larger than this deployment accepts",
-        ));
+        return Err(refusal::ITEM_TOO_LARGE);
     }
-    let head = update::head(item)?;
-    let token = head.token.ok_or(Refusal::new(
-        400,
-        "missing_token",
-        "each item needs the `token` of its room",
-    ))?;
+    let head = head::read(item)?;
+    let token = head.token.ok_or(refusal::MISSING_TOKEN)?;
     Token::try_from(token.as_str())
 }
 
@@ -174,12 +163,7 @@ async fn send(
 ) -> Result<Response, Refusal> {
     let limited = JsFuture::from(js::limited(&request.env, binding::BROADCAST_RATE, token)).await;
     if limited.is_ok_and(|limited| limited.is_truthy()) {
-        return Err(Refusal::new(
-            429,
-            "broadcast_rate",
-            "this room is published to more often than this deployment accepts",
-        )
-        .retry_after(request.config.settings.broadcast_period));
+        return Err(refusal::BROADCAST_RATE.retry_after(request.config.settings.broadcast_period));
     }
     let force = matches!(request.parameter("force"), Some("1" | "true"));
     let call = Call::Publish(Publish {

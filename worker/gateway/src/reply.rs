@@ -1,7 +1,7 @@
 //! Responses that the gateway makes itself.
 
 use crate::js;
-use edge_broadcast_protocol::refusal::Refusal;
+use edge_broadcast_protocol::contract::refusal::Refusal;
 use worker::worker_sys::web_sys::Response;
 
 /// A JSON answer that no cache may keep.

@@ -2,10 +2,11 @@
 
 use crate::{config::Config, js, object::Object};
 use edge_broadcast_protocol::{
-    address, binding,
-    metric::Point,
-    place::Place,
-    route::{self, parameter},
+    contract::{binding, metric::Point, place::Place},
+    gateway::{
+        address,
+        route::{self, parameter},
+    },
 };
 use std::rc::Rc;
 use worker::{Context, Env, console_log, worker_sys::web_sys};

@@ -2,10 +2,12 @@
 
 use crate::{connect, js, reply, request::Request};
 use edge_broadcast_protocol::{
-    call::{Call, plain},
-    origin,
-    refusal::Refusal,
-    token::Token,
+    contract::{
+        call::{Call, plain},
+        refusal::Refusal,
+        token::Token,
+    },
+    gateway::origin,
 };
 use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 

@@ -1,7 +1,7 @@
 //! Counts uses of secret slots: in memory, and at most once a second into the object that adds up all gateways.
 
 use crate::{object::Object, request::Request};
-use edge_broadcast_protocol::{
+use edge_broadcast_protocol::contract::{
     call::Call,
     place::USES_OBJECT,
     save::{Save, Saver},

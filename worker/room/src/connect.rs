@@ -6,13 +6,16 @@ use crate::{
     reply, shard,
 };
 use edge_broadcast_protocol::{
-    address,
-    call::{Connect, Part},
-    greeting::greeting,
-    metric::{Event, Point},
-    peer::Peer,
-    refusal::Refusal,
-    registry, update,
+    contract::{
+        call::{Connect, Part},
+        metric::{Event, Point},
+        refusal::{self, Refusal},
+    },
+    room::{
+        greeting::greeting,
+        peer::{self, Peer},
+        update,
+    },
 };
 use std::rc::Rc;
 use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
@@ -30,7 +33,7 @@ pub(crate) async fn connect(object: &Rc<Object>, call: Connect) -> Result<Respon
         object.memory().arriving -= 1;
         match joined {
             // The room takes no further object, but one that it has may have a place.
-            Err(refusal) if refusal == registry::room_full() => return full(object, &call),
+            Err(refusal) if refusal == refusal::ROOM_FULL => return full(object, &call),
             joined => joined?,
         }
     }
@@ -40,20 +43,13 @@ pub(crate) async fn connect(object: &Rc<Object>, call: Connect) -> Result<Respon
     }
     // The tag tells nothing about the address: nobody outside knows an object's id.
     let salt = object.state.id().to_string();
-    let tag = call
-        .address
-        .as_deref()
-        .map(|group| address::tag(&salt, group));
+    let tag = call.address.as_deref().map(|group| peer::tag(&salt, group));
     if let Some(tag) = &tag
         && call.per_address > 0
         && js::count(object.state.as_raw(), Some(tag), &JsValue::UNDEFINED) >= call.per_address
     {
         object.memory().room.counters.refused_connects += 1;
-        return Err(Refusal::new(
-            429,
-            "too_many_connections",
-            "this address has too many connections to this room",
-        ));
+        return Err(refusal::TOO_MANY_CONNECTIONS);
     }
     match open(object, &call, tag) {
         Some(response) => Ok(response),
@@ -66,9 +62,9 @@ fn full(object: &Object, call: &Connect) -> Result<Response, Refusal> {
     object.memory().room.counters.refused_connects += 1;
     let next = call.place.index + 1;
     if next < object.settings().max_shards {
-        Ok(reply::full(&registry::room_full(), next))
+        Ok(reply::full(&refusal::ROOM_FULL, next))
     } else {
-        Err(registry::room_full())
+        Err(refusal::ROOM_FULL)
     }
 }
 

@@ -6,14 +6,20 @@ use crate::{
     save,
 };
 use edge_broadcast_protocol::{
-    call::{Call, PUSH_AGAIN_MS, Pushed},
-    counters::Billed,
-    headcount::Moment,
-    metric::{Event, Point},
-    peer,
-    stream::Push,
-    turn,
-    update::{self, Update},
+    contract::{
+        call::Call,
+        close,
+        counters::Billed,
+        metric::{Event, Point},
+    },
+    room::{
+        headcount::Moment,
+        peer,
+        shard::{PUSH_AGAIN_MS, Pushed},
+        stream::Push,
+        turn,
+        update::{self, Update},
+    },
 };
 use std::{rc::Rc, time::Duration};
 use worker::{Delay, js_sys::Array, wasm_bindgen_futures::spawn_local};
@@ -273,5 +279,5 @@ fn sweep(object: &Object, sockets: &Array) {
         return;
     }
     object.memory().room.counters.swept += dead.len() as u64;
-    js::close_each(sockets, dead, peer::IDLE.code, peer::IDLE.reason);
+    js::close_each(sockets, dead, close::IDLE.code, close::IDLE.reason);
 }

@@ -2,10 +2,13 @@
 
 use crate::{js, object::Object, reply};
 use edge_broadcast_protocol::{
-    binding,
-    call::{Call, Part},
-    refusal::Refusal,
-    report::{self, Awake},
+    contract::{
+        binding,
+        call::{Call, Part},
+        refusal::Refusal,
+        report::{self, Awake},
+    },
+    room::report::report,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, rc::Rc};
@@ -48,7 +51,7 @@ pub(crate) async fn inspect(
         })
         .collect();
     let root = this(object, region);
-    let report = report::report(token, &object.memory().room, root, &registry, shards);
+    let report = report(token, &object.memory().room, root, &registry, shards);
     Ok(reply::json(&report))
 }
 

@@ -17,12 +17,11 @@ mod snapshot;
 mod socket;
 mod uses;
 
-use edge_broadcast_protocol::{
+use edge_broadcast_protocol::contract::{
     call::{self, Call},
     counters::Billed,
     metric::{Event, Point},
-    refusal::Refusal,
-    route,
+    refusal::{self, Refusal},
 };
 use object::Object;
 use std::rc::Rc;
@@ -93,7 +92,7 @@ async fn fetch(
     _env: Env,
     _context: Context,
 ) -> Result<web_sys::Response> {
-    Ok(reply::refusal(&route::unknown()))
+    Ok(reply::refusal(&refusal::NOT_FOUND))
 }
 
 async fn serve(
@@ -104,11 +103,7 @@ async fn serve(
     let call = header
         .as_deref()
         .and_then(Call::decode)
-        .ok_or(Refusal::new(
-            400,
-            "unknown_call",
-            "the gateway and the room are of different versions",
-        ))?;
+        .ok_or(refusal::UNKNOWN_CALL)?;
     object.begin(call.name(), Billed::Request);
     object.check()?;
     let part = call.part();
@@ -156,9 +151,5 @@ async fn body(request: &Request) -> std::result::Result<String, Refusal> {
             .ok()?
             .as_string()
     };
-    text.await.ok_or(Refusal::new(
-        400,
-        "incomplete_body",
-        "the body ended too soon",
-    ))
+    text.await.ok_or(refusal::INCOMPLETE_BODY)
 }

@@ -1,14 +1,14 @@
 //! What an object keeps in memory. All of it can be lost at any time: see `save` for what comes back.
 
 use edge_broadcast_protocol::{
-    headcount::Headcount, registry::Registry, report::Awake, room::Room, save::Saver,
-    settings::RoomSettings,
+    contract::{report::Awake, save::Saver, settings::RoomSettings},
+    room::{headcount::Headcount, registry::Registry, root::Root},
 };
 use std::collections::BTreeMap;
 use worker::wasm_bindgen::JsValue;
 
 pub(crate) struct Memory {
-    pub(crate) room: Room,
+    pub(crate) room: Root,
     /// The root's shards.
     pub(crate) registry: Registry,
     pub(crate) saver: Saver,
@@ -37,7 +37,7 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn new(settings: &RoomSettings, epoch: &str, now_ms: u64) -> Self {
         Self {
-            room: Room::new(settings, epoch),
+            room: Root::new(settings, epoch),
             registry: Registry::default(),
             saver: Saver::default(),
             awake: Awake {

@@ -2,15 +2,15 @@
 
 use crate::{js, memory::Memory};
 use edge_broadcast_protocol::{
-    binding, call,
-    call::{Call, Part},
-    counters::Billed,
-    metric::Point,
-    peer,
-    refusal::Refusal,
-    registry::Registry,
-    room::Room,
-    settings::{Conflate, RoomSettings},
+    contract::{
+        binding, call,
+        call::{Call, Part},
+        counters::Billed,
+        metric::Point,
+        refusal::{self, Refusal},
+        settings::{Conflate, RoomSettings},
+    },
+    room::{peer, registry::Registry, root::Root, shard::SHARD_TIME_LIMIT_MS},
 };
 use std::cell::{RefCell, RefMut};
 use worker::{
@@ -18,7 +18,7 @@ use worker::{
     wasm_bindgen_futures::JsFuture,
 };
 
-/// The key under which a root stores its [`edge_broadcast_protocol::room::Record`]; a shard's is good for its counters.
+/// The key under which a root stores its [`edge_broadcast_protocol::room::root::Record`]; a shard's is good for its counters.
 pub(crate) const ROOM_KEY: &str = "room";
 /// The key under which a root stores its [`Registry`].
 pub(crate) const SHARDS_KEY: &str = "shards";
@@ -63,11 +63,10 @@ impl Object {
     /// # Errors
     /// 500 when there are no settings to serve with.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
-        self.settings.as_ref().map(|_| ()).ok_or(Refusal::new(
-            500,
-            "misconfigured",
-            "the room's binding `SETTINGS` is missing or is not what this version understands",
-        ))
+        self.settings
+            .as_ref()
+            .map(|_| ())
+            .ok_or(refusal::ROOM_MISCONFIGURED)
     }
 
     pub(crate) fn settings(&self) -> &RoomSettings {
@@ -90,14 +89,14 @@ impl Object {
         let keys = vec![ROOM_KEY.to_owned(), SHARDS_KEY.to_owned()];
         let values = JsFuture::from(js::load(self.state.as_raw(), keys))
             .await
-            .map_err(|_| unavailable())?;
+            .map_err(|_| refusal::ROOM_UNAVAILABLE)?;
         let values = Array::from(&values);
         let mut memory = self.memory();
         if memory.loaded {
             return Ok(());
         }
         memory.loaded = true;
-        let mut room = Room::restored(
+        let mut room = Root::restored(
             self.settings(),
             values.get(0).as_string().as_deref(),
             &epoch(),
@@ -164,7 +163,7 @@ impl Object {
             .map(|(name, _)| self.stub(name, None))
             .collect();
         let texts = calls.iter().map(|(_, call)| call.encode()).collect();
-        let limit_ms = call::SHARD_TIME_LIMIT_MS as f64;
+        let limit_ms = SHARD_TIME_LIMIT_MS as f64;
         let promise = js::ask(stubs, call::HEADER, texts, body, limit_ms);
         async move {
             let answers = JsFuture::from(promise).await;
@@ -197,16 +196,6 @@ impl Object {
             console_log!("{}", text());
         }
     }
-}
-
-/// What is needed does not answer; it may do so soon.
-pub(crate) const fn unavailable() -> Refusal {
-    Refusal::new(
-        503,
-        "room_unavailable",
-        "the room does not answer right now",
-    )
-    .retry_after(1)
 }
 
 pub(crate) fn now_ms() -> u64 {

@@ -6,11 +6,13 @@ use crate::{
     reply, save,
 };
 use edge_broadcast_protocol::{
-    call::{Part, Publish},
-    receipt::Receipt,
-    refusal::Refusal,
-    room::Outcome,
-    update,
+    contract::{
+        call::{Part, Publish},
+        head,
+        receipt::Receipt,
+        refusal::Refusal,
+    },
+    room::root::Outcome,
 };
 use std::rc::Rc;
 use worker::worker_sys::web_sys::Response;
@@ -21,8 +23,8 @@ pub(crate) async fn publish(
     body: &str,
 ) -> Result<Response, Refusal> {
     let started_ms = now_ms();
-    let head = update::head(body)?;
-    update::check_token(&head, &call.token)?;
+    let head = head::read(body)?;
+    head::check_token(&head, &call.token)?;
     object.load(Part::Root).await?;
     object.came_back();
     let outcome = object.memory().room.publish(call, head, body, started_ms)?;

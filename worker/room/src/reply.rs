@@ -1,7 +1,7 @@
 //! Answers of an object.
 
 use crate::js;
-use edge_broadcast_protocol::{call, refusal::Refusal};
+use edge_broadcast_protocol::contract::{call, refusal::Refusal};
 use serde::Serialize;
 use worker::worker_sys::web_sys::Response;
 

@@ -2,14 +2,16 @@
 
 use crate::{
     js,
-    object::{Object, ROOM_KEY, SHARDS_KEY, now_ms, unavailable},
+    object::{Object, ROOM_KEY, SHARDS_KEY, now_ms},
 };
 use edge_broadcast_protocol::{
-    call::Part,
-    counters::{self, Billed},
-    refusal::Refusal,
-    room::Standing,
-    save::Save,
+    contract::{
+        call::Part,
+        counters::{self, Billed},
+        refusal::{self, Refusal},
+        save::Save,
+    },
+    room::root::Standing,
 };
 use std::{rc::Rc, time::Duration};
 use worker::{
@@ -75,7 +77,9 @@ pub(crate) fn registry(object: &Object) {
 /// 503 when it cannot be written.
 pub(crate) async fn registry_surely(object: &Object) -> Result<(), Refusal> {
     let stored = js::store(object.state.as_raw(), SHARDS_KEY, &shards(object));
-    JsFuture::from(stored).await.map_err(|_| unavailable())?;
+    JsFuture::from(stored)
+        .await
+        .map_err(|_| refusal::ROOM_UNAVAILABLE)?;
     Ok(())
 }
 

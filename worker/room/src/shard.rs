@@ -2,15 +2,19 @@
 
 use crate::{
     deliver,
-    object::{Object, now_ms, unavailable},
+    object::{Object, now_ms},
     reply, save,
 };
 use edge_broadcast_protocol::{
-    call::{Call, Connect, Joined, Part, Pushed},
-    refusal::Refusal,
-    registry,
-    stream::Push,
-    update,
+    contract::{
+        call::{Call, Connect, Part},
+        refusal::{self, Refusal},
+    },
+    room::{
+        shard::{Joined, Pushed},
+        stream::Push,
+        update,
+    },
 };
 use std::rc::Rc;
 use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
@@ -37,8 +41,8 @@ pub(crate) async fn ensure_joined(object: &Rc<Object>, connect: &Connect) -> Res
         .flatten()
         .next()
         .and_then(|text| serde_json::from_str::<Joined>(&text).ok())
-        .ok_or(unavailable())?;
-    let stream = joined.stream.ok_or(registry::room_full())?;
+        .ok_or(refusal::ROOM_UNAVAILABLE)?;
+    let stream = joined.stream.ok_or(refusal::ROOM_FULL)?;
     let mut memory = object.memory();
     memory.joined = true;
     memory.room.stream.adopt(stream);
@@ -102,13 +106,7 @@ pub(crate) async fn leave(
 
 /// In a shard: the root has updates.
 pub(crate) fn push(object: &Rc<Object>, body: &str) -> Result<Response, Refusal> {
-    let push: Push = serde_json::from_str(body).map_err(|_| {
-        Refusal::new(
-            400,
-            "invalid_push",
-            "the push is not what this version understands",
-        )
-    })?;
+    let push: Push = serde_json::from_str(body).map_err(|_| refusal::INVALID_PUSH)?;
     let history = object.settings().history;
     let audience = deliver::audience(object);
     let news = object.memory().room.stream.receive(push, history);

@@ -1,7 +1,10 @@
 //! The latest value for clients that poll.
 
 use crate::{js, object::Object, reply};
-use edge_broadcast_protocol::{call::Part, greeting, refusal::Refusal, stream::none_match};
+use edge_broadcast_protocol::{
+    contract::{call::Part, refusal::Refusal},
+    room::{greeting, stream::none_match},
+};
 use std::rc::Rc;
 use worker::worker_sys::web_sys::Response;
 

@@ -6,9 +6,11 @@ use crate::{
     save, shard,
 };
 use edge_broadcast_protocol::{
-    call::Part,
-    metric::{Event, Point},
-    peer::{self, PONG, Peer, Reply},
+    contract::{
+        call::Part,
+        metric::{Event, Point},
+    },
+    room::peer::{self, PONG, Peer, Reply},
 };
 use std::rc::Rc;
 use worker::{WebSocketIncomingMessage, worker_sys::web_sys::WebSocket};

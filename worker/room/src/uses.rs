@@ -1,11 +1,10 @@
 //! The one object that adds up the uses of secret slots of all gateways.
 
-use crate::{
-    js,
-    object::{Object, unavailable},
-    reply,
+use crate::{js, object::Object, reply};
+use edge_broadcast_protocol::contract::{
+    refusal::{self, Refusal},
+    slot::Uses,
 };
-use edge_broadcast_protocol::{refusal::Refusal, slot::Uses};
 use std::rc::Rc;
 use worker::{js_sys::Array, wasm_bindgen_futures::JsFuture, worker_sys::web_sys::Response};
 
@@ -19,7 +18,7 @@ pub(crate) async fn uses(object: &Rc<Object>, body: &str) -> Result<Response, Re
     let state = object.state.as_raw();
     let loaded = JsFuture::from(js::load(state, vec![KEY.to_owned()]))
         .await
-        .map_err(|_| unavailable())?;
+        .map_err(|_| refusal::ROOM_UNAVAILABLE)?;
     let stored = Array::from(&loaded).get(0).as_string();
     let mut uses: Uses = stored
         .and_then(|text| serde_json::from_str(&text).ok())
@@ -29,7 +28,7 @@ pub(crate) async fn uses(object: &Rc<Object>, body: &str) -> Result<Response, Re
         let text = serde_json::to_string(&uses).unwrap_or_default();
         JsFuture::from(js::store(state, KEY, &text))
             .await
-            .map_err(|_| unavailable())?;
+            .map_err(|_| refusal::ROOM_UNAVAILABLE)?;
     }
     Ok(reply::json(&uses))
 }

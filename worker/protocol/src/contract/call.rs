@@ -3,21 +3,13 @@
 //! A call travels as JSON in one header, [`HEADER`]. Whoever calls sets it, so what a client sent under that name never
 //! arrives; a room reads it and, of everything else, only `Upgrade` and the body. All of it is visible ASCII.
 
-use crate::{place::Place, slot::Slot, stream::Stream};
+use super::{place::Place, slot::Slot};
 use serde::{Deserialize, Serialize};
 
 /// The request header that holds a [`Call`].
 pub const HEADER: &str = "x-edge-call";
 /// The response header of an object that is full: the index of the shard to try next.
 pub const NEXT: &str = "x-edge-next";
-/// How long an object waits for another one before it counts it as failed. A full object needs 1.1 to 1.6 seconds to write
-/// one frame to all its sockets, several times that when its machine is busy or an earlier frame is still being written;
-/// called failed, it would be sent the frame again. Nobody but the publisher waits for it: the frames of the other objects
-/// have left before.
-pub const SHARD_TIME_LIMIT_MS: u64 = 10_000;
-/// How long after a failure a shard is sent what it may have missed, once.
-pub const PUSH_AGAIN_MS: u64 = 1000;
-
 /// A request to an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -38,11 +30,11 @@ pub enum Call {
         name: String,
         region: String,
     },
-    /// Gateway to [`crate::place::HEALTH_OBJECT`].
+    /// Gateway to [`super::place::HEALTH_OBJECT`].
     Health,
-    /// Gateway to [`crate::place::USES_OBJECT`]; the body is [`crate::slot::Uses`] to add, or empty.
+    /// Gateway to [`super::place::USES_OBJECT`]; the body is [`super::slot::Uses`] to add, or empty.
     Uses,
-    /// Shard to root, before its first socket; answered with a [`Joined`].
+    /// Shard to root, before its first socket; answered with a [`crate::room::shard::Joined`].
     Join {
         name: String,
         region: String,
@@ -56,7 +48,7 @@ pub enum Call {
         #[serde(default)]
         clock_ms: u64,
     },
-    /// Root to shard; the body is a [`crate::stream::Push`], the answer a [`Pushed`].
+    /// Root to shard; the body is a [`crate::room::stream::Push`], the answer a [`crate::room::shard::Pushed`].
     Push,
 }
 
@@ -64,7 +56,7 @@ pub enum Call {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connect {
     pub place: Place,
-    /// The client's [`crate::address::group`], where its address is known.
+    /// The client's [`crate::gateway::address::group`], where its address is known.
     pub address: Option<String>,
     /// Sockets that one address may hold in one object; 0 is no limit.
     pub per_address: u32,
@@ -86,23 +78,6 @@ pub struct Publish {
     /// Two publishes with the same id are one.
     pub id: Option<String>,
     pub force: bool,
-}
-
-/// What a shard gets when it wants to join: nothing when the room has as many objects as it may.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Joined {
-    pub stream: Option<Stream>,
-}
-
-/// What a shard says of a push.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pushed {
-    /// Sockets that the frame was written to.
-    pub sockets: u32,
-    /// Sockets whose write failed.
-    pub failed: u32,
-    /// The shard's own clock, where it holds no socket and is not about to: the root forgets it.
-    pub left_ms: Option<u64>,
 }
 
 /// What an object is to its room.

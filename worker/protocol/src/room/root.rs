@@ -1,22 +1,25 @@
 //! A room's root: what becomes of a publish, and what of it is stored.
 
-use crate::{
+use super::{
     bucket::Bucket,
+    recent::Recent,
+    stream::Stream,
+    update::Update,
+    window::{Offer, Window},
+};
+use crate::contract::{
     call::Publish,
     counters::Counters,
+    head::Head,
     receipt::Receipt,
-    recent::Recent,
-    refusal::Refusal,
+    refusal::{self, Refusal},
     settings::RoomSettings,
-    stream::Stream,
-    update::{Head, Update},
-    window::{Offer, Window},
 };
 use serde::{Deserialize, Serialize};
 
 /// Everything that a root decides with.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub struct Root {
     pub stream: Stream,
     pub window: Window,
     pub counters: Counters,
@@ -71,7 +74,7 @@ pub struct Record {
 /// key included.
 pub const MAX_RECORD_BYTES: usize = 2_000_000;
 
-impl Room {
+impl Root {
     /// A room in which nothing has happened. `epoch` is a random text that no earlier epoch of the room had.
     pub fn new(settings: &RoomSettings, epoch: &str) -> Self {
         Self {
@@ -165,12 +168,7 @@ impl Room {
         }
         if let Err(seconds) = self.bucket.take(now_ms) {
             self.counters.limited += 1;
-            return Err(Refusal::new(
-                429,
-                "publish_rate",
-                "this room gets more updates per second than it accepts",
-            )
-            .retry_after(seconds));
+            return Err(refusal::PUBLISH_RATE.retry_after(seconds));
         }
         let force = call.force || head.force == Some(true);
         if !force
@@ -228,7 +226,7 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{settings::Conflate, slot::Slot, update};
+    use crate::contract::{head, settings::Conflate, slot::Slot};
 
     fn settings() -> RoomSettings {
         RoomSettings {
@@ -243,7 +241,7 @@ mod tests {
     }
 
     fn publish_as(
-        room: &mut Room,
+        room: &mut Root,
         id: Option<&str>,
         force: bool,
         body: &str,
@@ -256,7 +254,7 @@ mod tests {
             force,
         };
         let outcome = room
-            .publish(&call, update::head(body).unwrap(), body, now_ms)
+            .publish(&call, head::read(body).unwrap(), body, now_ms)
             .map_err(|refusal| refusal.status)?;
         if let Outcome::Send(updates) = &outcome {
             room.stream.record(updates, 8);
@@ -264,7 +262,7 @@ mod tests {
         Ok(outcome)
     }
 
-    fn publish(room: &mut Room, body: &str) -> Outcome {
+    fn publish(room: &mut Root, body: &str) -> Outcome {
         publish_as(room, None, false, body, 1_000).unwrap()
     }
 
@@ -274,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_repeat_is_answered_with_the_first_receipt_and_not_sent() {
-        let mut room = Room::new(&settings(), "e1");
+        let mut room = Root::new(&settings(), "e1");
         assert!(is_sent(
             &publish_as(&mut room, Some("m1"), false, "{}", 1_000).unwrap()
         ));
@@ -293,7 +291,7 @@ mod tests {
 
     #[test]
     fn an_update_from_before_the_rooms_slot_is_stale_unless_forced() {
-        let mut room = Room::new(&settings(), "e1");
+        let mut room = Root::new(&settings(), "e1");
         assert!(is_sent(&publish(&mut room, r#"{"slot":10}"#)));
         assert!(is_sent(&publish(&mut room, r#"{"slot":10}"#)));
         assert!(is_sent(&publish(&mut room, "{}")));
@@ -318,7 +316,7 @@ mod tests {
 
     #[test]
     fn above_its_rate_a_room_refuses_and_remembers_nothing() {
-        let mut room = Room::new(
+        let mut room = Root::new(
             &RoomSettings {
                 publish_rate: 1,
                 ..settings()
@@ -337,10 +335,10 @@ mod tests {
 
     #[test]
     fn a_restored_room_goes_on_where_it_stopped() {
-        let mut room = Room::new(&settings(), "e1");
+        let mut room = Root::new(&settings(), "e1");
         publish_as(&mut room, Some("m1"), false, r#"{"slot":10}"#, 1_000).unwrap();
         let record = room.record(Standing::Exact, 1_000);
-        let mut back = Room::restored(&settings(), Some(&record), "e2");
+        let mut back = Root::restored(&settings(), Some(&record), "e2");
         assert_eq!(back.stream, room.stream);
         assert!(matches!(
             publish_as(&mut back, Some("m1"), false, "{}", 2_000).unwrap(),
@@ -358,9 +356,9 @@ mod tests {
 
     #[test]
     fn a_record_that_is_behind_starts_a_new_epoch_with_the_old_value() {
-        let mut room = Room::new(&settings(), "e1");
+        let mut room = Root::new(&settings(), "e1");
         publish(&mut room, r#"{"price":1}"#);
-        let back = Room::restored(
+        let back = Root::restored(
             &settings(),
             Some(&room.record(Standing::Behind, 1_000)),
             "e2",
@@ -371,11 +369,11 @@ mod tests {
 
     #[test]
     fn a_crash_between_a_frame_and_its_write_gives_no_number_twice() {
-        let mut room = Room::new(&settings(), "e1");
+        let mut room = Root::new(&settings(), "e1");
         publish(&mut room, "{}");
         let record = room.record(Standing::Exact, 1_000);
         let numbers = |record: &str, oldest_ms: Option<u64>| {
-            let mut room = Room::restored(&settings(), Some(record), "e2");
+            let mut room = Root::restored(&settings(), Some(record), "e2");
             room.came_back(oldest_ms);
             let next = room.record(Standing::Exact, 3_000);
             let numbers: Vec<(u64, String)> = (0..3)
@@ -412,7 +410,7 @@ mod tests {
             (accents, true),
             (escapes, false),
         ] {
-            let mut room = Room::new(&settings(), "e1");
+            let mut room = Root::new(&settings(), "e1");
             let filler = text.chars().next_back();
             publish_as(
                 &mut room,
@@ -428,7 +426,7 @@ mod tests {
                 record.encode_utf16().count() * units <= MAX_RECORD_BYTES,
                 "{filler:?}"
             );
-            let mut back = Room::restored(&settings(), Some(&record), "e2");
+            let mut back = Root::restored(&settings(), Some(&record), "e2");
             assert_eq!((back.stream.sent, back.stream.epoch.as_str()), (1, "e1"));
             assert_eq!(back.stream.latest.is_some(), kept, "{filler:?}");
             assert!(
@@ -450,7 +448,7 @@ mod tests {
     fn a_record_that_cannot_be_read_is_a_new_room() {
         for record in [None, Some(""), Some("{}"), Some("null")] {
             assert_eq!(
-                Room::restored(&settings(), record, "e2").stream,
+                Root::restored(&settings(), record, "e2").stream,
                 Stream::new("e2")
             );
         }

@@ -1,6 +1,6 @@
 //! The name of a room.
 
-use crate::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use std::fmt;
 
 /// Longest token in bytes; a base58 mint address has 44.
@@ -9,7 +9,7 @@ pub const MAX_TOKEN_BYTES: usize = 64;
 /// 1 to 64 ASCII letters, digits, `-`, `_`, `.` and `:`, of which the first is a letter or a digit.
 ///
 /// Neither `/` nor `%` can occur, so a token is a path segment as it stands, and names that contain a `/` are free for
-/// the objects that are not rooms (see [`crate::place`]).
+/// the objects that are not rooms (see [`super::place`]).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(String);
 
@@ -31,11 +31,7 @@ impl TryFrom<&str> for Token {
         if first && rest && bytes.len() <= MAX_TOKEN_BYTES {
             return Ok(Self(text.to_owned()));
         }
-        Err(Refusal::new(
-            400,
-            "invalid_token",
-            "a token has 1 to 64 letters, digits, `-`, `_`, `.` or `:` and starts with a letter or a digit",
-        ))
+        Err(refusal::INVALID_TOKEN)
     }
 }
 
@@ -48,7 +44,7 @@ impl fmt::Display for Token {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{place::Place, route::Route};
+    use crate::{contract::place::Place, gateway::route::Route};
     use proptest::prelude::*;
 
     fn accepted(text: &str) -> bool {

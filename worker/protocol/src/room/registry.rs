@@ -1,6 +1,6 @@
 //! The shards of a room that hold sockets. The root keeps it; a broadcast calls these and no others.
 
-use crate::refusal::Refusal;
+use crate::contract::refusal::{self, Refusal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ impl Registry {
     ) -> Result<bool, Refusal> {
         let news = !self.shards.contains_key(name);
         if news && self.shards.len() + 1 >= max_shards as usize {
-            return Err(room_full());
+            return Err(refusal::ROOM_FULL);
         }
         let shard = self.shards.entry(name.to_owned()).or_default();
         region.clone_into(&mut shard.region);
@@ -103,11 +103,6 @@ impl Registry {
     pub fn is_empty(&self) -> bool {
         self.shards.is_empty()
     }
-}
-
-/// No object of the room has a place left.
-pub const fn room_full() -> Refusal {
-    Refusal::new(503, "room_full", "this room has no place left").retry_after(30)
 }
 
 #[cfg(test)]

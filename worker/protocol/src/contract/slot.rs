@@ -1,6 +1,6 @@
 //! The two secret slots of equal rank, and how often each is used.
 
-use crate::binding;
+use super::binding;
 use serde::{Deserialize, Serialize};
 
 /// A slot that holds a publisher's credential.

@@ -1,11 +1,27 @@
-//! `POST /broadcast`: the answer to a batch, item by item.
+//! `POST /broadcast`: the items of a batch, and its answer, item by item.
 
-use crate::refusal::Refusal;
+use crate::contract::refusal::{self, Refusal};
 use serde_json::value::RawValue;
 
+/// Most items of one `POST /broadcast`.
+pub const MAX_ITEMS: usize = 100;
+/// The largest body of `POST /broadcast`, in bytes, unless one message may be larger still.
+pub const MAX_BATCH_BYTES: u32 = 1 << 20;
 /// For how long items of a batch are begun. Items of one room follow each other, and each may wait for a shard that hangs:
 /// without this, a hundred of them would take a quarter of an hour.
 pub const TIME_LIMIT_MS: u64 = 10_000;
+
+/// The items of `POST /broadcast`, each as it came.
+///
+/// # Errors
+/// 400 for what is not a JSON array of 1 to 100 items.
+pub fn items(body: &str) -> Result<Vec<&str>, Refusal> {
+    let items: Vec<&RawValue> = serde_json::from_str(body).map_err(|_| refusal::NOT_AN_ARRAY)?;
+    if items.is_empty() || items.len() > MAX_ITEMS {
+        return Err(refusal::INVALID_COUNT);
+    }
+    Ok(items.into_iter().map(RawValue::get).collect())
+}
 
 /// Whether an item may still begin.
 ///
@@ -15,12 +31,7 @@ pub fn check_time(started_ms: u64, now_ms: u64) -> Result<(), Refusal> {
     if now_ms.saturating_sub(started_ms) < TIME_LIMIT_MS {
         return Ok(());
     }
-    Err(Refusal::new(
-        503,
-        "batch_time",
-        "the items before this one took too long; publish it again",
-    )
-    .retry_after(1))
+    Err(refusal::BATCH_TIME)
 }
 
 /// The idempotency key of a batch's item. No publish has it by itself: a key of a client has no space.
@@ -32,11 +43,7 @@ pub fn id(batch: &str, index: usize) -> String {
 /// answered.
 pub fn result(status: u16, retry_after: Option<u32>, answer: &str) -> String {
     let Some(members) = members(answer) else {
-        return refused(&Refusal::new(
-            502,
-            "unreadable_answer",
-            "the room's answer cannot be read; publish this item again with the same idempotency key",
-        ));
+        return refused(&refusal::UNREADABLE_ANSWER);
     };
     let mut result = format!(r#"{{"status":{status}"#);
     if let Some(seconds) = retry_after {
@@ -81,8 +88,8 @@ mod tests {
         );
         assert_eq!(result(200, None, "{ }"), r#"{"status":200}"#);
         assert_eq!(
-            refused(&Refusal::new(429, "broadcast_rate", "too often").retry_after(60)),
-            r#"{"status":429,"retry_after":60,"error":{"code":"broadcast_rate","message":"too often"}}"#
+            refused(&refusal::BROADCAST_RATE.retry_after(60)),
+            r#"{"status":429,"retry_after":60,"error":{"code":"broadcast_rate","message":"this room is published to more often than this deployment accepts"}}"#
         );
     }
 
@@ -99,7 +106,7 @@ mod tests {
     #[test]
     fn an_item_has_a_key_that_no_client_can_send() {
         assert_eq!(id("batch-1", 0), "batch-1 0");
-        assert!(!crate::signature::is_id(&id("x", 0)));
+        assert!(!crate::contract::signature::is_id(&id("x", 0)));
     }
 
     #[test]
@@ -109,7 +116,21 @@ mod tests {
         assert_eq!(check_time(1_000, 11_000).unwrap_err().code, "batch_time");
     }
 
+    #[test]
+    fn an_array_has_one_to_a_hundred_items() {
+        assert_eq!(items(r#"[{"a":1}, 2]"#).unwrap(), [r#"{"a":1}"#, "2"]);
+        assert_eq!(items("[]").unwrap_err().code, "invalid_count");
+        assert_eq!(items("{}").unwrap_err().code, "invalid_json");
+        let many = format!("[{}0]", "0,".repeat(MAX_ITEMS));
+        assert_eq!(items(&many).unwrap_err().code, "invalid_count");
+    }
+
     proptest! {
+        #[test]
+        fn no_body_panics(body in ".*") {
+            let _ = items(&body);
+        }
+
         #[test]
         fn every_answer_makes_a_json_object_with_a_status(
             answers in proptest::collection::vec((200u16..600, proptest::option::of(any::<u32>()), "[{}\\[\\]\",:a1 \\\\]{0,12}|.*"), 0..8),

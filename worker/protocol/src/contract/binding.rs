@@ -7,7 +7,7 @@ pub const ROOM_MIGRATION: &str = "v1";
 
 /// Both scripts: the namespace of [`ROOM_CLASS`] (in the gateway with `script_name`).
 pub const ROOM: &str = "BROADCAST_ROOM";
-/// Both scripts: JSON, a [`crate::settings::GatewaySettings`] or [`crate::settings::RoomSettings`].
+/// Both scripts: JSON, a [`super::settings::GatewaySettings`] or [`super::settings::RoomSettings`].
 pub const SETTINGS: &str = "SETTINGS";
 /// Both scripts: plain text; `development` turns debug logging on.
 pub const ENVIRONMENT: &str = "ENVIRONMENT";

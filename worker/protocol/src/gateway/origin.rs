@@ -1,6 +1,9 @@
 //! Which pages may open a socket.
 
-use crate::{refusal::Refusal, settings::GatewaySettings};
+use crate::contract::{
+    refusal::{self, Refusal},
+    settings::GatewaySettings,
+};
 
 /// Whether a request with this `Origin` header may connect.
 ///
@@ -11,11 +14,7 @@ use crate::{refusal::Refusal, settings::GatewaySettings};
 /// 403 for an origin that is not allowed, and for none when one is required.
 pub fn check(origin: Option<&str>, settings: &GatewaySettings) -> Result<(), Refusal> {
     match origin {
-        None if settings.require_origin => Err(Refusal::new(
-            403,
-            "origin_required",
-            "this room accepts only requests with an `Origin` header",
-        )),
+        None if settings.require_origin => Err(refusal::ORIGIN_REQUIRED),
         None => Ok(()),
         Some(origin)
             if settings
@@ -25,11 +24,7 @@ pub fn check(origin: Option<&str>, settings: &GatewaySettings) -> Result<(), Ref
         {
             Ok(())
         }
-        Some(_) => Err(Refusal::new(
-            403,
-            "origin_not_allowed",
-            "pages of this origin may not connect",
-        )),
+        Some(_) => Err(refusal::ORIGIN_NOT_ALLOWED),
     }
 }
 

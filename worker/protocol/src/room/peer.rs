@@ -1,45 +1,16 @@
 //! One connected client: what its socket remembers, what its frames mean, and when it is dead.
 
-use crate::call::Part;
+use crate::contract::{
+    call::Part,
+    close::{self, Close},
+};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// A ping of exactly this text is answered by the runtime, without waking the room.
 pub const PING: &str = r#"{"type":"ping"}"#;
 /// The answer to a ping.
 pub const PONG: &str = r#"{"type":"pong"}"#;
-
-/// Why a room closes a socket: advice to the client. Reasons have at most 123 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Close {
-    pub code: u16,
-    pub reason: &'static str,
-}
-
-/// The client broke a rule; it should not come back unchanged.
-pub const POLICY: Close = Close {
-    code: 4001,
-    reason: "only pings are accepted",
-};
-/// No ping within the idle time.
-pub const IDLE: Close = Close {
-    code: 4008,
-    reason: "no ping within the idle time",
-};
-/// A frame above the size limit.
-pub const TOO_LARGE: Close = Close {
-    code: 4009,
-    reason: "message too large",
-};
-/// No place left in the room.
-pub const FULL: Close = Close {
-    code: 4013,
-    reason: "this room has no place left",
-};
-/// Too many sockets of one address.
-pub const TOO_MANY: Close = Close {
-    code: 4029,
-    reason: "too many connections from this address",
-};
 
 /// What survives hibernation with a socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +33,21 @@ impl Peer {
     }
 }
 
+/// The socket tag of a client: equal for its sockets in one room, and telling nothing without the room's `salt`.
+pub fn tag(salt: &str, group: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(salt)
+        .chain_update([0])
+        .chain_update(group)
+        .finalize();
+    let mut tag = String::from("ip:");
+    for byte in &digest[..16] {
+        tag.push(char::from(HEX[usize::from(byte >> 4)]));
+        tag.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+    tag
+}
+
 /// What to do with a frame from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -77,11 +63,11 @@ pub fn reply(text: Option<&str>, bytes: usize, max_message_bytes: u32) -> Reply 
         kind: std::borrow::Cow<'frame, str>,
     }
     if bytes > max_message_bytes as usize {
-        return Reply::Close(TOO_LARGE);
+        return Reply::Close(close::TOO_LARGE);
     }
     match text.and_then(|text| serde_json::from_str::<Message<'_>>(text).ok()) {
         Some(message) if message.kind == "ping" => Reply::Pong,
-        _ => Reply::Close(POLICY),
+        _ => Reply::Close(close::POLICY),
     }
 }
 
@@ -105,6 +91,8 @@ pub fn sweep_due(last_ms: Option<u64>, now_ms: u64, idle_timeout_ms: u32) -> boo
         && last_ms.is_none_or(|last_ms| now_ms >= last_ms.saturating_add(interval_ms))
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,14 +103,14 @@ mod tests {
         for (text, reply_) in [
             (r#"{ "type": "ping" }"#, Reply::Pong),
             (r#"{"type":"ping","n":1}"#, Reply::Pong),
-            (r#"{"type":"subscribe"}"#, Reply::Close(POLICY)),
-            ("ping", Reply::Close(POLICY)),
-            ("[]", Reply::Close(POLICY)),
+            (r#"{"type":"subscribe"}"#, Reply::Close(close::POLICY)),
+            ("ping", Reply::Close(close::POLICY)),
+            ("[]", Reply::Close(close::POLICY)),
         ] {
             assert_eq!(reply(Some(text), text.len(), 100), reply_, "{text}");
         }
-        assert_eq!(reply(None, 3, 100), Reply::Close(POLICY));
-        assert_eq!(reply(Some(PING), 101, 100), Reply::Close(TOO_LARGE));
+        assert_eq!(reply(None, 3, 100), Reply::Close(close::POLICY));
+        assert_eq!(reply(Some(PING), 101, 100), Reply::Close(close::TOO_LARGE));
     }
 
     #[test]
@@ -143,13 +131,12 @@ mod tests {
     }
 
     #[test]
-    fn every_close_is_one_that_the_protocol_allows() {
-        for close in [POLICY, IDLE, TOO_LARGE, FULL, TOO_MANY] {
-            assert!(
-                (4000..=4999).contains(&close.code) && close.reason.len() <= 123,
-                "{close:?}"
-            );
-        }
+    fn a_tag_depends_on_the_salt_and_does_not_hold_the_address() {
+        let tag_ = tag("a", "203.0.113.7");
+        assert_eq!(tag_.len(), 35);
+        assert!(!tag_.contains("203"));
+        assert_ne!(tag_, tag("b", "203.0.113.7"));
+        assert_eq!(tag_, tag("a", "203.0.113.7"));
     }
 
     proptest! {

@@ -3,15 +3,13 @@
 //!
 //! Without that memory, every connection to a room of eight full shards would ask all eight.
 
+use crate::contract::settings::MAX_SHARDS;
 use std::collections::BTreeMap;
 
 /// How long a place is remembered. Afterwards the earlier shards, in which sockets may have closed, are tried again.
 const MEMORY_MS: u64 = 10_000;
 /// Most rooms that one gateway instance remembers.
 const MAX_ROOMS: usize = 1024;
-
-/// Most objects one token may grow to: a gateway asks no more, whatever a room says.
-pub const MAX_SHARDS: u32 = 256;
 
 /// The objects that one connection asks, none of them twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

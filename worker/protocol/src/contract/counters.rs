@@ -3,7 +3,7 @@
 //! Stored along with updates, and otherwise at most once a minute, after what the event had to send: what is counted
 //! within a minute of the last write and before an eviction is lost. So these are figures to steer by, not to bill by.
 
-use crate::slot::Uses;
+use super::slot::Uses;
 use serde::{Deserialize, Serialize};
 
 /// Counts of one object.

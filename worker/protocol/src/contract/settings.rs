@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Most objects one token may grow to: a gateway asks no more, whatever a room says.
+pub const MAX_SHARDS: u32 = 256;
+
 /// Settings of the gateway script. Changing them never touches a socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
 //! The numbered updates of one room: what subscribers have seen, and what one that comes back has missed.
 
-use crate::update::Update;
+use super::update::Update;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 

@@ -1,6 +1,6 @@
 //! Where a socket of a room can live: the root object, or one of its shards.
 
-use crate::{settings::Region, token::Token};
+use super::{settings::Region, token::Token};
 use serde::{Deserialize, Serialize};
 
 /// The object that counts uses of secrets. No token has a `/`, so no room has this name.
@@ -75,26 +75,6 @@ impl Place {
     }
 }
 
-/// The region of a client: by the host it asked, or else by its continent, or else the first.
-pub fn region<'settings>(
-    regions: &'settings [Region],
-    host: &str,
-    continent: Option<&str>,
-) -> Option<&'settings Region> {
-    let by_host = || {
-        regions
-            .iter()
-            .find(|region| region.host.eq_ignore_ascii_case(host))
-    };
-    let by_continent = || {
-        let continent = continent?;
-        regions
-            .iter()
-            .find(|region| region.continents.iter().any(|code| code == continent))
-    };
-    by_host().or_else(by_continent).or_else(|| regions.first())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,19 +89,6 @@ mod tests {
                 continents: vec![continent.to_owned()],
             })
             .collect()
-    }
-
-    fn chosen(host: &str, continent: Option<&str>) -> String {
-        region(&regions(), host, continent).unwrap().name.clone()
-    }
-
-    #[test]
-    fn the_host_wins_over_the_continent_and_the_first_region_is_the_fallback() {
-        assert_eq!(chosen("broadcast-eu.glow.trade", Some("NA")), "eu");
-        assert_eq!(chosen("broadcast.glow.trade", Some("EU")), "eu");
-        assert_eq!(chosen("broadcast.glow.trade", Some("AS")), "us");
-        assert_eq!(chosen("broadcast.glow.trade", None), "us");
-        assert_eq!(region(&[], "any", Some("EU")), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Leading-edge batching: a quiet room delivers at once, a hot one sends one frame per window.
 
-use crate::{settings::Conflate, update::Update};
+use super::update::Update;
+use crate::contract::settings::Conflate;
 
 /// Most bytes that wait for a window to end: an update beyond takes everything with it at once. So one frame has at most
 /// this and one update more.

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The id in the binding [`crate::binding::VERSION`], read from its JSON.
+/// The id in the binding [`super::binding::VERSION`], read from its JSON.
 pub fn version(metadata: &str) -> Option<String> {
     let metadata: Metadata = serde_json::from_str(metadata).ok()?;
     Some(metadata.id)
 }
 
-/// What a room answers to [`crate::call::Call::Health`].
+/// What a room answers to [`super::call::Call::Health`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
     pub status: String,

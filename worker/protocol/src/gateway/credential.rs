@@ -1,6 +1,10 @@
 //! Who may publish: a bearer value compared with the secret slots.
 
-use crate::{refusal::Refusal, signature, slot::Slot};
+use crate::contract::{
+    refusal::{self, Refusal},
+    signature,
+    slot::Slot,
+};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
@@ -49,10 +53,10 @@ impl fmt::Debug for Secret {
 pub fn bearer(authorization: Option<&str>, secrets: &[Secret]) -> Result<Slot, Refusal> {
     let value = authorization.map(strip_scheme).unwrap_or_default();
     if value.is_empty() {
-        return Err(missing());
+        return Err(refusal::MISSING_CREDENTIALS);
     }
     let digest: [u8; 32] = Sha256::digest(value).into();
-    matching(secrets, |secret| secret.digest.ct_eq(&digest)).ok_or_else(wrong)
+    matching(secrets, |secret| secret.digest.ct_eq(&digest)).ok_or(refusal::WRONG_CREDENTIALS)
 }
 
 /// Whether the `Authorization` header carries exactly `secret`; used for the admin secret.
@@ -72,22 +76,6 @@ pub(crate) fn matching(secrets: &[Secret], accepts: impl Fn(&Secret) -> Choice) 
     found
         .checked_sub(1)
         .map(|index| secrets[usize::from(index)].slot)
-}
-
-pub(crate) const fn missing() -> Refusal {
-    Refusal::new(
-        401,
-        "missing_credentials",
-        "publishing needs `Authorization: Bearer` or a Standard Webhooks signature",
-    )
-}
-
-pub(crate) const fn wrong() -> Refusal {
-    Refusal::new(
-        403,
-        "wrong_credentials",
-        "no secret slot accepts these credentials",
-    )
 }
 
 fn strip_scheme(header: &str) -> &str {

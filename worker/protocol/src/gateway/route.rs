@@ -1,6 +1,9 @@
 //! What a request asks the gateway for, by method and path.
 
-use crate::{refusal::Refusal, token::Token};
+use crate::contract::{
+    refusal::{self, Refusal},
+    token::Token,
+};
 
 /// A request that the gateway serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ impl Route {
         let resource = segments.next().unwrap_or_default();
         let argument = segments.next();
         if segments.next().is_some() {
-            return Err(unknown());
+            return Err(refusal::NOT_FOUND);
         }
         match (resource, argument) {
             ("health", None) => get(method).map(|()| Self::Health),
@@ -53,14 +56,9 @@ impl Route {
                 get(method).and_then(|()| Token::try_from(token).map(Self::Room))
             }
             ("secrets", Some("uses")) => get(method).map(|()| Self::SecretUses),
-            _ => Err(unknown()),
+            _ => Err(refusal::NOT_FOUND),
         }
     }
-}
-
-/// The answer to a path that nobody serves, and to one whose existence is nobody's business.
-pub const fn unknown() -> Refusal {
-    Refusal::new(404, "not_found", "there is nothing at this path")
 }
 
 /// The raw value of `key` in a URL's query. No parameter of ours needs percent-decoding.

@@ -1,6 +1,6 @@
 //! The first frame of every socket.
 
-use crate::stream::{Resume, Stream};
+use super::stream::{Resume, Stream};
 use serde::Serialize;
 use serde_json::value::RawValue;
 

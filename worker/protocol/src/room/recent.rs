@@ -5,7 +5,7 @@
 //! of any sender we know). Of these the newest 2,048 are stored with the room's record and survive a restart. A hot room
 //! writes its record twice a second at most, so a crash forgets ids of up to the last second.
 
-use crate::receipt::Receipt;
+use crate::contract::receipt::Receipt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;

@@ -1,6 +1,5 @@
 //! Who a client is, as far as its address tells.
 
-use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 
 /// The part of an address that one client holds: an IPv4 address, or the first 64 bits of an IPv6 one, since whoever
@@ -14,23 +13,6 @@ pub fn group(address: &str) -> Option<String> {
         }
     }
 }
-
-/// The socket tag of a client: equal for its sockets in one room, and telling nothing without the room's `salt`.
-pub fn tag(salt: &str, group: &str) -> String {
-    let digest = Sha256::new()
-        .chain_update(salt)
-        .chain_update([0])
-        .chain_update(group)
-        .finalize();
-    let mut tag = String::from("ip:");
-    for byte in &digest[..16] {
-        tag.push(char::from(HEX[usize::from(byte >> 4)]));
-        tag.push(char::from(HEX[usize::from(byte & 15)]));
-    }
-    tag
-}
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]
 mod tests {
@@ -49,15 +31,6 @@ mod tests {
         ] {
             assert_eq!(group(address).as_deref(), group_, "{address}");
         }
-    }
-
-    #[test]
-    fn a_tag_depends_on_the_salt_and_does_not_hold_the_address() {
-        let tag_ = tag("a", "203.0.113.7");
-        assert_eq!(tag_.len(), 35);
-        assert!(!tag_.contains("203"));
-        assert_ne!(tag_, tag("b", "203.0.113.7"));
-        assert_eq!(tag_, tag("a", "203.0.113.7"));
     }
 
     proptest! {

@@ -1,21 +1,16 @@
-//! Standard Webhooks signatures: <https://www.standardwebhooks.com>.
-//!
-//! `v1` only: HMAC-SHA256 over `id.timestamp.body`, base64, with the key in `whsec_<base64>`.
+//! Whether a publish is signed with the key of one of our secrets.
 
-use crate::{
-    credential::{Secret, matching, missing, wrong},
-    refusal::Refusal,
+use super::credential::{Secret, matching};
+use crate::contract::{
+    refusal::{self, Refusal},
+    signature::{is_id, sign},
     slot::Slot,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
 /// How far the sender's clock may be from ours, in seconds.
 pub const TOLERANCE_SECONDS: u64 = 300;
-/// Longest `webhook-id` or `Idempotency-Key`, in bytes.
-pub const MAX_ID_BYTES: usize = 256;
 /// Entries of one `webhook-signature` that are tried; more is an attack on our time.
 const MAX_SIGNATURES: usize = 16;
 
@@ -47,25 +42,21 @@ impl<'request> Claim<'request> {
         let (Some(id), Some(timestamp), Some(signature)) =
             (headers.id, headers.timestamp, headers.signature)
         else {
-            return Err(missing());
+            return Err(refusal::MISSING_CREDENTIALS);
         };
         if !is_id(id) {
-            return Err(malformed());
+            return Err(refusal::MALFORMED_SIGNATURE);
         }
         let digits = !timestamp.is_empty() && timestamp.bytes().all(|byte| byte.is_ascii_digit());
         let seconds: u64 = digits
             .then(|| timestamp.parse().ok())
             .flatten()
-            .ok_or_else(malformed)?;
+            .ok_or(refusal::MALFORMED_SIGNATURE)?;
         if (now_ms / 1000).abs_diff(seconds) > TOLERANCE_SECONDS {
-            return Err(Refusal::new(
-                401,
-                "stale_signature",
-                "`webhook-timestamp` is more than five minutes from now",
-            ));
+            return Err(refusal::STALE_SIGNATURE);
         }
         if entries(signature).next().is_none() {
-            return Err(malformed());
+            return Err(refusal::MALFORMED_SIGNATURE);
         }
         Ok(Self {
             id,
@@ -85,37 +76,8 @@ impl<'request> Claim<'request> {
                 found | given.as_slice().ct_eq(&expected)
             })
         })
-        .ok_or_else(wrong)
+        .ok_or(refusal::WRONG_CREDENTIALS)
     }
-}
-
-/// Whether `text` can be a `webhook-id` or an `Idempotency-Key`: 1 to 256 visible ASCII characters.
-pub fn is_id(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= MAX_ID_BYTES
-        && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// The value of one `v1` entry of `webhook-signature`.
-pub fn signature(secret: &str, id: &str, timestamp: u64, body: &[u8]) -> String {
-    let mac = sign(&key(secret), id, &timestamp.to_string(), body);
-    format!("v1,{}", STANDARD.encode(mac))
-}
-
-/// `whsec_` and base64 is the key's bytes; anything else that is not base64 is itself the key.
-pub(crate) fn key(secret: &str) -> Vec<u8> {
-    let encoded = secret.strip_prefix("whsec_").unwrap_or(secret);
-    STANDARD
-        .decode(encoded)
-        .unwrap_or_else(|_| secret.as_bytes().to_vec())
-}
-
-fn sign(key: &[u8], id: &str, timestamp: &str, body: &[u8]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("hmac takes a key of any length");
-    for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
 }
 
 /// The decoded `v1` entries; other versions are for other receivers.
@@ -127,26 +89,10 @@ fn entries(header: &str) -> impl Iterator<Item = Vec<u8>> {
         .filter_map(|encoded| STANDARD.decode(encoded).ok())
 }
 
-/// The answer to a bearer where signatures are required.
-pub const fn required() -> Refusal {
-    Refusal::new(
-        401,
-        "signature_required",
-        "publishing needs a Standard Webhooks signature",
-    )
-}
-
-const fn malformed() -> Refusal {
-    Refusal::new(
-        401,
-        "malformed_signature",
-        "`webhook-id`, `webhook-timestamp` and `webhook-signature` must have the form of Standard Webhooks",
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::signature::signature;
     use proptest::prelude::*;
 
     // The example of the Standard Webhooks specification and of its libraries' own tests.
@@ -235,12 +181,6 @@ mod tests {
             Claim::of(Headers::default(), NOW_MS).unwrap_err().status,
             401
         );
-    }
-
-    #[test]
-    fn a_secret_that_is_not_base64_is_its_own_key() {
-        assert_eq!(key("not-base64!"), b"not-base64!");
-        assert_eq!(key("whsec_AAAA"), [0, 0, 0]);
     }
 
     proptest! {

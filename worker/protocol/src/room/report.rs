@@ -1,70 +1,16 @@
-//! What `GET /rooms/:token` answers.
+//! Adds up what a room's root and its shards say of themselves.
 
-use crate::{counters::Counters, registry::Registry, room::Room, slot::Uses, stream::Stream};
-use serde::{Deserialize, Serialize};
+use super::{registry::Registry, root::Root, stream::Stream};
+use crate::contract::{
+    counters::Counters,
+    report::{Cost, Object, Report},
+};
 use std::collections::BTreeMap;
-
-/// One object of a room, as it sees itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Object {
-    /// Empty for a root that has never been told.
-    pub region: String,
-    /// Open sockets.
-    pub sockets: u32,
-    pub awake: Awake,
-    pub counters: Counters,
-}
-
-/// Why an object is in memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Awake {
-    /// Unix milliseconds when it was started.
-    pub since_ms: u64,
-    /// The call that started it: `connect`, `publish`, `close`, …
-    pub woken_by: String,
-    /// What keeps it from hibernating besides the request that asks: `batch_window`, `save`.
-    pub held_by: Vec<String>,
-}
-
-/// A room, root and shards together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Report {
-    pub token: String,
-    pub epoch: String,
-    pub seq: u64,
-    /// Open sockets of all objects.
-    pub sockets: u32,
-    /// Open sockets by region; the root's own are under its region's name, or `""` without regions.
-    pub regions: BTreeMap<String, u32>,
-    pub publishes: u64,
-    /// Updates that reached nobody: conflated, stale or above the rate.
-    pub drops: u64,
-    /// Of all objects together.
-    pub wake_ups: u64,
-    pub secret_uses: Uses,
-    pub cost: Cost,
-    pub root: Object,
-    /// Shards by name; `null` for one that did not answer.
-    pub shards: BTreeMap<String, Option<Object>>,
-}
-
-/// The month so far, all objects together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Cost {
-    /// `2026-11`
-    pub month: String,
-    pub requests: u64,
-    pub messages: u64,
-    pub rows_written: u64,
-    pub active_ms: u64,
-    /// At list price, as if nothing were included in the plan.
-    pub estimated_usd: f64,
-}
 
 /// The report of a root and of what its shards answered.
 pub fn report(
     token: &str,
-    room: &Room,
+    room: &Root,
     root: Object,
     registry: &Registry,
     shards: BTreeMap<String, Option<Object>>,
@@ -111,8 +57,9 @@ pub fn report(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
+    use crate::contract::{
         counters::Billed,
+        report::Awake,
         settings::{Conflate, RoomSettings},
     };
 
@@ -149,7 +96,7 @@ mod tests {
             ("SOL//1".to_owned(), Some(object(3, 40))),
             ("SOL//2".to_owned(), None),
         ]);
-        let room = Room::new(&settings, "e1");
+        let room = Root::new(&settings, "e1");
         let report = report("SOL", &room, object(2, 7), &registry, shards);
         assert_eq!(
             (report.wake_ups, report.cost.requests, report.sockets),

@@ -1,0 +1,49 @@
+//! The close codes of a room's sockets. 4000 to 4999 are free for applications (RFC 6455, section 7.4.2).
+
+/// Why a room closes a socket: advice to the client. Reasons have at most 123 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Close {
+    pub code: u16,
+    pub reason: &'static str,
+}
+
+/// The client broke a rule; it should not come back unchanged.
+pub const POLICY: Close = Close {
+    code: 4001,
+    reason: "only pings are accepted",
+};
+/// No ping within the idle time.
+pub const IDLE: Close = Close {
+    code: 4008,
+    reason: "no ping within the idle time",
+};
+/// A frame above the size limit.
+pub const TOO_LARGE: Close = Close {
+    code: 4009,
+    reason: "message too large",
+};
+/// No place left in the room.
+pub const FULL: Close = Close {
+    code: 4013,
+    reason: "this room has no place left",
+};
+/// Too many sockets of one address.
+pub const TOO_MANY: Close = Close {
+    code: 4029,
+    reason: "too many connections from this address",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_close_is_one_that_the_protocol_allows() {
+        for close in [POLICY, IDLE, TOO_LARGE, FULL, TOO_MANY] {
+            assert!(
+                (4000..=4999).contains(&close.code) && close.reason.len() <= 123,
+                "{close:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What one side writes and another one reads: names, shapes and limits that the tool, both Workers, publishers and
+//! clients agree on. Not here: what a Worker decides with them, unless both Workers decide it alike. Imports nothing of
+//! the other rooms.
+//!
+//! - What the tool deploys: [`binding`], [`settings`], [`metric`]
+//! - What publishers and administrators send and are answered: [`head`], [`signature`], [`receipt`], [`refusal`],
+//!   [`report`] with its [`counters`], [`slot`], [`health`]
+//! - What clients see besides updates: [`token`], [`close`]
+//! - What the gateway, a room's root and its shards ask of each other: [`call`], [`place`]
+//! - What both Workers decide alike: [`save`]
+
+pub mod binding;
+pub mod call;
+pub mod close;
+pub mod counters;
+pub mod head;
+pub mod health;
+pub mod metric;
+pub mod place;
+pub mod receipt;
+pub mod refusal;
+pub mod report;
+pub mod save;
+pub mod settings;
+pub mod signature;
+pub mod slot;
+pub mod token;

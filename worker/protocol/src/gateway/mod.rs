@@ -1,0 +1,16 @@
+//! Decisions about one request, made before a room sees it. Not here: anything that a room remembers, and anything that
+//! the room's Worker needs too. Imports [`crate::contract`] only.
+//!
+//! - What is asked for: [`route`], [`media_type`], [`batch`]
+//! - Who asks: [`origin`], [`credential`], [`claim`], [`address`]
+//! - Which object is to serve it: [`region`], [`search`]
+
+pub mod address;
+pub mod batch;
+pub mod claim;
+pub mod credential;
+pub mod media_type;
+pub mod origin;
+pub mod region;
+pub mod route;
+pub mod search;
