@@ -1,6 +1,6 @@
 //! The sandbox's only owner of state and runtime: every change is decided purely, brought to the runtime, and only then kept.
 //!
-//! May import: `edge`, `runtime`, `store`, `account`.
+//! Imports: `account`, `edge`, `runtime`, `store`
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

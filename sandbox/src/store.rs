@@ -1,6 +1,6 @@
 //! The state directory: `state.json` without any secret, `secrets.json` for the owner only, `modules/`, `objects/`.
 //!
-//! May import: `account`.
+//! Imports: `account`
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

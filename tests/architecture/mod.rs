@@ -14,7 +14,7 @@ use crate::support::repository;
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// The crates with rooms.
-const CRATES: [&str; 2] = [".", "sandbox"];
+const CRATES: [&str; 3] = [".", "sandbox", "worker/protocol"];
 
 fn sources() -> impl Iterator<Item = Source> {
     CRATES

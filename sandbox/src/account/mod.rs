@@ -1,7 +1,7 @@
 //! What an account has and how it changes, one resource per file: pure, so no clock, no randomness, no files, no sockets, no runtime.
 //! What cannot be made up purely comes in by a [`stamp::Stamp`].
 //!
-//! May import: nothing but itself.
+//! Imports: nothing
 
 pub(crate) mod assignment;
 pub(crate) mod binding;

@@ -1,7 +1,7 @@
 //! The API: one file per product with its calls, each of which reads a request, calls a pure change, and shows the result; before them
 //! credential, quota and faults, around them the envelope. What a change does to an account is decided in `account`.
 //!
-//! May import: `engine`, `runtime`, `server`, `account`.
+//! Imports: `account`, `engine`, `runtime`, `server`
 
 mod accounts;
 mod call;

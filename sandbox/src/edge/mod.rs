@@ -1,7 +1,7 @@
 //! Cloudflare's edge: which script and version answer a request, the headers that the edge adds, and the way to the runtime and back.
 //! Neither the API nor the runtime's process is known here.
 //!
-//! May import: `account`, `server`.
+//! Imports: `account`, `server`
 
 pub(crate) mod gate;
 pub(crate) mod headers;

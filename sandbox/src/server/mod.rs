@@ -1,7 +1,7 @@
 //! Loopback HTTP: a server whose handler may also cut the connection instead of answering, and what it needs. Whoever answers, and what, is
 //! unknown here.
 //!
-//! May import: nothing but itself.
+//! Imports: nothing
 
 pub(crate) mod arriving;
 mod resettable;

@@ -1,6 +1,7 @@
 //! What one side writes and another one reads: names, shapes and limits that the tool, both Workers, publishers and
-//! clients agree on. Not here: what a Worker decides with them, unless both Workers decide it alike. Imports nothing of
-//! the other rooms.
+//! clients agree on. Not here: what a Worker decides with them, unless both Workers decide it alike.
+//!
+//! Imports: nothing
 //!
 //! - What the tool deploys: [`binding`], [`settings`], [`metric`]
 //! - What publishers and administrators send and are answered: [`head`], [`signature`], [`receipt`], [`refusal`],

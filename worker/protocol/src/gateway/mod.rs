@@ -1,5 +1,7 @@
 //! Decisions about one request, made before a room sees it. Not here: anything that a room remembers, and anything that
-//! the room's Worker needs too. Imports [`crate::contract`] only.
+//! the room's Worker needs too.
+//!
+//! Imports: `contract`
 //!
 //! - What is asked for: [`route`], [`media_type`], [`batch`]
 //! - Who asks: [`origin`], [`credential`], [`claim`], [`address`]

@@ -1,5 +1,7 @@
 //! Decisions of a room's objects, its root and its shards. Not here: a request's credentials and headers, which the
-//! gateway has judged. Imports [`crate::contract`] only.
+//! gateway has judged.
+//!
+//! Imports: `contract`
 //!
 //! - What becomes of a publish: [`root`], by way of [`recent`], [`bucket`], [`stream`] and [`window`]
 //! - What subscribers are sent, and who of them first: [`greeting`], [`update`], [`turn`]
