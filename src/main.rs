@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use edge_broadcast::cli::Cli;
+use edge_broadcast::cloudflare::error::advice;
 use edge_broadcast::commands;
 use edge_broadcast::environment::project::Problems;
 use edge_broadcast::process::interrupt;
@@ -26,7 +27,7 @@ async fn main() -> ExitCode {
             match error.downcast_ref::<Problems>() {
                 // Drawn under its source lines, each with a heading of its own
                 Some(problems) => eprintln!("{}", escape::text(&problems.to_string())),
-                None => eprintln!("{}", escape::text(&format!("error: {error:#}"))),
+                None => eprintln!("{}", escape::text(&format!("error: {:#}", advice(&error)))),
             }
             ExitCode::FAILURE
         }

@@ -219,7 +219,7 @@ async fn a_call_that_is_answered_with_a_redirect_takes_the_token_nowhere() {
     .await;
     let printed = against(address, &["secrets", "list", "staging"]).fails();
     assert!(
-        printed.stderr.ends_with("was answered with 307: a redirect to `127.0.0.1`, which is not followed, because the credential and every secret would go there; correct `CLOUDFLARE_API_BASE_URL`\n"),
+        printed.stderr.ends_with("was answered with 307: a redirect to `127.0.0.1`, which is not followed, because the credential and every secret would go there\nhelp: correct `CLOUDFLARE_API_BASE_URL`\n"),
         "{}",
         printed.stderr
     );

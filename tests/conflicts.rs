@@ -98,7 +98,7 @@ async fn a_dns_record_in_the_way_must_be_deleted_whatever_the_manifest_says() {
     );
     for project in [custom_domain(), overriding] {
         let printed = deploy(&sandbox, &project).fails();
-        assert!(printed.stderr.contains("(code 100117); a DNS record for this host is in the way: delete it in the zone's DNS settings, then deploy again"), "{}", printed.stderr);
+        assert!(printed.stderr.contains("(code 100117)\nhelp: a DNS record for this host is in the way: delete it in the zone's DNS settings, then deploy again"), "{}", printed.stderr);
     }
     api::remove_records(&sandbox, HOST).await;
     deploy(&sandbox, &custom_domain()).succeeds();
@@ -252,14 +252,14 @@ async fn a_kept_plan_is_applied_as_it_was_and_refused_when_the_live_state_moved(
     let printed = apply().fails();
     assert_eq!(
         printed.stderr,
-        "error: what is live of `staging` moved since the plan was made; plan again\n"
+        "error: what is live of `staging` moved since the plan was made\nhelp: plan again\n"
     );
     Run::new(["plan", "staging", "--out", file])
         .against(&sandbox)
         .succeeds();
     let other = Project::with_staging("history = 64", "history = 32");
     let printed = apply().inside(&other).fails();
-    assert!(printed.stderr.ends_with("error: the manifest or the code of `staging` changed since the plan was made; plan again\n"), "{}", printed.stderr);
+    assert!(printed.stderr.ends_with("error: the manifest or the code of `staging` changed since the plan was made\nhelp: plan again\n"), "{}", printed.stderr);
     let kept = std::fs::read_to_string(file).unwrap();
     assert!(!kept.contains(SECRET) && !kept.contains(&sandbox.token));
 }

@@ -61,7 +61,10 @@ fn a_stale_file_is_shown_as_a_diff_with_exit_code_1() {
 +pattern = "broadcast-staging.glow.trade/*"
  zone_name = "glow.trade"
 "#);
-    insta::assert_snapshot!(printed.stderr, @"error: the generated files are stale: `generated/staging/routes.toml`; run `edge-broadcast generate`, delete what no manifest asks for, and commit the result");
+    insta::assert_snapshot!(printed.stderr, @r"
+    error: the generated files are stale: `generated/staging/routes.toml`
+    help: run `edge-broadcast generate`, delete what no manifest asks for, and commit the result
+    ");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn an_unknown_environment_is_answered_with_the_known_and_the_nearest() {
         let printed = refused(Run::new([command, "stagign"]));
         assert_eq!(
             printed.stderr,
-            "error: there is no environment `stagign`; `environments/` has `local`, `production`, `staging`; did you mean `staging`?\n"
+            "error: there is no environment `stagign`; `environments/` has `local`, `production`, `staging`\nhelp: did you mean `staging`?\n"
         );
     }
 }
@@ -108,7 +108,7 @@ fn a_missing_token_stops_every_command_that_needs_it() {
         );
         assert_eq!(
             printed.stderr,
-            "error: there is no API token: set `CLOUDFLARE_API_TOKEN` (dashboard: My Profile, API Tokens), or rehearse with `--sandbox`\n"
+            "error: there is no API token\nhelp: set `CLOUDFLARE_API_TOKEN` (dashboard: My Profile, API Tokens), or rehearse with `--sandbox`\n"
         );
     }
 }
@@ -129,7 +129,7 @@ fn wranglers_login_is_said_not_to_be_used_and_is_not_read() {
     assert_eq!(
         printed.stderr,
         format!(
-            "error: there is no API token: set `CLOUDFLARE_API_TOKEN` (dashboard: My Profile, API Tokens), or rehearse with `--sandbox`; wrangler is logged in (`{}`), but only wrangler can use that login: its token ends after an hour\n",
+            "error: there is no API token; wrangler is logged in (`{}`), but only wrangler can use that login: its token ends after an hour\nhelp: set `CLOUDFLARE_API_TOKEN` (dashboard: My Profile, API Tokens), or rehearse with `--sandbox`\n",
             login.display()
         )
     );
@@ -183,7 +183,7 @@ fn a_key_and_its_users_address_open_the_api_as_a_token_does() {
     assert!(
         printed
             .stdout
-            .contains("(code 9103); check `CLOUDFLARE_API_KEY` and `CLOUDFLARE_EMAIL`"),
+            .contains("(code 9103)\n  help: check `CLOUDFLARE_API_KEY` and `CLOUDFLARE_EMAIL`"),
         "{}",
         printed.stdout
     );
@@ -201,7 +201,7 @@ fn a_credential_of_another_region_or_in_clear_text_goes_nowhere() {
         .fails();
     assert_eq!(
         printed.stderr,
-        "error: `CLOUDFLARE_COMPLIANCE_REGION` is `fedramp_high`, whose API is another host than `api.cloudflare.com`: nothing is sent there; set `CLOUDFLARE_API_BASE_URL` to the address of that region's API, or unset `CLOUDFLARE_COMPLIANCE_REGION`\n"
+        "error: `CLOUDFLARE_COMPLIANCE_REGION` is `fedramp_high`, whose API is another host than `api.cloudflare.com`: nothing is sent there\nhelp: set `CLOUDFLARE_API_BASE_URL` to the address of that region's API, or unset `CLOUDFLARE_COMPLIANCE_REGION`\n"
     );
     let printed = plan()
         .env("CLOUDFLARE_API_BASE_URL", "http://api.example.com")
@@ -217,7 +217,7 @@ fn a_missing_account_id_stops_a_plan() {
     let printed = refused(Run::new(["plan", "staging"]).env("CLOUDFLARE_API_TOKEN", "t"));
     assert_eq!(
         printed.stderr,
-        "error: there is no account id for `staging`: set `CLOUDFLARE_ACCOUNT_ID`, or `account_id` under `[cloudflare]` in the manifest\n"
+        "error: there is no account id for `staging`\nhelp: set `CLOUDFLARE_ACCOUNT_ID`, or `account_id` under `[cloudflare]` in the manifest\n"
     );
 }
 
@@ -229,7 +229,7 @@ fn a_bad_account_id_stops_a_plan() {
         .fails();
     assert_eq!(
         printed.stderr,
-        "error: `CLOUDFLARE_ACCOUNT_ID`: `../x` is not a Cloudflare account id; it has 32 hexadecimal digits: see Account details on the Workers page of the dashboard, or leave it out and set `CLOUDFLARE_ACCOUNT_ID`\n"
+        "error: `CLOUDFLARE_ACCOUNT_ID`: `../x` is not a Cloudflare account id\nhelp: it has 32 hexadecimal digits: see Account details on the Workers page of the dashboard, or leave it out and set `CLOUDFLARE_ACCOUNT_ID`\n"
     );
 }
 
@@ -245,7 +245,7 @@ fn the_manifests_account_and_the_shells_account_must_agree() {
     assert_eq!(
         printed.stderr,
         format!(
-            "error: the manifest of `staging` names the account `{ACCOUNT}`, but `CLOUDFLARE_ACCOUNT_ID` is `ffffffffffffffffffffffffffffffff`; unset the variable or correct the manifest\n"
+            "error: the manifest of `staging` names the account `{ACCOUNT}`, but `CLOUDFLARE_ACCOUNT_ID` is `ffffffffffffffffffffffffffffffff`\nhelp: unset the variable or correct the manifest\n"
         )
     );
 }
@@ -273,6 +273,6 @@ fn a_protected_environment_is_not_changed_without_an_answer() {
         .fails();
     assert_eq!(
         printed.stderr,
-        "error: `production` is protected and nobody can be asked here; look at `edge-broadcast plan production`, then run with `--yes`\n"
+        "error: `production` is protected and can be confirmed on a terminal only\nhelp: look at `edge-broadcast plan production`, then run with `--yes`\n"
     );
 }

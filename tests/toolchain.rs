@@ -128,7 +128,7 @@ fn a_plan_with_bundles_of_another_compiler_is_refused() {
     std::fs::write(&record, text.replace("rustc 1", "rustc 0")).unwrap();
     assert_eq!(
         plan(),
-        "error: the `room` worker is not built, or older than its sources or the compiler\nrun `edge-broadcast build`\n"
+        "error: the `room` worker is not built, or older than its sources or the compiler\nhelp: run `edge-broadcast build`\n"
     );
     assert_eq!(built(&machine.build().output().unwrap()), [false, true]);
 }
@@ -195,7 +195,7 @@ fn without_npm_the_error_says_what_was_tried_and_what_to_do() {
             "error: cannot install `binaryen` 132.0.0 with npm: cannot start `npm`: No such file or directory (os error 2)"
         )
     );
-    let advice = "check that `npm` is installed and reaches its registry, or name a program of your own in `WASM_OPT_BIN`";
+    let advice = "help: check that `npm` is installed and reaches its registry, or name a program of your own in `WASM_OPT_BIN`";
     assert_eq!(said.lines().last(), Some(advice));
 }
 
@@ -210,7 +210,7 @@ fn an_own_tool_that_does_not_exist_is_named_before_anything_is_built() {
     assert_eq!(
         stderr(&output),
         "error: `ESBUILD_BIN` is `/no/esbuild`, which is not a program\n\
-         correct it, or unset it to have the tool installed\n"
+         help: correct it, or unset it to have the tool installed\n"
     );
     assert_eq!(machine.calls(), 0);
 }

@@ -8,6 +8,7 @@ use etcetera::home_dir;
 use super::worker::Worker;
 use crate::build::toolchain::{BuildTools, wasm_target};
 use crate::process::invocation::Invocation;
+use crate::terminal::advice::Advice;
 
 /// The cargo profile of the workers, in the workspace's Cargo.toml.
 pub const PROFILE: &str = "worker";
@@ -69,7 +70,7 @@ pub fn remaps(root: &Path, compiler: &str) -> Result<Vec<Remap>> {
     let cargo = match std::env::var_os("CARGO_HOME").filter(|value| !value.is_empty()) {
         Some(named) => PathBuf::from(named),
         None => home_dir()
-            .context("no home directory; set `CARGO_HOME`")?
+            .context(Advice::new("no home directory", "set `CARGO_HOME`"))?
             .join(".cargo"),
     };
     let commit = compiler

@@ -17,7 +17,7 @@ pub mod worker;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
 pub use self::content::{code_of_multipart, code_of_tag};
 pub use self::module::Module;
@@ -26,6 +26,7 @@ pub use self::size::Size;
 use self::toolchain::{BuildTools, wasm_target};
 pub use self::worker::Worker;
 use crate::process::{child, file_lock};
+use crate::terminal::advice::Advice;
 use crate::terminal::progress::Progress;
 
 /// A Worker, ready for upload.
@@ -75,7 +76,11 @@ pub fn load(root: &Path) -> Result<Bundles> {
     let load = |worker| {
         let found = unchanged(root, worker, &compiler)?;
         found.with_context(|| {
-            format!("the `{worker}` worker is not built, or older than its sources or the compiler\nrun `edge-broadcast build`")
+            let what = "is not built, or older than its sources or the compiler";
+            Advice::new(
+                format!("the `{worker}` worker {what}"),
+                "run `edge-broadcast build`",
+            )
         })
     };
     Ok(Bundles {
@@ -162,7 +167,7 @@ fn make(
         &compile::invocation(root, worker, tools, &remaps, &target, &staging),
         &step,
     )
-    .map_err(|error| anyhow!("cannot build the `{worker}` worker: {error:#}"))?;
+    .with_context(|| format!("cannot build the `{worker}` worker"))?;
     let modules = module::read_all(&staging)?;
     let record = Record {
         inputs,

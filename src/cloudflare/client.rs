@@ -16,6 +16,7 @@ use super::rate_limit::{self, LONGEST_PAUSE};
 use super::turn::Turns;
 use crate::environment::Environment;
 use crate::http::{body, redirect};
+use crate::terminal::advice::Advice;
 use crate::terminal::escape;
 use crate::terminal::progress::Progress;
 
@@ -64,11 +65,14 @@ impl Cloudflare {
         let manifest = environment.account_id.as_ref().map(ToString::to_string);
         let account = match (manifest, access.account) {
             // The manifest's account is what was reviewed: a shell that is set up for another one must not win silently.
-            (Some(manifest), Some(shell)) if manifest != shell => bail!(
-                "the manifest of `{}` names the account `{manifest}`, but `{}` is `{shell}`; unset the variable or correct the manifest",
-                environment.name,
-                credentials::ACCOUNT
-            ),
+            (Some(manifest), Some(shell)) if manifest != shell => bail!(Advice::new(
+                format!(
+                    "the manifest of `{}` names the account `{manifest}`, but `{}` is `{shell}`",
+                    environment.name,
+                    credentials::ACCOUNT
+                ),
+                "unset the variable or correct the manifest"
+            )),
             (Some(account), _) => account,
             (None, Some(shell)) => {
                 let checked: Result<crate::environment::name::AccountId, String> = shell.parse();
@@ -77,15 +81,18 @@ impl Cloudflare {
                     // Any id is good for a server that is not Cloudflare's
                     Err(_) if access.base != BASE && path::is_id(&shell) => shell,
                     Err(error) => {
-                        bail!("`{}`: {}", credentials::ACCOUNT, error.replace('\n', "; "))
+                        let advice = anyhow::Error::new(Advice::from(error.as_str()));
+                        return Err(advice.context(format!("`{}`", credentials::ACCOUNT)));
                     }
                 }
             }
-            (None, None) => bail!(
-                "there is no account id for `{}`: set `{}`, or `account_id` under `[cloudflare]` in the manifest",
-                environment.name,
-                credentials::ACCOUNT
-            ),
+            (None, None) => bail!(Advice::new(
+                format!("there is no account id for `{}`", environment.name),
+                format!(
+                    "set `{}`, or `account_id` under `[cloudflare]` in the manifest",
+                    credentials::ACCOUNT
+                )
+            )),
         };
         let cloudflare = Self::new(&access.base, account, access.credentials)?;
         match std::env::var("EDGE_BROADCAST_API_TIMEOUT") {
@@ -348,6 +355,7 @@ impl Cloudflare {
             entries: Vec::new(),
             detail: detail.to_owned(),
             wait: None,
+            fix: None,
         }
     }
 
@@ -355,7 +363,14 @@ impl Cloudflare {
     fn refused(&self, method: &Method, path: &str, answer: &Answer) -> ApiError {
         let status = answer.status.as_u16();
         if answer.status.is_redirection() {
-            return self.error(method, path, status, &self.redirected(answer));
+            let to = redirect::target(&self.base, answer.headers.get("location"));
+            let why = format!(
+                "a redirect to {to}, which is not followed, because the credential and every secret would go there"
+            );
+            return ApiError {
+                fix: Some(self.without_redirect()),
+                ..self.error(method, path, status, &why)
+            };
         }
         let entries = Envelope::open(&answer.body).map_or(Vec::new(), |envelope| envelope.errors);
         let detail = if answer.body.trim_ascii_start().starts_with(b"<") {
@@ -369,16 +384,12 @@ impl Cloudflare {
         }
     }
 
-    fn redirected(&self, answer: &Answer) -> String {
-        let to = redirect::target(&self.base, answer.headers.get("location"));
-        let do_what = if self.is_elsewhere() {
+    fn without_redirect(&self) -> String {
+        if self.is_elsewhere() {
             format!("correct `{}`", credentials::BASE_URL)
         } else {
-            "a proxy or firewall on the way answered".to_owned()
-        };
-        format!(
-            "a redirect to {to}, which is not followed, because the credential and every secret would go there; {do_what}"
-        )
+            "look at the proxy or firewall on the way: it answered".to_owned()
+        }
     }
 
     fn lost(&self, method: &Method, path: &str, error: &reqwest::Error) -> ApiError {
@@ -432,6 +443,7 @@ mod tests {
     use axum::response::{IntoResponse, Response};
     use serde_json::json;
 
+    use super::super::error::advice;
     use super::*;
     use crate::secret::Value;
 
@@ -495,7 +507,7 @@ mod tests {
         let (cloudflare, asked) = answering(|_, _| later("300")).await;
         let error = cloudflare.get::<u32>("/number").await.unwrap_err();
         assert_eq!(
-            error.to_string(),
+            advice(&error).line(),
             "`GET /number` in the account `acc0` was answered with 429: Slow down (code 971); the API's rate limit is used up: 1200 calls in five minutes, those of other tools with this token included; the API asks to wait 5m: run again after that"
         );
         assert_eq!(asked.load(Ordering::SeqCst), 1);
@@ -560,7 +572,7 @@ mod tests {
                 .await
                 .unwrap_err();
             assert_eq!(
-                error.to_string(),
+                advice(&error).line(),
                 format!(
                     "`PUT /secrets` in the account `acc0` was answered with {status}: a redirect to `127.0.0.1`, which is not followed, because the credential and every secret would go there; correct `CLOUDFLARE_API_BASE_URL`"
                 )

@@ -17,6 +17,7 @@ use reqwest::header::HeaderValue;
 use reqwest::{RequestBuilder, Url};
 
 use crate::secret::Value;
+use crate::terminal::advice::Advice;
 
 /// The API's own address; [`BASE_URL`] replaces it, as it does for wrangler.
 pub const BASE: &str = "https://api.cloudflare.com/client/v4";
@@ -124,7 +125,10 @@ impl Surroundings<'_> {
             return Ok(None);
         };
         let Some(text) = given.to_str() else {
-            bail!("`{name}` is not UTF-8: set it again");
+            bail!(Advice::new(
+                format!("`{name}` is not UTF-8"),
+                "set it again"
+            ));
         };
         Ok(Some(unquoted(text).to_owned()).filter(|text| !text.is_empty()))
     }
@@ -138,24 +142,26 @@ impl Surroundings<'_> {
             (Some(key), Some(email)) => {
                 let key = checked(KEY, key, "-_")?;
                 if !is_email(&email) {
-                    bail!(
-                        "`{EMAIL}` is not the address of a Cloudflare user, like `someone@example.com`"
-                    );
+                    bail!(Advice::new(
+                        format!("`{EMAIL}` is not the address of a Cloudflare user"),
+                        "it looks like `someone@example.com`"
+                    ));
                 }
                 Ok(Credentials::Key { email, key })
             }
-            (Some(_), None) => bail!(
-                "`{KEY}` is set and `{EMAIL}` is not: a global API key needs the address of its user; set both, or better a `{TOKEN}`, which may do less"
-            ),
+            (Some(_), None) => bail!(Advice::new(
+                format!(
+                    "`{KEY}` is set and `{EMAIL}` is not: a global API key needs the address of its user"
+                ),
+                format!("set both, or better a `{TOKEN}`, which may do less")
+            )),
             (None, _) => bail!(self.without_token()),
         }
     }
 
     /// Why there is no token, and how to get one.
-    fn without_token(&self) -> String {
-        let mut text = format!(
-            "there is no API token: set `{TOKEN}` (dashboard: My Profile, API Tokens), or rehearse with `--sandbox`"
-        );
+    fn without_token(&self) -> Advice {
+        let mut text = "there is no API token".to_owned();
         let is_set = |name: &&str| (self.variable)(name).is_some_and(|value| !value.is_empty());
         if (self.variable)(TOKEN).is_some() {
             text += &format!("; `{TOKEN}` is set but empty, as a secret is that CI does not know");
@@ -173,7 +179,12 @@ impl Surroundings<'_> {
                 login.display()
             );
         }
-        text
+        Advice::new(
+            text,
+            format!(
+                "set `{TOKEN}` (dashboard: My Profile, API Tokens), or rehearse with `--sandbox`"
+            ),
+        )
     }
 
     /// The file in which wrangler keeps its login. It is looked for and never read (`global-wrangler-config-path.ts` and
@@ -203,9 +214,14 @@ impl Surroundings<'_> {
     fn region(&self) -> anyhow::Result<()> {
         match self.text(REGION)?.as_deref() {
             None | Some("public") => Ok(()),
-            Some(region) => bail!(
-                "`{REGION}` is `{region}`, whose API is another host than `api.cloudflare.com`: nothing is sent there; set `{BASE_URL}` to the address of that region's API, or unset `{REGION}`"
-            ),
+            Some(region) => bail!(Advice::new(
+                format!(
+                    "`{REGION}` is `{region}`, whose API is another host than `api.cloudflare.com`: nothing is sent there"
+                ),
+                format!(
+                    "set `{BASE_URL}` to the address of that region's API, or unset `{REGION}`"
+                )
+            )),
         }
     }
 }
@@ -231,7 +247,10 @@ fn checked(name: &str, text: String, others: &str) -> anyhow::Result<Value> {
     };
     let scheme = text.get(..7).unwrap_or_default();
     if scheme.eq_ignore_ascii_case("bearer ") {
-        bail!("`{name}` begins with `Bearer`, which belongs to the header: set it to what follows");
+        bail!(Advice::new(
+            format!("`{name}` begins with `Bearer`, which belongs to the header"),
+            "set it to what follows"
+        ));
     }
     let has = match wrong {
         c if c.is_whitespace() => "a space or a line break inside",
@@ -240,9 +259,10 @@ fn checked(name: &str, text: String, others: &str) -> anyhow::Result<Value> {
         c if !c.is_ascii() => "a character that is not ASCII",
         _ => "a character that no credential has",
     };
-    bail!(
-        "`{name}` cannot be a credential: it has {has}; it may have letters, digits and `{others}`: copy it again"
-    )
+    bail!(Advice::new(
+        format!("`{name}` cannot be a credential: it has {has}"),
+        format!("it may have letters, digits and `{others}`: copy it again")
+    ))
 }
 
 fn is_email(text: &str) -> bool {
@@ -314,7 +334,7 @@ mod tests {
             variable: &variable,
             exists: &|path| files.iter().any(|file| Path::new(file) == path),
         };
-        Access::read(&surroundings).map_err(|error| format!("{error:#}"))
+        Access::read(&surroundings).map_err(|error| Advice::of(&error).line())
     }
 
     fn refusal(variables: &[(&str, &str)]) -> String {
@@ -359,7 +379,7 @@ mod tests {
             assert_eq!(
                 refusal(&[(TOKEN, given)]),
                 format!(
-                    "`{TOKEN}` begins with `Bearer`, which belongs to the header: set it to what follows"
+                    "`{TOKEN}` begins with `Bearer`, which belongs to the header; set it to what follows"
                 )
             );
         }
@@ -373,7 +393,7 @@ mod tests {
             assert_eq!(
                 refusal(&[(KEY, "k"), (EMAIL, email)]),
                 format!(
-                    "`{EMAIL}` is not the address of a Cloudflare user, like `someone@example.com`"
+                    "`{EMAIL}` is not the address of a Cloudflare user; it looks like `someone@example.com`"
                 )
             );
         }
@@ -403,7 +423,8 @@ mod tests {
 
     #[test]
     fn without_a_token_it_is_said_what_is_there_instead() {
-        const NONE: &str = "there is no API token: set `CLOUDFLARE_API_TOKEN` (dashboard: My Profile, API Tokens), or rehearse with `--sandbox`";
+        const NONE: &str = "there is no API token";
+        const FIX: &str = "; set `CLOUDFLARE_API_TOKEN` (dashboard: My Profile, API Tokens), or rehearse with `--sandbox`";
         for (variables, hint) in [
             (&[][..], ""),
             (
@@ -419,7 +440,7 @@ mod tests {
                 "; `CLOUDFLARE_EMAIL` is set, and needs `CLOUDFLARE_API_KEY` beside it",
             ),
         ] {
-            assert_eq!(refusal(variables), format!("{NONE}{hint}"));
+            assert_eq!(refusal(variables), format!("{NONE}{hint}{FIX}"));
         }
         for (variables, login) in [
             (vec![("HOME", "/h")], "/h/.wrangler/config/default.toml"),
@@ -443,7 +464,7 @@ mod tests {
             assert_eq!(
                 read(&variables, &[login]).unwrap_err(),
                 format!(
-                    "{NONE}; wrangler is logged in (`{login}`), but only wrangler can use that login: its token ends after an hour"
+                    "{NONE}; wrangler is logged in (`{login}`), but only wrangler can use that login: its token ends after an hour{FIX}"
                 )
             );
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::terminal::advice::Advice;
 use serde_json::Value as Json;
 
 /// One entry of the envelope's `errors`.
@@ -114,6 +115,8 @@ pub struct ApiError {
     pub detail: String,
     /// The pause that the API asked for, when it was too long to be waited for.
     pub wait: Option<Duration>,
+    /// What to do, where the caller knows it and no code tells it.
+    pub fix: Option<String>,
 }
 
 impl ApiError {
@@ -128,6 +131,23 @@ impl ApiError {
     /// Whether the call may or may not have been carried out: no answer, or one from something on the way.
     pub fn leaves_open(&self) -> bool {
         self.status == 0 || self.status >= 500
+    }
+
+    /// What to do about it.
+    pub fn fix(&self) -> Option<String> {
+        let entries = self.entries.iter().flat_map(Entry::with_chain);
+        let mut fixes = Vec::from_iter(self.fix.clone());
+        fixes.extend(
+            entries
+                .filter_map(|entry| entry.code.as_ref()?.number())
+                .find_map(hint)
+                .map(str::to_owned),
+        );
+        fixes.extend(self.wait.map(|wait| {
+            let wait = humantime::format_duration(wait);
+            format!("the API asks to wait {wait}: run again after that")
+        }));
+        (!fixes.is_empty()).then(|| fixes.join("; "))
     }
 
     /// Whether the API says that what was asked for does not exist. A page that a proxy could not find says nothing.
@@ -153,27 +173,23 @@ impl fmt::Display for ApiError {
         if self.entries.is_empty() {
             write!(f, ": {}", self.detail)?;
         }
-        let entries = self.entries.iter().flat_map(Entry::with_chain);
-        for entry in entries.clone() {
+        for entry in self.entries.iter().flat_map(Entry::with_chain) {
             write!(f, ": {entry}")?;
         }
-        let hint = entries
-            .filter_map(|entry| entry.code.as_ref()?.number())
-            .find_map(hint);
-        if let Some(hint) = hint {
-            write!(f, "; {hint}")?;
-        }
-        match self.wait {
-            Some(wait) => {
-                let wait = humantime::format_duration(wait);
-                write!(f, "; the API asks to wait {wait}: run again after that")
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
 impl std::error::Error for ApiError {}
+
+/// What an error says, and the way out that it or the API's answer below it names.
+pub fn advice(error: &anyhow::Error) -> Advice {
+    let mut advice = Advice::of(error);
+    if advice.fix.is_none() {
+        advice.fix = error.downcast_ref().and_then(ApiError::fix);
+    }
+    advice
+}
 
 /// What to do about an error code.
 pub fn hint(code: u32) -> Option<&'static str> {
@@ -254,6 +270,7 @@ mod tests {
             entries: codes.iter().map(entry).collect(),
             detail: String::new(),
             wait: None,
+            fix: None,
         }
     }
 
@@ -287,7 +304,7 @@ mod tests {
             (10429, "the API's rate limit is used up"),
             (100_146, "plan again"),
         ] {
-            let told = refused(400, &[code]).to_string();
+            let told = refused(400, &[code]).fix().unwrap();
             assert!(told.contains(way_out), "{told}");
         }
     }
@@ -306,10 +323,11 @@ mod tests {
             }],
             detail: String::new(),
             wait: None,
+            fix: None,
         };
         assert_eq!(
-            error.to_string(),
-            "`PUT /accounts/acc0/workers/scripts/glow-broadcast-staging` in the account `acc0` was answered with 403: Authentication error (code 10000); check `CLOUDFLARE_API_TOKEN`: it needs Workers Scripts Write on the account, and Workers Routes Write and Zone Read on the zone"
+            format!("{:#}", advice(&error.into())),
+            "`PUT /accounts/acc0/workers/scripts/glow-broadcast-staging` in the account `acc0` was answered with 403: Authentication error (code 10000)\nhelp: check `CLOUDFLARE_API_TOKEN`: it needs Workers Scripts Write on the account, and Workers Routes Write and Zone Read on the zone"
         );
     }
 
@@ -324,9 +342,10 @@ mod tests {
                 entries: Entry::list(errors),
                 detail: String::new(),
                 wait: None,
+                fix: None,
             };
-            error
-                .to_string()
+            advice(&error.into())
+                .line()
                 .split_once("with 400")
                 .unwrap()
                 .1

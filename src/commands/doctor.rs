@@ -10,11 +10,13 @@ use super::Context;
 use super::secrets::facts::{Facts, facts};
 use crate::build::{self, Bundles};
 use crate::cli::Environments;
+use crate::cloudflare::error::advice;
 use crate::cloudflare::observe::observe;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::plan::{Desired, Observed, Plan, Rollout};
 use crate::rotation::inventory::{Cell, State};
+use crate::terminal::advice::Advice;
 
 #[derive(Serialize)]
 struct Answer {
@@ -50,9 +52,13 @@ pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitC
             secrets: None,
         };
         if let Err(error) = examine(context, environment, &bundles, &mut examined).await {
+            let Advice { what, fix } = advice(&error.context("what is live cannot be read"));
+            let only = "nothing more could be looked at";
             examined.wrong(
-                format!("what is live cannot be read: {error:#}").replace('\n', "; "),
-                "correct that first: nothing more could be looked at".to_owned(),
+                what,
+                fix.map_or(format!("correct that first: {only}"), |fix| {
+                    format!("{fix}: {only}")
+                }),
             );
         }
         answer.environments.push(examined);
@@ -85,9 +91,8 @@ async fn examine(
     match bundles {
         Ok(_) => examined.well("the workers are built"),
         Err(error) => {
-            let text = format!("{error:#}");
-            let (what, mend) = text.split_once('\n').unwrap_or((&text, "see the error"));
-            examined.wrong(what.to_owned(), mend.to_owned());
+            let Advice { what, fix } = Advice::of(error);
+            examined.wrong(what, fix.unwrap_or("see the error".to_owned()));
         }
     }
     let remote = Remote::from_env(environment, &context.progress).await?;

@@ -10,6 +10,7 @@ use super::Context;
 use crate::cli::Generate;
 use crate::generate::artifact::{self, Artifact, Stale};
 use crate::generate::render;
+use crate::terminal::advice::Advice;
 use crate::terminal::output::Format;
 
 #[derive(Serialize)]
@@ -122,8 +123,8 @@ fn check(
     if names.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    bail!(
-        "the generated files are stale: `{}`; run `edge-broadcast generate`, delete what no manifest asks for, and commit the result",
-        names.join("`, `")
-    );
+    bail!(Advice::new(
+        format!("the generated files are stale: `{}`", names.join("`, `")),
+        "run `edge-broadcast generate`, delete what no manifest asks for, and commit the result"
+    ));
 }

@@ -24,6 +24,7 @@ use crate::environment::Environment;
 use crate::environment::script::{self, CodeUpdateStrategy};
 use crate::live::verify::{self, Expected, Publisher, verify};
 use crate::secret;
+use crate::terminal::advice::Advice;
 use crate::terminal::confirm;
 use crate::terminal::output::Format;
 
@@ -299,13 +300,16 @@ async fn same_migration(cloudflare: &Cloudflare, target: &Target) -> anyhow::Res
         return Ok(());
     }
     let shown = |tag: Option<String>| tag.map_or("none".to_owned(), |tag| format!("`{tag}`"));
-    bail!(
-        "`{}` cannot go back to `{}`: its Durable Object migration is {}, and {} since; deploy the old code as a new version instead",
-        target.script,
-        target.to,
-        shown(to),
-        shown(from)
-    )
+    bail!(Advice::new(
+        format!(
+            "`{}` cannot go back to `{}`: its Durable Object migration is {}, and {} since",
+            target.script,
+            target.to,
+            shown(to),
+            shown(from)
+        ),
+        "deploy the old code as a new version instead"
+    ))
 }
 
 async fn give(

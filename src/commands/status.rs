@@ -11,10 +11,12 @@ use super::Context;
 use super::secrets::facts::{Facts, facts};
 use crate::build::{self, Bundles};
 use crate::cli::Environments;
+use crate::cloudflare::error::advice;
 use crate::cloudflare::observe::observe;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::plan::{Desired, Plan, Rollout, Share, filled};
+use crate::terminal::advice::Advice;
 
 #[derive(Serialize)]
 struct Answer {
@@ -29,6 +31,8 @@ enum Entry {
     Unreadable {
         environment: String,
         error: String,
+        /// What to do about it, where that is known.
+        help: Option<String>,
     },
 }
 
@@ -66,6 +70,7 @@ enum Drift {
     /// The workers are not built, so there is nothing to compare with.
     Unknown {
         why: String,
+        help: Option<String>,
     },
 }
 
@@ -78,9 +83,13 @@ pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitC
     for environment in &environments {
         let entry = status(context, environment, &bundles).await;
         answer.environments.push(entry.map_or_else(
-            |error| Entry::Unreadable {
-                environment: environment.name.to_string(),
-                error: format!("{error:#}").replace('\n', "; "),
+            |error| {
+                let Advice { what, fix } = advice(&error);
+                Entry::Unreadable {
+                    environment: environment.name.to_string(),
+                    error: what,
+                    help: fix,
+                }
             },
             |status| Entry::Read(Box::new(status)),
         ));
@@ -108,9 +117,13 @@ async fn status(
     let remote = Remote::from_env(environment, &context.progress).await?;
     let observed = observe(&remote.cloudflare, environment).await?;
     let drift = match bundles {
-        Err(error) => Drift::Unknown {
-            why: format!("{error:#}").replace('\n', "; "),
-        },
+        Err(error) => {
+            let Advice { what, fix } = Advice::of(error);
+            Drift::Unknown {
+                why: what,
+                help: fix,
+            }
+        }
         Ok(bundles) => {
             let desired = Desired::of(environment, bundles);
             match Plan::between(&desired, &observed, &Rollout::at_once()) {
@@ -181,11 +194,20 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Read(status) => status.fmt(f),
-            Self::Unreadable { environment, error } => {
-                write!(f, "{environment}\n  cannot be read: {error}")
+            Self::Unreadable {
+                environment,
+                error,
+                help,
+            } => {
+                write!(f, "{environment}\n  cannot be read: {error}")?;
+                help_line(help.as_ref(), f)
             }
         }
     }
+}
+
+fn help_line(help: Option<&String>, f: &mut fmt::Formatter) -> fmt::Result {
+    help.map_or(Ok(()), |help| write!(f, "\n  help: {help}"))
 }
 
 impl fmt::Display for Status {
@@ -220,7 +242,10 @@ impl fmt::Display for Status {
         write!(f, "\n  secrets  {}{}", secrets.join(", "), self.facts)?;
         match &self.drift {
             Drift::None => write!(f, "\n  drift    none"),
-            Drift::Unknown { why } => write!(f, "\n  drift    unknown: {why}"),
+            Drift::Unknown { why, help } => {
+                write!(f, "\n  drift    unknown: {why}")?;
+                help_line(help.as_ref(), f)
+            }
             Drift::Conflicts { why } => write!(f, "\n  drift    in conflict: {why}"),
             Drift::Steps { steps } => {
                 write!(f, "\n  drift    a deployment would {}", steps.join("; "))

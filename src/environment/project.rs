@@ -9,6 +9,7 @@ use crate::environment::name::EnvironmentName;
 use crate::environment::problem::Problem;
 use crate::environment::{self, Environment, Written};
 use crate::secret;
+use crate::terminal::advice::Advice;
 use crate::terminal::suggestion;
 
 /// A folder that has `environments/` and `worker/`.
@@ -38,9 +39,12 @@ impl Project {
             .find(|folder| folder.join("environments").is_dir() && folder.join("worker").is_dir())
             .map(|root| Self { root: root.to_owned() })
             .with_context(|| {
-                format!(
-                    "`{}` is not in an edge-broadcast project: no folder above it has `environments/` and `worker/`; change into the project, or name it with `--project`",
-                    from.display()
+                Advice::new(
+                    format!(
+                        "`{}` is not in an edge-broadcast project: no folder above it has `environments/` and `worker/`",
+                        from.display()
+                    ),
+                    "change into the project, or name it with `--project`",
                 )
             })
     }
@@ -118,17 +122,22 @@ fn choose<'a>(
 ) -> anyhow::Result<Vec<&'a EnvironmentName>> {
     let texts: Vec<&str> = known.iter().map(EnvironmentName::as_str).collect();
     if texts.is_empty() {
-        bail!("there is no environment: write `environments/staging.toml`");
+        bail!(Advice::new(
+            "there is no environment",
+            "write `environments/staging.toml`"
+        ));
     }
     let mut chosen: Vec<&EnvironmentName> = Vec::new();
     for name in wanted {
         let Some(at) = texts.iter().position(|text| text == name) else {
-            let hint = suggestion::nearest(name, &texts)
-                .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-            bail!(
-                "there is no environment `{name}`; `environments/` has `{}`{hint}",
-                texts.join("`, `")
-            );
+            let fix = suggestion::nearest(name, &texts);
+            bail!(Advice {
+                what: format!(
+                    "there is no environment `{name}`; `environments/` has `{}`",
+                    texts.join("`, `")
+                ),
+                fix: fix.map(|near| format!("did you mean `{near}`?")),
+            });
         };
         if !chosen.contains(&&known[at]) {
             chosen.push(&known[at]);
@@ -150,10 +159,13 @@ mod tests {
         let known: Vec<EnvironmentName> = ["local", "production", "staging"]
             .map(|name| name.parse().unwrap())
             .into();
-        let error = |name: &str| choose(&known, &[name.to_owned()]).unwrap_err().to_string();
+        let error = |name: &str| {
+            let error = choose(&known, &[name.to_owned()]).unwrap_err();
+            format!("{:#}", Advice::of(&error))
+        };
         assert_eq!(
             error("stagin"),
-            "there is no environment `stagin`; `environments/` has `local`, `production`, `staging`; did you mean `staging`?"
+            "there is no environment `stagin`; `environments/` has `local`, `production`, `staging`\nhelp: did you mean `staging`?"
         );
         assert_eq!(
             error("eu"),

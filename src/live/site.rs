@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::http::{body, redirect};
+use crate::terminal::advice::Advice;
 use crate::terminal::escape;
 
 /// An open WebSocket.
@@ -183,10 +184,13 @@ async fn answer(url: &str, response: reqwest::Response) -> anyhow::Result<(u16, 
     let status = response.status();
     if status.is_redirection() {
         let to = redirect::target(url, response.headers().get("location"));
-        bail!(
-            "`{url}` was answered with {}: a redirect to {to}, which is not followed, because what is sent may be a secret; look at the zone's redirect rules and at what else answers for this host",
-            status.as_u16()
-        );
+        bail!(Advice::new(
+            format!(
+                "`{url}` was answered with {}: a redirect to {to}, which is not followed, because what is sent may be a secret",
+                status.as_u16()
+            ),
+            "look at the zone's redirect rules and at what else answers for this host"
+        ));
     }
     let body = body::read(response, body::JSON)
         .await
@@ -268,7 +272,7 @@ mod tests {
         let posted = site.post("/broadcast/SOL", &headers, "{}".to_owned()).await;
         let url = site.url("/broadcast/SOL");
         assert_eq!(
-            posted.unwrap_err().to_string(),
+            Advice::of(&posted.unwrap_err()).line(),
             format!(
                 "`{url}` was answered with 307: a redirect to `127.0.0.1`, which is not followed, because what is sent may be a secret; look at the zone's redirect rules and at what else answers for this host"
             )

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::build::module::hex;
 use crate::plan::{Observed, Plan, Rollout};
+use crate::terminal::advice::Advice;
 
 /// What `plan --out` writes. Holds no secret value: a plan has none.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -67,16 +68,22 @@ impl SavedPlan {
             );
         }
         if self.live != now.live {
-            bail!(
-                "what is live of `{}` moved since the plan was made; plan again",
-                self.environment
-            );
+            bail!(Advice::new(
+                format!(
+                    "what is live of `{}` moved since the plan was made",
+                    self.environment
+                ),
+                "plan again"
+            ));
         }
         if self.plan != now.plan {
-            bail!(
-                "the manifest or the code of `{}` changed since the plan was made; plan again",
-                self.environment
-            );
+            bail!(Advice::new(
+                format!(
+                    "the manifest or the code of `{}` changed since the plan was made",
+                    self.environment
+                ),
+                "plan again"
+            ));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 
 use anyhow::{Context, bail};
 
+use crate::terminal::advice::Advice;
 use crate::terminal::escape;
 
 /// Whether a question would be seen and answered.
@@ -17,9 +18,10 @@ fn somebody_is_there() -> bool {
 /// Asks for the name of a protected environment before `what` happens to it. `look` is the command that shows it.
 pub fn protected(name: &str, what: &impl Display, look: &str) -> anyhow::Result<()> {
     if !somebody_is_there() {
-        bail!(
-            "`{name}` is protected and nobody can be asked here; look at `edge-broadcast {look} {name}`, then run with `--yes`"
-        );
+        bail!(Advice::new(
+            format!("`{name}` is protected and can be confirmed on a terminal only"),
+            format!("look at `edge-broadcast {look} {name}`, then run with `--yes`")
+        ));
     }
     eprintln!("{}\n", escape::text(&what.to_string()));
     let typed: String = dialoguer::Input::new()
@@ -36,7 +38,10 @@ pub fn protected(name: &str, what: &impl Display, look: &str) -> anyhow::Result<
 /// Asks whether to go on; `flag` says yes where nobody can be asked.
 pub fn go_on(question: &str, flag: &str) -> anyhow::Result<()> {
     if !somebody_is_there() {
-        bail!("{question}: run with `{flag}` to accept that");
+        bail!(Advice::new(
+            question,
+            format!("run with `{flag}` to accept that")
+        ));
     }
     let yes = dialoguer::Confirm::new()
         .with_prompt(escape::line(&format!("{question}. Go on?")))

@@ -4,6 +4,7 @@
 //!
 //! Imports: nothing
 
+pub mod advice;
 pub mod confirm;
 pub mod escape;
 pub mod output;

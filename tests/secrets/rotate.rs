@@ -325,7 +325,7 @@ async fn a_rotation_that_could_go_wrong_does_not_begin() {
     assert!(
         printed
             .stderr
-            .contains("`staging` is protected and nobody can be asked here"),
+            .contains("`staging` is protected and can be confirmed on a terminal only"),
         "{}",
         printed.stderr
     );

@@ -124,7 +124,7 @@ async fn weak_missing_and_unknown_values_are_refused_before_anything_is_written(
         (
             "WEBHOK_SECRET",
             OLD,
-            "error: the manifest of `staging` names no secret `WEBHOK_SECRET`; add `[secrets.WEBHOK_SECRET]`, or use `ADMIN_SECRET`, `WEBHOOK_SECRET`; did you mean `WEBHOOK_SECRET`?\n",
+            "error: the manifest of `staging` names no secret `WEBHOK_SECRET`\nhelp: add `[secrets.WEBHOK_SECRET]`, or use `ADMIN_SECRET`, `WEBHOOK_SECRET`; did you mean `WEBHOOK_SECRET`?\n",
         ),
     ] {
         let printed = world
@@ -153,7 +153,7 @@ async fn weak_missing_and_unknown_values_are_refused_before_anything_is_written(
         .fails();
     assert_eq!(
         printed.stderr,
-        "error: `WEBHOOK_SECRET` is the only value that publishers have; `edge-broadcast secrets rotate staging` replaces it\n"
+        "error: `WEBHOOK_SECRET` is the only value that publishers have\nhelp: `edge-broadcast secrets rotate staging` replaces it\n"
     );
     assert_eq!(world.version_ids().await, versions);
 }

@@ -8,6 +8,7 @@ use etcetera::BaseStrategy;
 use tempfile::TempDir;
 
 use crate::process::file_lock;
+use crate::terminal::advice::Advice;
 use crate::terminal::progress::Progress;
 
 /// Names another place for the cache.
@@ -26,7 +27,10 @@ impl Cache {
             return Ok(Self(named));
         }
         let user = etcetera::choose_base_strategy().with_context(|| {
-            format!("no home directory; set `{VARIABLE}` to a directory for the tools")
+            Advice::new(
+                "no home directory",
+                format!("set `{VARIABLE}` to a directory for the tools"),
+            )
         })?;
         Ok(Self(user.cache_dir().join("edge-broadcast")))
     }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
 use super::cache::Cache;
 use super::override_variable;
 use crate::process::child;
 use crate::process::invocation::Invocation;
+use crate::terminal::advice::Advice;
 use crate::terminal::progress::Progress;
 
 /// A tool from the Rust registry.
@@ -80,8 +81,10 @@ pub fn install(
     let invocation = installation(tool, version, root, target, staging.path());
     child::run(&invocation, &step).map_err(|error| {
         let package = tool.package;
-        let advice = advice(tool, version);
-        anyhow!("cannot install `{package}` {version} with cargo: {error:#}\ntried: {invocation}\n{advice}")
+        let what = format!(
+            "cannot install `{package}` {version} with cargo: {error:#}\ntried: {invocation}"
+        );
+        Advice::new(what, advice(tool, version))
     })?;
     let place = cache.keep(staging.path(), tool.package, version)?;
     step.finish(&format!("installed {} {version}", tool.package));

@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
 use super::cache::Cache;
 use crate::process::child;
 use crate::process::invocation::Invocation;
+use crate::terminal::advice::Advice;
 use crate::terminal::progress::Progress;
 
 /// What to install, and what to call it in the cache.
@@ -63,10 +64,11 @@ fn install(project: &NpmProject, cache: &Cache, progress: &Progress) -> Result<(
     }
     let invocation = installation(staging.path());
     child::run(&invocation, &step).map_err(|error| {
-        anyhow!(
-            "cannot install `{name}` {version} with npm: {error:#}\n\
-             tried: {invocation}\n\
-             check that `npm` is installed and reaches its registry"
+        let what =
+            format!("cannot install `{name}` {version} with npm: {error:#}\ntried: {invocation}");
+        Advice::new(
+            what,
+            "check that `npm` is installed and reaches its registry",
         )
     })?;
     cache.keep(staging.path(), name, version)?;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::cache::Cache;
 use super::npm_project::{self, NpmProject};
 use super::override_variable;
 use super::platform;
+use crate::terminal::advice::Advice;
 use crate::terminal::progress::Progress;
 
 /// A tool from the npm registry.
@@ -75,21 +76,18 @@ pub fn ensure(tool: &NpmTool, cache: &Cache, progress: &Progress) -> Result<Path
         lock: tool.lock,
         purpose: tool.purpose,
     };
+    let own = format!("or name a program of your own in `{}`", tool.variable);
     let modules = npm_project::ensure(&project, cache, progress).map_err(|error| {
-        anyhow!(
-            "{error:#}, or name a program of your own in `{}`",
-            tool.variable
-        )
+        let Advice { what, fix } = Advice::of(&error);
+        Advice::new(what, format!("{}, {own}", fix.unwrap_or_default()))
     })?;
     let program = modules.join(relative);
     if !program.is_file() {
-        bail!(
-            "npm left no `{}`\n\
-             remove `{}` and try again, or name a program of your own in `{}`",
-            program.display(),
-            cache.tool(tool.package, &version).display(),
-            tool.variable
-        );
+        let place = cache.tool(tool.package, &version);
+        bail!(Advice::new(
+            format!("npm left no `{}`", program.display()),
+            format!("remove `{}` and try again, {own}", place.display())
+        ));
     }
     Ok(program)
 }

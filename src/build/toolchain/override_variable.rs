@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::terminal::advice::Advice;
 use anyhow::{Result, bail};
 
 /// The program that the variable names, if it is set.
@@ -37,11 +38,13 @@ fn resolve(variable: &str, value: OsString, directories: &[PathBuf]) -> Result<P
     };
     match found {
         Some(program) => Ok(program),
-        None => bail!(
-            "`{variable}` is `{}`, which is not a program\n\
-             correct it, or unset it to have the tool installed",
-            named.display()
-        ),
+        None => bail!(Advice::new(
+            format!(
+                "`{variable}` is `{}`, which is not a program",
+                named.display()
+            ),
+            "correct it, or unset it to have the tool installed"
+        )),
     }
 }
 
@@ -69,9 +72,9 @@ mod tests {
     fn a_variable_that_names_no_program_is_an_error_rather_than_ignored() {
         let error = resolve("X_BIN", "/etc/passwd".into(), &[]).unwrap_err();
         assert_eq!(
-            error.to_string(),
+            format!("{:#}", Advice::of(&error)),
             "`X_BIN` is `/etc/passwd`, which is not a program\n\
-             correct it, or unset it to have the tool installed"
+             help: correct it, or unset it to have the tool installed"
         );
     }
 }

@@ -2,6 +2,7 @@
 
 use std::env::consts::{ARCH, OS};
 
+use crate::terminal::advice::Advice;
 use anyhow::{Result, bail};
 
 /// As in `@esbuild/linux-x64`.
@@ -11,7 +12,7 @@ pub fn of_esbuild() -> Result<&'static str> {
         ("linux", "aarch64") => Ok("linux-arm64"),
         ("macos", "x86_64") => Ok("darwin-x64"),
         ("macos", "aarch64") => Ok("darwin-arm64"),
-        _ => bail!("esbuild is not known for {OS} on {ARCH}; name your own in `ESBUILD_BIN`"),
+        _ => bail!(unknown("esbuild", "ESBUILD_BIN")),
     }
 }
 
@@ -22,6 +23,13 @@ pub fn of_workerd() -> Result<&'static str> {
         ("linux", "aarch64") => Ok("linux-arm64"),
         ("macos", "x86_64") => Ok("darwin-64"),
         ("macos", "aarch64") => Ok("darwin-arm64"),
-        _ => bail!("workerd is not known for {OS} on {ARCH}; name your own in `WORKERD_BIN`"),
+        _ => bail!(unknown("workerd", "WORKERD_BIN")),
     }
+}
+
+fn unknown(tool: &str, variable: &str) -> Advice {
+    Advice::new(
+        format!("{tool} is not known for {OS} on {ARCH}"),
+        format!("name your own in `{variable}`"),
+    )
 }

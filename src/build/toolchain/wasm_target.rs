@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 
 use super::override_variable;
 use crate::process::child;
 use crate::process::invocation::Invocation;
+use crate::terminal::advice::Advice;
 use crate::terminal::progress::Progress;
 
 /// What Workers run.
@@ -20,18 +21,23 @@ pub fn ensure(root: &Path, progress: &Progress) -> Result<()> {
         return Ok(());
     }
     if override_variable::find_in(&override_variable::search_path(), "rustup").is_none() {
-        bail!(
-            "the Rust compiler has no standard library for `{TARGET}`, and there is no `rustup` to add it\n\
-             install rustup, or your system's package of that library (it belongs in `{}`)",
-            library.trim()
-        );
+        bail!(Advice::new(
+            format!(
+                "the Rust compiler has no standard library for `{TARGET}`, and there is no `rustup` to add it"
+            ),
+            format!(
+                "install rustup, or your system's package of that library (it belongs in `{}`)",
+                library.trim()
+            )
+        ));
     }
     let step = progress.start(format!(
         "adding the Rust target {TARGET}: once, a few seconds"
     ));
-    child::run(&addition(root), &step).map_err(|error| {
-        anyhow!(
-            "cannot add the Rust target `{TARGET}`: {error:#}\ncheck that rustup reaches its server"
+    child::run(&addition(root), &step).with_context(|| {
+        Advice::new(
+            format!("cannot add the Rust target `{TARGET}`"),
+            "check that rustup reaches its server",
         )
     })?;
     step.finish(&format!("added the Rust target {TARGET}"));
@@ -59,7 +65,10 @@ fn ask_rustc(root: &Path, arguments: &[&str]) -> Result<String> {
         .current_dir(root)
         .stdin(Stdio::null())
         .output()
-        .context("cannot start `rustc`; install Rust with rustup")?;
+        .context(Advice::new(
+            "cannot start `rustc`",
+            "install Rust with rustup",
+        ))?;
     if !output.status.success() {
         bail!(
             "`rustc {}` failed: {}",

@@ -16,6 +16,7 @@ use crate::deploy::remote::Remote;
 use crate::rotation::live::{filled, settled};
 use crate::rotation::mark::Mark;
 use crate::rotation::phase::Filled;
+use crate::terminal::advice::Advice;
 
 #[derive(Serialize)]
 struct Answer {
@@ -49,29 +50,38 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         .await?
         .with_context(|| format!("`{script}` does not exist"))?;
     if !live.secrets.contains(name) {
-        bail!(
-            "`{script}` has no secret `{name}`; `edge-broadcast secrets list {}` shows what it has",
-            environment.name
-        );
+        bail!(Advice::new(
+            format!("`{script}` has no secret `{name}`"),
+            format!(
+                "`edge-broadcast secrets list {}` shows what it has",
+                environment.name
+            )
+        ));
     }
     if Slot::ALL.iter().any(|slot| slot.binding() == name) {
         if Mark::is_among(&live.tags) {
-            bail!(
-                "a rotation is open: `edge-broadcast secrets rotate {0}` ends it, `--abort` undoes it",
-                environment.name
-            );
+            bail!(Advice::new(
+                "a rotation is open",
+                format!(
+                    "`edge-broadcast secrets rotate {}` ends it, `--abort` undoes it",
+                    environment.name
+                )
+            ));
         }
         if filled(&live) != Filled::Both {
-            bail!(
-                "`{name}` is the only value that publishers have; `edge-broadcast secrets rotate {}` replaces it",
-                environment.name
-            );
+            bail!(Advice::new(
+                format!("`{name}` is the only value that publishers have"),
+                format!(
+                    "`edge-broadcast secrets rotate {}` replaces it",
+                    environment.name
+                )
+            ));
         }
     } else if environment.secrets.contains_key(name) {
-        bail!(
-            "the manifest of `{}` names `{name}`: remove `[secrets.{name}]` from it first",
-            environment.name
-        );
+        bail!(Advice::new(
+            format!("the manifest of `{}` names `{name}`", environment.name),
+            format!("remove `[secrets.{name}]` from it first")
+        ));
     }
     settled(&environment, &script, &live)?;
     confirm(

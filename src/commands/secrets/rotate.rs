@@ -13,15 +13,19 @@ use crate::deploy::remote::Remote;
 use crate::rotation::live::uses;
 use crate::rotation::run::{Evidence, Rotation, TakeOver};
 use crate::rotation::status::Status;
+use crate::terminal::advice::Advice;
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
     let name = &environment.name;
     if args.name != WEBHOOK_SECRET {
-        bail!(
-            "only `{WEBHOOK_SECRET}` has two slots to rotate in; `edge-broadcast secrets set {name} {}` replaces a value at once",
-            args.name
-        );
+        bail!(Advice::new(
+            format!("only `{WEBHOOK_SECRET}` has two slots to rotate in"),
+            format!(
+                "`edge-broadcast secrets set {name} {}` replaces a value at once",
+                args.name
+            )
+        ));
     }
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let site = remote.site(&environment)?;

@@ -20,6 +20,7 @@ use crate::rotation::live::{filled, settled};
 use crate::rotation::mark::Mark;
 use crate::rotation::phase::Filled;
 use crate::secret::{self, policy};
+use crate::terminal::advice::Advice;
 use crate::terminal::suggestion;
 
 #[derive(Serialize)]
@@ -68,9 +69,12 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     let live = secrets::read(&remote.cloudflare, &script)
         .await?
         .with_context(|| {
-            format!(
-                "`{script}` does not exist: `edge-broadcast deploy {}` deploys it with its secrets",
-                environment.name
+            Advice::new(
+                format!("`{script}` does not exist"),
+                format!(
+                    "`edge-broadcast deploy {}` deploys it with its secrets",
+                    environment.name
+                ),
             )
         })?;
     settled(&environment, &script, &live)?;
@@ -108,26 +112,37 @@ fn slot<'a>(environment: &Environment, name: &'a str, live: &Holding) -> anyhow:
     }
     match filled(live) {
         // As long as there is a note, the value in a slot is one that the rotation knows
-        _ if Mark::is_among(&live.tags) => bail!(
-            "a rotation of `{name}` is open: `edge-broadcast secrets rotate {0}` ends it, `--abort` undoes it",
-            environment.name
-        ),
-        Filled::Both => bail!(
-            "both slots of `{name}` are filled; `edge-broadcast secrets rotate {} --status` says what to do",
-            environment.name
-        ),
+        _ if Mark::is_among(&live.tags) => bail!(Advice::new(
+            format!("a rotation of `{name}` is open"),
+            format!(
+                "`edge-broadcast secrets rotate {}` ends it, `--abort` undoes it",
+                environment.name
+            )
+        )),
+        Filled::Both => bail!(Advice::new(
+            format!("both slots of `{name}` are filled"),
+            format!(
+                "`edge-broadcast secrets rotate {} --status` says what to do",
+                environment.name
+            )
+        )),
         Filled::One(slot) => Ok(slot.binding()),
         Filled::Neither => Ok(name),
     }
 }
 
-fn unknown(environment: &Environment, name: &str) -> String {
+fn unknown(environment: &Environment, name: &str) -> Advice {
     let known: Vec<&str> = environment.secrets.keys().map(String::as_str).collect();
     let hint = suggestion::nearest(name, &known)
         .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-    format!(
-        "the manifest of `{}` names no secret `{name}`; add `[secrets.{name}]`, or use `{}`{hint}",
-        environment.name,
-        known.join("`, `")
+    Advice::new(
+        format!(
+            "the manifest of `{}` names no secret `{name}`",
+            environment.name
+        ),
+        format!(
+            "add `[secrets.{name}]`, or use `{}`{hint}",
+            known.join("`, `")
+        ),
     )
 }
