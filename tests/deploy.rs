@@ -93,6 +93,7 @@ fn a_plan_before_the_first_deployment_exits_with_2_and_names_every_change() {
         "   + secret WEBHOOK_SECRET: set",
         "7. route `broadcast-staging.glow.trade/*` to `glow-broadcast-staging`",
         "socket impact: none",
+        "4 to add, 0 to change, 0 to remove",
     ] {
         assert!(
             plan.stdout.lines().any(|printed| printed == line),
@@ -122,6 +123,8 @@ staging: 2 steps
 2. give all traffic of `glow-broadcast-staging` to the new version
 
 socket impact: none
+
+0 to add, 1 to change, 0 to remove
 ");
     Run::new(["deploy", "staging"])
         .inside(&project)

@@ -243,7 +243,7 @@ async fn a_change_of_the_room_makes_every_socket_reconnect_and_the_plan_says_so(
     );
     assert!(
         plan.stdout.ends_with(
-            "socket impact: reconnect (a new version of the room restarts its objects; rooms that hold sockets change within 300 s)\n"
+            "socket impact: reconnect (a new version of the room restarts its objects; rooms that hold sockets change within 300 s)\n\n0 to add, 1 to change, 0 to remove\n"
         ),
         "{}",
         plan.stdout

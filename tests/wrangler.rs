@@ -298,6 +298,8 @@ async fn a_change_over_wranglers_deployment_takes_the_code_lane_and_nothing_is_i
 2. give all traffic of `glow-broadcast-staging-room` to the new version
 
 socket impact: reconnect (a new version of the room restarts its objects; rooms that hold sockets change within 300 s)
+
+0 to add, 1 to change, 0 to remove
 "
     );
     ours(&project, &sandbox, &["deploy", "staging"]);

@@ -34,11 +34,13 @@ struct Answer {
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}", self.plan)?;
-        for Occupied { token, sockets } in &self.occupied {
-            write!(f, "\n  {sockets} of `{token}`")?;
-        }
-        write!(f, "{}", self.secrets)
+        let rooms: String = self
+            .occupied
+            .iter()
+            .map(|Occupied { token, sockets }| format!("\n  {sockets} of `{token}`"))
+            .collect();
+        let notes = format!("{rooms}{}", self.secrets);
+        write!(f, "{}", self.plan.with(notes))
     }
 }
 

@@ -5,6 +5,7 @@
 //! Imports: `build`, `environment`, `terminal`
 
 mod conflict;
+mod counts;
 mod desired;
 mod display;
 mod host;

@@ -1,0 +1,235 @@
+//! How much a plan changes, in the resources that a person counts: scripts, routes, custom domains, secrets.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::Plan;
+use super::step::{Lane, Shift, Step, Upload};
+
+/// Resources by what becomes of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) add: usize,
+    pub(super) change: usize,
+    pub(super) remove: usize,
+}
+
+impl Counts {
+    /// Counts the resources that `plan` touches. All steps of one script are one resource; a secret that comes with an upload is
+    /// one of its own.
+    pub(super) fn of(plan: &Plan) -> Self {
+        let mut counts = Self::default();
+        let (mut new, mut old) = (BTreeSet::new(), BTreeSet::new());
+        for step in &plan.steps {
+            match step {
+                Step::Upload(upload) => {
+                    counts.add += upload.secrets.len();
+                    let scripts = if is_new(upload) { &mut new } else { &mut old };
+                    scripts.insert(&upload.script);
+                }
+                Step::Shift(Shift { script, .. })
+                | Step::Settings { script, .. }
+                | Step::WorkersDev { script, .. } => {
+                    old.insert(script);
+                }
+                Step::AddRoute { .. } | Step::AddDomain { .. } => counts.add += 1,
+                Step::RemoveRoute { .. } | Step::RemoveDomain { .. } => counts.remove += 1,
+            }
+        }
+        counts.add += new.len();
+        counts.change += old.difference(&new).count();
+        counts
+    }
+}
+
+fn is_new(upload: &Upload) -> bool {
+    matches!(&upload.lane, Lane::Lifecycle { replaces, .. } if replaces.is_empty())
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self {
+            add,
+            change,
+            remove,
+        } = self;
+        write!(f, "{add} to add, {change} to change, {remove} to remove")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::Worker;
+    use crate::plan::{Change, OverrideDns, SocketImpact, Then};
+
+    fn plan(steps: Vec<Step>) -> Plan {
+        Plan {
+            environment: "staging".to_owned(),
+            socket_impact: SocketImpact::None,
+            rooms_change_within_seconds: None,
+            steps,
+        }
+    }
+
+    fn upload(script: &str, lane: Lane, secrets: &[&str]) -> Step {
+        Step::Upload(Upload {
+            role: Worker::Gateway,
+            script: script.to_owned(),
+            tag: String::new(),
+            message: String::new(),
+            lane,
+            secrets: secrets.iter().map(|name| (*name).to_owned()).collect(),
+            kept: Default::default(),
+            keeps: BTreeSet::new(),
+            inherit_from: None,
+            changes: vec![Change {
+                what: "code".to_owned(),
+                before: None,
+                after: Some("0a".into()),
+            }],
+        })
+    }
+
+    fn lifecycle(replaces: &[&str]) -> Lane {
+        Lane::Lifecycle {
+            why: "it is so".to_owned(),
+            replaces: replaces.iter().map(|id| (*id).to_owned()).collect(),
+            old_tag: None,
+            migrations: Vec::new(),
+        }
+    }
+
+    fn version() -> Lane {
+        Lane::Code {
+            latest: None,
+            adopt: None,
+        }
+    }
+
+    fn settings(script: &str) -> Step {
+        Step::Settings {
+            script: script.to_owned(),
+            tags: BTreeSet::new(),
+            observability: true,
+            changes: Vec::new(),
+        }
+    }
+
+    fn workers_dev(script: &str) -> Step {
+        Step::WorkersDev {
+            script: script.to_owned(),
+            enabled: false,
+            changes: Vec::new(),
+        }
+    }
+
+    fn shift(script: &str, percent: u8) -> Step {
+        Step::Shift(Shift {
+            role: Worker::Gateway,
+            script: script.to_owned(),
+            percent,
+            from: String::new(),
+            reached: 0.0,
+            then: Then::Check,
+        })
+    }
+
+    fn hosts() -> Vec<Step> {
+        let (script, id) = ("gateway".to_owned(), "id".to_owned());
+        vec![
+            Step::AddRoute {
+                pattern: "new.example/*".to_owned(),
+                script: script.clone(),
+            },
+            Step::AddDomain {
+                hostname: "new.example".to_owned(),
+                script: script.clone(),
+                override_dns: OverrideDns::Never,
+            },
+            Step::RemoveRoute {
+                pattern: "old.example/*".to_owned(),
+                id: id.clone(),
+                script: script.clone(),
+            },
+            Step::RemoveDomain {
+                hostname: "old.example".to_owned(),
+                id,
+                script,
+            },
+        ]
+    }
+
+    #[test]
+    fn all_steps_of_a_script_are_one_resource_and_each_secret_and_host_is_another() {
+        let first = vec![
+            upload("room", lifecycle(&[]), &[]),
+            settings("room"),
+            workers_dev("room"),
+            upload("gateway", lifecycle(&[]), &["WEBHOOK_SECRET"]),
+            settings("gateway"),
+        ];
+        let release = vec![
+            upload("room", lifecycle(&["before"]), &[]),
+            upload("gateway", version(), &["ADMIN_SECRET"]),
+            shift("gateway", 5),
+            shift("gateway", 100),
+        ];
+        let shown = [
+            (first, "3 to add, 0 to change, 0 to remove"),
+            (release, "1 to add, 2 to change, 0 to remove"),
+            (
+                vec![settings("room"), workers_dev("room")],
+                "0 to add, 1 to change, 0 to remove",
+            ),
+            (hosts(), "2 to add, 0 to change, 2 to remove"),
+            (Vec::new(), "0 to add, 0 to change, 0 to remove"),
+        ];
+        for (steps, counts) in shown {
+            assert_eq!(Counts::of(&plan(steps)).to_string(), counts);
+        }
+    }
+
+    #[test]
+    fn counts_are_the_last_line_of_a_plan_whatever_else_is_told_and_absent_where_nothing_changes() {
+        let all: Vec<Step> = [
+            upload("gateway", version(), &["ADMIN_SECRET"]),
+            shift("gateway", 100),
+        ]
+        .into_iter()
+        .chain(hosts())
+        .collect();
+        let all = plan(all);
+        insta::assert_snapshot!(all.with("\n  secret THEIRS of gateway: extra"), @r"
+        staging: 6 steps
+
+        1. upload a version of `gateway`
+           lane: code
+           + code: 0a
+
+        2. give all traffic of `gateway` to the new version
+
+        3. route `new.example/*` to `gateway`
+
+        4. attach the custom domain `new.example` to `gateway`
+
+        5. remove the route `old.example/*` of `gateway`
+
+        6. detach the custom domain `old.example` from `gateway`
+
+        socket impact: none
+          secret THEIRS of gateway: extra
+
+        3 to add, 1 to change, 2 to remove
+        ");
+        assert_eq!(
+            all.to_string(),
+            all.with("").to_string(),
+            "nothing else told"
+        );
+        assert_eq!(
+            plan(Vec::new()).with("\n  secret").to_string(),
+            "staging: nothing to change\n  secret"
+        );
+    }
+}
