@@ -8,10 +8,11 @@ use edge_broadcast::cloudflare::error::advice;
 use edge_broadcast::commands;
 use edge_broadcast::environment::project::Problems;
 use edge_broadcast::process::interrupt;
-use edge_broadcast::terminal::escape;
+use edge_broadcast::terminal::{output, screen};
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    screen::heed_force_color();
     let cli = Cli::parse();
     // reqwest is built without a default so that only one cryptography library is compiled
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -26,8 +27,8 @@ async fn main() -> ExitCode {
         Err(error) => {
             match error.downcast_ref::<Problems>() {
                 // Drawn under its source lines, each with a heading of its own
-                Some(problems) => eprintln!("{}", escape::text(&problems.to_string())),
-                None => eprintln!("{}", escape::text(&format!("error: {:#}", advice(&error)))),
+                Some(problems) => output::point_out(&problems.to_string()),
+                None => output::tell(&format!("error: {:#}", advice(&error))),
             }
             ExitCode::FAILURE
         }

@@ -30,6 +30,7 @@ mod sdk;
 mod secrecy;
 mod secrets;
 mod smoke;
+mod terminal;
 mod toolchain;
 mod typescript;
 mod workers;

@@ -118,7 +118,7 @@ fn check(
     let difference = Difference { stale, orphans };
     let names = difference.names();
     if !difference.stale.is_empty() || context.format == Format::Json {
-        context.format.answer(&difference)?;
+        context.format.diff(&difference)?;
     }
     if names.is_empty() {
         return Ok(ExitCode::SUCCESS);

@@ -185,8 +185,11 @@ async fn status(
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let shown: Vec<String> = self.environments.iter().map(ToString::to_string).collect();
-        f.write_str(&shown.join("\n\n"))
+        for (at, entry) in self.environments.iter().enumerate() {
+            f.write_str(if at == 0 { "" } else { "\n\n" })?;
+            entry.fmt(f)?;
+        }
+        Ok(())
     }
 }
 
@@ -213,13 +216,16 @@ fn help_line(help: Option<&String>, f: &mut fmt::Formatter) -> fmt::Result {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{} in the zone {}", self.environment, self.zone)?;
+        // One below the other on a terminal; what reads a pipe gets what it always got
+        let longest = self.scripts.keys().map(String::len).max();
+        let wide = f.width().and(longest).unwrap_or_default();
         for (name, script) in &self.scripts {
             match script {
-                None => write!(f, "\n  {name}  not deployed")?,
+                None => write!(f, "\n  {name:wide$}  not deployed")?,
                 Some(script) => {
                     write!(
                         f,
-                        "\n  {name}  code {}",
+                        "\n  {name:wide$}  code {}",
                         script.code.as_deref().unwrap_or("of another tool")
                     )?;
                     for share in &script.split {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::deploy::apply::Report;
-use crate::terminal::escape;
+use crate::terminal::output;
 
 /// What is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +79,10 @@ impl Drop for HalfDone {
     fn drop(&mut self) {
         if self.running {
             let under_way = &self.report.failed;
-            eprintln!("{}", escape::text(&self.to_string()));
+            output::tell(&self.to_string());
             if under_way.is_some() {
-                eprintln!(
-                    "the failed step was interrupted: it may have been carried out all the same"
+                output::tell(
+                    "the failed step was interrupted: it may have been carried out all the same",
                 );
             }
         }

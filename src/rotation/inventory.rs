@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use comfy_table::{Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::contract::slot::Slot;
 use serde::Serialize;
@@ -216,7 +216,24 @@ impl fmt::Display for Inventory {
             }
             table.add_row(row);
         }
-        let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
+        // A terminal's; names are not broken
+        if let Some(columns) = f.width() {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(columns.try_into().unwrap_or(u16::MAX));
+            if let Some(names) = table.column_mut(0) {
+                names.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        // Each cell has a space on both sides
+        let lines: Vec<String> = table
+            .lines()
+            .map(|line| {
+                line.strip_prefix(' ')
+                    .unwrap_or(&line)
+                    .trim_end()
+                    .to_owned()
+            })
+            .collect();
         f.write_str(&lines.join("\n"))
     }
 }
@@ -353,5 +370,39 @@ mod tests {
                 "WEBHOOK_SECRET_ALTERNATE of glow-broadcast-staging: rotation open, 24 h",
             ]
         );
+    }
+
+    #[test]
+    fn a_table_fits_into_a_terminal_and_is_as_wide_as_it_likes_elsewhere() {
+        let cell = |name: &str, state, age_seconds| Cell {
+            name: name.to_owned(),
+            script: "glow".to_owned(),
+            state,
+            age_seconds,
+            age: age_seconds.map(|_| Bound::AtLeast),
+            rotation: age_seconds.map(|_| Rotation::Due),
+        };
+        let column = |environment: &str| Column {
+            environment: environment.to_owned(),
+            secrets: vec![
+                cell("WEBHOOK_SECRET", State::Present, Some(90 * DAY)),
+                cell("WEBHOOK_SECRET_ALTERNATE", State::IdleSlot, None),
+            ],
+        };
+        let inventory = Inventory {
+            environments: ["staging", "production"].map(column).into(),
+        };
+        insta::assert_snapshot!(inventory, @r"
+        secret                    staging                           production
+        WEBHOOK_SECRET            present, over 90 d, rotation due  present, over 90 d, rotation due
+        WEBHOOK_SECRET_ALTERNATE  idle slot                         idle slot
+        ");
+        insta::assert_snapshot!(format!("{inventory:60}"), @r"
+        secret                    staging          production
+        WEBHOOK_SECRET            present, over    present, over
+                                  90 d, rotation   90 d, rotation
+                                  due              due
+        WEBHOOK_SECRET_ALTERNATE  idle slot        idle slot
+        ");
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Value, tool};
-use crate::terminal::escape;
+use crate::terminal::output;
 
 /// Long enough for somebody to touch a key or to answer a password manager.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -17,7 +17,7 @@ pub(super) fn read(words: &[String], folder: &Path) -> anyhow::Result<Value> {
         tool::ask(words, folder, LIMIT)?
     } else {
         tool::run(words, folder, b"", LIMIT, move |line| {
-            eprintln!("{}", escape::text(&format!("{name}: {line}")));
+            output::tell(&format!("{name}: {line}"));
         })?
     };
     Value::of_output(&output.stdout)

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use anyhow::{Context, bail};
 
 use crate::terminal::advice::Advice;
-use crate::terminal::escape;
+use crate::terminal::{escape, output};
 
 /// Whether a question would be seen and answered.
 fn somebody_is_there() -> bool {
@@ -23,7 +23,7 @@ pub fn protected(name: &str, what: &impl Display, look: &str) -> anyhow::Result<
             format!("look at `edge-broadcast {look} {name}`, then run with `--yes`")
         ));
     }
-    eprintln!("{}\n", escape::text(&what.to_string()));
+    output::tell(&format!("{what}\n"));
     let typed: String = dialoguer::Input::new()
         .with_prompt(format!("`{name}` is protected. Type its name to go on"))
         .allow_empty(true)

@@ -1,4 +1,4 @@
-//! Where answers go: stdout, as text for a person or as JSON for a program.
+//! Where answers go: stdout, as text for a person or as JSON for a program. What people are told beside them goes to stderr.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -7,6 +7,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::terminal::escape;
+use crate::terminal::screen::Screen;
 
 /// How answers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +17,38 @@ pub enum Format {
 }
 
 impl Format {
-    /// Writes `answer` to stdout.
+    /// Writes `answer` to stdout. On a terminal its width is that of the format: what has columns fits them into it.
     pub fn answer(self, answer: &(impl Display + Serialize)) -> anyhow::Result<()> {
         match self {
-            Self::Text => line(&escape::text(&answer.to_string())),
+            Self::Text => {
+                let screen = Screen::stdout();
+                let text = match screen.columns {
+                    Some(columns) => format!("{answer:columns$}"),
+                    None => answer.to_string(),
+                };
+                line(&screen.text(&text))
+            }
             Self::Json => json(answer),
         }
     }
+
+    /// Writes `answer`, which is a unified diff to people, to stdout.
+    pub fn diff(self, answer: &(impl Display + Serialize)) -> anyhow::Result<()> {
+        match self {
+            Self::Text => line(&Screen::stdout().diff(&answer.to_string())),
+            Self::Json => json(answer),
+        }
+    }
+}
+
+/// Tells people on stderr: an error, a warning, what is going on.
+pub fn tell(text: &str) {
+    eprintln!("{}", Screen::stderr().text(text));
+}
+
+/// Shows people on stderr where in a file something is wrong.
+pub fn point_out(excerpt: &str) {
+    eprintln!("{}", Screen::stderr().excerpt(excerpt));
 }
 
 /// Writes `answer` to stdout as JSON, whatever the format of other answers.

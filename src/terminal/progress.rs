@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::terminal::escape;
+use crate::terminal::{escape, output};
 
 /// Where the progress of long steps goes. Cheap to clone; clones share the terminal.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ impl Progress {
         let bar = match &self.0 {
             Shape::Spinners(bars) => bars.add(spinner(&what)),
             Shape::Lines => {
-                eprintln!("{what}");
+                output::tell(&what);
                 ProgressBar::hidden()
             }
             Shape::Hidden => ProgressBar::hidden(),
@@ -56,10 +56,9 @@ impl Progress {
 
     /// One line that stays.
     pub fn say(&self, line: &str) {
-        let line = escape::text(line);
         match &self.0 {
-            Shape::Spinners(bars) => bars.suspend(|| eprintln!("{line}")),
-            Shape::Lines => eprintln!("{line}"),
+            Shape::Spinners(bars) => bars.suspend(|| output::tell(line)),
+            Shape::Lines => output::tell(line),
             Shape::Hidden => {}
         }
     }

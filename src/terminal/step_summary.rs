@@ -5,14 +5,13 @@ use std::io::Write;
 
 use anyhow::Context;
 
-use crate::terminal::escape;
+use crate::terminal::{escape, output};
 
 /// Appends `text` under `title`, when this runs as a step that has a summary. Where that fails, a warning is all that happens:
 /// what the text tells is done.
 pub fn append(title: &str, text: &impl Display) {
     if let Err(error) = write(title, text) {
-        let warning = format!("warning: there is no step summary: {error:#}");
-        eprintln!("{}", escape::text(&warning));
+        output::tell(&format!("warning: there is no step summary: {error:#}"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! A run on a terminal, with somebody who answers. `script` of util-linux makes the terminal.
+//! A run on a terminal, with somebody who answers or only looks. `script` of util-linux makes the terminal.
 
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
@@ -18,6 +18,26 @@ impl Drop for Typed {
 impl Run {
     /// Runs on a terminal; when `prompt` was shown, `answer` is typed. Everything that the terminal showed is `stdout`.
     pub(crate) fn asked(self, prompt: &str, answer: &str) -> Printed {
+        let mut left = Some(answer);
+        let printed = self.on_screen("", |shown| {
+            left.take_if(|_| shown.contains(prompt)).map(str::as_bytes)
+        });
+        let stdout = &printed.stdout;
+        assert!(left.is_none(), "`{prompt}` was not asked:\n{stdout}");
+        printed
+    }
+
+    /// Runs on a terminal of so many columns. Everything that the terminal showed is `stdout`.
+    pub(crate) fn on_terminal(self, columns: u16) -> Printed {
+        self.on_screen(&format!("stty cols {columns} rows 24; exec "), |_| None)
+    }
+
+    /// Runs on a terminal, after the shell's words `before`. `answer` says what is typed when so much was shown.
+    fn on_screen<'a>(
+        self,
+        before: &str,
+        mut answer: impl FnMut(&str) -> Option<&'a [u8]>,
+    ) -> Printed {
         let run = self.command();
         let words = [run.get_program()].into_iter().chain(run.get_args());
         let line: Vec<String> = words
@@ -25,7 +45,7 @@ impl Run {
             .collect();
         let mut command = std::process::Command::new("script");
         command
-            .args(["-qefc", &line.join(" "), "/dev/null"])
+            .args(["-qefc", &format!("{before}{}", line.join(" ")), "/dev/null"])
             .env("TERM", "xterm")
             .env("SHELL", "/bin/sh")
             .stdin(Stdio::piped())
@@ -44,7 +64,6 @@ impl Run {
         let mut keyboard = typed.0.stdin.take().unwrap();
         let mut screen = typed.0.stdout.take().unwrap();
         let mut shown = Vec::new();
-        let mut answered = false;
         let mut part = [0; 4096];
         loop {
             // The end of a terminal is an error to some kernels
@@ -53,17 +72,14 @@ impl Run {
                 break;
             }
             shown.extend_from_slice(&part[..count]);
-            if !answered && String::from_utf8_lossy(&shown).contains(prompt) {
-                keyboard.write_all(answer.as_bytes()).unwrap();
+            if let Some(answer) = answer(&String::from_utf8_lossy(&shown)) {
+                keyboard.write_all(answer).unwrap();
                 keyboard.flush().unwrap();
-                answered = true;
             }
         }
-        let stdout = String::from_utf8_lossy(&shown).replace('\r', "");
-        assert!(answered, "`{prompt}` was not asked:\n{stdout}");
         Printed {
             code: typed.0.wait().unwrap().code().unwrap_or(-1),
-            stdout,
+            stdout: String::from_utf8_lossy(&shown).replace('\r', ""),
             stderr: String::new(),
         }
     }
