@@ -12,6 +12,7 @@ mod deploy;
 mod doctor;
 mod faults;
 mod generate;
+mod habits;
 mod install;
 mod law;
 mod live;
