@@ -1,4 +1,6 @@
-//! What a contributor is told is true: files that are named exist.
+//! What a contributor is told is true: files that are named exist, and continuous integration runs `./test`.
+
+use saphyr::{LoadableYamlNode, Yaml};
 
 use crate::support::repository;
 
@@ -21,6 +23,41 @@ fn every_file_that_contributing_names_exists() {
     for name in named {
         assert!(repository().join(name).exists(), "there is no `{name}`");
     }
+}
+
+#[test]
+fn the_workflow_of_this_repository_calls_test_and_may_only_read() {
+    let text = read(".github/workflows/ci.yml");
+    let documents = Yaml::load_from_str(&text).unwrap();
+    let [document] = documents.as_slice() else {
+        panic!("{documents:?}");
+    };
+    let jobs = document["jobs"].as_mapping().unwrap();
+    for (name, job) in jobs {
+        let name = name.as_str().unwrap();
+        assert!(
+            job["timeout-minutes"].as_integer().is_some(),
+            "`{name}` may run for ever"
+        );
+        assert!(
+            job.as_mapping_get("permissions").is_none(),
+            "`{name}` has permissions of its own"
+        );
+    }
+    let permissions = document["permissions"].as_mapping().unwrap();
+    let permissions: Vec<_> = permissions
+        .iter()
+        .map(|(name, right)| (name.as_str().unwrap(), right.as_str().unwrap()))
+        .collect();
+    assert_eq!(permissions, [("contents", "read")]);
+    assert!(document["concurrency"]["group"].as_str().is_some());
+    let steps = document["jobs"]["test"]["steps"].as_sequence().unwrap();
+    let last = steps.last().unwrap();
+    assert_eq!(last["run"].as_str(), Some("./test"));
+    assert_eq!(steps[0]["uses"].as_str(), Some("actions/checkout@v4"));
+    // What `git` would keep of it is not for the scripts of dependencies
+    let keeps = &steps[0]["with"]["persist-credentials"];
+    assert_eq!(keeps.as_bool(), Some(false));
 }
 
 #[test]
