@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod conflicts;
 mod conformance;
+mod dependencies;
 mod deploy;
 mod doctor;
 mod faults;
