@@ -1,5 +1,11 @@
 //! The integration suite: the real binary, the real runtime, real sockets. One feature per file.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "figures that were measured, and what a run is doing"
+)]
+
 mod support;
 
 mod answers;

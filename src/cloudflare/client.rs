@@ -32,6 +32,7 @@ const WRITTEN_BACK: &str = "/script-settings";
 
 /// An account behind the API.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Cloudflare {
     http: reqwest::Client,
     base: String,

@@ -81,7 +81,9 @@ impl Turns {
                     answered.await;
                     continue;
                 }
-                Err(Wait::Blocked(until)) if until - now > LONGEST_PAUSE => return Err(until - now),
+                Err(Wait::Blocked(until)) if until.saturating_sub(now) > LONGEST_PAUSE => {
+                    return Err(until.saturating_sub(now));
+                }
                 Err(Wait::Blocked(until) | Wait::Until(until)) => until,
             };
             self.tell(until, until.saturating_sub(now), progress);

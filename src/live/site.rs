@@ -22,6 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A host, and the sandbox's ingress when it is not on the internet.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Site {
     host: String,
     via: Option<SocketAddr>,

@@ -24,6 +24,7 @@ fn kept_from_tools() -> MutexGuard<'static, BTreeSet<String>> {
 
 /// A program to run: everything that its result depends on, and nothing run yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Invocation {
     program: PathBuf,
     arguments: Vec<OsString>,

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 /// A run of this tool, as the note names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Author {
     /// Differs from run to run.
     pub run: String,

@@ -37,7 +37,7 @@ impl Verdict {
         } else {
             let poll =
                 (watched.horizon / 20).clamp(Duration::from_millis(200), Duration::from_secs(10));
-            Self::Wait(poll.min(needed - watched.quiet))
+            Self::Wait(poll.min(needed.saturating_sub(watched.quiet)))
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Where answers go: stdout, as text for a person or as JSON for a program. What people are told beside them goes to stderr.
 
+#![expect(clippy::print_stderr, reason = "the one place that tells people")]
+
 use std::fmt::Display;
 use std::io::{self, Write};
 

@@ -281,7 +281,7 @@ impl Run {
             calls: calls - before,
             refusals: report.take_refusals(),
             checks: outcome.map_or(Vec::new(), Outcome::failed_checks),
-            said: error.map(|line| report.redactor.sentence(line)),
+            said: error.map(redact::Redactor::sentence),
             wrong,
         };
         say(&told.line());

@@ -1,5 +1,11 @@
 //! `./test live`: not part of `cargo test`, which runs no test that needs an account.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "figures that were measured, and what a run is doing"
+)]
+
 use std::process::ExitCode;
 
 #[path = "mod.rs"]

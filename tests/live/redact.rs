@@ -90,7 +90,7 @@ impl Redactor {
     }
 
     /// A sentence in which only the API's own words are left.
-    pub(crate) fn sentence(&mut self, text: &str) -> String {
+    pub(crate) fn sentence(text: &str) -> String {
         let words = text.split_inclusive(char::is_whitespace).map(|chunk| {
             let word = chunk.trim_end();
             let space = if word.len() < chunk.len() { " " } else { "" };
@@ -158,7 +158,7 @@ impl Redactor {
             return text.to_owned();
         }
         if harmless::is_sentence(key) {
-            return self.sentence(text);
+            return Self::sentence(text);
         }
         if let Some(date) = date(text) {
             return date;

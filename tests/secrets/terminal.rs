@@ -61,7 +61,7 @@ async fn a_command_and_the_prompt_read_what_is_typed_on_the_terminal() {
     for (number, (source, prompt)) in [
         // What a password manager does: the terminal itself, not the standard input
         (
-            r#"command:sh -c 'stty -echo < /dev/tty; echo unlock >&2; read -r v < /dev/tty; echo $v'"#,
+            "command:sh -c 'stty -echo < /dev/tty; echo unlock >&2; read -r v < /dev/tty; echo $v'",
             "unlock",
         ),
         ("prompt", "Value of `ADMIN_SECRET`"),
