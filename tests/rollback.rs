@@ -97,7 +97,7 @@ async fn a_secret_that_changed_since_comes_back_only_when_told_to() {
     let printed = rollback(&sandbox, &["--to", &live[0][0]]).fails();
     assert!(
         printed.stderr.contains(&format!(
-            "a secret of `{GATEWAY}` changed since `{}`, which would bring the old value back to `staging`: run with `--accept-old-secrets` to accept that",
+            "a secret of `{GATEWAY}` changed since `{}`, which would bring the old value back to `staging`\nhelp: run with `--accept-old-secrets` to accept that",
             live[0][0]
         )),
         "{}",
@@ -143,7 +143,7 @@ async fn a_rollback_over_a_migration_is_refused_with_the_reason() {
     assert_eq!(
         printed.stderr,
         format!(
-            "error: `staging` cannot be rolled back: `{ROOM}` cannot go back to `{foreign}`: its Durable Object migration is none, and `v1` since; deploy the old code as a new version instead\n"
+            "error: `staging` cannot be rolled back: `{ROOM}` cannot go back to `{foreign}`: its Durable Object migration is none, and `v1` since\nhelp: deploy the old code as a new version instead\n"
         )
     );
     assert_eq!(live_versions(&sandbox).await, before);

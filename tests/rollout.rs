@@ -397,7 +397,7 @@ async fn a_plan_says_how_many_sockets_of_a_room_would_reconnect() {
     );
     assert!(
         plan.stdout
-            .ends_with("change within 300 s)\n  3 of `SOL`\n  0 of `BONK`\n"),
+            .ends_with("change within 300 s)\n  3 of `SOL`\n  0 of `BONK`\n\n0 to add, 1 to change, 0 to remove\n"),
         "{}",
         plan.stdout
     );
