@@ -28,7 +28,7 @@ impl Machine {
         let machine = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        for name in ["gateway", "room", "protocol"] {
+        for name in ["gateway", "room", "protocol", "shell"] {
             machine.write(&format!("worker/{name}/src/lib.rs"), "");
         }
         machine.write("environments/local.toml", "");

@@ -53,7 +53,7 @@ fn files(root: &Path, worker: Worker) -> Result<Vec<PathBuf>> {
         .map(PathBuf::from)
         .filter(|path| root.join(path).is_file())
         .collect();
-    for crate_name in [worker.name(), "protocol"] {
+    for crate_name in [worker.name(), "protocol", "shell"] {
         let directory = Path::new("worker").join(crate_name);
         collect(root, &directory, &mut found)?;
     }
@@ -90,6 +90,7 @@ mod tests {
             "worker/gateway/build/index.js",
             "worker/room/src/lib.rs",
             "worker/protocol/src/lib.rs",
+            "worker/shell/src/lib.rs",
         ] {
             write(root.path(), path, path);
         }
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_is_made_of_its_own_crate_the_protocol_and_the_workspace_files() {
+    fn a_worker_is_made_of_its_own_crate_the_shared_ones_and_the_workspace_files() {
         let root = project();
         let files = files(root.path(), Worker::Gateway).unwrap();
         assert_eq!(
@@ -116,7 +117,8 @@ mod tests {
                 "Cargo.lock",
                 "Cargo.toml",
                 "worker/gateway/src/lib.rs",
-                "worker/protocol/src/lib.rs"
+                "worker/protocol/src/lib.rs",
+                "worker/shell/src/lib.rs"
             ]
             .map(PathBuf::from)
         );
@@ -137,6 +139,7 @@ mod tests {
         for path in [
             "Cargo.lock",
             "worker/protocol/src/lib.rs",
+            "worker/shell/src/lib.rs",
             "worker/gateway/src/new.rs",
         ] {
             let before = fingerprint(root.path());

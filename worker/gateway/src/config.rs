@@ -1,15 +1,15 @@
 //! What the deployment gives a gateway. Read once per instance: a change makes a new one.
 
-use crate::js;
 use edge_broadcast_protocol::{
     contract::{
-        binding, health,
+        binding,
         refusal::{self, Refusal},
         settings::GatewaySettings,
         slot::Slot,
     },
     gateway::credential::Secret,
 };
+use edge_broadcast_shell::env;
 use std::{cell::RefCell, rc::Rc};
 use worker::Env;
 
@@ -37,24 +37,15 @@ impl Config {
         Ok(config)
     }
 
-    /// Whether debug logging is on.
-    pub(crate) fn is_development(&self) -> bool {
-        self.environment == "development"
-    }
-
     fn read(env: &Env) -> Result<Self, Refusal> {
-        let settings = js::binding(env, binding::SETTINGS)
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .ok_or(refusal::GATEWAY_MISCONFIGURED)?;
-        let secret = |slot: Slot| Secret::of(slot, &js::binding(env, slot.binding())?);
+        let secret = |slot: Slot| Secret::of(slot, &env::text(env, slot.binding())?);
         Ok(Self {
-            settings,
+            settings: env::settings(env).ok_or(refusal::GATEWAY_MISCONFIGURED)?,
             secrets: Slot::ALL.into_iter().filter_map(secret).collect(),
-            admin: js::binding(env, binding::ADMIN_SECRET)
+            admin: env::text(env, binding::ADMIN_SECRET)
                 .and_then(|value| Secret::of(Slot::Primary, &value)),
-            environment: js::binding(env, binding::ENVIRONMENT).unwrap_or_default(),
-            version: js::binding(env, binding::VERSION)
-                .and_then(|metadata| health::version(&metadata)),
+            environment: env::text(env, binding::ENVIRONMENT).unwrap_or_default(),
+            version: env::version(env),
         })
     }
 }

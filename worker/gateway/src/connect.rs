@@ -12,14 +12,15 @@ use edge_broadcast_protocol::{
     },
     gateway::{
         origin, region,
-        search::{Probes, Search},
+        search::{Search, Starts},
     },
 };
+use edge_broadcast_shell::unix_ms;
 use std::cell::RefCell;
-use worker::{Date, wasm_bindgen_futures::JsFuture, worker_sys::web_sys::Response};
+use worker::worker_sys::web_sys::Response;
 
 thread_local! {
-    static PROBES: RefCell<Probes> = RefCell::default();
+    static STARTS: RefCell<Starts> = RefCell::default();
 }
 
 pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response, Refusal> {
@@ -63,8 +64,8 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
             }
         }
         // A browser shows a page neither status nor body of a refused upgrade, but it does show close codes.
-        (503, Some("close")) => return Ok(farewell(close::FULL)),
-        (429, Some("close")) => return Ok(farewell(close::TOO_MANY)),
+        (503, Some("close")) => return Ok(closed(close::FULL)),
+        (429, Some("close")) => return Ok(closed(close::TOO_MANY)),
         _ => {}
     }
     Ok(response)
@@ -72,20 +73,19 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
 
 /// Refuses a client that connects, or polls, too often.
 pub(crate) async fn limit(request: &Request, client: Option<&str>) -> Result<(), Refusal> {
-    let Some(client) = client else {
-        return Ok(());
-    };
-    let limited = JsFuture::from(js::limited(&request.env, binding::CONNECT_RATE, client)).await;
-    if limited.is_ok_and(|limited| limited.is_truthy()) {
-        return Err(refusal::CONNECT_RATE.retry_after(request.config.settings.connect_period));
+    if let Some(client) = client
+        && request.is_limited(binding::CONNECT_RATE, client).await
+    {
+        let period = request.config.settings.connect_period;
+        return Err(refusal::CONNECT_RATE.retry_after(period));
     }
     Ok(())
 }
 
 async fn find_place(request: &Request, mut connect: Connect) -> Result<Response, Refusal> {
     let first = connect.place.name();
-    let now_ms = Date::now().as_millis();
-    let mut search = Search::from(PROBES.with_borrow(|probes| probes.start(&first, now_ms)));
+    let now_ms = unix_ms();
+    let mut search = Search::from(STARTS.with_borrow(|starts| starts.start(&first, now_ms)));
     loop {
         connect.place = connect.place.at(search.index());
         let call = Call::Connect(connect.clone());
@@ -95,12 +95,12 @@ async fn find_place(request: &Request, mut connect: Connect) -> Result<Response,
             .await?;
         match response.status() {
             101 => {
-                PROBES.with_borrow_mut(|probes| probes.found(&first, search.index(), now_ms));
+                STARTS.with_borrow_mut(|starts| starts.found(&first, search.index(), now_ms));
                 return Ok(response);
             }
             503 if search.advance(next(&response)).is_some() => {
                 if search.has_wrapped() {
-                    PROBES.with_borrow_mut(|probes| probes.forget(&first));
+                    STARTS.with_borrow_mut(|starts| starts.forget(&first));
                 }
             }
             _ => return Ok(response),
@@ -112,6 +112,6 @@ fn next(response: &Response) -> Option<u32> {
     response.headers().get(call::NEXT).ok()??.parse().ok()
 }
 
-fn farewell(close: Close) -> Response {
-    js::farewell(close.code, close.reason)
+fn closed(close: Close) -> Response {
+    js::closed_socket(close.code, close.reason)
 }

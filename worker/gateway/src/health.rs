@@ -1,17 +1,14 @@
 //! `GET /health`: whether the gateway runs, and with `?deep=1` whether rooms do; `&probe=0` to `&probe=255` name the object.
 
-use crate::{
-    object::{self, Object},
-    reply,
-    request::Request,
-};
+use crate::{request::Request, stub::Stub};
 use edge_broadcast_protocol::contract::{
     call::Call,
     health::{Health, Room},
     place,
     refusal::{self, Refusal},
 };
-use worker::{Date, wasm_bindgen::JsValue, worker_sys::web_sys::Response};
+use edge_broadcast_shell::{self as shell, reply, unix_ms};
+use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 
 pub(crate) async fn health(request: &Request) -> Result<Response, Refusal> {
     let config = &request.config;
@@ -25,18 +22,17 @@ pub(crate) async fn health(request: &Request) -> Result<Response, Refusal> {
         version: config.version.as_deref(),
         room,
     };
-    let body = serde_json::to_string(&health).unwrap_or_default();
-    Ok(reply::json(200, &body))
+    Ok(reply::json(&health))
 }
 
 async fn room(request: &Request) -> Result<Room, Refusal> {
-    let started_ms = Date::now().as_millis();
+    let started_ms = unix_ms();
     let probe = request.parameter("probe").map(str::parse).transpose();
     let probe = probe.map_err(|_| refusal::BAD_PROBE)?;
-    let object = Object::new(&request.env, &place::health_object(probe), None);
+    let object = Stub::new(&request.env, &place::health_object(probe), None);
     let response = object.ask(&Call::Health, &JsValue::UNDEFINED).await?;
-    let text = object::text(&response).await.unwrap_or_default();
-    let took_ms = Date::now().as_millis().saturating_sub(started_ms);
+    let text = shell::text(response.text()).await.unwrap_or_default();
+    let took_ms = unix_ms().saturating_sub(started_ms);
     let room: Option<Room> = serde_json::from_str(&text).ok();
     room.filter(|_| response.ok())
         .map(|room| Room {

@@ -1,6 +1,6 @@
 //! What only an administrator may see.
 
-use crate::{object::Object, request::Request};
+use crate::{request::Request, stub::Stub};
 use edge_broadcast_protocol::{
     contract::{
         call::Call,
@@ -31,7 +31,7 @@ pub(crate) async fn room(request: &Request, token: &Token) -> Result<Response, R
 /// `GET /secrets/uses`
 pub(crate) async fn secret_uses(request: &Request) -> Result<Response, Refusal> {
     authorise(request)?;
-    let object = Object::new(&request.env, USES_OBJECT, None);
+    let object = Stub::new(&request.env, USES_OBJECT, None);
     object.ask(&Call::Uses, &JsValue::UNDEFINED).await
 }
 

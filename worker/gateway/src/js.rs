@@ -1,23 +1,12 @@
 //! The runtime's own functions. Each does all that it can in JavaScript, since every crossing of the boundary costs.
 
 use worker::{
-    js_sys::{Promise, Uint8Array},
+    js_sys::Promise,
     wasm_bindgen::{JsValue, prelude::wasm_bindgen},
     worker_sys::web_sys::{Request, Response},
 };
 
 #[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, inline_js = r#"
-export function binding(env, name) {
-  const value = env[name];
-  if (value === undefined || value === null) return undefined;
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-export function stub(env, namespace, name, hint) {
-  const objects = env[namespace];
-  return objects.get(objects.idFromName(name), hint ? { locationHint: hint } : undefined);
-}
-
 export function forward(stub, request, header, call) {
   const copy = new Request(request);
   copy.headers.set(header, call);
@@ -66,13 +55,7 @@ export async function read(request, max) {
   return bytes;
 }
 
-export function respond(status, body, headers) {
-  const response = new Response(body, { status });
-  for (let i = 0; i < headers.length; i += 2) response.headers.set(headers[i], headers[i + 1]);
-  return response;
-}
-
-export function amend(response, headers) {
+export function with_headers(response, headers) {
   const copy = new Response(response.body, response);
   for (let i = 0; i < headers.length; i += 2) copy.headers.set(headers[i], headers[i + 1]);
   return copy;
@@ -86,7 +69,7 @@ export function uncompressed(response) {
   });
 }
 
-export function farewell(code, reason) {
+export function closed_socket(code, reason) {
   const pair = new WebSocketPair();
   pair[1].accept();
   pair[1].close(code, reason);
@@ -96,26 +79,8 @@ export function farewell(code, reason) {
 export function continent(request) {
   return request.cf?.continent;
 }
-
-export function point(env, name, index, blobs, doubles) {
-  try {
-    env[name]?.writeDataPoint({ indexes: [index], blobs, doubles: Array.from(doubles) });
-  } catch {}
-}
 "#)]
 extern "C" {
-    /// A text binding, or a JSON binding as text.
-    pub(crate) fn binding(env: &JsValue, name: &str) -> Option<String>;
-
-    /// The object of that name; the hint only counts the first time.
-    #[wasm_bindgen(catch)]
-    pub(crate) fn stub(
-        env: &JsValue,
-        namespace: &str,
-        name: &str,
-        hint: Option<&str>,
-    ) -> Result<JsValue, JsValue>;
-
     /// The client's request itself, with one header replaced, to an object.
     #[wasm_bindgen(catch)]
     pub(crate) fn forward(
@@ -140,34 +105,17 @@ extern "C" {
     /// The body, or `undefined` when it has more than `max` bytes.
     pub(crate) fn read(request: &Request, max: u32) -> Promise;
 
-    /// A response; headers are names and values in turn.
-    pub(crate) fn respond(status: u16, body: Option<&str>, headers: Vec<String>) -> Response;
-
     /// The same response with more headers.
-    pub(crate) fn amend(response: &Response, headers: Vec<String>) -> Response;
+    pub(crate) fn with_headers(response: &Response, headers: Vec<String>) -> Response;
 
     /// The same socket, without permessage-deflate: the runtime negotiates it unless the response names an extension
     /// that it does not know, which it then leaves out (an empty value does not count, and the headers of an object's own
     /// 101 never reach the gateway).
     pub(crate) fn uncompressed(response: &Response) -> Response;
 
-    /// A socket that is open for just long enough to say why it closes.
-    pub(crate) fn farewell(code: u16, reason: &str) -> Response;
+    /// The answer to an upgrade with a socket that is closed at once, so that a browser sees code and reason.
+    pub(crate) fn closed_socket(code: u16, reason: &str) -> Response;
 
     /// Cloudflare's guess of the client's continent, such as `EU`.
     pub(crate) fn continent(request: &Request) -> Option<String>;
-
-    /// Writes a data point where the binding exists; never fails.
-    pub(crate) fn point(
-        env: &JsValue,
-        name: &str,
-        index: &str,
-        blobs: Vec<String>,
-        doubles: &[f64],
-    );
-}
-
-/// The bytes that [`read`] resolved to.
-pub(crate) fn bytes(value: JsValue) -> Option<Uint8Array> {
-    (!value.is_undefined()).then(|| Uint8Array::from(value))
 }

@@ -9,11 +9,10 @@ mod health;
 mod inspect;
 mod join;
 mod js;
-mod object;
 mod publish;
-mod reply;
 mod request;
 mod snapshot;
+mod stub;
 mod uses;
 
 use config::Config;
@@ -21,6 +20,7 @@ use edge_broadcast_protocol::{
     contract::metric::{Event, Point},
     gateway::route::{self, Route},
 };
+use edge_broadcast_shell::{env, reply};
 use request::Request;
 use worker::{
     Context, Env, Result, event,
@@ -55,7 +55,7 @@ async fn fetch(raw: web_sys::Request, env: Env, context: Context) -> Result<Resp
     };
     Ok(answer.unwrap_or_else(|refusal| {
         request.debug(|| format!("refused {method}: {} {}", refusal.status, refusal.code));
-        request.measure(&Point::new("", Event::Refusal, refusal.code));
+        env::measure(&request.env, &Point::new("", Event::Refusal, refusal.code));
         reply::refusal(&refusal)
     }))
 }

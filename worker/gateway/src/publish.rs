@@ -1,6 +1,6 @@
 //! `POST /broadcast/:token` and `POST /broadcast`.
 
-use crate::{join, js, object, reply, request::Request, uses};
+use crate::{join, js, request::Request, uses};
 use edge_broadcast_protocol::{
     contract::{
         binding,
@@ -18,9 +18,12 @@ use edge_broadcast_protocol::{
         credential, media_type,
     },
 };
+use edge_broadcast_shell::{self as shell, env, reply, unix_ms};
 use std::collections::BTreeMap;
 use worker::{
-    Date, js_sys::Uint8Array, wasm_bindgen::JsValue, wasm_bindgen_futures::JsFuture,
+    js_sys::Uint8Array,
+    wasm_bindgen::{JsCast, JsValue},
+    wasm_bindgen_futures::JsFuture,
     worker_sys::web_sys::Response,
 };
 
@@ -46,7 +49,7 @@ pub(crate) async fn publish(request: &Request, token: &Token) -> Result<Response
 pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal> {
     let max_bytes = request.config.settings.max_message_bytes;
     let authentic = authenticate(request, max_bytes.max(MAX_BATCH_BYTES)).await?;
-    let started_ms = Date::now().as_millis();
+    let started_ms = unix_ms();
     let items = batch::items(&authentic.body)?;
     let mut results: Vec<String> = vec![String::new(); items.len()];
     let mut rooms: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -67,7 +70,7 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
                 let id = authentic.id.as_ref().map(|id| batch::id(id, index));
                 let body = JsValue::from_str(items[index]);
                 let sent = async {
-                    batch::check_time(started_ms, Date::now().as_millis())?;
+                    batch::check_time(started_ms, unix_ms())?;
                     send(request, token, authentic.slot, id, &body).await
                 };
                 let answer = match sent.await {
@@ -82,13 +85,13 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
     for (index, answer) in join::all(rooms).await.into_iter().flatten() {
         results[index] = answer;
     }
-    Ok(reply::json(200, &batch::answer(&results)))
+    Ok(reply::text(&batch::answer(&results)))
 }
 
 /// One item's result.
 async fn result(response: &Response) -> String {
     let retry_after = response.headers().get("retry-after").ok().flatten();
-    let answer = object::text(response).await.unwrap_or_default();
+    let answer = shell::text(response.text()).await.unwrap_or_default();
     let seconds = retry_after.and_then(|seconds| seconds.parse().ok());
     batch::result(response.status(), seconds, &answer)
 }
@@ -110,7 +113,7 @@ async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Re
                 timestamp: timestamp.as_deref(),
                 signature: Some(signature),
             };
-            Claim::of(headers, Date::now().as_millis())?.verify(&bytes, &config.secrets)?
+            Claim::of(headers, unix_ms())?.verify(&bytes, &config.secrets)?
         }
         None if config.settings.require_signature => return Err(refusal::SIGNATURE_REQUIRED),
         None => credential::bearer(request.header("authorization").as_deref(), &config.secrets)?,
@@ -141,7 +144,10 @@ async fn read(request: &Request, max_bytes: u32) -> Result<Uint8Array, Refusal> 
     let raw = JsFuture::from(js::read(&request.raw, max_bytes))
         .await
         .map_err(|_| refusal::INCOMPLETE_BODY)?;
-    js::bytes(raw).ok_or(too_large)
+    if raw.is_undefined() {
+        return Err(too_large);
+    }
+    Ok(raw.unchecked_into())
 }
 
 /// The room that an item is for.
@@ -161,9 +167,9 @@ async fn send(
     id: Option<String>,
     body: &JsValue,
 ) -> Result<Response, Refusal> {
-    let limited = JsFuture::from(js::limited(&request.env, binding::BROADCAST_RATE, token)).await;
-    if limited.is_ok_and(|limited| limited.is_truthy()) {
-        return Err(refusal::BROADCAST_RATE.retry_after(request.config.settings.broadcast_period));
+    if request.is_limited(binding::BROADCAST_RATE, token).await {
+        let period = request.config.settings.broadcast_period;
+        return Err(refusal::BROADCAST_RATE.retry_after(period));
     }
     let force = matches!(request.parameter("force"), Some("1" | "true"));
     let call = Call::Publish(Publish {
@@ -175,7 +181,10 @@ async fn send(
     let response = request.root(token).ask(&call, body).await?;
     request.debug(|| format!("broadcast to `{token}`: {}", response.status()));
     if response.ok() {
-        request.measure(&Point::new(token, Event::Publish, slot.binding()));
+        env::measure(
+            &request.env,
+            &Point::new(token, Event::Publish, slot.binding()),
+        );
     }
     Ok(response)
 }

@@ -1,15 +1,16 @@
 //! One request with all that serving it needs.
 
-use crate::{config::Config, js, object::Object};
+use crate::{config::Config, js, stub::Stub};
 use edge_broadcast_protocol::{
-    contract::{binding, metric::Point, place::Place},
+    contract::place::Place,
     gateway::{
         address,
         route::{self, parameter},
     },
 };
+use edge_broadcast_shell as shell;
 use std::rc::Rc;
-use worker::{Context, Env, console_log, worker_sys::web_sys};
+use worker::{Context, Env, wasm_bindgen_futures::JsFuture, worker_sys::web_sys};
 
 pub(crate) struct Request {
     pub(crate) raw: web_sys::Request,
@@ -38,36 +39,30 @@ impl Request {
     }
 
     /// The root object of a room. It lives where the first region is.
-    pub(crate) fn root(&self, token: &str) -> Object<'_> {
+    pub(crate) fn root(&self, token: &str) -> Stub {
         let regions = &self.config.settings.regions;
         let hint = regions.first().map(|region| region.location_hint.as_str());
-        Object::new(&self.env, token, hint)
+        Stub::new(&self.env, token, hint)
     }
 
     /// Any object of a room.
-    pub(crate) fn object(&self, place: &Place) -> Object<'_> {
+    pub(crate) fn object(&self, place: &Place) -> Stub {
         let regions = &self.config.settings.regions;
         let hint = regions
             .iter()
             .find(|region| region.name == place.region)
             .map(|region| region.location_hint.as_str());
-        Object::new(&self.env, &place.name(), hint)
+        Stub::new(&self.env, &place.name(), hint)
     }
 
-    pub(crate) fn measure(&self, point: &Point) {
-        js::point(
-            &self.env,
-            binding::ANALYTICS,
-            &point.index,
-            point.blobs.to_vec(),
-            &point.doubles,
-        );
+    /// Whether the rate limit bound as `name` refuses `key`.
+    pub(crate) fn is_limited(&self, name: &str, key: &str) -> impl Future<Output = bool> + use<> {
+        let limited = JsFuture::from(js::limited(&self.env, name, key));
+        async { limited.await.is_ok_and(|limited| limited.is_truthy()) }
     }
 
-    /// Logs where the environment is `development`. The text is not even made anywhere else.
+    /// Logs where the environment is `development`.
     pub(crate) fn debug(&self, text: impl FnOnce() -> String) {
-        if self.config.is_development() {
-            console_log!("{}", text());
-        }
+        shell::debug(&self.config.environment, text);
     }
 }

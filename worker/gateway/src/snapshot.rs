@@ -1,6 +1,6 @@
 //! `GET /snapshot/:token`: the latest value for clients that poll.
 
-use crate::{connect, js, reply, request::Request};
+use crate::{connect, js, request::Request};
 use edge_broadcast_protocol::{
     contract::{
         call::{Call, plain},
@@ -9,6 +9,7 @@ use edge_broadcast_protocol::{
     },
     gateway::origin,
 };
+use edge_broadcast_shell::reply;
 use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 
 pub(crate) async fn snapshot(request: &Request, token: &Token) -> Result<Response, Refusal> {
@@ -26,9 +27,9 @@ pub(crate) async fn snapshot(request: &Request, token: &Token) -> Result<Respons
     let Some(origin) = origin else {
         return Ok(response);
     };
-    Ok(js::amend(
+    Ok(js::with_headers(
         &response,
-        reply::flat([
+        reply::flat(&[
             ("access-control-allow-origin", &origin),
             ("access-control-expose-headers", "etag"),
             ("vary", "origin"),
@@ -40,15 +41,13 @@ pub(crate) async fn snapshot(request: &Request, token: &Token) -> Result<Respons
 pub(crate) fn preflight(request: &Request) -> Result<Response, Refusal> {
     let origin = request.header("origin");
     origin::check(origin.as_deref(), &request.config.settings)?;
-    let headers = reply::flat([
-        (
-            "access-control-allow-origin",
-            origin.as_deref().unwrap_or("*"),
-        ),
+    let origin = origin.as_deref().unwrap_or("*");
+    let headers = [
+        ("access-control-allow-origin", origin),
         ("access-control-allow-methods", "GET, HEAD"),
         ("access-control-allow-headers", "if-none-match"),
         ("access-control-max-age", "86400"),
         ("vary", "origin"),
-    ]);
-    Ok(js::respond(204, None, headers))
+    ];
+    Ok(reply::response(204, None, &headers))
 }

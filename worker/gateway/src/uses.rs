@@ -1,14 +1,15 @@
 //! Counts uses of secret slots: in memory, and at most once a second into the object that adds up all gateways.
 
-use crate::{object::Object, request::Request};
+use crate::{request::Request, stub::Stub};
 use edge_broadcast_protocol::contract::{
     call::Call,
     place::USES_OBJECT,
     save::{Save, Saver},
     slot::{Slot, Uses},
 };
+use edge_broadcast_shell::unix_ms;
 use std::{cell::RefCell, time::Duration};
-use worker::{Date, Delay, Env, wasm_bindgen::JsValue};
+use worker::{Delay, Env, wasm_bindgen::JsValue};
 
 thread_local! {
     static TALLY: RefCell<(Uses, Saver)> = RefCell::default();
@@ -16,7 +17,7 @@ thread_local! {
 
 /// Counts one use. Nothing of it delays the request, and nothing of it can fail it.
 pub(crate) fn count(request: &Request, slot: Slot) {
-    let now_ms = Date::now().as_millis();
+    let now_ms = unix_ms();
     let save = TALLY.with_borrow_mut(|(uses, saver)| {
         uses.count(slot, now_ms);
         saver.changed(now_ms)
@@ -30,25 +31,25 @@ pub(crate) fn count(request: &Request, slot: Slot) {
     request.context.wait_until(async move {
         if wait_ms > 0 {
             Delay::from(Duration::from_millis(wait_ms)).await;
-            TALLY.with_borrow_mut(|(_, saver)| saver.saved(Date::now().as_millis()));
+            TALLY.with_borrow_mut(|(_, saver)| saver.saved(unix_ms()));
         }
-        hand_over(&env).await;
+        flush(&env).await;
     });
 }
 
 /// Pauses before the next try, in milliseconds. A request may go on for thirty seconds after its answer, no longer.
 const RETRIES_MS: [u64; 3] = [500, 2_000, 8_000];
 
-/// What cannot be handed over goes back to memory, where this instance's next request finds it, if there is one: a quiet
+/// What cannot be delivered goes back to memory, where this instance's next request finds it, if there is one: a quiet
 /// instance ends, so it is tried again first.
-async fn hand_over(env: &Env) {
+async fn flush(env: &Env) {
     for pause_ms in RETRIES_MS.into_iter().map(Some).chain([None]) {
         let uses = TALLY.with_borrow_mut(|(uses, _)| std::mem::take(uses));
         if uses.is_empty() {
             return;
         }
         let body = serde_json::to_string(&uses).unwrap_or_default();
-        let object = Object::new(env, USES_OBJECT, None);
+        let object = Stub::new(env, USES_OBJECT, None);
         let answer = object.ask(&Call::Uses, &JsValue::from_str(&body)).await;
         if answer.is_ok_and(|response| response.ok()) {
             return;

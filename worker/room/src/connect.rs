@@ -1,13 +1,9 @@
 //! Opens a socket, or says why not.
 
-use crate::{
-    js,
-    object::{Object, now_ms},
-    reply, shard,
-};
+use crate::{js, object::Object, shard};
 use edge_broadcast_protocol::{
     contract::{
-        call::{Connect, Part},
+        call::{Connect, NEXT, Part},
         metric::{Event, Point},
         refusal::{self, Refusal},
     },
@@ -17,20 +13,21 @@ use edge_broadcast_protocol::{
         update,
     },
 };
+use edge_broadcast_shell::{env, reply, unix_ms};
 use std::rc::Rc;
 use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 
 pub(crate) async fn connect(object: &Rc<Object>, call: Connect) -> Result<Response, Refusal> {
-    // Before the root is asked to take a shard that has no use for it.
+    // Before it joins: the root would register a shard that has no socket for this client, and push to it for nothing.
     if is_full(object) {
         return full(object, &call);
     }
     if call.place.is_root() {
         object.load(Part::Root).await?;
     } else {
-        object.memory().arriving += 1;
+        object.memory().connecting += 1;
         let joined = shard::ensure_joined(object, &call).await;
-        object.memory().arriving -= 1;
+        object.memory().connecting -= 1;
         match joined {
             // The room takes no further object, but one that it has may have a place.
             Err(refusal) if refusal == refusal::ROOM_FULL => return full(object, &call),
@@ -61,37 +58,36 @@ pub(crate) async fn connect(object: &Rc<Object>, call: Connect) -> Result<Respon
 fn full(object: &Object, call: &Connect) -> Result<Response, Refusal> {
     object.memory().room.counters.refused_connects += 1;
     let next = call.place.index + 1;
-    if next < object.settings().max_shards {
-        Ok(reply::full(&refusal::ROOM_FULL, next))
-    } else {
-        Err(refusal::ROOM_FULL)
+    if next >= object.settings().max_shards {
+        return Err(refusal::ROOM_FULL);
     }
+    let [kind, cache] = reply::JSON;
+    Ok(reply::response(
+        refusal::ROOM_FULL.status,
+        Some(&refusal::ROOM_FULL.body()),
+        &[kind, cache, (NEXT, &next.to_string())],
+    ))
 }
 
 /// `None` when the runtime takes no more sockets.
 fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Response> {
-    let name = call.place.name();
     let peer = Peer {
         id: js::random(),
         token: call.place.token.clone(),
-        name,
+        name: call.place.name(),
         region: call.place.region.clone(),
         max_message_bytes: call.max_message_bytes,
-        seen_ms: now_ms(),
+        seen_ms: unix_ms(),
     };
     let (frames, sockets) = {
         let mut memory = object.memory();
-        let resume = memory.room.stream.resume(call.since, call.epoch.as_deref());
-        let mut frames = vec![greeting(
-            &peer.id,
-            &peer.token,
-            &memory.room.stream,
-            &resume,
-        )];
+        let stream = &memory.room.stream;
+        let resume = stream.resume(call.since, call.epoch.as_deref());
+        let mut frames = vec![greeting(&peer.id, &peer.token, stream, &resume)];
         frames.extend(update::frame(&resume.missed));
         memory.sockets.open();
         memory.room.counters.connects += 1;
-        (frames, memory.sockets.about().unwrap_or_default())
+        (frames, memory.sockets.estimate().unwrap_or_default())
     };
     let attachment = serde_json::to_string(&peer).unwrap_or_default();
     let tags = tag.into_iter().collect();
@@ -101,7 +97,8 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
         return None;
     }
     object.debug(|| format!("`{}` opened a socket, now {sockets}", peer.name));
-    object.measure(
+    env::measure(
+        &object.env,
         &Point::new(&peer.token, Event::Connect, "")
             .region(&peer.region)
             .count(sockets),
@@ -112,6 +109,6 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
 /// What is known without counting is never too low, and it is checked before anybody is turned away.
 fn is_full(object: &Object) -> bool {
     let max = object.settings().max_connections;
-    let most = object.memory().sockets.most();
+    let most = object.memory().sockets.upper_bound();
     most.is_none_or(|most| most >= max) && object.count(&JsValue::UNDEFINED) >= max
 }

@@ -1,10 +1,6 @@
 //! Sends updates to the room: to the shards that hold sockets, and to this object's own.
 
-use crate::{
-    js,
-    object::{Object, now_ms},
-    save,
-};
+use crate::{js, object::Object, save};
 use edge_broadcast_protocol::{
     contract::{
         call::Call,
@@ -21,6 +17,7 @@ use edge_broadcast_protocol::{
         update::{self, Update},
     },
 };
+use edge_broadcast_shell::{env, unix_ms};
 use std::{rc::Rc, time::Duration};
 use worker::{Delay, js_sys::Array, wasm_bindgen_futures::spawn_local};
 
@@ -39,79 +36,82 @@ pub(crate) struct Audience {
     at: Moment,
 }
 
-/// Sends `updates` as one frame, in the root. `keep` is told what a repeat is to be answered: once the own sockets are
+/// Sends `updates` as one frame, in the root. `remember` is told what a repeat is to be answered: once the own sockets are
 /// served, and again if the shards' answers are not what is known of them.
 pub(crate) async fn deliver(
     object: &Rc<Object>,
     token: &str,
     updates: Vec<Update>,
-    keep: Option<&dyn Fn(Delivery)>,
+    remember: Option<&dyn Fn(Delivery)>,
 ) -> Delivery {
-    let started_ms = now_ms();
+    let started_ms = unix_ms();
     let audience = audience(object);
-    let (push, calls, passed_over) = {
-        let mut memory = object.memory();
-        let stream = &mut memory.room.stream;
-        let push = Push {
-            epoch: stream.epoch.clone(),
-            previous: stream.sent,
-            updates,
-        };
-        stream.record(&push.updates, object.settings().history);
-        let (called, passed_over) = memory.registry.push();
-        (push, pushes(called), passed_over)
-    };
+    let (push, calls, skipped) = record(object, updates);
     let frame = update::frame(&push.updates).unwrap_or_default();
-    let has_shards = !calls.is_empty() || !passed_over.is_empty();
+    let has_shards = !calls.is_empty() || !skipped.is_empty();
     let body = if has_shards {
         serde_json::to_string(&push).unwrap_or_default()
     } else {
         String::new()
     };
     let answers = has_shards.then(|| object.ask(&calls, Some(&body)));
-    if answers.is_some() || object.memory().waiting > 0 {
+    if answers.is_some() || object.memory().queued > 0 {
         // The calls leave when this turn of the event loop ends, and a full object's own sockets take it a second. What
         // comes after keeps its place behind this one.
-        object.memory().waiting += 1;
+        object.memory().queued += 1;
         Delay::from(Duration::ZERO).await;
-        object.memory().waiting -= 1;
+        object.memory().queued -= 1;
     }
-    let own = send(object, &audience, &frame, &push.updates);
-    let own = Delivery {
-        sockets: own.sockets,
-        shards: u32::from(own.sockets > 0),
+    let sockets = send(object, &audience, &frame, &push.updates).sockets;
+    let mut delivery = Delivery {
+        sockets,
+        shards: u32::from(sockets > 0),
         failed_shards: 0,
     };
-    let expected = with_shards(object, own);
-    if let Some(keep) = keep {
-        keep(expected);
+    let expected = with_shards(object, delivery);
+    if let Some(remember) = remember {
+        remember(expected);
     }
     save::changed(object);
-    let mut delivery = own;
     if let Some(answers) = answers {
-        let mut failed = read(object, &calls, answers.await, &mut delivery);
-        failed.extend(passed_over);
-        delivery.failed_shards = failed.len() as u32;
-        {
-            let mut memory = object.memory();
-            memory.failed_shards = delivery.failed_shards;
-            memory.room.counters.failed_shards += u64::from(delivery.failed_shards);
-        }
+        let failed = read(object, &calls, answers.await, skipped, &mut delivery);
         push_again(object, failed, push.previous);
-        if let Some(keep) = keep
+        if let Some(remember) = remember
             && delivery != expected
         {
-            keep(delivery);
+            remember(delivery);
             save::changed(object);
         }
     }
-    let took_ms = now_ms().saturating_sub(started_ms);
+    account(object, token, delivery, &frame, started_ms);
+    delivery
+}
+
+/// Takes `updates` into the stream: what the shards are pushed, the calls that do it, and the shards that are left out
+/// because they have too many pushes unanswered.
+fn record(object: &Object, updates: Vec<Update>) -> (Push, Vec<(String, Call)>, Vec<String>) {
+    let mut memory = object.memory();
+    let stream = &mut memory.room.stream;
+    let push = Push {
+        epoch: stream.epoch.clone(),
+        previous: stream.sent,
+        updates,
+    };
+    stream.record(&push.updates, object.settings().history);
+    let (called, skipped) = memory.registry.push();
+    (push, pushes(called), skipped)
+}
+
+/// Counts a delivery that took until now.
+fn account(object: &Object, token: &str, delivery: Delivery, frame: &str, started_ms: u64) {
+    let took_ms = unix_ms().saturating_sub(started_ms);
+    let active = Billed::Active(took_ms);
     object
         .memory()
         .room
         .counters
         .month
-        .count(Billed::Active(took_ms), started_ms);
+        .count(active, started_ms);
     object.debug(|| {
         format!(
             "broadcast to {} sockets in {} objects, with {} active connections: {frame}",
@@ -120,17 +120,17 @@ pub(crate) async fn deliver(
             with_shards(object, Delivery::default()).sockets + object.sockets(),
         )
     });
-    object.measure(
+    env::measure(
+        &object.env,
         &Point::new(token, Event::Broadcast, "")
             .count(delivery.sockets)
             .bytes(frame.len())
             .took(took_ms),
     );
-    delivery
 }
 
-/// What the room holds, as far as its root knows.
-pub(crate) fn expected(object: &Object) -> Delivery {
+/// What a delivery would reach now, as far as the root knows without asking.
+pub(crate) fn estimate(object: &Object) -> Delivery {
     let (sockets, failed_shards) = (object.sockets(), object.memory().failed_shards);
     let own = Delivery {
         sockets,
@@ -179,7 +179,7 @@ pub(crate) fn send_after(object: &Rc<Object>, token: &str, wait_ms: u64) {
     spawn_local(async move {
         // While this runs the object cannot hibernate; it runs only when something waits.
         Delay::from(Duration::from_millis(wait_ms)).await;
-        let now_ms = now_ms();
+        let now_ms = unix_ms();
         let updates = {
             let mut memory = object.memory();
             let month = &mut memory.room.counters.month;
@@ -192,15 +192,16 @@ pub(crate) fn send_after(object: &Rc<Object>, token: &str, wait_ms: u64) {
     });
 }
 
-/// Takes in what shards said of a push: those that failed.
+/// Adds what shards answered to a push to `delivery`; returns the shards that failed or were `skipped`.
 fn read(
     object: &Rc<Object>,
     calls: &[(String, Call)],
     answers: Vec<Option<String>>,
+    skipped: Vec<String>,
     delivery: &mut Delivery,
 ) -> Vec<String> {
     let mut memory = object.memory();
-    let (mut forgotten, mut failed) = (false, Vec::new());
+    let (mut forgotten, mut failed) = (false, skipped);
     for ((name, _), answer) in calls.iter().zip(answers) {
         memory.registry.answered(name);
         let Some(pushed) = answer.and_then(|text| serde_json::from_str::<Pushed>(&text).ok())
@@ -215,6 +216,9 @@ fn read(
             forgotten |= memory.registry.leave(name, left_ms);
         }
     }
+    delivery.failed_shards = failed.len() as u32;
+    memory.failed_shards = delivery.failed_shards;
+    memory.room.counters.failed_shards += u64::from(delivery.failed_shards);
     drop(memory);
     if forgotten {
         save::registry(object);
@@ -227,8 +231,8 @@ fn read(
 fn push_again(object: &Rc<Object>, mut names: Vec<String>, previous: u64) {
     {
         let memory = &mut *object.memory();
-        names.retain(|name| !memory.behind.contains(name));
-        memory.behind.extend_from_slice(&names);
+        names.retain(|name| !memory.to_push_again.contains(name));
+        memory.to_push_again.extend_from_slice(&names);
     }
     if names.is_empty() {
         return;
@@ -238,7 +242,7 @@ fn push_again(object: &Rc<Object>, mut names: Vec<String>, previous: u64) {
         Delay::from(Duration::from_millis(PUSH_AGAIN_MS)).await;
         let (push, calls) = {
             let mut memory = object.memory();
-            memory.behind.retain(|name| !names.contains(name));
+            memory.to_push_again.retain(|name| !names.contains(name));
             (memory.room.stream.since(previous), pushes(names))
         };
         let body = serde_json::to_string(&push).unwrap_or_default();
@@ -267,7 +271,7 @@ fn with_shards(object: &Object, own: Delivery) -> Delivery {
 
 /// Closes sockets whose clients are gone without a word. Part of a broadcast, which touches every socket anyway.
 fn sweep(object: &Object, sockets: &Array) {
-    let (now_ms, timeout_ms) = (now_ms(), object.settings().idle_timeout_ms);
+    let (now_ms, timeout_ms) = (unix_ms(), object.settings().idle_timeout_ms);
     if !peer::sweep_due(object.memory().swept_ms, now_ms, timeout_ms) {
         return;
     }

@@ -1,16 +1,16 @@
 //! What an object says of itself.
 
-use crate::{js, object::Object, reply};
+use crate::object::Object;
 use edge_broadcast_protocol::{
     contract::{
-        binding,
         call::{Call, Part},
+        health::Room,
         refusal::Refusal,
         report::{self, Awake},
     },
     room::report::report,
 };
-use serde::{Deserialize, Serialize};
+use edge_broadcast_shell::{env, reply};
 use std::{collections::BTreeMap, rc::Rc};
 use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 
@@ -24,7 +24,7 @@ pub(crate) async fn inspect(
     let part = Part::of(name, token);
     object.load(part).await?;
     if part == Part::Shard {
-        return Ok(reply::json(&this(object, region)));
+        return Ok(reply::json(&describe(object, region)));
     }
     let registry = object.memory().registry.clone();
     let calls: Vec<(String, Call)> = registry
@@ -50,30 +50,22 @@ pub(crate) async fn inspect(
             )
         })
         .collect();
-    let root = this(object, region);
+    let root = describe(object, region);
     let report = report(token, &object.memory().room, root, &registry, shards);
     Ok(reply::json(&report))
 }
 
 pub(crate) fn health(object: &Object) -> Response {
-    #[derive(Deserialize)]
-    struct Metadata {
-        id: String,
-    }
-    #[derive(Serialize)]
-    struct Health {
-        status: &'static str,
-        version: Option<String>,
-    }
-    let version = js::binding(&object.env, binding::VERSION)
-        .and_then(|text| serde_json::from_str::<Metadata>(&text).ok());
-    reply::json(&Health {
-        status: "ok",
-        version: version.map(|version| version.id),
+    reply::json(&Room {
+        status: "ok".to_owned(),
+        version: env::version(&object.env),
+        took_ms: None,
+        probe: None,
     })
 }
 
-fn this(object: &Object, region: String) -> report::Object {
+/// This object as it sees itself.
+fn describe(object: &Object, region: String) -> report::Object {
     let sockets = object.count(&JsValue::UNDEFINED);
     let memory = object.memory();
     let mut held_by = Vec::new();

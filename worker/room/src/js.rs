@@ -10,12 +10,6 @@ use worker::{
 #[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, inline_js = r#"
 const OPEN = 1;
 
-export function binding(env, name) {
-  const value = env[name];
-  if (value === undefined || value === null) return undefined;
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
 export function random() {
   return crypto.randomUUID();
 }
@@ -134,13 +128,6 @@ export function close(socket, code, reason) {
   }
 }
 
-export function stub(env, namespace, name, locationHint) {
-  try {
-    const objects = env[namespace];
-    return objects.get(objects.idFromName(name), { locationHint });
-  } catch {}
-}
-
 async function ask_one(stub, header, call, body, limit) {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), limit);
@@ -158,23 +145,8 @@ async function ask_one(stub, header, call, body, limit) {
 export function ask(stubs, header, calls, body, limit) {
   return Promise.all(stubs.map((stub, i) => ask_one(stub, header, calls[i], body, limit)));
 }
-
-export function respond(status, body, headers) {
-  const response = new Response(body, { status });
-  for (let i = 0; i < headers.length; i += 2) response.headers.set(headers[i], headers[i + 1]);
-  return response;
-}
-
-export function point(env, name, index, blobs, doubles) {
-  try {
-    env[name]?.writeDataPoint({ indexes: [index], blobs, doubles: Array.from(doubles) });
-  } catch {}
-}
 "#)]
 extern "C" {
-    /// A text binding, or a JSON binding as text.
-    pub(crate) fn binding(env: &JsValue, name: &str) -> Option<String>;
-
     /// A random UUID.
     pub(crate) fn random() -> String;
 
@@ -229,10 +201,6 @@ extern "C" {
     /// Closes a socket, or answers its close; codes that may not be sent are left out.
     pub(crate) fn close(socket: &WebSocket, code: u16, reason: &str);
 
-    /// Another object of this class, created near `hint` if this is the first that is heard of it; `undefined` when there
-    /// is none to be had.
-    pub(crate) fn stub(env: &JsValue, namespace: &str, name: &str, hint: Option<&str>) -> JsValue;
-
     /// Asks several objects at once, each its own call with the same body: the text of each answer, or `null` for one that
     /// failed or took longer than `limit` milliseconds. Such a call is given up: one in flight keeps the asking object
     /// from hibernating.
@@ -243,16 +211,4 @@ extern "C" {
         body: Option<&str>,
         limit: f64,
     ) -> Promise;
-
-    /// A response; headers are names and values in turn.
-    pub(crate) fn respond(status: u16, body: Option<&str>, headers: Vec<String>) -> Response;
-
-    /// Writes a data point where the binding exists; never fails.
-    pub(crate) fn point(
-        env: &JsValue,
-        name: &str,
-        index: &str,
-        blobs: Vec<String>,
-        doubles: &[f64],
-    );
 }

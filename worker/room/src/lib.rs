@@ -10,7 +10,6 @@ mod js;
 mod memory;
 mod object;
 mod publish;
-mod reply;
 mod save;
 mod shard;
 mod snapshot;
@@ -23,6 +22,7 @@ use edge_broadcast_protocol::contract::{
     metric::{Event, Point},
     refusal::{self, Refusal},
 };
+use edge_broadcast_shell::{self as shell, env, reply};
 use object::Object;
 use std::rc::Rc;
 use worker::{
@@ -48,7 +48,7 @@ impl DurableObject for BroadcastRoom {
         Ok(answer
             .unwrap_or_else(|refusal| {
                 let point = Point::new("", Event::Refusal, refusal.code);
-                self.object.measure(&point);
+                env::measure(&self.object.env, &point);
                 reply::refusal(&refusal)
             })
             .into())
@@ -144,12 +144,6 @@ async fn answer(
 }
 
 async fn body(request: &Request) -> std::result::Result<String, Refusal> {
-    let text = async {
-        let promise = request.inner().text().ok()?;
-        worker::wasm_bindgen_futures::JsFuture::from(promise)
-            .await
-            .ok()?
-            .as_string()
-    };
-    text.await.ok_or(refusal::INCOMPLETE_BODY)
+    let text = shell::text(request.inner().text()).await;
+    text.ok_or(refusal::INCOMPLETE_BODY)
 }

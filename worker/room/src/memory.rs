@@ -19,15 +19,15 @@ pub(crate) struct Memory {
     pub(crate) joined: bool,
     /// The last time that this shard has told the root.
     pub(crate) clock_ms: u64,
-    /// Clients that are between being let in and having a socket.
-    pub(crate) arriving: u32,
+    /// Clients that will get a socket once the root has let this shard join.
+    pub(crate) connecting: u32,
     pub(crate) sockets: Headcount,
-    /// Deliveries whose own sockets are still to be served.
-    pub(crate) waiting: u32,
+    /// Deliveries that have called the shards, and whose own sockets are still to be served.
+    pub(crate) queued: u32,
     /// Shards that failed at the last delivery.
     pub(crate) failed_shards: u32,
-    /// Shards that will be sent again what they may have missed.
-    pub(crate) behind: Vec<String>,
+    /// Shards that a timer will send again what they may have missed.
+    pub(crate) to_push_again: Vec<String>,
     /// When dead sockets were last looked for.
     pub(crate) swept_ms: Option<u64>,
     /// Other objects. Calls through one stub arrive in order.
@@ -47,11 +47,11 @@ impl Memory {
             loaded: false,
             joined: false,
             clock_ms: 0,
-            arriving: 0,
+            connecting: 0,
             sockets: Headcount::default(),
-            waiting: 0,
+            queued: 0,
             failed_shards: 0,
-            behind: Vec::new(),
+            to_push_again: Vec::new(),
             swept_ms: None,
             stubs: BTreeMap::new(),
         }

@@ -6,17 +6,14 @@ use edge_broadcast_protocol::{
         binding, call,
         call::{Call, Part},
         counters::Billed,
-        metric::Point,
         refusal::{self, Refusal},
         settings::{Conflate, RoomSettings},
     },
     room::{peer, registry::Registry, root::Root, shard::SHARD_TIME_LIMIT_MS},
 };
+use edge_broadcast_shell::{self as shell, env, unix_ms};
 use std::cell::{RefCell, RefMut};
-use worker::{
-    Date, Env, State, console_log, js_sys::Array, wasm_bindgen::JsValue,
-    wasm_bindgen_futures::JsFuture,
-};
+use worker::{Env, State, js_sys::Array, wasm_bindgen::JsValue, wasm_bindgen_futures::JsFuture};
 
 /// The key under which a root stores its [`edge_broadcast_protocol::room::root::Record`]; a shard's is good for its counters.
 pub(crate) const ROOM_KEY: &str = "room";
@@ -28,24 +25,27 @@ pub(crate) struct Object {
     pub(crate) env: Env,
     /// `None` where the deployment gave none that can be read.
     settings: Option<RoomSettings>,
-    development: bool,
+    environment: String,
     memory: RefCell<Memory>,
 }
 
 impl Object {
     /// Wakes an object up. Kept small: this runs before every first event.
     pub(crate) fn new(state: State, env: Env) -> Self {
-        let settings = js::binding(&env, binding::SETTINGS)
-            .and_then(|text| serde_json::from_str::<RoomSettings>(&text).ok());
-        let development = js::binding(&env, binding::ENVIRONMENT).as_deref() == Some("development");
+        let settings = env::settings(&env);
+        let environment = env::text(&env, binding::ENVIRONMENT).unwrap_or_default();
         // It fails only for texts that are too long, and these are not.
         let _ = js::answer_pings(state.as_raw(), peer::PING, peer::PONG);
-        let memory = Memory::new(settings.as_ref().unwrap_or(&NONE), &epoch(), now_ms());
+        let memory = Memory::new(
+            settings.as_ref().unwrap_or(&NO_SETTINGS),
+            &epoch(),
+            unix_ms(),
+        );
         Self {
             state,
             env,
             settings,
-            development,
+            environment,
             memory: RefCell::new(memory),
         }
     }
@@ -57,7 +57,7 @@ impl Object {
             event.clone_into(&mut memory.awake.woken_by);
             memory.room.counters.wake_ups += 1;
         }
-        memory.room.counters.month.count(billed, now_ms());
+        memory.room.counters.month.count(billed, unix_ms());
     }
 
     /// # Errors
@@ -70,7 +70,7 @@ impl Object {
     }
 
     pub(crate) fn settings(&self) -> &RoomSettings {
-        self.settings.as_ref().unwrap_or(&NONE)
+        self.settings.as_ref().unwrap_or(&NO_SETTINGS)
     }
 
     /// The memory, until the end of the statement: never hold it across an `await`.
@@ -118,10 +118,10 @@ impl Object {
     }
 
     /// Decides, once, whether the record that the root came back from is to be trusted.
-    pub(crate) fn came_back(&self) {
-        if self.memory().room.restored {
+    pub(crate) fn confirm_record(&self) {
+        if self.memory().room.unconfirmed {
             let oldest_ms = js::oldest(self.state.as_raw()).map(|oldest_ms| oldest_ms as u64);
-            self.memory().room.came_back(oldest_ms);
+            self.memory().room.confirm_record(oldest_ms);
         }
     }
 
@@ -136,8 +136,8 @@ impl Object {
 
     /// About how many sockets are open; they are counted where nobody has done so since the object woke up.
     pub(crate) fn sockets(&self) -> u32 {
-        let about = self.memory().sockets.about();
-        about.unwrap_or_else(|| self.count(&JsValue::UNDEFINED))
+        let estimate = self.memory().sockets.estimate();
+        estimate.unwrap_or_else(|| self.count(&JsValue::UNDEFINED))
     }
 
     /// Another object of this class. If this creates it, then near `hint`.
@@ -146,7 +146,7 @@ impl Object {
         if let Some(stub) = memory.stubs.get(name) {
             return stub.clone();
         }
-        let stub = js::stub(&self.env, binding::ROOM, name, hint);
+        let stub = env::stub(&self.env, name, hint);
         memory.stubs.insert(name.to_owned(), stub.clone());
         stub
     }
@@ -180,26 +180,10 @@ impl Object {
         }
     }
 
-    pub(crate) fn measure(&self, point: &Point) {
-        js::point(
-            &self.env,
-            binding::ANALYTICS,
-            &point.index,
-            point.blobs.to_vec(),
-            &point.doubles,
-        );
-    }
-
-    /// Logs where the environment is `development`. The text is not even made anywhere else.
+    /// Logs where the environment is `development`.
     pub(crate) fn debug(&self, text: impl FnOnce() -> String) {
-        if self.development {
-            console_log!("{}", text());
-        }
+        shell::debug(&self.environment, text);
     }
-}
-
-pub(crate) fn now_ms() -> u64 {
-    Date::now().as_millis()
 }
 
 fn epoch() -> String {
@@ -209,7 +193,7 @@ fn epoch() -> String {
 }
 
 /// Stands in where there are no settings; nothing is served with it.
-const NONE: RoomSettings = RoomSettings {
+const NO_SETTINGS: RoomSettings = RoomSettings {
     max_connections: 0,
     max_shards: 0,
     batch_window_ms: 0,

@@ -2,8 +2,8 @@
 
 use crate::{
     deliver::{self, Delivery},
-    object::{Object, now_ms},
-    reply, save,
+    object::Object,
+    save,
 };
 use edge_broadcast_protocol::{
     contract::{
@@ -14,6 +14,7 @@ use edge_broadcast_protocol::{
     },
     room::root::Outcome,
 };
+use edge_broadcast_shell::{reply, unix_ms};
 use std::rc::Rc;
 use worker::worker_sys::web_sys::Response;
 
@@ -22,33 +23,33 @@ pub(crate) async fn publish(
     call: &Publish,
     body: &str,
 ) -> Result<Response, Refusal> {
-    let started_ms = now_ms();
+    let started_ms = unix_ms();
     let head = head::read(body)?;
     head::check_token(&head, &call.token)?;
     object.load(Part::Root).await?;
-    object.came_back();
+    object.confirm_record();
     let outcome = object.memory().room.publish(call, head, body, started_ms)?;
     let receipt = |seq: u64, delivery: Delivery| Receipt {
         sockets: delivery.sockets,
         shards: delivery.shards,
         failed_shards: delivery.failed_shards,
-        took_ms: now_ms().saturating_sub(started_ms),
+        took_ms: unix_ms().saturating_sub(started_ms),
         ..object.memory().room.receipt(seq)
     };
-    let keep = |receipt: &Receipt| object.memory().room.remember(call, receipt, started_ms);
+    let remember = |receipt: &Receipt| object.memory().room.remember(call, receipt, started_ms);
     let receipt = match outcome {
         Outcome::Answer(receipt) => receipt,
         Outcome::Send(updates) => {
             let seq = updates.last().map_or(0, |update| update.seq);
-            let keep = |delivery: Delivery| keep(&receipt(seq, delivery));
-            let keep = call.id.is_some().then_some(&keep as &dyn Fn(Delivery));
-            if let Some(keep) = keep {
+            let remember = |delivery: Delivery| remember(&receipt(seq, delivery));
+            let remember = call.id.is_some().then_some(&remember as &dyn Fn(Delivery));
+            if let Some(remember) = remember {
                 // For a repeat that comes before this is delivered.
-                keep(deliver::expected(object));
+                remember(deliver::estimate(object));
             }
             receipt(
                 seq,
-                deliver::deliver(object, &call.token, updates, keep).await,
+                deliver::deliver(object, &call.token, updates, remember).await,
             )
         }
         Outcome::Wait {
@@ -62,9 +63,9 @@ pub(crate) async fn publish(
             let receipt = Receipt {
                 dropped,
                 batched: true,
-                ..receipt(seq, deliver::expected(object))
+                ..receipt(seq, deliver::estimate(object))
             };
-            keep(&receipt);
+            remember(&receipt);
             save::changed(object);
             receipt
         }

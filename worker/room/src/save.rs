@@ -2,7 +2,7 @@
 
 use crate::{
     js,
-    object::{Object, ROOM_KEY, SHARDS_KEY, now_ms},
+    object::{Object, ROOM_KEY, SHARDS_KEY},
 };
 use edge_broadcast_protocol::{
     contract::{
@@ -13,6 +13,7 @@ use edge_broadcast_protocol::{
     },
     room::root::Standing,
 };
+use edge_broadcast_shell::unix_ms;
 use std::{rc::Rc, time::Duration};
 use worker::{
     Delay,
@@ -21,8 +22,7 @@ use worker::{
 
 /// The room has changed.
 pub(crate) fn changed(object: &Rc<Object>) {
-    let now_ms_ = now_ms();
-    let save = object.memory().saver.changed(now_ms_);
+    let save = object.memory().saver.changed(unix_ms());
     match save {
         Save::Exact => write(object, Standing::Exact),
         Save::Nothing => {}
@@ -31,7 +31,7 @@ pub(crate) fn changed(object: &Rc<Object>) {
             let object = object.clone();
             spawn_local(async move {
                 Delay::from(Duration::from_millis(timer_ms)).await;
-                let now_ms = now_ms();
+                let now_ms = unix_ms();
                 {
                     let mut memory = object.memory();
                     memory.saver.saved(now_ms);
@@ -51,7 +51,7 @@ pub(crate) fn changed(object: &Rc<Object>) {
 pub(crate) fn counters(object: &Rc<Object>, part: Part) {
     let is_due = |object: &Object| {
         let memory = object.memory();
-        !memory.saver.is_pending() && now_ms() >= memory.room.saved_ms + counters::INTERVAL_MS
+        !memory.saver.is_pending() && unix_ms() >= memory.room.saved_ms + counters::INTERVAL_MS
     };
     if !is_due(object) {
         return;
@@ -75,23 +75,21 @@ pub(crate) fn registry(object: &Object) {
 ///
 /// # Errors
 /// 503 when it cannot be written.
-pub(crate) async fn registry_surely(object: &Object) -> Result<(), Refusal> {
+pub(crate) async fn registry_durably(object: &Object) -> Result<(), Refusal> {
     let stored = js::store(object.state.as_raw(), SHARDS_KEY, &shards(object));
-    JsFuture::from(stored)
-        .await
-        .map_err(|_| refusal::ROOM_UNAVAILABLE)?;
-    Ok(())
+    let stored = JsFuture::from(stored).await;
+    stored.map(|_| ()).map_err(|_| refusal::ROOM_UNAVAILABLE)
 }
 
 fn shards(object: &Object) -> String {
     let mut memory = object.memory();
-    memory.room.counters.month.count(Billed::Row, now_ms());
+    memory.room.counters.month.count(Billed::Row, unix_ms());
     serde_json::to_string(&memory.registry).unwrap_or_default()
 }
 
 fn write(object: &Object, standing: Standing) {
-    object.came_back();
-    let (mut memory, now_ms) = (object.memory(), now_ms());
+    object.confirm_record();
+    let (mut memory, now_ms) = (object.memory(), unix_ms());
     memory.room.counters.month.count(Billed::Row, now_ms);
     let record = memory.room.record(standing, now_ms);
     js::save(object.state.as_raw(), ROOM_KEY, &record);

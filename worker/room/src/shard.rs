@@ -1,10 +1,6 @@
 //! Root and shards: how a shard comes, what it is pushed, and how it goes.
 
-use crate::{
-    deliver,
-    object::{Object, now_ms},
-    reply, save,
-};
+use crate::{deliver, object::Object, save};
 use edge_broadcast_protocol::{
     contract::{
         call::{Call, Connect, Part},
@@ -16,6 +12,7 @@ use edge_broadcast_protocol::{
         update,
     },
 };
+use edge_broadcast_shell::{reply, unix_ms};
 use std::rc::Rc;
 use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
 
@@ -50,7 +47,7 @@ pub(crate) async fn ensure_joined(object: &Rc<Object>, connect: &Connect) -> Res
 }
 
 /// In a shard: tells the root that the last socket is gone.
-pub(crate) async fn say_goodbye(object: &Rc<Object>, token: &str, name: &str) {
+pub(crate) async fn announce_leave(object: &Rc<Object>, token: &str, name: &str) {
     object.memory().joined = false;
     let call = Call::Leave {
         name: name.to_owned(),
@@ -76,7 +73,7 @@ pub(crate) async fn join(
     let Ok(news) = placed else {
         return Ok(reply::json(&Joined { stream: None }));
     };
-    if news && let Err(refusal) = save::registry_surely(object).await {
+    if news && let Err(refusal) = save::registry_durably(object).await {
         object.memory().registry.leave(name, clock_ms);
         return Err(refusal);
     }
@@ -117,7 +114,7 @@ pub(crate) fn push(object: &Rc<Object>, body: &str) -> Result<Response, Refusal>
             ..Pushed::default()
         },
     };
-    if pushed.sockets == 0 && object.memory().arriving == 0 {
+    if pushed.sockets == 0 && object.memory().connecting == 0 {
         // The root forgets this shard, so its next socket has to make it known again.
         object.memory().joined = false;
         pushed.left_ms = Some(clock_ms(object));
@@ -128,6 +125,6 @@ pub(crate) fn push(object: &Rc<Object>, body: &str) -> Result<Response, Refusal>
 /// This shard's clock, which never says the same twice: the root tells by it what came first.
 fn clock_ms(object: &Object) -> u64 {
     let mut memory = object.memory();
-    memory.clock_ms = now_ms().max(memory.clock_ms + 1);
+    memory.clock_ms = unix_ms().max(memory.clock_ms + 1);
     memory.clock_ms
 }

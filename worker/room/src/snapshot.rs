@@ -1,10 +1,11 @@
 //! The latest value for clients that poll.
 
-use crate::{js, object::Object, reply};
+use crate::object::Object;
 use edge_broadcast_protocol::{
     contract::{call::Part, refusal::Refusal},
     room::{greeting, stream::none_match},
 };
+use edge_broadcast_shell::reply;
 use std::rc::Rc;
 use worker::worker_sys::web_sys::Response;
 
@@ -17,17 +18,14 @@ pub(crate) async fn snapshot(
     let memory = object.memory();
     let stream = &memory.room.stream;
     let etag = stream.etag();
-    let headers = reply::flat([
+    let headers = [
         ("content-type", "application/json"),
         ("cache-control", "no-cache"),
         ("etag", &etag),
-    ]);
+    ];
     if none_match(if_none_match, &etag) {
-        return Ok(js::respond(304, None, headers));
+        return Ok(reply::response(304, None, &headers));
     }
-    Ok(js::respond(
-        200,
-        Some(&greeting::snapshot(token, stream)),
-        headers,
-    ))
+    let body = greeting::snapshot(token, stream);
+    Ok(reply::response(200, Some(&body), &headers))
 }

@@ -1,10 +1,6 @@
 //! What a socket does after it was opened.
 
-use crate::{
-    js,
-    object::{Object, now_ms},
-    save, shard,
-};
+use crate::{js, object::Object, save, shard};
 use edge_broadcast_protocol::{
     contract::{
         call::Part,
@@ -12,6 +8,7 @@ use edge_broadcast_protocol::{
     },
     room::peer::{self, PONG, Peer, Reply},
 };
+use edge_broadcast_shell::{env, unix_ms};
 use std::rc::Rc;
 use worker::{WebSocketIncomingMessage, worker_sys::web_sys::WebSocket};
 
@@ -31,7 +28,7 @@ pub(crate) fn message(object: &Rc<Object>, socket: &WebSocket, message: &WebSock
             js::send(socket, PONG);
             if let Some(peer) = peer {
                 let peer = Peer {
-                    seen_ms: now_ms(),
+                    seen_ms: unix_ms(),
                     ..peer
                 };
                 js::attach(socket, &serde_json::to_string(&peer).unwrap_or_default());
@@ -49,29 +46,30 @@ pub(crate) fn message(object: &Rc<Object>, socket: &WebSocket, message: &WebSock
 
 /// A socket is gone.
 pub(crate) async fn closed(object: &Rc<Object>, socket: &WebSocket, code: u16) {
-    let about = {
+    let estimate = {
         let mut memory = object.memory();
         memory.sockets.close();
         memory.room.counters.disconnects += 1;
-        memory.sockets.about()
+        memory.sockets.estimate()
     };
     let Some(peer) = peer(socket) else {
         return;
     };
     // Where few are left, counting is cheap. With many, the last one is not gone yet.
-    let sockets = about
-        .filter(|about| *about > 8)
+    let sockets = estimate
+        .filter(|estimate| *estimate > 8)
         .unwrap_or_else(|| object.count(socket));
     object.debug(|| format!("`{}` lost a socket, now {sockets}", peer.name));
-    object.measure(
+    env::measure(
+        &object.env,
         &Point::new(&peer.token, Event::Disconnect, &code.to_string())
             .region(&peer.region)
             .count(sockets),
     );
     let part = peer.part();
     save::counters(object, part);
-    if part == Part::Shard && sockets == 0 && object.memory().arriving == 0 {
-        shard::say_goodbye(object, &peer.token, &peer.name).await;
+    if part == Part::Shard && sockets == 0 && object.memory().connecting == 0 {
+        shard::announce_leave(object, &peer.token, &peer.name).await;
     }
 }
 

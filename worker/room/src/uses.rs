@@ -1,10 +1,11 @@
 //! The one object that adds up the uses of secret slots of all gateways.
 
-use crate::{js, object::Object, reply};
+use crate::{js, object::Object};
 use edge_broadcast_protocol::contract::{
     refusal::{self, Refusal},
     slot::Uses,
 };
+use edge_broadcast_shell::reply;
 use std::rc::Rc;
 use worker::{js_sys::Array, wasm_bindgen_futures::JsFuture, worker_sys::web_sys::Response};
 
@@ -16,19 +17,19 @@ const KEY: &str = "uses";
 /// 503 when it cannot be read, rather than to begin anew and write over it, or cannot be written.
 pub(crate) async fn uses(object: &Rc<Object>, body: &str) -> Result<Response, Refusal> {
     let state = object.state.as_raw();
-    let loaded = JsFuture::from(js::load(state, vec![KEY.to_owned()]))
+    let stored = JsFuture::from(js::load(state, vec![KEY.to_owned()]))
         .await
         .map_err(|_| refusal::ROOM_UNAVAILABLE)?;
-    let stored = Array::from(&loaded).get(0).as_string();
-    let mut uses: Uses = stored
+    let mut uses: Uses = Array::from(&stored)
+        .get(0)
+        .as_string()
         .and_then(|text| serde_json::from_str(&text).ok())
         .unwrap_or_default();
     if let Ok(more) = serde_json::from_str::<Uses>(body) {
         uses.add(&more);
         let text = serde_json::to_string(&uses).unwrap_or_default();
-        JsFuture::from(js::store(state, KEY, &text))
-            .await
-            .map_err(|_| refusal::ROOM_UNAVAILABLE)?;
+        let stored = JsFuture::from(js::store(state, KEY, &text)).await;
+        stored.map_err(|_| refusal::ROOM_UNAVAILABLE)?;
     }
     Ok(reply::json(&uses))
 }

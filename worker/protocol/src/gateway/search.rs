@@ -69,9 +69,9 @@ impl Search {
 
 /// The first shard with a free place, by room and region.
 #[derive(Clone, Debug, Default)]
-pub struct Probes(BTreeMap<String, (u32, u64)>);
+pub struct Starts(BTreeMap<String, (u32, u64)>);
 
-impl Probes {
+impl Starts {
     /// The index to try first for the object whose index 0 is called `first`.
     pub fn start(&self, first: &str, now_ms: u64) -> u32 {
         match self.0.get(first) {
@@ -95,7 +95,7 @@ impl Probes {
         self.0.insert(first.to_owned(), (index, now_ms + MEMORY_MS));
     }
 
-    /// No place was found from where the probing started.
+    /// No place was found from where the search began.
     pub fn forget(&mut self, first: &str) {
         self.0.remove(first);
     }
@@ -166,14 +166,14 @@ mod tests {
 
     #[test]
     fn a_found_place_is_remembered_for_ten_seconds_from_when_it_was_new() {
-        let mut probes = Probes::default();
-        assert_eq!(probes.start("SOL", 0), 0);
-        probes.found("SOL", 3, 1_000);
-        probes.found("SOL", 3, 9_000);
-        assert_eq!(probes.start("SOL", 10_999), 3);
-        assert_eq!(probes.start("SOL", 11_000), 0);
-        probes.found("SOL", 2, 12_000);
-        probes.forget("SOL");
-        assert_eq!(probes.start("SOL", 12_000), 0);
+        let mut starts = Starts::default();
+        assert_eq!(starts.start("SOL", 0), 0);
+        starts.found("SOL", 3, 1_000);
+        starts.found("SOL", 3, 9_000);
+        assert_eq!(starts.start("SOL", 10_999), 3);
+        assert_eq!(starts.start("SOL", 11_000), 0);
+        starts.found("SOL", 2, 12_000);
+        starts.forget("SOL");
+        assert_eq!(starts.start("SOL", 12_000), 0);
     }
 }

@@ -42,7 +42,7 @@ impl Headcount {
     }
 
     /// As many as there can be at most. `None` when nobody has counted yet.
-    pub fn most(&self) -> Option<u32> {
+    pub fn upper_bound(&self) -> Option<u32> {
         Some(
             self.counted?
                 .saturating_add(self.now.opened - self.at.opened),
@@ -50,9 +50,9 @@ impl Headcount {
     }
 
     /// About as many as there are. `None` when nobody has counted yet.
-    pub fn about(&self) -> Option<u32> {
+    pub fn estimate(&self) -> Option<u32> {
         Some(
-            self.most()?
+            self.upper_bound()?
                 .saturating_sub(self.now.closed - self.at.closed),
         )
     }
@@ -67,11 +67,17 @@ mod tests {
     fn nothing_is_known_until_somebody_counts() {
         let mut headcount = Headcount::default();
         headcount.open();
-        assert_eq!((headcount.most(), headcount.about()), (None, None));
+        assert_eq!(
+            (headcount.upper_bound(), headcount.estimate()),
+            (None, None)
+        );
         headcount.count(7, headcount.now());
         headcount.open();
         headcount.close();
-        assert_eq!((headcount.most(), headcount.about()), (Some(8), Some(7)));
+        assert_eq!(
+            (headcount.upper_bound(), headcount.estimate()),
+            (Some(8), Some(7))
+        );
     }
 
     #[test]
@@ -82,7 +88,7 @@ mod tests {
         for _ in 0..5 {
             headcount.close();
         }
-        assert_eq!(headcount.most(), Some(5));
+        assert_eq!(headcount.upper_bound(), Some(5));
     }
 
     /// What can happen to the sockets of an object.
@@ -122,13 +128,13 @@ mod tests {
                         headcount.count(u32::try_from(still).unwrap(), at);
                     },
                 }
-                if let Some(most) = headcount.most() {
+                if let Some(most) = headcount.upper_bound() {
                     prop_assert!(most as usize >= open.len(), "{} of {}", most, open.len());
                 }
             }
             headcount.count(u32::try_from(open.len()).unwrap(), headcount.now());
-            prop_assert_eq!(headcount.most(), Some(u32::try_from(open.len()).unwrap()));
-            prop_assert_eq!(headcount.about(), headcount.most());
+            prop_assert_eq!(headcount.upper_bound(), Some(u32::try_from(open.len()).unwrap()));
+            prop_assert_eq!(headcount.estimate(), headcount.upper_bound());
         }
     }
 }

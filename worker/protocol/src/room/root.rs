@@ -25,12 +25,12 @@ pub struct Root {
     pub counters: Counters,
     /// When the stored record was written, in unix milliseconds.
     pub saved_ms: u64,
-    /// Whether it is still open if the record that this room came back from is to be trusted.
-    pub restored: bool,
+    /// Whether [`Self::confirm_record`] has still to decide about the record that this room came back from.
+    pub unconfirmed: bool,
     recent: Recent,
     bucket: Bucket,
-    /// The publisher's clock, as of the latest update that had one.
-    slot: Option<u64>,
+    /// The publisher's clock (Solana's slot), as of the latest update that had one.
+    publisher_slot: Option<u64>,
 }
 
 /// What becomes of a publish.
@@ -82,10 +82,10 @@ impl Root {
             window: Window::new(settings.batch_window_ms, settings.conflate),
             counters: Counters::default(),
             saved_ms: 0,
-            restored: false,
+            unconfirmed: false,
             recent: Recent::default(),
             bucket: Bucket::new(settings.publish_rate),
-            slot: None,
+            publisher_slot: None,
         }
     }
 
@@ -96,12 +96,12 @@ impl Root {
             return room;
         };
         room.stream = record.stream;
-        room.slot = record.slot;
+        room.publisher_slot = record.slot;
         room.recent = record.ids.restored();
         room.counters = record.counters;
         room.saved_ms = record.saved_ms;
         match record.standing {
-            Standing::Exact => room.restored = true,
+            Standing::Exact => room.unconfirmed = true,
             Standing::Behind => room.stream.restart(epoch),
         }
         room
@@ -114,7 +114,7 @@ impl Root {
         let mut record = Record {
             standing,
             stream: self.stream.stored(),
-            slot: self.slot,
+            slot: self.publisher_slot,
             ids: self.recent.stored(),
             counters: self.counters.clone(),
             saved_ms: now_ms,
@@ -131,7 +131,7 @@ impl Root {
         if bytes <= MAX_RECORD_BYTES {
             return text;
         }
-        record.stream = self.stream.bare();
+        record.stream = self.stream.without_updates();
         write(&record)
     }
 
@@ -139,9 +139,9 @@ impl Root {
     /// it came back from is to be trusted. Frames leave before writes, so an object may die in between. Its sockets die
     /// with it: one that is left, and was there before the record was written, says that it did not. `oldest_ms` is when
     /// the oldest socket was opened, in unix milliseconds.
-    pub fn came_back(&mut self, oldest_ms: Option<u64>) {
+    pub fn confirm_record(&mut self, oldest_ms: Option<u64>) {
         let trusted = oldest_ms.is_some_and(|oldest_ms| oldest_ms <= self.saved_ms);
-        if std::mem::take(&mut self.restored) && !trusted {
+        if std::mem::take(&mut self.unconfirmed) && !trusted {
             self.stream.skip_unsure();
         }
     }
@@ -173,7 +173,7 @@ impl Root {
         let force = call.force || head.force == Some(true);
         if !force
             && self
-                .slot
+                .publisher_slot
                 .zip(head.slot)
                 .is_some_and(|(ours, theirs)| theirs < ours)
         {
@@ -185,7 +185,7 @@ impl Root {
             self.remember(call, &receipt, now_ms);
             return Ok(Outcome::Answer(receipt));
         }
-        self.slot = head.slot.or(self.slot);
+        self.publisher_slot = head.slot.or(self.publisher_slot);
         self.counters.publishes += 1;
         self.counters.slots.count(call.slot, now_ms);
         let update = self.stream.number(head.kind, body);
@@ -374,7 +374,7 @@ mod tests {
         let record = room.record(Standing::Exact, 1_000);
         let numbers = |record: &str, oldest_ms: Option<u64>| {
             let mut room = Root::restored(&settings(), Some(record), "e2");
-            room.came_back(oldest_ms);
+            room.confirm_record(oldest_ms);
             let next = room.record(Standing::Exact, 3_000);
             let numbers: Vec<(u64, String)> = (0..3)
                 .map(|_| match publish(&mut room, "{}") {

@@ -155,7 +155,7 @@ impl Stream {
 
     /// The stream without any update's text: where it stands.
     #[must_use]
-    pub fn bare(&self) -> Self {
+    pub fn without_updates(&self) -> Self {
         Self {
             floor: self.sent,
             latest: None,
