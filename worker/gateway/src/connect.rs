@@ -4,7 +4,7 @@ use crate::{js, request::Request};
 use edge_broadcast_protocol::{
     contract::{
         binding,
-        call::{self, Call, Connect, plain},
+        call::{self, Call, Connect, header_safe},
         close::{self, Close},
         place::Place,
         refusal::{self, Refusal},
@@ -49,7 +49,7 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
         since: request
             .parameter("since")
             .and_then(|since| since.parse().ok()),
-        epoch: request.parameter("epoch").and_then(plain),
+        epoch: request.parameter("epoch").and_then(header_safe),
         root_hint: settings
             .regions
             .first()

@@ -3,7 +3,7 @@
 use crate::{connect, js, request::Request};
 use edge_broadcast_protocol::{
     contract::{
-        call::{Call, plain},
+        call::{Call, header_safe},
         refusal::Refusal,
         token::Token,
     },
@@ -18,7 +18,10 @@ pub(crate) async fn snapshot(request: &Request, token: &Token) -> Result<Respons
     connect::limit(request, request.client().as_deref()).await?;
     let call = Call::Snapshot {
         token: token.as_str().to_owned(),
-        if_none_match: request.header("if-none-match").as_deref().and_then(plain),
+        if_none_match: request
+            .header("if-none-match")
+            .as_deref()
+            .and_then(header_safe),
     };
     let response = request
         .root(token.as_str())

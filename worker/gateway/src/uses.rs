@@ -40,8 +40,8 @@ pub(crate) fn count(request: &Request, slot: Slot) {
 /// Pauses before the next try, in milliseconds. A request may go on for thirty seconds after its answer, no longer.
 const RETRIES_MS: [u64; 3] = [500, 2_000, 8_000];
 
-/// What cannot be delivered goes back to memory, where this instance's next request finds it, if there is one: a quiet
-/// instance ends, so it is tried again first.
+/// Delivers the counts. If that fails they go back to memory for this instance's next request; since an idle instance is
+/// ended and would lose them, it is tried again before that.
 async fn flush(env: &Env) {
     for pause_ms in RETRIES_MS.into_iter().map(Some).chain([None]) {
         let uses = TALLY.with_borrow_mut(|(uses, _)| std::mem::take(uses));

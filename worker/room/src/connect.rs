@@ -106,7 +106,8 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
     response
 }
 
-/// What is known without counting is never too low, and it is checked before anybody is turned away.
+/// Whether no socket can be added. The upper bound is known without counting and is never too low; where it says full, the
+/// sockets are counted before a client is turned away.
 fn is_full(object: &Object) -> bool {
     let max = object.settings().max_connections;
     let most = object.memory().sockets.upper_bound();

@@ -21,7 +21,7 @@ use edge_broadcast_shell::{env, unix_ms};
 use std::{rc::Rc, time::Duration};
 use worker::{Delay, js_sys::Array, wasm_bindgen_futures::spawn_local};
 
-/// Who got a frame.
+/// The reach of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub(crate) sockets: u32,
@@ -129,7 +129,7 @@ fn account(object: &Object, token: &str, delivery: Delivery, frame: &str, starte
     );
 }
 
-/// What a delivery would reach now, as far as the root knows without asking.
+/// The reach that a delivery would have now, as far as the root knows without asking.
 pub(crate) fn estimate(object: &Object) -> Delivery {
     let (sockets, failed_shards) = (object.sockets(), object.memory().failed_shards);
     let own = Delivery {
@@ -264,7 +264,7 @@ fn with_shards(object: &Object, own: Delivery) -> Delivery {
     let memory = object.memory();
     Delivery {
         sockets: own.sockets + memory.registry.sockets(),
-        shards: own.shards + memory.registry.len(),
+        shards: own.shards + memory.registry.shards().len() as u32,
         ..own
     }
 }

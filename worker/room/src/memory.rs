@@ -17,7 +17,7 @@ pub(crate) struct Memory {
     pub(crate) loaded: bool,
     /// Whether the root knows this shard.
     pub(crate) joined: bool,
-    /// The last time that this shard has told the root.
+    /// The last time of this shard's clock that it has told the root.
     pub(crate) clock_ms: u64,
     /// Clients that will get a socket once the root has let this shard join.
     pub(crate) connecting: u32,

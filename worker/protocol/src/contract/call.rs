@@ -23,14 +23,14 @@ pub enum Call {
         token: String,
         if_none_match: Option<String>,
     },
-    /// Gateway to root, root to shard: how are you?
+    /// Gateway to root, root to shard: asks for a [`super::report::Object`], in a root for a whole [`super::report::Report`].
     Inspect {
         token: String,
         /// The object's own name, and its region.
         name: String,
         region: String,
     },
-    /// Gateway to [`super::place::HEALTH_OBJECT`].
+    /// Gateway to [`super::place::health_object`].
     Health,
     /// Gateway to [`super::place::USES_OBJECT`]; the body is [`super::slot::Uses`] to add, or empty.
     Uses,
@@ -66,7 +66,7 @@ pub struct Connect {
     pub since: Option<u64>,
     /// The epoch of that number.
     pub epoch: Option<String>,
-    /// Where the root is to be created, if this client's shard is the first to speak to it.
+    /// The location hint of the root, which counts if this client's shard is the first to speak to it.
     pub root_hint: Option<String>,
 }
 
@@ -74,13 +74,15 @@ pub struct Connect {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publish {
     pub token: String,
+    /// The slot of the secret that authenticated it.
     pub slot: Slot,
-    /// Two publishes with the same id are one.
+    /// The idempotency key: two publishes with the same one are one.
     pub id: Option<String>,
+    /// Delivers even a stale update.
     pub force: bool,
 }
 
-/// What an object is to its room.
+/// The part that an object has in its room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Root,
@@ -99,7 +101,7 @@ impl Part {
 }
 
 impl Call {
-    /// What the call is, in a word.
+    /// The word that reports show for the call.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Connect(_) => "connect",
@@ -114,7 +116,7 @@ impl Call {
         }
     }
 
-    /// What the object is that this call reaches; nothing where it belongs to no room.
+    /// The part of the object that this call reaches; `None` where it belongs to no room.
     pub fn part(&self) -> Option<Part> {
         match self {
             Self::Connect(call) => Some(Part::of(&call.place.name(), &call.place.token)),
@@ -138,8 +140,8 @@ impl Call {
     }
 }
 
-/// `text`, when it can be part of a header: visible ASCII of reasonable length.
-pub fn plain(text: &str) -> Option<String> {
+/// Passes on `text` that can be part of a header: visible ASCII and spaces, of at most 256 bytes.
+pub fn header_safe(text: &str) -> Option<String> {
     (text.len() <= 256
         && text
             .bytes()
@@ -180,9 +182,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_in_a_header_is_left_out() {
-        assert_eq!(plain("\"e1-7\"").as_deref(), Some("\"e1-7\""));
+        assert_eq!(header_safe("\"e1-7\"").as_deref(), Some("\"e1-7\""));
         for text in ["é", "a\r\nb", &"a".repeat(257)] {
-            assert_eq!(plain(text), None);
+            assert_eq!(header_safe(text), None);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The close codes of a room's sockets. 4000 to 4999 are free for applications (RFC 6455, section 7.4.2).
 
-/// Why a room closes a socket: advice to the client. Reasons have at most 123 bytes.
+/// A close code of our own, and its reason of at most 123 bytes (RFC 6455, section 5.5): advice to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Close {
     pub code: u16,

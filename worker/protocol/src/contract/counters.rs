@@ -1,4 +1,4 @@
-//! What a room has counted since it was made, and what its month costs.
+//! Counts of a room since it was made, and the cost of its month.
 //!
 //! Stored along with updates, and otherwise at most once a minute, after what the event had to send: what is counted
 //! within a minute of the last write and before an eviction is lost. So these are figures to steer by, not to bill by.
@@ -37,7 +37,7 @@ pub struct Counters {
     pub month: Month,
 }
 
-/// How long counts stay in memory before they are written for their own sake.
+/// The time that counts stay in memory before they are written for their own sake.
 pub const INTERVAL_MS: u64 = 60_000;
 
 impl Counters {
@@ -61,7 +61,7 @@ impl Counters {
     }
 }
 
-/// What is billed, since the month began (UTC).
+/// Billed amounts since the month began (UTC).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Month {
@@ -105,7 +105,7 @@ impl Month {
     }
 
     /// Adds another count of the same month; of two months the later one counts.
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         if self.number != other.number {
             if self.number < other.number {
                 self.clone_from(other);
@@ -119,14 +119,14 @@ impl Month {
     }
 
     /// `2026-11`
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{:04}-{:02}", 1970 + self.number / 12, self.number % 12 + 1)
     }
 
-    /// What the month has cost so far at list price, in dollars, as if nothing were included in the plan: requests
+    /// The cost of the month so far at list price, in dollars, as if nothing were included in the plan: requests
     /// $0.15/M with 20 messages for one, rows $1/M, duration $12.50 per million GB-s at 0.128 GB
     /// (<https://developers.cloudflare.com/durable-objects/platform/pricing/>).
-    pub fn dollars(&self) -> f64 {
+    pub(crate) fn dollars(&self) -> f64 {
         let million = 1e6;
         let requests = self.requests as f64 + self.messages as f64 / 20.0;
         let gigabyte_seconds = self.active_ms as f64 / 1000.0 * 0.128;

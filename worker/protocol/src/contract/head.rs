@@ -4,7 +4,7 @@
 use super::refusal::{self, Refusal};
 use serde::Deserialize;
 
-/// What a room needs to know of a published object. The rest of it is nobody's business but the subscribers'.
+/// The members of a published object that are not only for subscribers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Head {
     #[serde(default, rename = "type")]
@@ -19,7 +19,7 @@ pub struct Head {
     pub force: Option<bool>,
 }
 
-/// Reads one published object.
+/// Reads the head of one published object.
 ///
 /// # Errors
 /// 400 for what is not one JSON object, or has a `type`, `token`, `slot` or `force` of another kind.
@@ -44,7 +44,7 @@ pub fn check_token(head: &Head, token: &str) -> Result<(), Refusal> {
     }
 }
 
-/// What JSON allows around a value (RFC 8259, section 2).
+/// The white space that JSON allows around a value (RFC 8259, section 2).
 pub(crate) const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What `GET /health` answers.
+//! The answer of `GET /health`.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ pub fn version(metadata: &str) -> Option<String> {
     Some(metadata.id)
 }
 
-/// What a room answers to [`super::call::Call::Health`].
+/// The answer of a room to [`super::call::Call::Health`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
     pub status: String,
@@ -21,7 +21,7 @@ pub struct Room {
     pub probe: Option<u8>,
 }
 
-/// What a gateway answers.
+/// The answer of a gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Health<'gateway> {
     pub status: &'static str,

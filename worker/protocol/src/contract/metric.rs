@@ -10,7 +10,7 @@ pub struct Point {
     pub doubles: [f64; 3],
 }
 
-/// What happened.
+/// The event that a data point counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A socket was opened; the count is the sockets of its object.
@@ -26,7 +26,8 @@ pub enum Event {
 }
 
 impl Event {
-    pub const fn name(self) -> &'static str {
+    /// The word in `blob1`.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::Disconnect => "disconnect",
@@ -47,24 +48,28 @@ impl Point {
         }
     }
 
+    /// Sets `blob3`.
     #[must_use]
     pub fn region(mut self, region: &str) -> Self {
         region.clone_into(&mut self.blobs[2]);
         self
     }
 
+    /// Sets `double1`.
     #[must_use]
     pub fn count(mut self, count: u32) -> Self {
         self.doubles[0] = f64::from(count);
         self
     }
 
+    /// Sets `double2`.
     #[must_use]
     pub fn bytes(mut self, bytes: usize) -> Self {
         self.doubles[1] = bytes as f64;
         self
     }
 
+    /// Sets `double3`.
     #[must_use]
     pub fn took(mut self, milliseconds: u64) -> Self {
         self.doubles[2] = milliseconds as f64;

@@ -1,4 +1,4 @@
-//! Where a socket of a room can live: the root object, or one of its shards.
+//! The objects of a deployment by their names: a room's root and shards, and the few that are not rooms.
 
 use super::{settings::Region, token::Token};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The object that counts uses of secrets. No token has a `/`, so no room has this name.
 pub const USES_OBJECT: &str = "/secrets";
 /// The object that `GET /health?deep=1` touches.
-pub const HEALTH_OBJECT: &str = "/health";
+const HEALTH_OBJECT: &str = "/health";
 
 /// The object that `GET /health?deep=1` touches, or with `&probe=` the one of that number: so many anybody may wake, none of
 /// which stores anything, and no more. Which version of a room an object runs is decided by its name.
@@ -29,7 +29,7 @@ pub struct Place {
     pub home: Home,
 }
 
-/// Whether a region is the one in which the root lives.
+/// The relation of a region to the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Home {
@@ -38,7 +38,7 @@ pub enum Home {
 }
 
 impl Place {
-    /// Where the first socket of a client in `region` goes; `None` where the manifest has no regions.
+    /// The place of the first socket of a client in `region`; `None` where the manifest has no regions.
     pub fn first(token: &Token, regions: &[Region], region: Option<&Region>) -> Self {
         let home = match (regions.first(), region) {
             (Some(first), Some(region)) if first.name != region.name => Home::Away,
@@ -61,6 +61,7 @@ impl Place {
         }
     }
 
+    /// Whether this is the root.
     pub fn is_root(&self) -> bool {
         self.index == 0 && self.home == Home::Root
     }

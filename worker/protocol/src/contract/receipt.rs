@@ -1,10 +1,11 @@
-//! What a publisher learns of an update.
+//! The answer to a publish.
 
 use serde::{Deserialize, Serialize};
 
-/// The answer to a publish.
+/// The fate of one update.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
+    /// The number of the update, in `epoch`.
     pub seq: u64,
     pub epoch: String,
     /// Sockets that the update was written to, or, when it waits for its window, that are open.
@@ -29,7 +30,7 @@ pub struct Receipt {
 impl Receipt {
     /// The receipt of a repeat of the update that this one is for.
     #[must_use]
-    pub fn repeated(self) -> Self {
+    pub(crate) fn repeated(self) -> Self {
         Self {
             duplicate: true,
             took_ms: 0,

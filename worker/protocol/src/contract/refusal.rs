@@ -1,4 +1,4 @@
-//! Why a request is not served: one shape for every error answer of both workers.
+//! Error answers of both Workers: their one shape, and every one that there is.
 
 /// An HTTP error answer. Its body is `{"error":{"code","message"}}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Refusal {
     }
 
     /// `405` for a path that accepts only the methods `allow`.
-    pub const fn method(allow: &'static str) -> Self {
+    pub(crate) const fn method(allow: &'static str) -> Self {
         let mut refusal = METHOD_NOT_ALLOWED;
         refusal.allow = Some(allow);
         refusal

@@ -1,4 +1,4 @@
-//! What `GET /rooms/:token` answers.
+//! The answer of `GET /rooms/:token`.
 
 use super::{counters::Counters, slot::Uses};
 use serde::{Deserialize, Serialize};
@@ -15,14 +15,14 @@ pub struct Object {
     pub counters: Counters,
 }
 
-/// Why an object is in memory.
+/// The reasons for which an object is in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Awake {
     /// Unix milliseconds when it was started.
     pub since_ms: u64,
     /// The call that started it: `connect`, `publish`, `close`, …
     pub woken_by: String,
-    /// What keeps it from hibernating besides the request that asks: `batch_window`, `save`.
+    /// The causes that keep it from hibernating, besides the request that asks: `batch_window`, `save`.
     pub held_by: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! When a room writes down where it stands. A gateway hands over its counts of secret uses by the same rule.
+//! The rule by which a room writes its record. A gateway delivers its counts of secret uses by the same rule.
 //!
 //! A write holds back frames and costs money, so it comes after sending, and a hot room writes twice a second at most,
 //! whatever its rate. In between, the stored record says that it is behind: a room that finds such a record after a
@@ -10,7 +10,7 @@ const LOST_MS: u64 = 5 * INTERVAL_MS;
 /// A hot room's writes are at least this far apart, but for the one that says that the record is behind.
 pub const INTERVAL_MS: u64 = 1000;
 
-/// What to write now, after a change.
+/// The write that a change calls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Save {
     /// All of it: the record is exact.
@@ -21,7 +21,7 @@ pub enum Save {
     Nothing,
 }
 
-/// When something was last written.
+/// The memory of the last write.
 #[derive(Clone, Debug, Default)]
 pub struct Saver {
     last_ms: Option<u64>,
@@ -62,6 +62,7 @@ impl Saver {
         self.pending = Pending::No;
     }
 
+    /// Whether a timer is to write the exact record.
     pub fn is_pending(&self) -> bool {
         self.pending == Pending::Timer
     }

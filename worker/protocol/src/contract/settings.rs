@@ -1,4 +1,4 @@
-//! What a manifest tells each worker. The tool serialises these, the workers read them back.
+//! A manifest's settings for each Worker: the tool serialises these, the Workers read them back.
 
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +56,7 @@ pub struct RoomSettings {
     pub max_shards: u32,
     /// Leading-edge batching window in milliseconds; 0 sends every update at once.
     pub batch_window_ms: u32,
-    /// What a batch keeps.
+    /// The updates that a batch keeps.
     pub conflate: Conflate,
     /// Updates kept for clients that resume.
     pub history: u32,
@@ -66,7 +66,7 @@ pub struct RoomSettings {
     pub publish_rate: u32,
 }
 
-/// What a batch keeps of the updates that arrive within one window.
+/// The updates that a batch keeps of those that arrive within one window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Conflate {

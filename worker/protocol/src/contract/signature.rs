@@ -8,7 +8,7 @@ use sha2::Sha256;
 
 /// Longest `webhook-id` or `Idempotency-Key`, in bytes.
 pub const MAX_ID_BYTES: usize = 256;
-/// Whether `text` can be a `webhook-id` or an `Idempotency-Key`: 1 to 256 visible ASCII characters.
+/// Tells whether `text` can be a `webhook-id` or an `Idempotency-Key`: 1 to 256 visible ASCII characters.
 pub fn is_id(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= MAX_ID_BYTES

@@ -12,6 +12,7 @@ pub enum Slot {
 }
 
 impl Slot {
+    /// Both, in the order in which they are tried.
     pub const ALL: [Self; 2] = [Self::Primary, Self::Alternate];
 
     /// The name of the secret binding.
@@ -62,6 +63,7 @@ impl Uses {
         }
     }
 
+    /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

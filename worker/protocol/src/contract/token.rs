@@ -14,6 +14,7 @@ pub const MAX_TOKEN_BYTES: usize = 64;
 pub struct Token(String);
 
 impl Token {
+    /// The token as it stands in a path.
     pub fn as_str(&self) -> &str {
         &self.0
     }

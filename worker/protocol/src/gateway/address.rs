@@ -1,4 +1,4 @@
-//! Who a client is, as far as its address tells.
+//! A client, as far as its address tells.
 
 use std::net::IpAddr;
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 pub const MAX_ITEMS: usize = 100;
 /// The largest body of `POST /broadcast`, in bytes, unless one message may be larger still.
 pub const MAX_BATCH_BYTES: u32 = 1 << 20;
-/// For how long items of a batch are begun. Items of one room follow each other, and each may wait for a shard that hangs:
+/// The time in which items of a batch may begin. Items of one room follow each other, and each may wait for a shard that hangs:
 /// without this, a hundred of them would take a quarter of an hour.
 pub const TIME_LIMIT_MS: u64 = 10_000;
 
@@ -23,7 +23,7 @@ pub fn items(body: &str) -> Result<Vec<&str>, Refusal> {
     Ok(items.into_iter().map(RawValue::get).collect())
 }
 
-/// Whether an item may still begin.
+/// Checks that an item may still begin.
 ///
 /// # Errors
 /// 503 when the batch has taken too long: this item was not published.
@@ -67,7 +67,7 @@ pub fn answer(results: &[String]) -> String {
     format!(r#"{{"results":[{}]}}"#, results.join(","))
 }
 
-/// What is between the braces of a JSON object.
+/// The text between the braces of a JSON object.
 fn members(answer: &str) -> Option<&str> {
     let object: &RawValue = serde_json::from_str(answer).ok()?;
     let inside = object.get().strip_prefix('{')?.strip_suffix('}')?;

@@ -1,4 +1,4 @@
-//! Whether a publish is signed with the key of one of our secrets.
+//! The claim of a publish that it is signed with the key of one of our secrets.
 
 use super::credential::{Secret, matching};
 use crate::contract::{
@@ -9,12 +9,12 @@ use crate::contract::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use subtle::{Choice, ConstantTimeEq};
 
-/// How far the sender's clock may be from ours, in seconds.
+/// The distance that the sender's clock may have from ours, in seconds, as the specification advises.
 pub const TOLERANCE_SECONDS: u64 = 300;
 /// Entries of one `webhook-signature` that are tried; more is an attack on our time.
 const MAX_SIGNATURES: usize = 16;
 
-/// The three headers as they came.
+/// The three headers of Standard Webhooks as they came.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Headers<'request> {
     /// `webhook-id`

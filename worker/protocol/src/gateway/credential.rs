@@ -1,4 +1,4 @@
-//! Who may publish: a bearer value compared with the secret slots.
+//! Bearer values, compared with the secret slots.
 
 use crate::contract::{
     refusal::{self, Refusal},
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-/// What the gateway keeps of one slot's secret: never the secret itself, and nothing that prints.
+/// The traces of one slot's secret that the gateway keeps: never the secret itself, and nothing that prints.
 #[derive(Clone)]
 pub struct Secret {
     slot: Slot,
@@ -28,12 +28,8 @@ impl Secret {
     }
 
     /// The key of Standard Webhooks signatures.
-    pub fn signing_key(&self) -> &[u8] {
+    pub(crate) fn signing_key(&self) -> &[u8] {
         &self.key
-    }
-
-    pub fn slot(&self) -> Slot {
-        self.slot
     }
 }
 
@@ -59,7 +55,7 @@ pub fn bearer(authorization: Option<&str>, secrets: &[Secret]) -> Result<Slot, R
     matching(secrets, |secret| secret.digest.ct_eq(&digest)).ok_or(refusal::WRONG_CREDENTIALS)
 }
 
-/// Whether the `Authorization` header carries exactly `secret`; used for the admin secret.
+/// Checks that the `Authorization` header carries exactly `secret`; used for the admin secret.
 ///
 /// # Errors
 /// As [`bearer`].

@@ -1,4 +1,4 @@
-//! Whether a body says that it is JSON.
+//! The media type that a body claims.
 
 use crate::contract::refusal::{self, Refusal};
 

@@ -5,7 +5,7 @@ use crate::contract::{
     settings::GatewaySettings,
 };
 
-/// Whether a request with this `Origin` header may connect.
+/// Checks that a request with this `Origin` header (RFC 6454, section 7) may connect.
 ///
 /// Only browsers send `Origin`, and a page cannot forge it; a program can. So this protects users from foreign pages, not
 /// the room from programs: what is missing is refused only when the settings say so. No rule at all matches no browser.

@@ -1,4 +1,4 @@
-//! What a request asks the gateway for, by method and path.
+//! The routes of the gateway, by method and path.
 
 use crate::contract::{
     refusal::{self, Refusal},

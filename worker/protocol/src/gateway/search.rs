@@ -6,7 +6,7 @@
 use crate::contract::settings::MAX_SHARDS;
 use std::collections::BTreeMap;
 
-/// How long a place is remembered. Afterwards the earlier shards, in which sockets may have closed, are tried again.
+/// The time that a place is remembered. Afterwards the earlier shards, in which sockets may have closed, are tried again.
 const MEMORY_MS: u64 = 10_000;
 /// Most rooms that one gateway instance remembers.
 const MAX_ROOMS: usize = 1024;
@@ -42,7 +42,7 @@ impl Search {
         self.index
     }
 
-    /// The object asked had no place and named the `next` one, or none. Whether there is another to ask.
+    /// Moves on from an object that had no place and named the `next` one, or none: the object to ask now, if there is one.
     pub fn advance(&mut self, next: Option<u32>) -> Option<u32> {
         let end = match self.pass {
             Pass::Onward => MAX_SHARDS,
@@ -95,7 +95,7 @@ impl Starts {
         self.0.insert(first.to_owned(), (index, now_ms + MEMORY_MS));
     }
 
-    /// No place was found from where the search began.
+    /// Forgets a place that was taken when the next client came.
     pub fn forget(&mut self, first: &str) {
         self.0.remove(first);
     }

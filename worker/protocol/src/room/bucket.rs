@@ -11,7 +11,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// A full bucket of `rate` updates per second; of 0, it has no limit.
-    pub fn new(rate: u32) -> Self {
+    pub(crate) fn new(rate: u32) -> Self {
         Self {
             rate,
             level: u64::from(rate) * 1000,
@@ -23,7 +23,7 @@ impl Bucket {
     ///
     /// # Errors
     /// The seconds, at least one, until there is one.
-    pub fn take(&mut self, now_ms: u64) -> Result<(), u32> {
+    pub(crate) fn take(&mut self, now_ms: u64) -> Result<(), u32> {
         if self.rate == 0 {
             return Ok(());
         }

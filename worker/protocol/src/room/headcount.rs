@@ -1,4 +1,4 @@
-//! How many sockets an object holds. Asking the runtime touches every one of them, so it is asked seldom, and never just
+//! The number of sockets that an object holds. Asking the runtime touches every one of them, so it is asked seldom, and never just
 //! because the object wakes up; in between, the number known here is never too low.
 
 /// The last count, and what has happened since.
@@ -19,12 +19,12 @@ pub struct Moment {
 }
 
 impl Headcount {
-    /// A socket was opened.
+    /// Notes that a socket was opened.
     pub fn open(&mut self) {
         self.now.opened += 1;
     }
 
-    /// The runtime has said that a socket is gone. Whether the last count still had it, nobody knows: it may have been
+    /// Notes that the runtime has said that a socket is gone. Whether the last count still had it, nobody knows: it may have been
     /// closing already.
     pub fn close(&mut self) {
         self.now.closed += 1;
@@ -35,13 +35,13 @@ impl Headcount {
         self.now
     }
 
-    /// At `at` there were `sockets` open ones.
+    /// Notes that at `at` there were `sockets` open ones.
     pub fn count(&mut self, sockets: u32, at: Moment) {
         self.counted = Some(sockets);
         self.at = at;
     }
 
-    /// As many as there can be at most. `None` when nobody has counted yet.
+    /// The most that there can be. `None` when nobody has counted yet.
     pub fn upper_bound(&self) -> Option<u32> {
         Some(
             self.counted?
@@ -49,7 +49,7 @@ impl Headcount {
         )
     }
 
-    /// About as many as there are. `None` when nobody has counted yet.
+    /// About the number that there is. `None` when nobody has counted yet.
     pub fn estimate(&self) -> Option<u32> {
         Some(
             self.upper_bound()?

@@ -12,7 +12,7 @@ pub const PING: &str = r#"{"type":"ping"}"#;
 /// The answer to a ping.
 pub const PONG: &str = r#"{"type":"pong"}"#;
 
-/// What survives hibernation with a socket.
+/// The attachment of a socket, which survives hibernation with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     pub id: String,
@@ -27,7 +27,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// What its object is to the room.
+    /// The part that its object has in the room.
     pub fn part(&self) -> Part {
         Part::of(&self.name, &self.token)
     }
@@ -48,14 +48,14 @@ pub fn tag(salt: &str, group: &str) -> String {
     tag
 }
 
-/// What to do with a frame from a client.
+/// The reaction to a frame from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     Pong,
     Close(Close),
 }
 
-/// What a frame of `bytes` bytes means; `text` where it is text.
+/// Decides about a frame of `bytes` bytes; `text` where it is text.
 pub fn reply(text: Option<&str>, bytes: usize, max_message_bytes: u32) -> Reply {
     #[derive(Deserialize)]
     struct Message<'frame> {
@@ -71,7 +71,7 @@ pub fn reply(text: Option<&str>, bytes: usize, max_message_bytes: u32) -> Reply 
     }
 }
 
-/// Which sockets are dead: silent for longer than `idle_timeout_ms`; 0 is never. Times are unix milliseconds.
+/// The indexes of dead sockets, those silent for longer than `idle_timeout_ms`; 0 is never. Times are unix milliseconds.
 pub fn dead(seen_ms: &[f64], now_ms: u64, idle_timeout_ms: u32) -> Vec<u32> {
     if idle_timeout_ms == 0 {
         return Vec::new();
@@ -84,7 +84,7 @@ pub fn dead(seen_ms: &[f64], now_ms: u64, idle_timeout_ms: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Whether it is time to look for dead sockets again: often enough to find them soon, seldom enough to cost nothing.
+/// Tells whether it is time to look for dead sockets again: often enough to find them soon, seldom enough to cost nothing.
 pub fn sweep_due(last_ms: Option<u64>, now_ms: u64, idle_timeout_ms: u32) -> bool {
     let interval_ms = u64::from(idle_timeout_ms / 3);
     idle_timeout_ms > 0

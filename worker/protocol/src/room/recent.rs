@@ -1,6 +1,6 @@
 //! Publishes of the last ten minutes by their ids: a repeat is answered with the first receipt and reaches nobody.
 //!
-//! What is promised: an id is known for ten minutes, or until 65,536 later ones came (a room reaches that at 109
+//! The promise: an id is known for ten minutes, or until 65,536 later ones came (a room reaches that at 109
 //! publishes with ids a second; at the default limit of 1,000 a second the window is 65 seconds, still above the retries
 //! of any sender we know). Of these the newest 2,048 are stored with the room's record and survive a restart. A hot room
 //! writes its record twice a second at most, so a crash forgets ids of up to the last second.
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 
-/// How long an id is remembered.
+/// The time that an id is remembered.
 pub const MEMORY_MS: u64 = 10 * 60 * 1000;
 /// Most ids in memory; beyond, the oldest go first. With 48 bytes for each, and 4 to 8 to find it, less than 4 MiB.
 pub const MAX_IDS: usize = 65_536;
@@ -42,7 +42,7 @@ const BUCKETS: usize = 4096;
 
 impl Recent {
     /// The receipt of an earlier publish with this id.
-    pub fn find(&self, id: &str, now_ms: u64) -> Option<Receipt> {
+    pub(crate) fn find(&self, id: &str, now_ms: u64) -> Option<Receipt> {
         let [_, at_ms, seq, sockets, shards, rest] = self.kept[self.place(hash(id))?];
         // Ids leave in the order they came, so only one that has not been swept yet can be too old.
         (now_ms < at_ms + MEMORY_MS).then(|| Receipt {
@@ -60,7 +60,7 @@ impl Recent {
     }
 
     /// Remembers a receipt, or replaces the one of an id that is known.
-    pub fn remember(&mut self, id: &str, receipt: &Receipt, now_ms: u64) {
+    pub(crate) fn remember(&mut self, id: &str, receipt: &Receipt, now_ms: u64) {
         self.sweep(now_ms, MAX_IDS - 1);
         let id = hash(id);
         let pair = |high: u32, low: u32| (u64::from(high) << 32) | u64::from(low);
@@ -92,7 +92,7 @@ impl Recent {
 
     /// The newest ids, for storage.
     #[must_use]
-    pub fn stored(&self) -> Self {
+    pub(crate) fn stored(&self) -> Self {
         let skipped = self.kept.len().saturating_sub(MAX_STORED);
         Self {
             epochs: self.epochs.clone(),
@@ -101,9 +101,9 @@ impl Recent {
         }
     }
 
-    /// What was stored, after it has been read.
+    /// Makes usable again what was stored and has been read.
     #[must_use]
-    pub fn restored(mut self) -> Self {
+    pub(crate) fn restored(mut self) -> Self {
         self.places.resize(BUCKETS, Vec::new());
         let known = 0..self.epochs.len();
         self.kept

@@ -4,7 +4,7 @@ use crate::contract::refusal::{self, Refusal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What the root knows of a shard.
+/// A shard as its root knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
     pub region: String,
@@ -87,6 +87,7 @@ impl Registry {
         }
     }
 
+    /// The shards, by the name of their object.
     pub fn shards(&self) -> &BTreeMap<String, Shard> {
         &self.shards
     }
@@ -94,14 +95,6 @@ impl Registry {
     /// Sockets of all shards, as of their last answers.
     pub fn sockets(&self) -> u32 {
         self.shards.values().map(|shard| shard.sockets).sum()
-    }
-
-    pub fn len(&self) -> u32 {
-        u32::try_from(self.shards.len()).unwrap_or(u32::MAX)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.shards.is_empty()
     }
 }
 
@@ -180,7 +173,7 @@ mod tests {
         registry.count("a", 3);
         registry.count("b", 4);
         registry.count("stranger", 100);
-        assert_eq!((registry.sockets(), registry.len()), (7, 2));
+        assert_eq!((registry.sockets(), registry.shards().len()), (7, 2));
         assert_eq!(
             serde_json::to_string(&registry).unwrap(),
             r#"{"shards":{"a":{"region":"","sockets":3},"b":{"region":"","sockets":4}}}"#

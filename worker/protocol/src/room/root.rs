@@ -1,4 +1,4 @@
-//! A room's root: what becomes of a publish, and what of it is stored.
+//! A room's root: it decides about each publish, and what of it is stored.
 
 use super::{
     bucket::Bucket,
@@ -17,7 +17,7 @@ use crate::contract::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Everything that a root decides with.
+/// Everything that a root decides with. A shard has one too, for its stream and counters.
 #[derive(Clone, Debug)]
 pub struct Root {
     pub stream: Stream,
@@ -33,7 +33,7 @@ pub struct Root {
     publisher_slot: Option<u64>,
 }
 
-/// What becomes of a publish.
+/// The fate of a publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Nothing is sent: it is a repeat, or stale.
@@ -48,7 +48,7 @@ pub enum Outcome {
     },
 }
 
-/// Whether a stored record is the last word.
+/// The currency of a stored record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
@@ -135,8 +135,8 @@ impl Root {
         write(&record)
     }
 
-    /// Before the first number is given out, or the first record written, since this room came back: whether the record
-    /// it came back from is to be trusted. Frames leave before writes, so an object may die in between. Its sockets die
+    /// Decides whether the record that this room came back from is to be trusted, before the first number since then is
+    /// given out or the first record written. Frames leave before writes, so an object may die in between. Its sockets die
     /// with it: one that is left, and was there before the record was written, says that it did not. `oldest_ms` is when
     /// the oldest socket was opened, in unix milliseconds.
     pub fn confirm_record(&mut self, oldest_ms: Option<u64>) {

@@ -1,23 +1,23 @@
-//! What a root and its shards answer each other.
+//! Answers of a root and its shards to each other.
 
 use super::stream::Stream;
 use serde::{Deserialize, Serialize};
 
-/// How long an object waits for another one before it counts it as failed. A full object needs 1.1 to 1.6 seconds to write
+/// The time that an object waits for another one before it counts it as failed. A full object needs 1.1 to 1.6 seconds to write
 /// one frame to all its sockets, several times that when its machine is busy or an earlier frame is still being written;
 /// called failed, it would be sent the frame again. Nobody but the publisher waits for it: the frames of the other objects
 /// have left before.
 pub const SHARD_TIME_LIMIT_MS: u64 = 10_000;
-/// How long after a failure a shard is sent what it may have missed, once.
+/// The time after a failure when a shard is sent what it may have missed, once.
 pub const PUSH_AGAIN_MS: u64 = 1000;
 
-/// What a shard gets when it wants to join: nothing when the room has as many objects as it may.
+/// The answer to a shard that wants to join: nothing when the room has as many objects as it may.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Joined {
     pub stream: Option<Stream>,
 }
 
-/// What a shard says of a push.
+/// The answer of a shard to a push.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pushed {
     /// Sockets that the frame was written to.

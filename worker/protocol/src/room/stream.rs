@@ -27,7 +27,7 @@ pub struct Stream {
     history: VecDeque<Update>,
 }
 
-/// What a client gets that says where it left off.
+/// The answer to a client that says where it left off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resume {
     /// Whether `missed` is all that the client has missed.
@@ -46,7 +46,7 @@ pub struct Push {
 
 impl Stream {
     /// A stream in which nothing has happened.
-    pub fn new(epoch: &str) -> Self {
+    pub(crate) fn new(epoch: &str) -> Self {
         Self {
             epoch: epoch.to_owned(),
             assigned: 0,
@@ -57,14 +57,14 @@ impl Stream {
         }
     }
 
-    /// Numbers may have been given out after the last record was written, since frames leave before writes: the next
-    /// update gets one that none of them can have had. Within an epoch a number never means two updates.
-    pub fn skip_unsure(&mut self) {
+    /// Skips the numbers that may have been given out after the last record was written, since frames leave before
+    /// writes: the next update gets one that none of them can have had. Within an epoch a number never means two updates.
+    pub(crate) fn skip_unsure(&mut self) {
         self.assigned += UNSURE_NUMBERS;
     }
 
     /// The next update.
-    pub fn number(&mut self, kind: Option<String>, body: &str) -> Update {
+    pub(crate) fn number(&mut self, kind: Option<String>, body: &str) -> Update {
         self.assigned += 1;
         Update::new(self.assigned, &self.epoch, kind, body)
     }
@@ -83,7 +83,7 @@ impl Stream {
         self.shorten(MAX_HISTORY_BYTES);
     }
 
-    /// What a client has missed whose last update was number `since` of `epoch`.
+    /// Finds what a client has missed whose last update was number `since` of `epoch`.
     pub fn resume(&self, since: Option<u64>, epoch: Option<&str>) -> Resume {
         match (since, epoch) {
             (Some(since), Some(epoch))
@@ -107,7 +107,7 @@ impl Stream {
     }
 
     /// A new numbering after numbers may have been lost: the latest value stays, the history does not.
-    pub fn restart(&mut self, epoch: &str) {
+    pub(crate) fn restart(&mut self, epoch: &str) {
         self.epoch = epoch.to_owned();
         self.sent = self.assigned;
         self.floor = self.assigned;
@@ -147,7 +147,7 @@ impl Stream {
 
     /// The stream as it is stored: with as much history as is cheap to write.
     #[must_use]
-    pub fn stored(&self) -> Self {
+    pub(crate) fn stored(&self) -> Self {
         let mut stored = self.clone();
         stored.shorten(MAX_STORED_BYTES);
         stored
@@ -155,7 +155,7 @@ impl Stream {
 
     /// The stream without any update's text: where it stands.
     #[must_use]
-    pub fn without_updates(&self) -> Self {
+    pub(crate) fn without_updates(&self) -> Self {
         Self {
             floor: self.sent,
             latest: None,
@@ -164,7 +164,7 @@ impl Stream {
         }
     }
 
-    /// What a shard is pushed that may have missed everything after number `since`: all of it, or at least the latest
+    /// The push for a shard that may have missed everything after number `since`: all of it, or at least the latest
     /// value.
     pub fn since(&self, since: u64) -> Push {
         let resume = self.resume(Some(since), Some(&self.epoch));
@@ -202,7 +202,7 @@ impl Stream {
     }
 }
 
-/// Whether `If-None-Match` names `etag`; `W/` before an entry does not matter for a GET.
+/// Tells whether `If-None-Match` names `etag`; `W/` before an entry does not matter for a GET (RFC 9110, section 13.1.2).
 pub fn none_match(header: Option<&str>, etag: &str) -> bool {
     header.is_some_and(|header| {
         header

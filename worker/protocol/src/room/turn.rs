@@ -1,6 +1,6 @@
-//! Whose turn it is to be served first.
+//! The order in which sockets are served.
 
-/// Where, among `sockets` sockets, the delivery of the update with number `seq` begins.
+/// The index, among `sockets` sockets, at which the delivery of the update with number `seq` begins.
 ///
 /// A frame takes a second to reach all sockets of a full object, and the runtime always lists them in the same order.
 /// The start depends on nothing that hibernation forgets, and it is mixed so that no step between the numbers (a window

@@ -16,7 +16,7 @@ pub struct Update {
 impl Update {
     /// Numbers a valid published object. The text stays as it came but for the two members at its end: readers that
     /// take the last of two equal names, as JavaScript does, always see ours.
-    pub fn new(seq: u64, epoch: &str, kind: Option<String>, body: &str) -> Self {
+    pub(crate) fn new(seq: u64, epoch: &str, kind: Option<String>, body: &str) -> Self {
         let open = body
             .trim_matches(JSON_SPACE)
             .strip_suffix('}')

@@ -20,7 +20,7 @@ pub struct Window {
     waiting: Vec<Update>,
 }
 
-/// What becomes of an update.
+/// The fate of an update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Offer {
     /// Send these now, as one frame; the one that was offered is the last.
@@ -31,7 +31,7 @@ pub enum Offer {
 
 impl Window {
     /// A closed window of `length_ms` milliseconds; of 0, it never opens.
-    pub fn new(length_ms: u32, conflate: Conflate) -> Self {
+    pub(crate) fn new(length_ms: u32, conflate: Conflate) -> Self {
         Self {
             length_ms: u64::from(length_ms),
             conflate,
@@ -41,7 +41,7 @@ impl Window {
     }
 
     /// Offers an update at `now_ms`.
-    pub fn offer(&mut self, update: Update, now_ms: u64) -> Offer {
+    pub(crate) fn offer(&mut self, update: Update, now_ms: u64) -> Offer {
         let left_ms = self
             .opened_ms
             .map(|opened_ms| (opened_ms + self.length_ms).saturating_sub(now_ms))
@@ -81,6 +81,7 @@ impl Window {
         updates
     }
 
+    /// Whether something waits for the window to end.
     pub fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
