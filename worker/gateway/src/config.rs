@@ -1,16 +1,13 @@
 //! What the deployment gives a gateway. Read once per instance: a change makes a new one.
 
-use edge_broadcast_protocol::{
-    contract::{
-        binding,
-        refusal::{self, Refusal},
-        settings::GatewaySettings,
-        slot::Slot,
-    },
-    gateway::credential::Secret,
-};
+use edge_broadcast_protocol::contract::binding;
+use edge_broadcast_protocol::contract::refusal::{self, Refusal};
+use edge_broadcast_protocol::contract::settings::GatewaySettings;
+use edge_broadcast_protocol::contract::slot::Slot;
+use edge_broadcast_protocol::gateway::credential::Secret;
 use edge_broadcast_shell::env;
-use std::{cell::RefCell, rc::Rc};
+use std::cell::RefCell;
+use std::rc::Rc;
 use worker::Env;
 
 pub(crate) struct Config {

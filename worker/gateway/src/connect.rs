@@ -1,20 +1,15 @@
 //! `GET /ws/:token`: finds the object with a free place and hands the client's request over to it.
 
-use crate::{js, request::Request};
-use edge_broadcast_protocol::{
-    contract::{
-        binding,
-        call::{self, Call, Connect, header_safe},
-        close::{self, Close},
-        place::Place,
-        refusal::{self, Refusal},
-        token::Token,
-    },
-    gateway::{
-        origin, region,
-        search::{Search, Starts},
-    },
-};
+use crate::js;
+use crate::request::Request;
+use edge_broadcast_protocol::contract::binding;
+use edge_broadcast_protocol::contract::call::{self, Call, Connect, header_safe};
+use edge_broadcast_protocol::contract::close::{self, Close};
+use edge_broadcast_protocol::contract::place::Place;
+use edge_broadcast_protocol::contract::refusal::{self, Refusal};
+use edge_broadcast_protocol::contract::token::Token;
+use edge_broadcast_protocol::gateway::search::{Search, Starts};
+use edge_broadcast_protocol::gateway::{origin, region};
 use edge_broadcast_shell::unix_ms;
 use std::cell::RefCell;
 use worker::worker_sys::web_sys::Response;

@@ -1,14 +1,14 @@
 //! `GET /health`: whether the gateway runs, and with `?deep=1` whether rooms do; `&probe=0` to `&probe=255` name the object.
 
-use crate::{request::Request, stub::Stub};
-use edge_broadcast_protocol::contract::{
-    call::Call,
-    health::{Health, Room},
-    place,
-    refusal::{self, Refusal},
-};
+use crate::request::Request;
+use crate::stub::Stub;
+use edge_broadcast_protocol::contract::call::Call;
+use edge_broadcast_protocol::contract::health::{Health, Room};
+use edge_broadcast_protocol::contract::place;
+use edge_broadcast_protocol::contract::refusal::{self, Refusal};
 use edge_broadcast_shell::{self as shell, reply, unix_ms};
-use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
+use worker::wasm_bindgen::JsValue;
+use worker::worker_sys::web_sys::Response;
 
 pub(crate) async fn health(request: &Request) -> Result<Response, Refusal> {
     let config = &request.config;

@@ -1,16 +1,14 @@
 //! What only an administrator may see.
 
-use crate::{request::Request, stub::Stub};
-use edge_broadcast_protocol::{
-    contract::{
-        call::Call,
-        place::{Place, USES_OBJECT},
-        refusal::{self, Refusal},
-        token::Token,
-    },
-    gateway::credential,
-};
-use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
+use crate::request::Request;
+use crate::stub::Stub;
+use edge_broadcast_protocol::contract::call::Call;
+use edge_broadcast_protocol::contract::place::{Place, USES_OBJECT};
+use edge_broadcast_protocol::contract::refusal::{self, Refusal};
+use edge_broadcast_protocol::contract::token::Token;
+use edge_broadcast_protocol::gateway::credential;
+use worker::wasm_bindgen::JsValue;
+use worker::worker_sys::web_sys::Response;
 
 /// `GET /rooms/:token`
 pub(crate) async fn room(request: &Request, token: &Token) -> Result<Response, Refusal> {

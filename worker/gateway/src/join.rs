@@ -1,9 +1,7 @@
 //! Several futures at once.
 
-use std::{
-    future::{Future, poll_fn},
-    task::Poll,
-};
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 
 /// Waits for all of them; their outputs are in their order. Each time one may go on, all that are left are asked: a batch
 /// has a hundred rooms at most, and the usual crate for this is 2 % of the bundle.

@@ -1,10 +1,9 @@
 //! The runtime's own functions. Each does all that it can in JavaScript, since every crossing of the boundary costs.
 
-use worker::{
-    js_sys::Promise,
-    wasm_bindgen::{JsValue, prelude::wasm_bindgen},
-    worker_sys::web_sys::{Request, Response},
-};
+use worker::js_sys::Promise;
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::worker_sys::web_sys::{Request, Response};
 
 #[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, inline_js = r#"
 export function forward(stub, request, header, call) {

@@ -16,16 +16,12 @@ mod stub;
 mod uses;
 
 use config::Config;
-use edge_broadcast_protocol::{
-    contract::metric::{Event, Point},
-    gateway::route::{self, Route},
-};
+use edge_broadcast_protocol::contract::metric::{Event, Point};
+use edge_broadcast_protocol::gateway::route::{self, Route};
 use edge_broadcast_shell::{env, reply};
 use request::Request;
-use worker::{
-    Context, Env, Result, event,
-    worker_sys::web_sys::{self, Response},
-};
+use worker::worker_sys::web_sys::{self, Response};
+use worker::{Context, Env, Result, event};
 
 #[event(fetch)]
 async fn fetch(raw: web_sys::Request, env: Env, context: Context) -> Result<Response> {

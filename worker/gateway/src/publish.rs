@@ -1,31 +1,22 @@
 //! `POST /broadcast/:token` and `POST /broadcast`.
 
-use crate::{join, js, request::Request, uses};
-use edge_broadcast_protocol::{
-    contract::{
-        binding,
-        call::{Call, Publish},
-        head,
-        metric::{Event, Point},
-        refusal::{self, Refusal},
-        signature,
-        slot::Slot,
-        token::Token,
-    },
-    gateway::{
-        batch::{self, MAX_BATCH_BYTES},
-        claim::{Claim, Headers},
-        credential, media_type,
-    },
-};
+use crate::request::Request;
+use crate::{join, js, uses};
+use edge_broadcast_protocol::contract::call::{Call, Publish};
+use edge_broadcast_protocol::contract::metric::{Event, Point};
+use edge_broadcast_protocol::contract::refusal::{self, Refusal};
+use edge_broadcast_protocol::contract::slot::Slot;
+use edge_broadcast_protocol::contract::token::Token;
+use edge_broadcast_protocol::contract::{binding, head, signature};
+use edge_broadcast_protocol::gateway::batch::{self, MAX_BATCH_BYTES};
+use edge_broadcast_protocol::gateway::claim::{Claim, Headers};
+use edge_broadcast_protocol::gateway::{credential, media_type};
 use edge_broadcast_shell::{self as shell, env, reply, unix_ms};
 use std::collections::BTreeMap;
-use worker::{
-    js_sys::Uint8Array,
-    wasm_bindgen::{JsCast, JsValue},
-    wasm_bindgen_futures::JsFuture,
-    worker_sys::web_sys::Response,
-};
+use worker::js_sys::Uint8Array;
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::worker_sys::web_sys::Response;
 
 /// A body whose sender has been authenticated.
 struct Authentic {

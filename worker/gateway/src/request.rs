@@ -1,16 +1,16 @@
 //! One request with all that serving it needs.
 
-use crate::{config::Config, js, stub::Stub};
-use edge_broadcast_protocol::{
-    contract::place::Place,
-    gateway::{
-        address,
-        route::{self, parameter},
-    },
-};
+use crate::config::Config;
+use crate::js;
+use crate::stub::Stub;
+use edge_broadcast_protocol::contract::place::Place;
+use edge_broadcast_protocol::gateway::address;
+use edge_broadcast_protocol::gateway::route::{self, parameter};
 use edge_broadcast_shell as shell;
 use std::rc::Rc;
-use worker::{Context, Env, wasm_bindgen_futures::JsFuture, worker_sys::web_sys};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::worker_sys::web_sys;
+use worker::{Context, Env};
 
 pub(crate) struct Request {
     pub(crate) raw: web_sys::Request,

@@ -1,16 +1,14 @@
 //! `GET /snapshot/:token`: the latest value for clients that poll.
 
-use crate::{connect, js, request::Request};
-use edge_broadcast_protocol::{
-    contract::{
-        call::{Call, header_safe},
-        refusal::Refusal,
-        token::Token,
-    },
-    gateway::origin,
-};
+use crate::request::Request;
+use crate::{connect, js};
+use edge_broadcast_protocol::contract::call::{Call, header_safe};
+use edge_broadcast_protocol::contract::refusal::Refusal;
+use edge_broadcast_protocol::contract::token::Token;
+use edge_broadcast_protocol::gateway::origin;
 use edge_broadcast_shell::reply;
-use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
+use worker::wasm_bindgen::JsValue;
+use worker::worker_sys::web_sys::Response;
 
 pub(crate) async fn snapshot(request: &Request, token: &Token) -> Result<Response, Refusal> {
     let origin = request.header("origin");

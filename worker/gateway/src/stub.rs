@@ -1,18 +1,14 @@
 //! A Durable Object as the gateway sees it: something that answers a [`Call`].
 
 use crate::js;
-use edge_broadcast_protocol::contract::{
-    call::{self, Call},
-    refusal::{self, Refusal},
-};
+use edge_broadcast_protocol::contract::call::{self, Call};
+use edge_broadcast_protocol::contract::refusal::{self, Refusal};
 use edge_broadcast_shell::env;
-use worker::{
-    Env,
-    js_sys::Promise,
-    wasm_bindgen::{JsCast, JsValue},
-    wasm_bindgen_futures::JsFuture,
-    worker_sys::web_sys::{Request, Response},
-};
+use worker::Env;
+use worker::js_sys::Promise;
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::worker_sys::web_sys::{Request, Response};
 
 type Answer = Result<Response, Refusal>;
 

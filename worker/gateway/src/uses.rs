@@ -1,15 +1,16 @@
 //! Counts uses of secret slots: in memory, and at most once a second into the object that adds up all gateways.
 
-use crate::{request::Request, stub::Stub};
-use edge_broadcast_protocol::contract::{
-    call::Call,
-    place::USES_OBJECT,
-    save::{Save, Saver},
-    slot::{Slot, Uses},
-};
+use crate::request::Request;
+use crate::stub::Stub;
+use edge_broadcast_protocol::contract::call::Call;
+use edge_broadcast_protocol::contract::place::USES_OBJECT;
+use edge_broadcast_protocol::contract::save::{Save, Saver};
+use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 use edge_broadcast_shell::unix_ms;
-use std::{cell::RefCell, time::Duration};
-use worker::{Delay, Env, wasm_bindgen::JsValue};
+use std::cell::RefCell;
+use std::time::Duration;
+use worker::wasm_bindgen::JsValue;
+use worker::{Delay, Env};
 
 thread_local! {
     static TALLY: RefCell<(Uses, Saver)> = RefCell::default();

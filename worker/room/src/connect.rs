@@ -1,21 +1,17 @@
 //! Opens a socket, or says why not.
 
-use crate::{js, object::Object, shard};
-use edge_broadcast_protocol::{
-    contract::{
-        call::{Connect, NEXT, Part},
-        metric::{Event, Point},
-        refusal::{self, Refusal},
-    },
-    room::{
-        greeting::greeting,
-        peer::{self, Peer},
-        update,
-    },
-};
+use crate::object::Object;
+use crate::{js, shard};
+use edge_broadcast_protocol::contract::call::{Connect, NEXT, Part};
+use edge_broadcast_protocol::contract::metric::{Event, Point};
+use edge_broadcast_protocol::contract::refusal::{self, Refusal};
+use edge_broadcast_protocol::room::greeting::greeting;
+use edge_broadcast_protocol::room::peer::{self, Peer};
+use edge_broadcast_protocol::room::update;
 use edge_broadcast_shell::{env, reply, unix_ms};
 use std::rc::Rc;
-use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
+use worker::wasm_bindgen::JsValue;
+use worker::worker_sys::web_sys::Response;
 
 pub(crate) async fn connect(object: &Rc<Object>, call: Connect) -> Result<Response, Refusal> {
     // Before it joins: the root would register a shard that has no socket for this client, and push to it for nothing.

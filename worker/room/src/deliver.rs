@@ -1,25 +1,22 @@
 //! Sends updates to the room: to the shards that hold sockets, and to this object's own.
 
-use crate::{js, object::Object, save};
-use edge_broadcast_protocol::{
-    contract::{
-        call::Call,
-        close,
-        counters::Billed,
-        metric::{Event, Point},
-    },
-    room::{
-        headcount::Moment,
-        peer,
-        shard::{PUSH_AGAIN_MS, Pushed},
-        stream::Push,
-        turn,
-        update::{self, Update},
-    },
-};
+use crate::object::Object;
+use crate::{js, save};
+use edge_broadcast_protocol::contract::call::Call;
+use edge_broadcast_protocol::contract::close;
+use edge_broadcast_protocol::contract::counters::Billed;
+use edge_broadcast_protocol::contract::metric::{Event, Point};
+use edge_broadcast_protocol::room::headcount::Moment;
+use edge_broadcast_protocol::room::shard::{PUSH_AGAIN_MS, Pushed};
+use edge_broadcast_protocol::room::stream::Push;
+use edge_broadcast_protocol::room::update::{self, Update};
+use edge_broadcast_protocol::room::{peer, turn};
 use edge_broadcast_shell::{env, unix_ms};
-use std::{rc::Rc, time::Duration};
-use worker::{Delay, js_sys::Array, wasm_bindgen_futures::spawn_local};
+use std::rc::Rc;
+use std::time::Duration;
+use worker::Delay;
+use worker::js_sys::Array;
+use worker::wasm_bindgen_futures::spawn_local;
 
 /// The reach of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

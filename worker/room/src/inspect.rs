@@ -1,18 +1,16 @@
 //! What an object says of itself.
 
 use crate::object::Object;
-use edge_broadcast_protocol::{
-    contract::{
-        call::{Call, Part},
-        health::Room,
-        refusal::Refusal,
-        report::{self, Awake},
-    },
-    room::report::report,
-};
+use edge_broadcast_protocol::contract::call::{Call, Part};
+use edge_broadcast_protocol::contract::health::Room;
+use edge_broadcast_protocol::contract::refusal::Refusal;
+use edge_broadcast_protocol::contract::report::{self, Awake};
+use edge_broadcast_protocol::room::report::report;
 use edge_broadcast_shell::{env, reply};
-use std::{collections::BTreeMap, rc::Rc};
-use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use worker::wasm_bindgen::JsValue;
+use worker::worker_sys::web_sys::Response;
 
 /// A root answers for its whole room, a shard for itself.
 pub(crate) async fn inspect(

@@ -1,11 +1,10 @@
 //! The runtime's own functions. Whatever touches every socket is one JavaScript loop, since every crossing of the boundary
 //! costs; and what can throw is caught here, since an exception in `worker`'s own wrappers would end the instance.
 
-use worker::{
-    js_sys::{Array, Promise},
-    wasm_bindgen::{JsValue, prelude::wasm_bindgen},
-    worker_sys::web_sys::{Response, WebSocket},
-};
+use worker::js_sys::{Array, Promise};
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::worker_sys::web_sys::{Response, WebSocket};
 
 #[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, inline_js = r#"
 const OPEN = 1;

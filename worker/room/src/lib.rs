@@ -16,18 +16,17 @@ mod snapshot;
 mod socket;
 mod uses;
 
-use edge_broadcast_protocol::contract::{
-    call::{self, Call},
-    counters::Billed,
-    metric::{Event, Point},
-    refusal::{self, Refusal},
-};
+use edge_broadcast_protocol::contract::call::{self, Call};
+use edge_broadcast_protocol::contract::counters::Billed;
+use edge_broadcast_protocol::contract::metric::{Event, Point};
+use edge_broadcast_protocol::contract::refusal::{self, Refusal};
 use edge_broadcast_shell::{self as shell, env, reply};
 use object::Object;
 use std::rc::Rc;
+use worker::worker_sys::web_sys;
 use worker::{
     Context, DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
-    WebSocketIncomingMessage, durable_object, event, wasm_bindgen, worker_sys::web_sys,
+    WebSocketIncomingMessage, durable_object, event, wasm_bindgen,
 };
 
 /// One object: the root of a room, a shard of one, or the counter of secret uses. Which it is, each call says.

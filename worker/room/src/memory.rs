@@ -1,9 +1,11 @@
 //! What an object keeps in memory. All of it can be lost at any time: see `save` for what comes back.
 
-use edge_broadcast_protocol::{
-    contract::{report::Awake, save::Saver, settings::RoomSettings},
-    room::{headcount::Headcount, registry::Registry, root::Root},
-};
+use edge_broadcast_protocol::contract::report::Awake;
+use edge_broadcast_protocol::contract::save::Saver;
+use edge_broadcast_protocol::contract::settings::RoomSettings;
+use edge_broadcast_protocol::room::headcount::Headcount;
+use edge_broadcast_protocol::room::registry::Registry;
+use edge_broadcast_protocol::room::root::Root;
 use std::collections::BTreeMap;
 use worker::wasm_bindgen::JsValue;
 

@@ -1,19 +1,22 @@
 //! One Durable Object: its runtime, its settings and its memory.
 
-use crate::{js, memory::Memory};
-use edge_broadcast_protocol::{
-    contract::{
-        binding, call,
-        call::{Call, Part},
-        counters::Billed,
-        refusal::{self, Refusal},
-        settings::{Conflate, RoomSettings},
-    },
-    room::{peer, registry::Registry, root::Root, shard::SHARD_TIME_LIMIT_MS},
-};
+use crate::js;
+use crate::memory::Memory;
+use edge_broadcast_protocol::contract::call::{Call, Part};
+use edge_broadcast_protocol::contract::counters::Billed;
+use edge_broadcast_protocol::contract::refusal::{self, Refusal};
+use edge_broadcast_protocol::contract::settings::{Conflate, RoomSettings};
+use edge_broadcast_protocol::contract::{binding, call};
+use edge_broadcast_protocol::room::peer;
+use edge_broadcast_protocol::room::registry::Registry;
+use edge_broadcast_protocol::room::root::Root;
+use edge_broadcast_protocol::room::shard::SHARD_TIME_LIMIT_MS;
 use edge_broadcast_shell::{self as shell, env, unix_ms};
 use std::cell::{RefCell, RefMut};
-use worker::{Env, State, js_sys::Array, wasm_bindgen::JsValue, wasm_bindgen_futures::JsFuture};
+use worker::js_sys::Array;
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{Env, State};
 
 /// The key under which a root stores its [`edge_broadcast_protocol::room::root::Record`]; a shard's is good for its counters.
 pub(crate) const ROOM_KEY: &str = "room";

@@ -1,19 +1,13 @@
 //! An update reaches the room.
 
-use crate::{
-    deliver::{self, Delivery},
-    object::Object,
-    save,
-};
-use edge_broadcast_protocol::{
-    contract::{
-        call::{Part, Publish},
-        head,
-        receipt::Receipt,
-        refusal::Refusal,
-    },
-    room::root::Outcome,
-};
+use crate::deliver::{self, Delivery};
+use crate::object::Object;
+use crate::save;
+use edge_broadcast_protocol::contract::call::{Part, Publish};
+use edge_broadcast_protocol::contract::head;
+use edge_broadcast_protocol::contract::receipt::Receipt;
+use edge_broadcast_protocol::contract::refusal::Refusal;
+use edge_broadcast_protocol::room::root::Outcome;
 use edge_broadcast_shell::{reply, unix_ms};
 use std::rc::Rc;
 use worker::worker_sys::web_sys::Response;

@@ -1,24 +1,17 @@
 //! Writes an object's record: after sending, and seldom.
 
-use crate::{
-    js,
-    object::{Object, ROOM_KEY, SHARDS_KEY},
-};
-use edge_broadcast_protocol::{
-    contract::{
-        call::Part,
-        counters::{self, Billed},
-        refusal::{self, Refusal},
-        save::Save,
-    },
-    room::root::Standing,
-};
+use crate::js;
+use crate::object::{Object, ROOM_KEY, SHARDS_KEY};
+use edge_broadcast_protocol::contract::call::Part;
+use edge_broadcast_protocol::contract::counters::{self, Billed};
+use edge_broadcast_protocol::contract::refusal::{self, Refusal};
+use edge_broadcast_protocol::contract::save::Save;
+use edge_broadcast_protocol::room::root::Standing;
 use edge_broadcast_shell::unix_ms;
-use std::{rc::Rc, time::Duration};
-use worker::{
-    Delay,
-    wasm_bindgen_futures::{JsFuture, spawn_local},
-};
+use std::rc::Rc;
+use std::time::Duration;
+use worker::Delay;
+use worker::wasm_bindgen_futures::{JsFuture, spawn_local};
 
 /// The room has changed.
 pub(crate) fn changed(object: &Rc<Object>) {

@@ -1,20 +1,16 @@
 //! Root and shards: how a shard comes, what it is pushed, and how it goes.
 
-use crate::{deliver, object::Object, save};
-use edge_broadcast_protocol::{
-    contract::{
-        call::{Call, Connect, Part},
-        refusal::{self, Refusal},
-    },
-    room::{
-        shard::{Joined, Pushed},
-        stream::Push,
-        update,
-    },
-};
+use crate::object::Object;
+use crate::{deliver, save};
+use edge_broadcast_protocol::contract::call::{Call, Connect, Part};
+use edge_broadcast_protocol::contract::refusal::{self, Refusal};
+use edge_broadcast_protocol::room::shard::{Joined, Pushed};
+use edge_broadcast_protocol::room::stream::Push;
+use edge_broadcast_protocol::room::update;
 use edge_broadcast_shell::{reply, unix_ms};
 use std::rc::Rc;
-use worker::{wasm_bindgen::JsValue, worker_sys::web_sys::Response};
+use worker::wasm_bindgen::JsValue;
+use worker::worker_sys::web_sys::Response;
 
 /// In a shard: makes sure that the root knows it before it gets a socket.
 ///

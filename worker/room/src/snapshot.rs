@@ -1,10 +1,10 @@
 //! The latest value for clients that poll.
 
 use crate::object::Object;
-use edge_broadcast_protocol::{
-    contract::{call::Part, refusal::Refusal},
-    room::{greeting, stream::none_match},
-};
+use edge_broadcast_protocol::contract::call::Part;
+use edge_broadcast_protocol::contract::refusal::Refusal;
+use edge_broadcast_protocol::room::greeting;
+use edge_broadcast_protocol::room::stream::none_match;
 use edge_broadcast_shell::reply;
 use std::rc::Rc;
 use worker::worker_sys::web_sys::Response;

@@ -1,16 +1,14 @@
 //! What a socket does after it was opened.
 
-use crate::{js, object::Object, save, shard};
-use edge_broadcast_protocol::{
-    contract::{
-        call::Part,
-        metric::{Event, Point},
-    },
-    room::peer::{self, PONG, Peer, Reply},
-};
+use crate::object::Object;
+use crate::{js, save, shard};
+use edge_broadcast_protocol::contract::call::Part;
+use edge_broadcast_protocol::contract::metric::{Event, Point};
+use edge_broadcast_protocol::room::peer::{self, PONG, Peer, Reply};
 use edge_broadcast_shell::{env, unix_ms};
 use std::rc::Rc;
-use worker::{WebSocketIncomingMessage, worker_sys::web_sys::WebSocket};
+use worker::WebSocketIncomingMessage;
+use worker::worker_sys::web_sys::WebSocket;
 
 /// A frame that the runtime did not answer itself.
 pub(crate) fn message(object: &Rc<Object>, socket: &WebSocket, message: &WebSocketIncomingMessage) {

@@ -1,13 +1,14 @@
 //! The one object that adds up the uses of secret slots of all gateways.
 
-use crate::{js, object::Object};
-use edge_broadcast_protocol::contract::{
-    refusal::{self, Refusal},
-    slot::Uses,
-};
+use crate::js;
+use crate::object::Object;
+use edge_broadcast_protocol::contract::refusal::{self, Refusal};
+use edge_broadcast_protocol::contract::slot::Uses;
 use edge_broadcast_shell::reply;
 use std::rc::Rc;
-use worker::{js_sys::Array, wasm_bindgen_futures::JsFuture, worker_sys::web_sys::Response};
+use worker::js_sys::Array;
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::worker_sys::web_sys::Response;
 
 const KEY: &str = "uses";
 

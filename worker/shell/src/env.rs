@@ -1,8 +1,10 @@
 //! What the deployment gives a Worker.
 
-use edge_broadcast_protocol::contract::{binding, health, metric::Point};
+use edge_broadcast_protocol::contract::metric::Point;
+use edge_broadcast_protocol::contract::{binding, health};
 use serde::de::DeserializeOwned;
-use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, inline_js = r#"
 export function text(env, name) {

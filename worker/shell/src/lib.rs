@@ -4,9 +4,10 @@
 pub mod env;
 pub mod reply;
 
-use worker::{
-    Date, console_log, js_sys::Promise, wasm_bindgen::JsValue, wasm_bindgen_futures::JsFuture,
-};
+use worker::js_sys::Promise;
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{Date, console_log};
 
 /// The time in unix milliseconds. The runtime's clock stands still between two events.
 pub fn unix_ms() -> u64 {

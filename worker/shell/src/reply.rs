@@ -2,7 +2,8 @@
 
 use edge_broadcast_protocol::contract::refusal::Refusal;
 use serde::Serialize;
-use worker::{wasm_bindgen::prelude::wasm_bindgen, worker_sys::web_sys::Response};
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::worker_sys::web_sys::Response;
 
 #[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, inline_js = r#"
 export function respond(status, body, headers) {

@@ -3,7 +3,8 @@
 //! A call travels as JSON in one header, [`HEADER`]. Whoever calls sets it, so what a client sent under that name never
 //! arrives; a room reads it and, of everything else, only `Upgrade` and the body. All of it is visible ASCII.
 
-use super::{place::Place, slot::Slot};
+use super::place::Place;
+use super::slot::Slot;
 use serde::{Deserialize, Serialize};
 
 /// The request header that holds a [`Call`].

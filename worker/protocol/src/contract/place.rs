@@ -1,6 +1,7 @@
 //! The objects of a deployment by their names: a room's root and shards, and the few that are not rooms.
 
-use super::{settings::Region, token::Token};
+use super::settings::Region;
+use super::token::Token;
 use serde::{Deserialize, Serialize};
 
 /// The object that counts uses of secrets. No token has a `/`, so no room has this name.

@@ -1,6 +1,7 @@
 //! The answer of `GET /rooms/:token`.
 
-use super::{counters::Counters, slot::Uses};
+use super::counters::Counters;
+use super::slot::Uses;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -2,7 +2,8 @@
 //!
 //! `v1` only: HMAC-SHA256 over `id.timestamp.body`, base64, with the key in `whsec_<base64>`.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 

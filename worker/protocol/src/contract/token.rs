@@ -45,7 +45,8 @@ impl fmt::Display for Token {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{contract::place::Place, gateway::route::Route};
+    use crate::contract::place::Place;
+    use crate::gateway::route::Route;
     use proptest::prelude::*;
 
     fn accepted(text: &str) -> bool {

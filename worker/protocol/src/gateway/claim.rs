@@ -1,12 +1,11 @@
 //! The claim of a publish that it is signed with the key of one of our secrets.
 
 use super::credential::{Secret, matching};
-use crate::contract::{
-    refusal::{self, Refusal},
-    signature::{is_id, sign},
-    slot::Slot,
-};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use crate::contract::refusal::{self, Refusal};
+use crate::contract::signature::{is_id, sign};
+use crate::contract::slot::Slot;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use subtle::{Choice, ConstantTimeEq};
 
 /// The distance that the sender's clock may have from ours, in seconds, as the specification advises.

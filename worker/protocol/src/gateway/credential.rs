@@ -1,10 +1,8 @@
 //! Bearer values, compared with the secret slots.
 
-use crate::contract::{
-    refusal::{self, Refusal},
-    signature,
-    slot::Slot,
-};
+use crate::contract::refusal::{self, Refusal};
+use crate::contract::signature;
+use crate::contract::slot::Slot;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};

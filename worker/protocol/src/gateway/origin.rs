@@ -1,9 +1,7 @@
 //! Which pages may open a socket.
 
-use crate::contract::{
-    refusal::{self, Refusal},
-    settings::GatewaySettings,
-};
+use crate::contract::refusal::{self, Refusal};
+use crate::contract::settings::GatewaySettings;
 
 /// Checks that a request with this `Origin` header (RFC 6454, section 7) may connect.
 ///

@@ -1,9 +1,7 @@
 //! The routes of the gateway, by method and path.
 
-use crate::contract::{
-    refusal::{self, Refusal},
-    token::Token,
-};
+use crate::contract::refusal::{self, Refusal};
+use crate::contract::token::Token;
 
 /// A request that the gateway serves.
 #[derive(Clone, Debug, PartialEq, Eq)]

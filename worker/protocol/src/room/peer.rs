@@ -1,9 +1,7 @@
 //! One connected client: what its socket remembers, what its frames mean, and when it is dead.
 
-use crate::contract::{
-    call::Part,
-    close::{self, Close},
-};
+use crate::contract::call::Part;
+use crate::contract::close::{self, Close};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

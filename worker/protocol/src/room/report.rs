@@ -1,10 +1,10 @@
 //! Adds up what a room's root and its shards say of themselves.
 
-use super::{registry::Registry, root::Root, stream::Stream};
-use crate::contract::{
-    counters::Counters,
-    report::{Cost, Object, Report},
-};
+use super::registry::Registry;
+use super::root::Root;
+use super::stream::Stream;
+use crate::contract::counters::Counters;
+use crate::contract::report::{Cost, Object, Report};
 use std::collections::BTreeMap;
 
 /// The report of a root and of what its shards answered.
@@ -57,11 +57,9 @@ pub fn report(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{
-        counters::Billed,
-        report::Awake,
-        settings::{Conflate, RoomSettings},
-    };
+    use crate::contract::counters::Billed;
+    use crate::contract::report::Awake;
+    use crate::contract::settings::{Conflate, RoomSettings};
 
     #[test]
     fn what_shards_count_is_part_of_the_room() {

@@ -1,20 +1,16 @@
 //! A room's root: it decides about each publish, and what of it is stored.
 
-use super::{
-    bucket::Bucket,
-    recent::Recent,
-    stream::Stream,
-    update::Update,
-    window::{Offer, Window},
-};
-use crate::contract::{
-    call::Publish,
-    counters::Counters,
-    head::Head,
-    receipt::Receipt,
-    refusal::{self, Refusal},
-    settings::RoomSettings,
-};
+use super::bucket::Bucket;
+use super::recent::Recent;
+use super::stream::Stream;
+use super::update::Update;
+use super::window::{Offer, Window};
+use crate::contract::call::Publish;
+use crate::contract::counters::Counters;
+use crate::contract::head::Head;
+use crate::contract::receipt::Receipt;
+use crate::contract::refusal::{self, Refusal};
+use crate::contract::settings::RoomSettings;
 use serde::{Deserialize, Serialize};
 
 /// Everything that a root decides with. A shard has one too, for its stream and counters.
@@ -226,7 +222,9 @@ impl Root {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{head, settings::Conflate, slot::Slot};
+    use crate::contract::head;
+    use crate::contract::settings::Conflate;
+    use crate::contract::slot::Slot;
 
     fn settings() -> RoomSettings {
         RoomSettings {
