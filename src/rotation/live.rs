@@ -7,12 +7,12 @@ use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::binding::ADMIN_SECRET;
 use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 
-use super::author::Standing;
-use super::mark::{Mark, Print, State, other};
+use super::idle;
+use super::note::{Note, Print, State, other};
 use super::phase::{Facts, Filled, Seen, Word};
-use super::quiet;
 use super::refusal;
 use super::run::{Evidence, Noted, Rotation, TakeOver};
+use super::run_id::Standing;
 use super::uses::Counters;
 use crate::cloudflare::secrets::{self, Changes, Holding};
 use crate::environment::Environment;
@@ -30,26 +30,26 @@ impl Rotation<'_> {
     }
 
     /// What is live, which must not be another run's work.
-    pub(super) async fn own(&self) -> anyhow::Result<(Holding, Option<Mark>)> {
+    pub(super) async fn own(&self) -> anyhow::Result<(Holding, Option<Note>)> {
         let live = self.live().await?;
-        let mark = Mark::among(&live.tags);
-        let ours = |mark: &Mark| mark.author.run == self.author.run;
-        if self.noted == Noted::Ours && !mark.as_ref().is_some_and(ours) {
+        let note = Note::among(&live.tags);
+        let ours = |note: &Note| note.run_id.id == self.run_id.id;
+        if self.noted == Noted::Ours && !note.as_ref().is_some_and(ours) {
             bail!(refusal::taken_over(self.environment));
         }
-        Ok((live, mark))
+        Ok((live, note))
     }
 
     /// Refuses to go on with what another run is at work on: the sender that it runs cannot be stopped from here.
-    pub(super) fn let_others_work(&self, mark: &Mark) -> anyhow::Result<()> {
+    pub(super) fn let_others_work(&self, note: &Note) -> anyhow::Result<()> {
         if self.take_over == TakeOver::Told {
             return Ok(());
         }
         let handing = matches!(
-            mark.state,
+            note.state,
             State::Giving | State::Returning | State::Replacing
-        ) && mark.handed.begun > 0;
-        match self.author.sees(&mark.author) {
+        ) && note.handed.begun > 0;
+        match self.run_id.sees(&note.run_id) {
             Standing::Alive(process) => bail!(refusal::at_work(self.environment, process)),
             Standing::Elsewhere(age) if handing && age < LIMIT => {
                 bail!(refusal::perhaps_at_work(self.environment, age))
@@ -59,26 +59,26 @@ impl Rotation<'_> {
     }
 
     pub(super) async fn look(&mut self) -> anyhow::Result<Facts> {
-        let (live, mark) = self.own().await?;
+        let (live, note) = self.own().await?;
         let filled = filled(&live);
         let known: Vec<Slot> = self.held.iter().filter_map(|held| held.slot).collect();
         let word = match self.evidence {
             Evidence::Told => Word::Told,
             Evidence::Counters | Evidence::TimeAlone => Word::None,
         };
-        let interrupted = mark.as_ref().filter(|mark| {
-            mark.state == State::Giving
-                && mark.handed.begun > 0
+        let interrupted = note.as_ref().filter(|note| {
+            note.state == State::Giving
+                && note.handed.begun > 0
                 && filled == Filled::Both
-                && !known.contains(&mark.new)
+                && !known.contains(&note.new)
         });
         let seen = match interrupted {
-            Some(mark) => self.seen(&live, mark, word).await?,
+            Some(note) => self.seen(&live, note, word).await?,
             None => Seen::Unknown,
         };
         Ok(Facts {
             filled,
-            mark,
+            note,
             known,
             seen,
             senders: self.secret().senders.len(),
@@ -86,7 +86,7 @@ impl Rotation<'_> {
         })
     }
 
-    async fn seen(&mut self, live: &Holding, mark: &Mark, word: Word) -> anyhow::Result<Seen> {
+    async fn seen(&mut self, live: &Holding, note: &Note, word: Word) -> anyhow::Result<Seen> {
         // Whoever says that there is no evidence, or that none is needed, need not have the admin secret
         let counters = match self.counters(live) {
             Err(_) if self.evidence != Evidence::Counters => None,
@@ -97,12 +97,12 @@ impl Rotation<'_> {
         };
         let patience = match word {
             Word::Told => std::time::Duration::ZERO,
-            Word::None => quiet::untaken(self.secret().retry_horizon),
+            Word::None => idle::untaken(self.secret().retry_horizon),
         };
         (self.tell)(
             "an earlier run was cut off while it handed the value over: looking at who uses which slot",
         );
-        match counters.look(mark.new, mark.uses, patience).await {
+        match counters.look(note.new, note.uses, patience).await {
             Err(_) if self.evidence != Evidence::Counters => Ok(Seen::Unknown),
             seen => seen,
         }
@@ -117,31 +117,31 @@ impl Rotation<'_> {
     }
 
     /// Notes how far the rotation is, unless it is another run's by now.
-    pub(super) async fn note(&mut self, mark: Mark) -> anyhow::Result<Holding> {
+    pub(super) async fn note(&mut self, note: Note) -> anyhow::Result<Holding> {
         // The first note of a run takes an open rotation over
         let (live, _) = self.own().await?;
-        let mark = Mark {
-            author: self.author.again(),
-            ..mark
+        let note = Note {
+            run_id: self.run_id.again(),
+            ..note
         };
-        let tags = Mark::noted(Some(&mark), &live.tags);
+        let tags = Note::noted(Some(&note), &live.tags);
         secrets::tag(self.cloudflare, &self.environment.gateway_script(), &tags).await?;
         self.noted = Noted::Ours;
         Ok(Holding { tags, ..live })
     }
 
     /// Removes the note, and returns it. Instead of it stands since when the value of `kept` is set.
-    pub(super) async fn forget(&mut self, kept: Slot) -> anyhow::Result<Option<Mark>> {
-        let (live, mark) = self.own().await?;
-        let is_new = mark.as_ref().is_some_and(|mark| mark.new == kept);
-        let mut tags = Mark::noted(None, &live.tags);
+    pub(super) async fn forget(&mut self, kept: Slot) -> anyhow::Result<Option<Note>> {
+        let (live, note) = self.own().await?;
+        let is_new = note.as_ref().is_some_and(|note| note.new == kept);
+        let mut tags = Note::noted(None, &live.tags);
         if is_new {
             tags = age::with(&tags, kept.binding(), SystemTime::now());
         }
         tags = age::without(&tags, other(kept).binding());
         secrets::tag(self.cloudflare, &self.environment.gateway_script(), &tags).await?;
         self.noted = Noted::NotYet;
-        Ok(mark)
+        Ok(note)
     }
 
     /// Changes secrets in one version, and nothing else.
@@ -166,15 +166,15 @@ pub fn filled(live: &Holding) -> Filled {
     }
 }
 
-/// The slot of a value that the gateway accepts: the mark recognises the new value. `None` where that does not tell, as after a
+/// The slot of a value that the gateway accepts: the note recognises the new value. `None` where that does not tell, as after a
 /// revocation, when a place that has not heard of it yet accepts the old value, or somebody has set another one since.
-pub(super) fn slot_of(value: &Value, filled: Filled, mark: Option<&Mark>) -> Option<Slot> {
-    match (mark, filled) {
-        (Some(mark), Filled::Both | Filled::One(_)) if mark.print == Print::of(value) => {
-            Some(mark.new)
+pub(super) fn slot_of(value: &Value, filled: Filled, note: Option<&Note>) -> Option<Slot> {
+    match (note, filled) {
+        (Some(note), Filled::Both | Filled::One(_)) if note.print == Print::of(value) => {
+            Some(note.new)
         }
-        (Some(mark), Filled::Both) => Some(other(mark.new)),
-        (Some(mark), Filled::One(slot)) => match mark.state {
+        (Some(note), Filled::Both) => Some(other(note.new)),
+        (Some(note), Filled::One(slot)) => match note.state {
             State::Given | State::Replacing => None,
             State::Writing | State::Giving | State::Returning | State::Returned => Some(slot),
         },

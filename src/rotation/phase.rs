@@ -2,7 +2,7 @@
 
 use edge_broadcast_protocol::contract::slot::Slot;
 
-use super::mark::{Handed, Mark, State, other};
+use super::note::{Handed, Note, State, other};
 
 /// Which slots have a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Word {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     pub filled: Filled,
-    pub mark: Option<Mark>,
+    pub note: Option<Note>,
     /// Slots whose value this run holds: it wrote it, or the source gives it and the gateway accepts it.
     pub known: Vec<Slot>,
     /// Looked at only after an interrupted handover.
@@ -75,8 +75,8 @@ pub enum Phase {
 impl Phase {
     /// What `rotate` does next.
     pub fn of(facts: &Facts) -> Self {
-        let mark = facts.mark.as_ref().map(|mark| (mark.state, mark.new));
-        match (facts.filled, mark) {
+        let note = facts.note.as_ref().map(|note| (note.state, note.new));
+        match (facts.filled, note) {
             (Filled::Neither, _) => Self::Empty,
             (Filled::One(slot), Some((State::Given, new))) if new == slot => {
                 Self::Close { kept: slot }
@@ -99,9 +99,9 @@ impl Phase {
 /// only when everybody lives on the new one.
 fn interrupted(facts: &Facts, new: Slot) -> Phase {
     let handed = facts
-        .mark
+        .note
         .as_ref()
-        .map_or(Handed::default(), |mark| mark.handed);
+        .map_or(Handed::default(), |note| note.handed);
     if facts.known.contains(&new) {
         return Phase::Give { new };
     }
@@ -140,8 +140,8 @@ pub enum Undo {
 impl Undo {
     /// What `rotate --abort` does next.
     pub fn of(facts: &Facts) -> Self {
-        let mark = facts.mark.as_ref().map(|mark| (mark.state, mark.new));
-        match (facts.filled, mark) {
+        let note = facts.note.as_ref().map(|note| (note.state, note.new));
+        match (facts.filled, note) {
             (Filled::One(slot), Some((State::Returned, new))) if new != slot => {
                 Self::Close { kept: slot }
             }
@@ -167,9 +167,9 @@ impl Undo {
 
 fn nobody_has_it(facts: &Facts) -> bool {
     facts
-        .mark
+        .note
         .as_ref()
-        .is_some_and(|mark| mark.handed.begun == 0)
+        .is_some_and(|note| note.handed.begun == 0)
 }
 
 /// What `rotate --compromised` writes: in one version, so that the old value ends with it.
@@ -191,8 +191,8 @@ pub enum Compromise {
 }
 
 impl Compromise {
-    pub fn of(filled: Filled, mark: Option<&Mark>) -> Self {
-        match (filled, mark.map(|mark| (mark.state, mark.new))) {
+    pub fn of(filled: Filled, note: Option<&Note>) -> Self {
+        match (filled, note.map(|note| (note.state, note.new))) {
             (Filled::Neither, _) => Self::Empty,
             (Filled::One(slot), Some((State::Given, new))) if new == slot => {
                 Self::Done { kept: slot }
@@ -208,20 +208,20 @@ impl Compromise {
 
 #[cfg(test)]
 mod tests {
-    use super::super::author::Author;
-    use super::super::mark::Print;
+    use super::super::note::Print;
+    use super::super::run_id::RunId;
     use super::*;
     use crate::secret::Value;
     use Slot::{Alternate as A, Primary as P};
 
-    fn facts(filled: Filled, mark: Option<(State, Slot)>, known: &[Slot], seen: Seen) -> Facts {
+    fn facts(filled: Filled, note: Option<(State, Slot)>, known: &[Slot], seen: Seen) -> Facts {
         Facts {
             filled,
-            mark: mark.map(|(state, new)| Mark {
+            note: note.map(|(state, new)| Note {
                 state,
                 new,
                 print: Print::of(&Value::new("x".to_owned())),
-                author: Author::this(),
+                run_id: RunId::this(),
                 handed: Handed { begun: 1, of: 1 },
                 uses: None,
             }),
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_rotation_goes_on_wherever_it_was_killed() {
         use Filled::{Both, One};
-        let on = |filled, mark, known: &[Slot], seen| Phase::of(&facts(filled, mark, known, seen));
+        let on = |filled, note, known: &[Slot], seen| Phase::of(&facts(filled, note, known, seen));
         let table = [
             // Before anything; after the note, before the write
             (
@@ -302,7 +302,7 @@ mod tests {
     fn a_handover_that_was_cut_off_is_judged_by_how_far_it_came() {
         let on = |handed, senders, seen, word| {
             let mut facts = facts(Filled::Both, Some((State::Giving, A)), &[P], seen);
-            facts.mark.as_mut().unwrap().handed = handed;
+            facts.note.as_mut().unwrap().handed = handed;
             Phase::of(&Facts {
                 senders,
                 word,
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn what_no_rotation_of_this_tool_made_is_not_touched() {
         use Filled::{Both, Neither, One};
-        let on = |filled, mark| Phase::of(&facts(filled, mark, &[P], Seen::Unknown));
+        let on = |filled, note| Phase::of(&facts(filled, note, &[P], Seen::Unknown));
         assert_eq!(on(Neither, None), Phase::Empty);
         assert_eq!(on(Both, None), Phase::Unclear);
         assert_eq!(on(Both, Some((State::Returning, A))), Phase::Undoing);
@@ -362,7 +362,7 @@ mod tests {
     fn an_abort_goes_on_wherever_it_was_killed() {
         use Filled::{Both, One};
         let on =
-            |filled, mark, known: &[Slot]| Undo::of(&facts(filled, mark, known, Seen::Unknown));
+            |filled, note, known: &[Slot]| Undo::of(&facts(filled, note, known, Seen::Unknown));
         for (got, wanted) in [
             (on(One(P), None, &[P]), Undo::NotOpen),
             (
@@ -406,17 +406,17 @@ mod tests {
         }
         // Proved and handed to nobody
         let mut facts = facts(Both, Some((State::Giving, A)), &[], Seen::Unknown);
-        facts.mark.as_mut().unwrap().handed.begun = 0;
+        facts.note.as_mut().unwrap().handed.begun = 0;
         assert_eq!(Undo::of(&facts), Undo::Revoke { new: A });
     }
 
     #[test]
     fn a_compromised_value_ends_with_one_version_whatever_is_open() {
         use Filled::{Both, Neither, One};
-        let on = |filled, mark| {
+        let on = |filled, note| {
             Compromise::of(
                 filled,
-                facts(filled, mark, &[], Seen::Unknown).mark.as_ref(),
+                facts(filled, note, &[], Seen::Unknown).note.as_ref(),
             )
         };
         for (got, wanted) in [

@@ -5,7 +5,7 @@ use std::time::Duration;
 use edge_broadcast_protocol::contract::binding::{ADMIN_SECRET, WEBHOOK_SECRET};
 use edge_broadcast_protocol::contract::slot::Slot;
 
-use super::mark::other;
+use super::note::other;
 use super::phase::Seen;
 use crate::cloudflare::secrets::Holding;
 use crate::environment::{Environment, Secret};

@@ -9,11 +9,11 @@ use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::contract::slot::Slot;
 use serde::Serialize;
 
-use super::author::Author;
 use super::live::filled;
-use super::mark::{Mark, State, other};
+use super::note::{Note, State, other};
 use super::phase::{Compromise, Phase, Undo};
 use super::refusal;
+use super::run_id::RunId;
 use super::uses::Counters;
 use crate::cloudflare::Cloudflare;
 use crate::environment::{Environment, Secret};
@@ -49,8 +49,8 @@ pub struct Rotation<'a> {
     pub take_over: TakeOver,
     /// Hears each step as it is done.
     pub tell: &'a (dyn Fn(&str) + Sync),
-    /// This run, as the mark names it.
-    pub(super) author: Author,
+    /// This run, as the note names it.
+    pub(super) run_id: RunId,
     pub(super) noted: Noted,
     /// Once they were needed.
     pub(super) counters: Option<Counters>,
@@ -68,7 +68,7 @@ pub(super) struct Held {
     pub(super) slot: Option<Slot>,
 }
 
-/// Whether this run has written a mark, so that another run's mark means that it was taken over.
+/// Whether this run has written a note, so that another run's note means that it was taken over.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Noted {
     NotYet,
@@ -114,7 +114,7 @@ impl<'a> Rotation<'a> {
             evidence: Evidence::Counters,
             take_over: TakeOver::WhenGone,
             tell,
-            author: Author::this(),
+            run_id: RunId::this(),
             noted: Noted::NotYet,
             counters: None,
             given: None,
@@ -135,7 +135,7 @@ impl<'a> Rotation<'a> {
                 Phase::Wait { new } => self.retire(&facts, other(new), State::Given).await?,
                 Phase::Close { kept } => {
                     self.close(kept).await?;
-                    let is_new = facts.mark.is_some_and(|mark| mark.new == kept);
+                    let is_new = facts.note.is_some_and(|note| note.new == kept);
                     let outcome = if is_new {
                         Outcome::Rotated
                     } else {
@@ -163,9 +163,9 @@ impl<'a> Rotation<'a> {
                 (Undo::Return { new }, _) => self.give(&facts, new, State::Returned).await?,
                 // Nobody has the new value, or somebody says that nobody needs it
                 (Undo::Revoke { new }, _) | (Undo::Unknown { new }, Evidence::Told) => {
-                    let mark = facts.mark.context("an open rotation has a mark")?;
+                    let note = facts.note.context("an open rotation has a note")?;
                     let state = State::Returned;
-                    self.note(Mark { state, ..mark }).await?;
+                    self.note(Note { state, ..note }).await?;
                     self.revoke(new).await?;
                 }
                 (Undo::Wait { new }, _) => self.retire(&facts, new, State::Returned).await?,
@@ -178,19 +178,19 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// Ends every earlier value with one version, then hands the new one over. Rests on nothing but the slots and the mark, so that
+    /// Ends every earlier value with one version, then hands the new one over. Rests on nothing but the slots and the note, so that
     /// nothing else can stand in its way; what can be proved is proved at the end.
     pub async fn replace(mut self) -> anyhow::Result<Report> {
         self.take_over = TakeOver::Told;
         self.evidence = Evidence::Told;
         let live = self.live().await?;
-        let mark = Mark::among(&live.tags);
-        let (kept, print) = match Compromise::of(filled(&live), mark.as_ref()) {
+        let note = Note::among(&live.tags);
+        let (kept, print) = match Compromise::of(filled(&live), note.as_ref()) {
             Compromise::Empty => bail!(refusal::empty(self.environment)),
             Compromise::Drop { new } => {
-                let mark = mark.context("an open rotation has a mark")?;
-                let print = mark.print.clone();
-                self.note(mark).await?;
+                let note = note.context("an open rotation has a note")?;
+                let print = note.print.clone();
+                self.note(note).await?;
                 self.revoke(other(new)).await?;
                 (new, Some(print))
             }
@@ -204,7 +204,7 @@ impl<'a> Rotation<'a> {
             Some(print) => self.prove_replaced(&print).await,
             None => Ok(()),
         };
-        self.unmark(kept).await?;
+        self.remove_note(kept).await?;
         proof?;
         Ok(self.report(Outcome::Replaced, kept))
     }

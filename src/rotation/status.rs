@@ -7,7 +7,7 @@ use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 use serde::Serialize;
 
 use super::live::filled;
-use super::mark::{Mark, State};
+use super::note::{Note, State};
 use super::phase::Filled;
 use crate::cloudflare::secrets::Holding;
 use crate::environment::Environment;
@@ -67,8 +67,8 @@ pub enum Stage {
 
 impl Status {
     pub fn of(environment: &Environment, live: &Holding, uses: Option<&Uses>) -> Self {
-        let mark = Mark::among(&live.tags);
-        let stage = stage(filled(live), mark.as_ref());
+        let note = Note::among(&live.tags);
+        let stage = stage(filled(live), note.as_ref());
         let slot = |slot: Slot| {
             let used = uses.map(|uses| match slot {
                 Slot::Primary => uses.primary,
@@ -95,8 +95,8 @@ impl Status {
     }
 }
 
-fn stage(filled: Filled, mark: Option<&Mark>) -> Stage {
-    match (filled, mark.map(|mark| (mark.state, mark.new))) {
+fn stage(filled: Filled, note: Option<&Note>) -> Stage {
+    match (filled, note.map(|note| (note.state, note.new))) {
         (Filled::Neither, _) => Stage::Empty,
         (Filled::One(slot), Some((State::Given, new))) if slot == new => Stage::Revoked,
         (Filled::One(slot), Some((State::Replacing, new))) if slot == new => Stage::Replaced,

@@ -6,10 +6,10 @@ use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::contract::slot::Slot;
 
+use super::idle::LAG;
 use super::live::{filled, settled, slot_of};
-use super::mark::{Handed, Mark, Print, State, other};
+use super::note::{Handed, Note, Print, State, other};
 use super::phase::{Facts, Filled};
-use super::quiet::LAG;
 use super::run::{Evidence, Held, Rotation};
 use super::{refusal, uses};
 use crate::cloudflare::secrets::Changes;
@@ -25,23 +25,23 @@ impl Rotation<'_> {
         }
         let live = self.live().await?;
         settled(self.environment, &self.environment.gateway_script(), &live)?;
-        let mark = Mark::among(&live.tags);
-        if let Some(mark) = &mark {
-            self.let_others_work(mark)?;
+        let note = Note::among(&live.tags);
+        if let Some(note) = &note {
+            self.let_others_work(note)?;
         }
         if self.evidence == Evidence::Counters {
             let counters = self.counters(&live)?;
             let counters = counters.with_context(|| refusal::no_counters(self.environment))?;
             counters.read().await?;
         }
-        if let Some(mark) = mark.clone() {
+        if let Some(note) = note.clone() {
             // From here on, an earlier run that is still alive stops
-            self.note(mark).await?;
+            self.note(note).await?;
         }
         if let Some(value) = self.source() {
             match acceptance::ask(&self.site, self.environment, &value).await? {
                 Answer::Accepted => {
-                    let slot = slot_of(&value, filled(&live), mark.as_ref());
+                    let slot = slot_of(&value, filled(&live), note.as_ref());
                     self.held.push(Held { value, slot });
                 }
                 Answer::Refused => (self.tell)(&format!(
@@ -76,12 +76,12 @@ impl Rotation<'_> {
         Ok(())
     }
 
-    fn new_mark(&self, state: State, new: Slot, fresh: &Value) -> Mark {
-        Mark {
+    fn new_note(&self, state: State, new: Slot, fresh: &Value) -> Note {
+        Note {
             state,
             new,
             print: Print::of(fresh),
-            author: self.author.again(),
+            run_id: self.run_id.again(),
             handed: Handed {
                 begun: 0,
                 of: self.secret().senders.len(),
@@ -93,8 +93,8 @@ impl Rotation<'_> {
     /// Writes a fresh value to the slot that nobody depends on, and proves it.
     pub(super) async fn write(&mut self, new: Slot) -> anyhow::Result<()> {
         let fresh = Value::generate();
-        let mark = self.new_mark(State::Writing, new, &fresh);
-        self.note(mark.clone()).await?;
+        let note = self.new_note(State::Writing, new, &fresh);
+        self.note(note.clone()).await?;
         self.held.retain(|held| held.slot != Some(new));
         self.change(&BTreeMap::from([(new.binding(), Some(&fresh))]))
             .await?;
@@ -121,10 +121,10 @@ impl Rotation<'_> {
         self.did(proved.to_owned());
         let uses = self.uses_of(new).await;
         let state = State::Giving;
-        self.note(Mark {
+        self.note(Note {
             state,
             uses,
-            ..mark
+            ..note
         })
         .await?;
         self.held.push(Held {
@@ -149,7 +149,7 @@ impl Rotation<'_> {
         new: Slot,
         then: State,
     ) -> anyhow::Result<()> {
-        let mark = facts.mark.clone().context("an open rotation has a mark")?;
+        let note = facts.note.clone().context("an open rotation has a note")?;
         let (kept, state) = match then {
             State::Returned => (other(new), State::Returning),
             _ => (new, State::Giving),
@@ -157,16 +157,16 @@ impl Rotation<'_> {
         let held = self.held.iter().find(|held| held.slot == Some(kept));
         let value = held.context("the value to hand over is not known")?;
         let value = value.value.clone();
-        let mark = Mark { state, ..mark };
+        let note = Note { state, ..note };
         let both_stay = || refusal::both_stay(self.environment);
         let handed = self
-            .hand_over(&value, &mark)
+            .hand_over(&value, &note)
             .await
             .with_context(both_stay)?;
-        self.note(Mark {
+        self.note(Note {
             state: then,
             handed,
-            ..mark
+            ..note
         })
         .await?;
         Ok(())
@@ -174,7 +174,7 @@ impl Rotation<'_> {
 
     /// Hands `value` to the senders in turn and stops at the first that does not take it. Each is noted before it is begun: after that,
     /// nobody can know whether it has the value, unless it ends well.
-    pub(super) async fn hand_over(&mut self, value: &Value, mark: &Mark) -> anyhow::Result<Handed> {
+    pub(super) async fn hand_over(&mut self, value: &Value, note: &Note) -> anyhow::Result<Handed> {
         let senders = &self.secret().senders;
         let mut handed = Handed {
             begun: 0,
@@ -182,8 +182,8 @@ impl Rotation<'_> {
         };
         for sender in senders {
             handed.begun += 1;
-            let mark = mark.clone();
-            self.note(Mark { handed, ..mark }).await?;
+            let note = note.clone();
+            self.note(Note { handed, ..note }).await?;
             let (say, mut said) = tokio::sync::mpsc::unbounded_channel();
             let (given, value, folder) = (sender.clone(), value.clone(), self.folder.to_owned());
             let mut giving = tokio::task::spawn_blocking(move || {
@@ -215,8 +215,8 @@ impl Rotation<'_> {
         leaving: Slot,
         state: State,
     ) -> anyhow::Result<()> {
-        let mark = facts.mark.clone().context("an open rotation has a mark")?;
-        self.note(Mark { state, ..mark }).await?;
+        let note = facts.note.clone().context("an open rotation has a note")?;
+        self.note(Note { state, ..note }).await?;
         self.wait(leaving).await?;
         let facts = self.look().await?;
         if facts.filled != Filled::Both {
@@ -265,14 +265,14 @@ impl Rotation<'_> {
         if !proved.is_empty() {
             self.did(format!("proved: {}", proved.join(", ")));
         }
-        self.unmark(kept).await
+        self.remove_note(kept).await
     }
 
     /// One version with a fresh value in `new` and nothing in the other slot; then the senders get it.
     pub(super) async fn put_in_place_of_all(&mut self, new: Slot) -> anyhow::Result<Print> {
         let fresh = Value::generate();
-        let mark = self.new_mark(State::Replacing, new, &fresh);
-        let live = self.note(mark.clone()).await?;
+        let note = self.new_note(State::Replacing, new, &fresh);
+        let live = self.note(note.clone()).await?;
         let mut changes = Changes::from([(new.binding(), Some(&fresh))]);
         if live.secrets.contains(other(new).binding()) {
             changes.insert(other(new).binding(), None);
@@ -288,12 +288,12 @@ impl Rotation<'_> {
         }
         // Before any proof: until they have it, nobody can publish
         let cut_off = || refusal::nobody_can_publish(self.environment);
-        self.hand_over(&fresh, &mark).await.with_context(cut_off)?;
+        self.hand_over(&fresh, &note).await.with_context(cut_off)?;
         self.held.push(Held {
             value: fresh,
             slot: Some(new),
         });
-        Ok(mark.print)
+        Ok(note.print)
     }
 
     /// The proof after every earlier value was revoked, and the value of `print` is the only one. A gateway that cannot be asked is worth
@@ -322,13 +322,13 @@ impl Rotation<'_> {
         Ok(())
     }
 
-    /// Removes the mark, since the rotation is over; says so when the source does not give the value that is live.
-    pub(super) async fn unmark(&mut self, kept: Slot) -> anyhow::Result<()> {
-        let mark = self.forget(kept).await?;
+    /// Removes the note, since the rotation is over; says so when the source does not give the value that is live.
+    pub(super) async fn remove_note(&mut self, kept: Slot) -> anyhow::Result<()> {
+        let note = self.forget(kept).await?;
         let given = self.source().map(|value| Print::of(&value));
-        let is_live = mark
+        let is_live = note
             .zip(given)
-            .is_some_and(|(mark, given)| (mark.print == given) == (mark.new == kept));
+            .is_some_and(|(note, given)| (note.print == given) == (note.new == kept));
         if !is_live {
             (self.tell)(&format!(
                 "note: `deploy` and `verify` read the value from `{}`, which does not give the one that is live: put it there too",

@@ -6,9 +6,9 @@ use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::binding::ADMIN_SECRET;
 use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 
-use super::mark::other;
+use super::idle::LAG;
+use super::note::other;
 use super::phase::Seen;
-use super::quiet::LAG;
 use crate::live::site::Site;
 use crate::secret::Value;
 

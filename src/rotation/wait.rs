@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::slot::Slot;
 
-use super::mark::other;
-use super::quiet::{LAG, Verdict, Watched};
+use super::idle::{LAG, Verdict, Watched};
+use super::note::other;
 use super::refusal::{self, Use};
 use super::run::{Evidence, Rotation};
 use super::uses::{self, Counters};
@@ -48,7 +48,7 @@ impl Rotation<'_> {
         loop {
             let watched = Watched {
                 waited: began.elapsed(),
-                quiet: moved.elapsed(),
+                idle: moved.elapsed(),
                 horizon: self.secret().retry_horizon,
             };
             match Verdict::of(watched) {

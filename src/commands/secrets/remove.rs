@@ -14,7 +14,7 @@ use crate::cli::RemoveSecret as Args;
 use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
 use crate::rotation::live::{filled, settled};
-use crate::rotation::mark::Mark;
+use crate::rotation::note::Note;
 use crate::rotation::phase::Filled;
 use crate::terminal::advice::Advice;
 
@@ -59,7 +59,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         ));
     }
     if Slot::ALL.iter().any(|slot| slot.binding() == name) {
-        if Mark::is_among(&live.tags) {
+        if Note::is_among(&live.tags) {
             bail!(Advice::new(
                 "a rotation is open",
                 format!(

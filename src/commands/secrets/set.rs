@@ -17,7 +17,7 @@ use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::rotation::age;
 use crate::rotation::live::{filled, settled};
-use crate::rotation::mark::Mark;
+use crate::rotation::note::Note;
 use crate::rotation::phase::Filled;
 use crate::secret::{self, policy};
 use crate::terminal::advice::Advice;
@@ -112,7 +112,7 @@ fn slot<'a>(environment: &Environment, name: &'a str, live: &Holding) -> anyhow:
     }
     match filled(live) {
         // As long as there is a note, the value in a slot is one that the rotation knows
-        _ if Mark::is_among(&live.tags) => bail!(Advice::new(
+        _ if Note::is_among(&live.tags) => bail!(Advice::new(
             format!("a rotation of `{name}` is open"),
             format!(
                 "`edge-broadcast secrets rotate {}` ends it, `--abort` undoes it",

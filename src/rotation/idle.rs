@@ -13,7 +13,7 @@ pub struct Watched {
     /// Since the handover, or since this run began to watch.
     pub waited: Duration,
     /// Since the counter moved last; as long as `waited` when it never did.
-    pub quiet: Duration,
+    pub idle: Duration,
     /// How long a sender may go on retrying with the old value.
     pub horizon: Duration,
 }
@@ -30,14 +30,14 @@ pub enum Verdict {
 impl Verdict {
     pub fn of(watched: Watched) -> Self {
         let needed = watched.horizon + LAG;
-        if watched.quiet >= needed {
+        if watched.idle >= needed {
             Self::Unused
         } else if watched.waited >= needed * GIVE_UP_AFTER {
             Self::StillUsed
         } else {
             let poll =
                 (watched.horizon / 20).clamp(Duration::from_millis(200), Duration::from_secs(10));
-            Self::Wait(poll.min(needed.saturating_sub(watched.quiet)))
+            Self::Wait(poll.min(needed.saturating_sub(watched.idle)))
         }
     }
 }
@@ -55,10 +55,10 @@ mod tests {
     #[test]
     fn a_slot_is_unused_after_a_whole_horizon_without_a_use_and_in_use_after_three_with_one() {
         let seconds = Duration::from_secs;
-        let after = |waited, quiet| {
+        let after = |waited, idle| {
             Verdict::of(Watched {
                 waited: seconds(waited),
-                quiet: seconds(quiet),
+                idle: seconds(idle),
                 horizon: seconds(600),
             })
         };

@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::process::{Pid, test_kill_process};
 use sha2::{Digest, Sha256};
 
-/// A run of this tool, as the note names it.
+/// A run of this tool, as the note names it. A run that finds another one's note stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
-pub struct Author {
-    /// Differs from run to run.
-    pub run: String,
+pub struct RunId {
+    /// Random.
+    pub id: String,
     /// When the note was written, in Unix seconds.
     pub at: u64,
     /// The machine, or the container on it: where process numbers mean the same. Empty where that cannot be told.
@@ -29,11 +29,11 @@ pub enum Standing {
     Elsewhere(Duration),
 }
 
-impl Author {
+impl RunId {
     /// This run.
     pub fn this() -> Self {
         Self {
-            run: format!("{:08x}", rand::random::<u32>()),
+            id: format!("{:08x}", rand::random::<u32>()),
             at: now(),
             machine: machine().unwrap_or_default(),
             process: std::process::id(),
@@ -77,13 +77,16 @@ fn is_alive(process: u32) -> bool {
 fn machine() -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let processes = std::fs::read_link("/proc/self/ns/pid").ok()?;
-    let digest = Sha256::digest(format!("{}{}", boot.trim(), processes.display()));
-    Some(
-        digest[..4]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    )
+    Some(hash(&format!("{}{}", boot.trim(), processes.display())))
+}
+
+/// Eight hexadecimal digits of a SHA-256: the note is one tag, and tags are short.
+pub(super) fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    digest[..4]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -92,15 +95,15 @@ mod tests {
 
     #[test]
     fn a_run_of_this_machine_is_known_to_live_or_to_be_gone_and_another_one_by_its_age() {
-        let this = Author {
+        let this = RunId {
             machine: "here".to_owned(),
-            ..Author::this()
+            ..RunId::this()
         };
         let mut child = std::process::Command::new("cat")
             .stdin(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        let other = Author {
+        let other = RunId {
             process: child.id(),
             ..this.clone()
         };
@@ -109,7 +112,7 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(this.sees(&other), Standing::Gone);
         assert_eq!(this.sees(&this), Standing::Gone);
-        let elsewhere = Author {
+        let elsewhere = RunId {
             machine: "there".to_owned(),
             at: now() - 90,
             ..this.clone()
@@ -119,7 +122,7 @@ mod tests {
         };
         assert!((90..100).contains(&age.as_secs()), "{age:?}");
         // Where no machine can be told apart, none is this one
-        let nowhere = Author {
+        let nowhere = RunId {
             machine: String::new(),
             ..this
         };

@@ -7,9 +7,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use edge_broadcast_protocol::contract::slot::Slot;
-use sha2::{Digest, Sha256};
 
-use super::author::Author;
+use super::run_id::{RunId, hash};
 use crate::secret::Value;
 
 const PREFIX: &str = "edge-broadcast:rotation=";
@@ -33,14 +32,14 @@ pub enum State {
 
 /// The note.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct Note {
     pub state: State,
     /// The slot of the new value.
     pub new: Slot,
     /// Recognises the new value, which is random, without telling anything of use about it.
     pub print: Print,
     /// Who wrote it: a run that finds another one's stops.
-    pub author: Author,
+    pub run_id: RunId,
     /// How far the handover is that the state speaks of.
     pub handed: Handed,
     /// Uses of the new slot before anybody was handed its value, as far as the counters could be read.
@@ -62,13 +61,7 @@ pub struct Print(String);
 
 impl Print {
     pub fn of(value: &Value) -> Self {
-        let digest = Sha256::digest(value.expose());
-        Self(
-            digest[..4]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        Self(hash(value.expose()))
     }
 }
 
@@ -90,7 +83,17 @@ const STATES: [(State, &str); 6] = [
 ];
 const SLOTS: [(Slot, &str); 2] = [(Slot::Primary, "primary"), (Slot::Alternate, "alternate")];
 
-impl Mark {
+fn named<T: Copy>(words: &[(T, &str)], wanted: &str) -> Option<T> {
+    let found = words.iter().find(|(_, word)| *word == wanted);
+    found.map(|(value, _)| *value)
+}
+
+fn word<T: PartialEq>(words: &[(T, &'static str)], wanted: T) -> &'static str {
+    let found = words.iter().find(|(value, _)| *value == wanted);
+    found.map_or("", |(_, word)| word)
+}
+
+impl Note {
     /// The note among a script's tags; one that cannot be read is none.
     pub fn among(tags: &BTreeSet<String>) -> Option<Self> {
         tags.iter().find_map(|tag| Self::read(tag))
@@ -103,17 +106,16 @@ impl Mark {
 
     fn read(tag: &str) -> Option<Self> {
         let parts: Vec<&str> = tag.strip_prefix(PREFIX)?.split(':').collect();
-        let &[state, slot, print, run, at, machine, process, handed, uses] = parts.as_slice()
-        else {
+        let &[state, slot, print, id, at, machine, process, handed, uses] = parts.as_slice() else {
             return None;
         };
         let (begun, of) = handed.split_once('/')?;
         Some(Self {
-            state: STATES.iter().find(|(_, word)| *word == state)?.0,
-            new: SLOTS.iter().find(|(_, word)| *word == slot)?.0,
+            state: named(&STATES, state)?,
+            new: named(&SLOTS, slot)?,
             print: Print(print.to_owned()),
-            author: Author {
-                run: run.to_owned(),
+            run_id: RunId {
+                id: id.to_owned(),
                 at: at.parse().ok()?,
                 machine: machine.to_owned(),
                 process: process.parse().ok()?,
@@ -130,42 +132,35 @@ impl Mark {
     }
 
     /// `tags` with this note instead of any earlier one.
-    pub fn noted(mark: Option<&Self>, tags: &BTreeSet<String>) -> BTreeSet<String> {
+    pub fn noted(note: Option<&Self>, tags: &BTreeSet<String>) -> BTreeSet<String> {
         let others = tags.iter().filter(|tag| !tag.starts_with(PREFIX)).cloned();
-        others.chain(mark.map(ToString::to_string)).collect()
+        others.chain(note.map(ToString::to_string)).collect()
     }
 }
 
-impl fmt::Display for Mark {
+impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let word = |state| {
-            STATES
-                .iter()
-                .find(|(known, _)| *known == state)
-                .map_or("", |(_, word)| word)
-        };
-        let slot = |slot| {
-            SLOTS
-                .iter()
-                .find(|(known, _)| *known == slot)
-                .map_or("", |(_, word)| word)
-        };
         let Self {
             state,
             new,
             print: Print(print),
-            author,
+            run_id,
             handed,
             uses,
         } = self;
-        write!(f, "{PREFIX}{}:{}:{print}", word(*state), slot(*new))?;
-        let Author {
-            run,
+        write!(
+            f,
+            "{PREFIX}{}:{}:{print}",
+            word(&STATES, *state),
+            word(&SLOTS, *new)
+        )?;
+        let RunId {
+            id,
             at,
             machine,
             process,
-        } = author;
-        write!(f, ":{run}:{at}:{machine}:{process}")?;
+        } = run_id;
+        write!(f, ":{id}:{at}:{machine}:{process}")?;
         write!(f, ":{}/{}:", handed.begun, handed.of)?;
         uses.map_or(Ok(()), |uses| write!(f, "{uses}"))
     }
@@ -182,19 +177,19 @@ mod tests {
             format!("{PREFIX}nonsense"),
         ]
         .into();
-        assert_eq!(Mark::among(&tags), None);
-        assert!(Mark::is_among(&tags));
+        assert_eq!(Note::among(&tags), None);
+        assert!(Note::is_among(&tags));
         for (state, _) in STATES {
             for (new, machine, uses) in [
                 (Slot::Primary, "", None),
                 (Slot::Alternate, "a1b2c3d4", Some(12)),
             ] {
-                let mark = Mark {
+                let note = Note {
                     state,
                     new,
                     print: Print("0a1b2c3d".to_owned()),
-                    author: Author {
-                        run: "77".to_owned(),
+                    run_id: RunId {
+                        id: "77".to_owned(),
                         at: 1_764_043_139,
                         machine: machine.to_owned(),
                         process: 4711,
@@ -202,11 +197,11 @@ mod tests {
                     handed: Handed { begun: 1, of: 2 },
                     uses,
                 };
-                let noted = Mark::noted(Some(&mark), &tags);
+                let noted = Note::noted(Some(&note), &tags);
                 assert_eq!(noted.len(), 2);
-                assert_eq!(Mark::among(&noted), Some(mark));
+                assert_eq!(Note::among(&noted), Some(note));
                 assert_eq!(
-                    Mark::noted(None, &noted),
+                    Note::noted(None, &noted),
                     ["cf:environment=staging".to_owned()].into()
                 );
             }
