@@ -1,4 +1,4 @@
-//! When a slot counts as unused, so that its value may be revoked. Pure.
+//! When a slot counts as unused, so that its value may be revoked, and what its use tells. Pure.
 
 use std::time::Duration;
 
@@ -6,6 +6,32 @@ use std::time::Duration;
 pub const LAG: Duration = Duration::from_secs(2);
 /// After so many retry horizons with uses, the sender has not switched: waiting longer would not help.
 const GIVE_UP_AFTER: u32 = 3;
+
+/// What the wait before a revocation rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The gateway's counters: unused for the retry horizon.
+    Counters,
+    /// The retry horizon has passed, and nobody can tell whether the value is still used.
+    TimeAlone,
+    /// None: somebody said that the rotation is to go on without.
+    Told,
+}
+
+/// Which senders have used the new value of a handover that was cut off, as the counters show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nobody looked, or the counters cannot be read.
+    Unknown,
+    /// None, for as long as one looked.
+    Nobody,
+    /// Some, but not while one looked.
+    Earlier,
+    /// Some while one looked, when none used the old value.
+    Only,
+    /// Some while one looked, and some the old value too.
+    Both,
+}
 
 /// What the wait has seen.
 #[derive(Clone, Copy, Debug)]

@@ -65,15 +65,7 @@ impl Print {
     }
 }
 
-/// The slot that is not `slot`.
-pub fn other(slot: Slot) -> Slot {
-    match slot {
-        Slot::Primary => Slot::Alternate,
-        Slot::Alternate => Slot::Primary,
-    }
-}
-
-const STATES: [(State, &str); 6] = [
+pub(super) const STATES: [(State, &str); 6] = [
     (State::Writing, "writing"),
     (State::Giving, "giving"),
     (State::Given, "given"),

@@ -1,42 +1,25 @@
-//! Carries a rotation out: reads what is live, asks [`Phase`], [`Undo`] or [`Compromise`] what comes next, does that one thing, and
-//! looks again.
+//! One run of the tool at a rotation: what it knows, what it reads before each step, and what it notes.
 
-use std::fmt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
-use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
-use edge_broadcast_protocol::contract::slot::Slot;
-use serde::Serialize;
+use edge_broadcast_protocol::contract::binding::{ADMIN_SECRET, WEBHOOK_SECRET};
+use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 
-use super::live::filled;
-use super::note::{Note, State, other};
-use super::phase::{Compromise, Phase, Undo};
-use super::refusal;
-use super::run_id::RunId;
+use super::age;
+use super::blocked::{Advice, Blocked, settled};
+use super::idle::{self, Evidence, Seen};
+use super::note::{Note, Print, State};
+use super::position::{Facts, Filled, Position};
+use super::run_id::{RunId, Standing};
 use super::uses::Counters;
 use crate::cloudflare::Cloudflare;
+use crate::cloudflare::secrets::{self, Changes, Holding};
 use crate::environment::{Environment, Secret};
 use crate::live::site::Site;
-use crate::secret::Value;
-
-/// What the wait before a revocation rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence {
-    /// The gateway's counters: unused for the retry horizon.
-    Counters,
-    /// The retry horizon has passed, and nobody can tell whether the value is still used.
-    TimeAlone,
-    /// None: somebody said that it may go now.
-    Told,
-}
-
-/// Whether somebody said that no other run is at work any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TakeOver {
-    Told,
-    WhenGone,
-}
+use crate::secret::sender::LIMIT;
+use crate::secret::{Source, Value, read};
 
 /// A rotation of one environment's webhook secret.
 pub struct Rotation<'a> {
@@ -46,19 +29,20 @@ pub struct Rotation<'a> {
     /// The project's folder: where sources and senders begin.
     pub folder: &'a Path,
     pub evidence: Evidence,
-    pub take_over: TakeOver,
+    /// Whether somebody said that no other run is at work any more.
+    pub take_over: bool,
     /// Hears each step as it is done.
     pub tell: &'a (dyn Fn(&str) + Sync),
-    /// This run, as the note names it.
     pub(super) run_id: RunId,
-    pub(super) noted: Noted,
+    /// Whether this run has written a note, so that another run's note means that it was taken over.
+    noted: bool,
     /// Once they were needed.
     pub(super) counters: Option<Counters>,
     /// What the secret's source gives, once it was needed.
-    pub(super) given: Option<Option<Value>>,
+    given: Option<Option<Value>>,
     /// Values that this run knows: the source's, when the gateway accepts it, and the one it wrote.
     pub(super) held: Vec<Held>,
-    did: Vec<String>,
+    pub(super) did: Vec<String>,
 }
 
 /// A value that the gateway accepted when this run learned it.
@@ -66,35 +50,6 @@ pub(super) struct Held {
     pub(super) value: Value,
     /// Where it is; `None` when that cannot be told.
     pub(super) slot: Option<Slot>,
-}
-
-/// Whether this run has written a note, so that another run's note means that it was taken over.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Noted {
-    NotYet,
-    Ours,
-}
-
-/// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    Rotated,
-    Aborted,
-    /// Revoked at once, before the senders had the new value.
-    Replaced,
-}
-
-/// What was done.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    pub environment: String,
-    pub secret: &'static str,
-    pub outcome: Outcome,
-    /// The one slot that is filled.
-    pub slot: &'static str,
-    /// Every step, in order, with what it proved.
-    pub did: Vec<String>,
 }
 
 impl<'a> Rotation<'a> {
@@ -112,10 +67,10 @@ impl<'a> Rotation<'a> {
             environment,
             folder,
             evidence: Evidence::Counters,
-            take_over: TakeOver::WhenGone,
+            take_over: false,
             tell,
             run_id: RunId::this(),
-            noted: Noted::NotYet,
+            noted: false,
             counters: None,
             given: None,
             held: Vec::new(),
@@ -123,104 +78,20 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// From wherever it is to its end.
-    pub async fn rotate(mut self) -> anyhow::Result<Report> {
-        self.preflight().await?;
-        loop {
-            let facts = self.look().await?;
-            match Phase::of(&facts) {
-                Phase::Empty => bail!(refusal::empty(self.environment)),
-                Phase::Write { new } => self.write(new).await?,
-                Phase::Give { new } => self.give(&facts, new, State::Given).await?,
-                Phase::Wait { new } => self.retire(&facts, other(new), State::Given).await?,
-                Phase::Close { kept } => {
-                    self.close(kept).await?;
-                    let is_new = facts.note.is_some_and(|note| note.new == kept);
-                    let outcome = if is_new {
-                        Outcome::Rotated
-                    } else {
-                        Outcome::Aborted
-                    };
-                    return Ok(self.report(outcome, kept));
-                }
-                Phase::Undoing => bail!(refusal::undoing(self.environment)),
-                Phase::Replacing => bail!(refusal::replacing(self.environment)),
-                Phase::Torn { new } => bail!(refusal::torn(self.environment, new, facts.seen)),
-                Phase::Unclear => bail!(refusal::unclear(self.environment)),
-            }
-        }
-    }
-
-    /// Back to the old value.
-    pub async fn abort(mut self) -> anyhow::Result<Report> {
-        self.preflight().await?;
-        loop {
-            let facts = self.look().await?;
-            match (Undo::of(&facts), self.evidence) {
-                (Undo::NotOpen, _) => bail!(refusal::not_open(self.environment)),
-                (Undo::Unclear, _) => bail!(refusal::unclear(self.environment)),
-                (Undo::Replacing, _) => bail!(refusal::replacing(self.environment)),
-                (Undo::Return { new }, _) => self.give(&facts, new, State::Returned).await?,
-                // Nobody has the new value, or somebody says that nobody needs it
-                (Undo::Revoke { new }, _) | (Undo::Unknown { new }, Evidence::Told) => {
-                    let note = facts.note.context("an open rotation has a note")?;
-                    let state = State::Returned;
-                    self.note(Note { state, ..note }).await?;
-                    self.revoke(new).await?;
-                }
-                (Undo::Wait { new }, _) => self.retire(&facts, new, State::Returned).await?,
-                (Undo::Close { kept }, _) => {
-                    self.close(kept).await?;
-                    return Ok(self.report(Outcome::Aborted, kept));
-                }
-                (Undo::Unknown { .. }, _) => bail!(refusal::old_value_unknown(self.secret())),
-            }
-        }
-    }
-
-    /// Ends every earlier value with one version, then hands the new one over. Rests on nothing but the slots and the note, so that
-    /// nothing else can stand in its way; what can be proved is proved at the end.
-    pub async fn replace(mut self) -> anyhow::Result<Report> {
-        self.take_over = TakeOver::Told;
-        self.evidence = Evidence::Told;
-        let live = self.live().await?;
-        let note = Note::among(&live.tags);
-        let (kept, print) = match Compromise::of(filled(&live), note.as_ref()) {
-            Compromise::Empty => bail!(refusal::empty(self.environment)),
-            Compromise::Drop { new } => {
-                let note = note.context("an open rotation has a note")?;
-                let print = note.print.clone();
-                self.note(note).await?;
-                self.revoke(other(new)).await?;
-                (new, Some(print))
-            }
-            Compromise::Done { kept } => {
-                (self.tell)(&refusal::done_before(self.environment));
-                (kept, None)
-            }
-            Compromise::Replace { new } => (new, Some(self.put_in_place_of_all(new).await?)),
-        };
-        let proof = match print {
-            Some(print) => self.prove_replaced(&print).await,
-            None => Ok(()),
-        };
-        self.remove_note(kept).await?;
-        proof?;
-        Ok(self.report(Outcome::Replaced, kept))
-    }
-
     pub(super) fn secret(&self) -> &'a Secret {
         &self.environment.secrets[WEBHOOK_SECRET]
     }
 
-    pub(super) fn senders(&self) -> String {
-        let titles: Vec<&str> = self
-            .secret()
-            .senders
-            .iter()
-            .map(|sender| sender.title.as_str())
-            .collect();
-        titles.join(", ")
+    /// The value of the source, if it gives one. A rotation does not need it; with it, the proofs can say more.
+    pub(super) fn source(&mut self) -> Option<Value> {
+        let folder = self.folder;
+        match &self.secret().source {
+            Source::Prompt => None,
+            source => self
+                .given
+                .get_or_insert_with(|| read(WEBHOOK_SECRET, source, folder).ok())
+                .clone(),
+        }
     }
 
     pub(super) fn did(&mut self, what: String) {
@@ -228,38 +99,187 @@ impl<'a> Rotation<'a> {
         self.did.push(what);
     }
 
-    fn report(self, outcome: Outcome, slot: Slot) -> Report {
-        Report {
-            environment: self.environment.name.to_string(),
-            secret: WEBHOOK_SECRET,
-            outcome,
-            slot: slot.binding(),
-            did: self.did,
+    pub(super) fn advice(&self, why: Blocked) -> Advice {
+        why.advice(self.environment)
+    }
+
+    pub(super) async fn live(&self) -> anyhow::Result<Holding> {
+        let script = self.environment.gateway_script();
+        secrets::read(self.cloudflare, &script)
+            .await?
+            .with_context(|| format!("`{script}` does not exist: deploy the environment first"))
+    }
+
+    /// What is live, which must not be another run's work.
+    pub(super) async fn own(&self) -> anyhow::Result<(Holding, Option<Note>)> {
+        let live = self.live().await?;
+        let note = Note::among(&live.tags);
+        let ours = |note: &Note| note.run_id.id == self.run_id.id;
+        if self.noted && !note.as_ref().is_some_and(ours) {
+            bail!(self.advice(Blocked::TakenOver));
         }
+        Ok((live, note))
+    }
+
+    /// Refuses to go on with what another run is at work on: the sender that it runs cannot be stopped from here.
+    pub(super) fn let_others_work(&self, note: &Note) -> anyhow::Result<()> {
+        if self.take_over {
+            return Ok(());
+        }
+        let handing = matches!(
+            note.state,
+            State::Giving | State::Returning | State::Replacing
+        ) && note.handed.begun > 0;
+        match self.run_id.sees(&note.run_id) {
+            Standing::Alive(process) => bail!(self.advice(Blocked::AtWork(process))),
+            Standing::Elsewhere(age) if handing && age < LIMIT => {
+                bail!(self.advice(Blocked::PerhapsAtWork(age)))
+            }
+            Standing::Gone | Standing::Elsewhere(_) => Ok(()),
+        }
+    }
+
+    /// Reads what the next step rests on. After a handover that was cut off and whose value is lost, this watches who uses which slot.
+    pub(super) async fn look(&mut self) -> anyhow::Result<(Position, Facts)> {
+        let (live, note) = self.own().await?;
+        let filled = Filled::of(&live.secrets);
+        let position = Position::of(filled, note.as_ref());
+        let mut facts = Facts {
+            new: filled.new_slot(note.as_ref()),
+            held: self.held.iter().filter_map(|held| held.slot).collect(),
+            seen: Seen::Unknown,
+            senders: self.secret().senders.len(),
+            evidence: self.evidence,
+            note,
+        };
+        let is_lost = !facts.held.contains(&facts.new) && facts.handed().begun > 0;
+        if let (Position::HandingOver, true, Some(note)) = (position, is_lost, &facts.note) {
+            facts.seen = self.seen(&live, note).await?;
+        }
+        Ok((position, facts))
+    }
+
+    async fn seen(&mut self, live: &Holding, note: &Note) -> anyhow::Result<Seen> {
+        let must_see = self.evidence == Evidence::Counters;
+        // Whoever says that there is no evidence, or that none is needed, need not have the admin secret
+        let counters = match self.counters(live) {
+            Err(_) if !must_see => None,
+            counters => counters?,
+        };
+        let Some(counters) = counters else {
+            return Ok(Seen::Unknown);
+        };
+        let patience = match self.evidence {
+            Evidence::Told => Duration::ZERO,
+            Evidence::Counters | Evidence::TimeAlone => idle::untaken(self.secret().retry_horizon),
+        };
+        (self.tell)(
+            "an earlier run was cut off while it handed the value over: looking at who uses which slot",
+        );
+        match counters.look(note.new, note.uses, patience).await {
+            Err(_) if !must_see => Ok(Seen::Unknown),
+            seen => seen,
+        }
+    }
+
+    /// The counters of an environment that has an admin secret; its source is read once, when they are first asked for.
+    pub(super) fn counters(&mut self, live: &Holding) -> anyhow::Result<Option<Counters>> {
+        if self.counters.is_none() {
+            self.counters = counters(self.environment, live, &self.site, self.folder)?;
+        }
+        Ok(self.counters.clone())
+    }
+
+    /// Notes how far the rotation is, unless it is another run's by now. The first note of a run takes an open rotation over.
+    pub(super) async fn note(&mut self, note: Note) -> anyhow::Result<Holding> {
+        let (live, _) = self.own().await?;
+        let note = Note {
+            run_id: self.run_id.again(),
+            ..note
+        };
+        let tags = Note::noted(Some(&note), &live.tags);
+        secrets::tag(self.cloudflare, &self.environment.gateway_script(), &tags).await?;
+        self.noted = true;
+        Ok(Holding { tags, ..live })
+    }
+
+    /// Removes the note, since the rotation is over. A new value that stays counts as set now. Says so when the source does not give the
+    /// value of `kept`.
+    pub(super) async fn remove_note(&mut self, kept: Slot) -> anyhow::Result<()> {
+        let (live, note) = self.own().await?;
+        let is_new = note.as_ref().is_some_and(|note| note.new == kept);
+        let mut tags = Note::noted(None, &live.tags);
+        if is_new {
+            tags = age::with(&tags, kept.binding(), SystemTime::now());
+        }
+        tags = age::without(&tags, kept.other().binding());
+        secrets::tag(self.cloudflare, &self.environment.gateway_script(), &tags).await?;
+        self.noted = false;
+        let given = self.source().map(|value| Print::of(&value));
+        let is_given = |(note, given): (Note, Print)| (note.print == given) == is_new;
+        if !note.zip(given).is_some_and(is_given) {
+            (self.tell)(&format!(
+                "note: `deploy` and `verify` read the value from `{}`, which does not give the one that is live: put it there too",
+                self.secret().source
+            ));
+        }
+        Ok(())
+    }
+
+    /// Changes secrets in one version, and nothing else.
+    pub(super) async fn change(&self, changes: &Changes<'_>) -> anyhow::Result<()> {
+        let (live, _) = self.own().await?;
+        let script = self.environment.gateway_script();
+        settled(self.environment, &script, &live)?;
+        secrets::change(self.cloudflare, &script, &live, changes)
+            .await
+            .map(drop)
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self {
-            environment,
-            secret,
-            slot,
-            ..
-        } = self;
-        match self.outcome {
-            Outcome::Rotated => write!(
-                f,
-                "{environment}: `{secret}` is rotated; the gateway keeps it in the slot `{slot}`"
-            ),
-            Outcome::Aborted => write!(
-                f,
-                "{environment}: the rotation of `{secret}` is undone; the old value stays in the slot `{slot}`"
-            ),
-            Outcome::Replaced => write!(
-                f,
-                "{environment}: every earlier value of `{secret}` is revoked; the new one is in the slot `{slot}`"
-            ),
+/// The slot of a value that the gateway accepts; `None` where that cannot be told. The note recognises the new value. Any other one is
+/// the old one, unless the old one is revoked: then it is a revoked value, which one of Cloudflare's places that has not heard of the
+/// revocation still accepts, or one that was set by other means since.
+pub(super) fn slot_of(value: &Value, filled: Filled, note: Option<&Note>) -> Option<Slot> {
+    match (note, filled) {
+        (Some(note), Filled::Both | Filled::One(_)) if note.print == Print::of(value) => {
+            Some(note.new)
         }
+        (Some(note), Filled::Both) => Some(note.new.other()),
+        (Some(note), Filled::One(slot)) => match note.state {
+            State::Given | State::Replacing => None,
+            State::Writing | State::Giving | State::Returning | State::Returned => Some(slot),
+        },
+        (None, Filled::One(slot)) => Some(slot),
+        (None, Filled::Both) | (_, Filled::Neither) => None,
     }
+}
+
+fn counters(
+    environment: &Environment,
+    live: &Holding,
+    site: &Site,
+    folder: &Path,
+) -> anyhow::Result<Option<Counters>> {
+    match environment.secrets.get(ADMIN_SECRET) {
+        Some(secret) if live.secrets.contains(ADMIN_SECRET) => {
+            let admin = read(ADMIN_SECRET, &secret.source, folder)?;
+            Ok(Some(Counters::new(site.clone(), admin)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The uses of both slots while both are filled, where they can be read: at rest they say nothing, and nobody is asked for a secret.
+pub async fn uses(
+    environment: &Environment,
+    live: &Holding,
+    site: &Site,
+    folder: &Path,
+) -> Option<Uses> {
+    if Filled::of(&live.secrets) != Filled::Both {
+        return None;
+    }
+    let counters = counters(environment, live, site, folder).ok()??;
+    counters.read().await.ok()
 }

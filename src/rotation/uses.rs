@@ -6,9 +6,7 @@ use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::binding::ADMIN_SECRET;
 use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 
-use super::idle::LAG;
-use super::note::other;
-use super::phase::Seen;
+use super::idle::{LAG, Seen};
 use crate::live::site::Site;
 use crate::secret::Value;
 
@@ -85,7 +83,7 @@ pub fn last_used(uses: &Uses, slot: Slot) -> Option<u64> {
 /// What two readings say.
 fn seen(new: Slot, noted: Option<u64>, before: &Uses, after: &Uses) -> Seen {
     let moved = |slot| of(after, slot) != of(before, slot);
-    match (moved(new), moved(other(new))) {
+    match (moved(new), moved(new.other())) {
         (true, false) => Seen::Only,
         (true, true) => Seen::Both,
         (false, _) if noted.is_some_and(|noted| noted != of(before, new)) => Seen::Earlier,

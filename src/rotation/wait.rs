@@ -5,10 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::slot::Slot;
 
-use super::idle::{LAG, Verdict, Watched};
-use super::note::other;
-use super::refusal::{self, Use};
-use super::run::{Evidence, Rotation};
+use super::blocked::{Blocked, StillUsed};
+use super::idle::{Evidence, LAG, Verdict, Watched};
+use super::run::Rotation;
 use super::uses::{self, Counters};
 
 impl Rotation<'_> {
@@ -33,7 +32,7 @@ impl Rotation<'_> {
                     "waiting until `{name}` has not been used for {shown}"
                 ));
                 let counters = self.counters.clone();
-                let counters = counters.with_context(|| refusal::no_counters(self.environment))?;
+                let counters = counters.with_context(|| self.advice(Blocked::NoCounters))?;
                 self.watch(&counters, slot).await?;
                 self.did(format!("waited: `{name}` has not been used for {shown}"));
             }
@@ -57,14 +56,12 @@ impl Rotation<'_> {
                 Verdict::StillUsed => {
                     let now = counters.read().await?;
                     let used = |slot| uses::of(&now, slot).saturating_sub(uses::of(&first, slot));
-                    let last = uses::last_used(&now, slot).map(since);
-                    let found = Use {
-                        uses: [used(slot), used(other(slot))],
+                    bail!(self.advice(Blocked::StillUsed(StillUsed {
+                        slot,
+                        uses: [used(slot), used(slot.other())],
                         during: began.elapsed(),
-                        last,
-                    };
-                    let senders = &self.secret().senders;
-                    bail!(refusal::still_used(slot, &found, senders));
+                        last: uses::last_used(&now, slot).map(since),
+                    })));
                 }
             }
             let Ok(now) = counters.read().await else {

@@ -263,7 +263,7 @@ async fn an_abort_that_is_killed_goes_on() {
         if line != "revoked: " {
             let printed = world.rotate(&[]).fails();
             assert!(
-                printed.stderr.ends_with("error: an abort of this rotation is under way: `edge-broadcast secrets rotate staging --abort` goes on with it\n"),
+                printed.stderr.ends_with("error: an abort of this rotation is under way; `edge-broadcast secrets rotate staging --abort` goes on with it\n"),
                 "{}",
                 printed.stderr
             );

@@ -216,7 +216,7 @@ async fn nothing_but_the_slots_and_the_mark_stands_in_the_way_of_a_compromised_v
     };
     let printed = unreadable(&["--compromised"]).fails();
     assert!(
-        printed.stderr.contains("error: the old value is revoked, and nobody can publish until the senders have the new one: repair the sender and run `edge-broadcast secrets rotate staging`"),
+        printed.stderr.contains("error: the old value is revoked, and nobody can publish until the senders have the new one; repair the sender and run `edge-broadcast secrets rotate staging`"),
         "{}",
         printed.stderr
     );

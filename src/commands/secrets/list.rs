@@ -10,8 +10,8 @@ use crate::cli::ListSecrets as Args;
 use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
+use crate::rotation::blocked::settled;
 use crate::rotation::inventory::{Column, Inventory};
-use crate::rotation::live::settled;
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environments = context

@@ -13,9 +13,9 @@ use super::{Consent, confirm};
 use crate::cli::RemoveSecret as Args;
 use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
-use crate::rotation::live::{filled, settled};
+use crate::rotation::blocked::settled;
 use crate::rotation::note::Note;
-use crate::rotation::phase::Filled;
+use crate::rotation::position::Filled;
 use crate::terminal::advice::Advice;
 
 #[derive(Serialize)]
@@ -68,7 +68,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
                 )
             ));
         }
-        if filled(&live) != Filled::Both {
+        if Filled::of(&live.secrets) != Filled::Both {
             bail!(Advice::new(
                 format!("`{name}` is the only value that publishers have"),
                 format!(

@@ -10,8 +10,8 @@ use super::{Consent, confirm};
 use crate::cli::RotateSecret as Args;
 use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
-use crate::rotation::live::uses;
-use crate::rotation::run::{Evidence, Rotation, TakeOver};
+use crate::rotation::idle::Evidence;
+use crate::rotation::run::{Rotation, uses};
 use crate::rotation::status::Status;
 use crate::terminal::advice::Advice;
 
@@ -57,9 +57,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         (_, true) => Evidence::TimeAlone,
         _ => Evidence::Counters,
     };
-    if args.take_over {
-        rotation.take_over = TakeOver::Told;
-    }
+    rotation.take_over = args.take_over;
     let report = match (args.abort, args.compromised) {
         (true, _) => rotation.abort().await?,
         (_, true) => rotation.replace().await?,

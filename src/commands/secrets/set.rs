@@ -16,9 +16,9 @@ use crate::cloudflare::secrets::{self, Holding};
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::rotation::age;
-use crate::rotation::live::{filled, settled};
+use crate::rotation::blocked::settled;
 use crate::rotation::note::Note;
-use crate::rotation::phase::Filled;
+use crate::rotation::position::Filled;
 use crate::secret::{self, policy};
 use crate::terminal::advice::Advice;
 use crate::terminal::suggestion;
@@ -110,7 +110,7 @@ fn slot<'a>(environment: &Environment, name: &'a str, live: &Holding) -> anyhow:
     if name != WEBHOOK_SECRET {
         return Ok(name);
     }
-    match filled(live) {
+    match Filled::of(&live.secrets) {
         // As long as there is a note, the value in a slot is one that the rotation knows
         _ if Note::is_among(&live.tags) => bail!(Advice::new(
             format!("a rotation of `{name}` is open"),

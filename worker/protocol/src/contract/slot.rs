@@ -22,6 +22,14 @@ impl Slot {
             Self::Alternate => binding::WEBHOOK_SECRET_ALTERNATE,
         }
     }
+
+    /// The one that is not this.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Primary => Self::Alternate,
+            Self::Alternate => Self::Primary,
+        }
+    }
 }
 
 /// Uses of one slot.

@@ -6,22 +6,21 @@ use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::contract::slot::Slot;
 
-use super::idle::LAG;
-use super::live::{filled, settled, slot_of};
-use super::note::{Handed, Note, Print, State, other};
-use super::phase::{Facts, Filled};
-use super::run::{Evidence, Held, Rotation};
-use super::{refusal, uses};
-use crate::cloudflare::secrets::Changes;
+use super::blocked::{Blocked, settled};
+use super::idle::{Evidence, LAG};
+use super::note::{Handed, Note, Print, State};
+use super::position::{Filled, Step};
+use super::run::{Held, Rotation, slot_of};
+use super::uses;
 use crate::live::acceptance::{self, Answer, Disproved};
+use crate::secret::Value;
 use crate::secret::sender::give;
-use crate::secret::{Source, Value, read};
 
 impl Rotation<'_> {
     /// What must be good before the first write.
     pub(super) async fn preflight(&mut self) -> anyhow::Result<()> {
         if self.secret().senders.is_empty() {
-            bail!(refusal::no_senders(self.environment));
+            bail!(self.advice(Blocked::NoSenders));
         }
         let live = self.live().await?;
         settled(self.environment, &self.environment.gateway_script(), &live)?;
@@ -31,7 +30,7 @@ impl Rotation<'_> {
         }
         if self.evidence == Evidence::Counters {
             let counters = self.counters(&live)?;
-            let counters = counters.with_context(|| refusal::no_counters(self.environment))?;
+            let counters = counters.with_context(|| self.advice(Blocked::NoCounters))?;
             counters.read().await?;
         }
         if let Some(note) = note.clone() {
@@ -41,7 +40,7 @@ impl Rotation<'_> {
         if let Some(value) = self.source() {
             match acceptance::ask(&self.site, self.environment, &value).await? {
                 Answer::Accepted => {
-                    let slot = slot_of(&value, filled(&live), note.as_ref());
+                    let slot = slot_of(&value, Filled::of(&live.secrets), note.as_ref());
                     self.held.push(Held { value, slot });
                 }
                 Answer::Refused => (self.tell)(&format!(
@@ -50,26 +49,55 @@ impl Rotation<'_> {
                 )),
             }
         }
+        let senders = self.secret().senders.iter();
+        let senders: Vec<&str> = senders.map(|sender| sender.title.as_str()).collect();
         self.did(format!(
             "checked: `{}` serves its newest version; a new value goes to {}",
             self.environment.gateway_script(),
-            self.senders()
+            senders.join(", ")
         ));
         Ok(())
     }
 
-    /// The value of the source, if it gives one. A rotation does not need it; with it, the proofs can say more.
-    fn source(&mut self) -> Option<Value> {
-        if self.given.is_none() {
-            self.given = Some(match &self.secret().source {
-                Source::Prompt => None,
-                source => read(WEBHOOK_SECRET, source, self.folder).ok(),
-            });
+    pub(super) async fn take(&mut self, step: Step, note: Option<Note>) -> anyhow::Result<()> {
+        let open = note.context("an open rotation has a note");
+        match step {
+            Step::Write(new) => self.write(new).await,
+            Step::HandOver(kept) => self.hand_over_noted(kept, open?).await,
+            Step::Retire(leaving) => {
+                self.note_kept(leaving.other(), open?).await?;
+                self.wait(leaving).await?;
+                let (live, _) = self.own().await?;
+                if Filled::of(&live.secrets) != Filled::Both {
+                    bail!(self.advice(Blocked::Emptied));
+                }
+                for held in &self.held {
+                    if held.slot == Some(leaving.other()) {
+                        self.prove(&held.value, Answer::Accepted).await?;
+                    }
+                }
+                self.revoke(leaving).await
+            }
+            Step::Revoke(leaving) => {
+                self.note_kept(leaving.other(), open?).await?;
+                self.revoke(leaving).await
+            }
+            Step::Close(kept) => self.close(kept).await,
+            Step::Replace(new) => self.replace_all(new).await,
         }
-        self.given.clone().flatten()
     }
 
-    async fn prove(&self, value: &Value, wanted: Answer) -> anyhow::Result<()> {
+    /// Notes that every sender has the value of `kept`, or that none needs the other one.
+    async fn note_kept(&mut self, kept: Slot, note: Note) -> anyhow::Result<()> {
+        let state = if kept == note.new {
+            State::Given
+        } else {
+            State::Returned
+        };
+        self.note(Note { state, ..note }).await.map(drop)
+    }
+
+    pub(super) async fn prove(&self, value: &Value, wanted: Answer) -> anyhow::Result<()> {
         for note in acceptance::prove(&self.site, self.environment, value, wanted).await? {
             (self.tell)(&note);
         }
@@ -81,7 +109,7 @@ impl Rotation<'_> {
             state,
             new,
             print: Print::of(fresh),
-            run_id: self.run_id.again(),
+            run_id: self.run_id.clone(),
             handed: Handed {
                 begun: 0,
                 of: self.secret().senders.len(),
@@ -90,8 +118,8 @@ impl Rotation<'_> {
         }
     }
 
-    /// Writes a fresh value to the slot that nobody depends on, and proves it.
-    pub(super) async fn write(&mut self, new: Slot) -> anyhow::Result<()> {
+    /// Writes a fresh value to the slot that no sender depends on, and proves it.
+    async fn write(&mut self, new: Slot) -> anyhow::Result<()> {
         let fresh = Value::generate();
         let note = self.new_note(State::Writing, new, &fresh);
         self.note(note.clone()).await?;
@@ -113,7 +141,7 @@ impl Rotation<'_> {
             if let Some(value) = value {
                 self.prove(value, Answer::Accepted)
                     .await
-                    .with_context(|| refusal::nobody_has_it(new))?;
+                    .with_context(|| self.advice(Blocked::Unproved(new)))?;
                 proved = words;
             }
         }
@@ -142,39 +170,27 @@ impl Rotation<'_> {
         Some(uses::of(&read, slot))
     }
 
-    /// Hands the value that is to stay to every sender: the new one, or with [`State::Returned`] the old one.
-    pub(super) async fn give(
-        &mut self,
-        facts: &Facts,
-        new: Slot,
-        then: State,
-    ) -> anyhow::Result<()> {
-        let note = facts.note.clone().context("an open rotation has a note")?;
-        let (kept, state) = match then {
-            State::Returned => (other(new), State::Returning),
-            _ => (new, State::Giving),
-        };
+    /// Hands the value of `kept` to every sender, and notes that.
+    async fn hand_over_noted(&mut self, kept: Slot, note: Note) -> anyhow::Result<()> {
         let held = self.held.iter().find(|held| held.slot == Some(kept));
         let value = held.context("the value to hand over is not known")?;
         let value = value.value.clone();
+        let state = if kept == note.new {
+            State::Giving
+        } else {
+            State::Returning
+        };
         let note = Note { state, ..note };
-        let both_stay = || refusal::both_stay(self.environment);
         let handed = self
             .hand_over(&value, &note)
             .await
-            .with_context(both_stay)?;
-        self.note(Note {
-            state: then,
-            handed,
-            ..note
-        })
-        .await?;
-        Ok(())
+            .with_context(|| self.advice(Blocked::NotHandedOver))?;
+        self.note_kept(kept, Note { handed, ..note }).await
     }
 
     /// Hands `value` to the senders in turn and stops at the first that does not take it. Each is noted before it is begun: after that,
     /// nobody can know whether it has the value, unless it ends well.
-    pub(super) async fn hand_over(&mut self, value: &Value, note: &Note) -> anyhow::Result<Handed> {
+    async fn hand_over(&mut self, value: &Value, note: &Note) -> anyhow::Result<Handed> {
         let senders = &self.secret().senders;
         let mut handed = Handed {
             begun: 0,
@@ -208,30 +224,8 @@ impl Rotation<'_> {
         Ok(handed)
     }
 
-    /// Waits until nobody uses `leaving`, then empties it.
-    pub(super) async fn retire(
-        &mut self,
-        facts: &Facts,
-        leaving: Slot,
-        state: State,
-    ) -> anyhow::Result<()> {
-        let note = facts.note.clone().context("an open rotation has a note")?;
-        self.note(Note { state, ..note }).await?;
-        self.wait(leaving).await?;
-        let facts = self.look().await?;
-        if facts.filled != Filled::Both {
-            bail!("somebody emptied a slot meanwhile; run again to see what is left to do");
-        }
-        for held in &self.held {
-            if held.slot == Some(other(leaving)) {
-                self.prove(&held.value, Answer::Accepted).await?;
-            }
-        }
-        self.revoke(leaving).await
-    }
-
     /// Empties `slot`.
-    pub(super) async fn revoke(&mut self, slot: Slot) -> anyhow::Result<()> {
+    async fn revoke(&mut self, slot: Slot) -> anyhow::Result<()> {
         self.change(&BTreeMap::from([(slot.binding(), None)]))
             .await?;
         self.did(format!(
@@ -242,7 +236,7 @@ impl Rotation<'_> {
     }
 
     /// The last proof: what is kept is accepted, what went is refused.
-    pub(super) async fn close(&mut self, kept: Slot) -> anyhow::Result<()> {
+    async fn close(&mut self, kept: Slot) -> anyhow::Result<()> {
         let mut proved = Vec::new();
         for held in &self.held {
             let accepted = "the value that stays is accepted";
@@ -262,38 +256,46 @@ impl Rotation<'_> {
             });
         }
         proved.sort_unstable_by_key(|words| words.contains("revoked"));
-        if !proved.is_empty() {
-            self.did(format!("proved: {}", proved.join(", ")));
-        }
+        self.did_prove(&proved);
         self.remove_note(kept).await
     }
 
+    fn did_prove(&mut self, proved: &[&str]) {
+        if !proved.is_empty() {
+            self.did(format!("proved: {}", proved.join(", ")));
+        }
+    }
+
     /// One version with a fresh value in `new` and nothing in the other slot; then the senders get it.
-    pub(super) async fn put_in_place_of_all(&mut self, new: Slot) -> anyhow::Result<Print> {
+    async fn replace_all(&mut self, new: Slot) -> anyhow::Result<()> {
         let fresh = Value::generate();
         let note = self.new_note(State::Replacing, new, &fresh);
         let live = self.note(note.clone()).await?;
-        let mut changes = Changes::from([(new.binding(), Some(&fresh))]);
-        if live.secrets.contains(other(new).binding()) {
-            changes.insert(other(new).binding(), None);
+        let mut changes = BTreeMap::from([(new.binding(), Some(&fresh))]);
+        if live.secrets.contains(new.other().binding()) {
+            changes.insert(new.other().binding(), None);
         }
         self.change(&changes).await?;
         self.did(format!(
             "revoked: one version put a new value into `{}` and emptied `{}`",
             new.binding(),
-            other(new).binding()
+            new.other().binding()
         ));
         if self.secret().senders.is_empty() {
-            (self.tell)(&refusal::nobody_was_told(self.environment));
+            (self.tell)(&format!(
+                "note: the secret `{WEBHOOK_SECRET}` of `{0}` has no `senders`, so nobody learned the new value, and nobody can publish; `edge-broadcast secrets set {0} {WEBHOOK_SECRET}` sets one that you know",
+                self.environment.name
+            ));
         }
         // Before any proof: until they have it, nobody can publish
-        let cut_off = || refusal::nobody_can_publish(self.environment);
-        self.hand_over(&fresh, &note).await.with_context(cut_off)?;
+        self.hand_over(&fresh, &note)
+            .await
+            .with_context(|| self.advice(Blocked::CutOff))?;
         self.held.push(Held {
             value: fresh,
             slot: Some(new),
         });
-        Ok(note.print)
+        Ok(())
     }
 
     /// The proof after every earlier value was revoked, and the value of `print` is the only one. A gateway that cannot be asked is worth
@@ -311,30 +313,12 @@ impl Rotation<'_> {
             match self.prove(value, wanted).await {
                 Ok(()) => proved.push(words),
                 Err(error) if error.is::<Disproved>() => {
-                    return Err(error.context(refusal::not_replaced(self.environment)));
+                    return Err(error.context(self.advice(Blocked::NotReplaced)));
                 }
                 Err(error) => (self.tell)(&format!("note: not proved that {words}: {error:#}")),
             }
         }
-        if !proved.is_empty() {
-            self.did(format!("proved: {}", proved.join(", ")));
-        }
-        Ok(())
-    }
-
-    /// Removes the note, since the rotation is over; says so when the source does not give the value that is live.
-    pub(super) async fn remove_note(&mut self, kept: Slot) -> anyhow::Result<()> {
-        let note = self.forget(kept).await?;
-        let given = self.source().map(|value| Print::of(&value));
-        let is_live = note
-            .zip(given)
-            .is_some_and(|(note, given)| (note.print == given) == (note.new == kept));
-        if !is_live {
-            (self.tell)(&format!(
-                "note: `deploy` and `verify` read the value from `{}`, which does not give the one that is live: put it there too",
-                self.secret().source
-            ));
-        }
+        self.did_prove(&proved);
         Ok(())
     }
 }

@@ -1,0 +1,263 @@
+//! Why a rotation does not go on, and the way out. Pure.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::bail;
+use edge_broadcast_protocol::contract::binding::{ADMIN_SECRET, WEBHOOK_SECRET};
+use edge_broadcast_protocol::contract::slot::Slot;
+
+use super::idle::Seen;
+use crate::cloudflare::secrets::Holding;
+use crate::environment::Environment;
+use crate::terminal::progress::seconds;
+
+/// Why a rotation does not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// No slot has a value.
+    Empty,
+    /// There is nothing to abort.
+    NotOpen,
+    /// Only `--abort` goes on.
+    Undoing,
+    /// Only `--compromised` goes on.
+    Replacing,
+    /// Both slots have a value, and no note tells which is which.
+    Unclear,
+    /// A handover was cut off and its value is lost: a sender may live on either value, so neither slot can be written or emptied.
+    Torn {
+        new: Slot,
+        seen: Seen,
+    },
+    /// There is nothing to hand back.
+    OldValueUnknown,
+    NoSenders,
+    /// A wait needs the counters, and the counters the admin secret.
+    NoCounters,
+    /// This process of this machine.
+    AtWork(u32),
+    /// Somewhere else, since then.
+    PerhapsAtWork(Duration),
+    /// The note is another run's by now.
+    TakenOver,
+    /// This script is in a gradual deployment, with the most traffic on this version.
+    Split {
+        script: String,
+        deployed: String,
+    },
+    /// The newest version of this script is not the one that is deployed.
+    Undeployed {
+        script: String,
+        newest: String,
+        deployed: String,
+    },
+    /// A slot became empty in a wait.
+    Emptied,
+    /// A sender did not switch.
+    StillUsed(StillUsed),
+    /// The new value in this slot could not be proved.
+    Unproved(Slot),
+    /// A sender did not take the value, and both are accepted.
+    NotHandedOver,
+    /// A sender did not take the value, and it is the only one that is accepted.
+    CutOff,
+    /// The gateway does not act by a replacement.
+    NotReplaced,
+}
+
+/// What the counters said at the end of a wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StillUsed {
+    /// The slot that was to be emptied.
+    pub slot: Slot,
+    /// Publishes with its value, and with the one that stays.
+    pub uses: [u64; 2],
+    pub during: Duration,
+    /// Since its last use, where that is known.
+    pub last: Option<Duration>,
+}
+
+/// What is wrong, and the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    pub what: String,
+    /// Empty where there is nothing to do.
+    pub fix: String,
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { what, fix } = self;
+        if fix.is_empty() {
+            return f.write_str(what);
+        }
+        write!(f, "{what}; {fix}")
+    }
+}
+
+impl std::error::Error for Advice {}
+
+/// Refuses to change a secret of `script` while that would deploy something else too.
+pub fn settled(environment: &Environment, script: &str, live: &Holding) -> anyhow::Result<()> {
+    if live.settled().is_some() {
+        return Ok(());
+    }
+    let script = script.to_owned();
+    let deployed = live.live.first().cloned().unwrap_or_default();
+    let blocked = if live.live.len() > 1 {
+        Blocked::Split { script, deployed }
+    } else {
+        let newest = live.latest().unwrap_or_default().to_owned();
+        Blocked::Undeployed {
+            script,
+            newest,
+            deployed,
+        }
+    };
+    bail!(blocked.advice(environment))
+}
+
+impl Blocked {
+    /// The sentences, which name the environment. All of them stand here, which is why this is long.
+    pub fn advice(&self, environment: &Environment) -> Advice {
+        let name = &environment.name;
+        let rotate = format!("edge-broadcast secrets rotate {name}");
+        let secret = &environment.secrets[WEBHOOK_SECRET];
+        let (what, fix) = match self {
+            Self::Empty => (
+                format!("`{}` has no `{WEBHOOK_SECRET}`", environment.gateway_script()),
+                format!("set one with `edge-broadcast secrets set {name} {WEBHOOK_SECRET}`"),
+            ),
+            Self::NotOpen => (
+                format!("no rotation of `{name}` is open: there is nothing to abort"),
+                String::new(),
+            ),
+            Self::Undoing => (
+                "an abort of this rotation is under way".to_owned(),
+                format!("`{rotate} --abort` goes on with it"),
+            ),
+            Self::Replacing => (
+                "a replacement of every value at once was begun".to_owned(),
+                format!("`{rotate} --compromised` goes on with it"),
+            ),
+            Self::Unclear => (
+                format!("both slots of `{WEBHOOK_SECRET}` are filled, and not by a rotation of this tool, so it cannot know which value the senders have; nothing was changed"),
+                format!("remove the one that nobody uses with `edge-broadcast secrets remove {name} SLOT` (`secrets rotate --status` shows the counters), or end both with `--compromised`"),
+            ),
+            Self::Torn { new, seen } => torn(*new, *seen, &rotate),
+            Self::OldValueUnknown => (
+                format!("senders may have the new value already, and `{}` does not give the old one, so it cannot be handed back; nothing was changed", secret.source),
+                "let the rotation go on (without `--abort`), or give the senders the old value yourself and then add `--finish`".to_owned(),
+            ),
+            Self::NoSenders => (
+                format!("nobody would learn the new value: the secret `{WEBHOOK_SECRET}` of `{name}` has no `senders`"),
+                "add one to the manifest, for example `senders = [{ kind = \"file\", path = \"secrets.env\" }]`".to_owned(),
+            ),
+            Self::NoCounters => (
+                format!("`{name}` has no `{ADMIN_SECRET}`, so nobody can tell when the old value is unused; nothing was changed"),
+                format!("add `[secrets.{ADMIN_SECRET}]` to the manifest and deploy or set it, or run with `--without-evidence` (wait for the retry horizon only) or `--finish` (do not wait)"),
+            ),
+            Self::AtWork(process) => (
+                format!("another run is at work on this rotation (process {process} on this machine); nothing was changed"),
+                format!("let it end, or stop it and run again; `{rotate} --status` shows how far it is, and `--take-over` goes on in its place"),
+            ),
+            Self::PerhapsAtWork(age) => (
+                format!("another machine began to hand a value to a sender {} ago, and that sender may still be at work; nothing was changed", seconds(*age)),
+                format!("`{rotate} --status` shows how far it is; when that run is over, say so with `--take-over`"),
+            ),
+            Self::TakenOver => (
+                "another run took this rotation over; this one stops and changes nothing more".to_owned(),
+                format!("`{rotate} --status` shows how far it is"),
+            ),
+            Self::Split { script, deployed } => (
+                format!("`{script}` has a gradual deployment running, and a change of a secret would end it"),
+                format!("finish it with `edge-broadcast deploy {name}`, or put one version at 100 % with `edge-broadcast rollback {name} --to {deployed}`"),
+            ),
+            Self::Undeployed { script, newest, deployed } => (
+                format!("the newest version of `{script}`, `{newest}`, is not the deployed one, `{deployed}`, and a change of a secret would deploy it"),
+                format!("`edge-broadcast deploy {name}` makes what the manifest says the newest and deployed version"),
+            ),
+            Self::Emptied => (
+                "somebody emptied a slot meanwhile".to_owned(),
+                "run again to see what is left to do".to_owned(),
+            ),
+            Self::StillUsed(found) => {
+                let senders = secret.senders.iter().map(|sender| sender.title.as_str());
+                still_used(found, &senders.collect::<Vec<_>>())
+            }
+            Self::Unproved(new) => (
+                format!("the new value is in `{}` and nobody has it; the old value stays valid", new.binding()),
+                "run again to go on".to_owned(),
+            ),
+            Self::NotHandedOver => (
+                "nothing was revoked: both values are accepted".to_owned(),
+                format!("repair the sender, then run `{rotate}` to go on or `{rotate} --abort` to go back"),
+            ),
+            Self::CutOff => (
+                "the old value is revoked, and nobody can publish until the senders have the new one".to_owned(),
+                format!("repair the sender and run `{rotate}`"),
+            ),
+            Self::NotReplaced => (
+                "every earlier value is revoked and the senders were handed the new one, but the gateway does not act by it".to_owned(),
+                format!("see `edge-broadcast status {name}` for what is deployed, and try `edge-broadcast verify {name}`"),
+            ),
+        };
+        Advice { what, fix }
+    }
+}
+
+fn torn(new: Slot, seen: Seen, rotate: &str) -> (String, String) {
+    let (new, old) = (new.binding(), new.other().binding());
+    let found = match seen {
+        Seen::Both => {
+            format!("some publish with the new value (`{new}`), some with the old one (`{old}`)")
+        }
+        Seen::Only => format!(
+            "somebody publishes with the new value (`{new}`), and a sender that is silent now may have the old one (`{old}`) only"
+        ),
+        Seen::Earlier => format!("somebody has published with the new value (`{new}`)"),
+        Seen::Nobody | Seen::Unknown => {
+            format!("nobody can tell who has the new value (`{new}`)")
+        }
+    };
+    let way_on = match seen {
+        Seen::Unknown => {
+            "; if you know that no sender took it, `--finish` puts a fresh value in its place"
+        }
+        _ => "",
+    };
+    (
+        format!(
+            "an earlier run was cut off between senders: {found}, and it cannot be read back to finish the handover; nothing was changed and both are accepted"
+        ),
+        format!(
+            "`{rotate} --abort` hands the old value back to all, and a new rotation can begin{way_on}; `--compromised` replaces both at once, and refuses publishes until every sender has the new one"
+        ),
+    )
+}
+
+fn still_used(found: &StillUsed, senders: &[&str]) -> (String, String) {
+    let last = found.last.map_or(String::new(), |last| {
+        format!(" (the last one {} ago)", seconds(last))
+    });
+    let whoever = match senders {
+        [_] => "whoever reads it there has not switched",
+        _ => {
+            "whoever reads it at one of these has not switched; the counters tell the values apart, not the senders"
+        }
+    };
+    let [leaving, kept] = found.uses;
+    (
+        format!(
+            "`{}` is still used: {leaving} publishes with its value in the last {}{last}, and {kept} with that of `{}`; nothing was revoked, and both values are accepted",
+            found.slot.binding(),
+            seconds(found.during),
+            found.slot.other().binding(),
+        ),
+        format!(
+            "the value that stays was handed to {}: {whoever} (an SST function does with its next deployment); then run again, or add `--finish` to revoke it now, or `--abort` to go back",
+            senders.join(", ")
+        ),
+    )
+}
