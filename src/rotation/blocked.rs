@@ -12,57 +12,37 @@ use crate::cloudflare::secrets::Holding;
 use crate::environment::Environment;
 use crate::terminal::progress::seconds;
 
-/// Why a rotation does not go on.
+/// Why a rotation does not go on: its sentences are those of [`Blocked::advice`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Blocked {
-    /// No slot has a value.
     Empty,
-    /// There is nothing to abort.
     NotOpen,
-    /// Only `--abort` goes on.
     Undoing,
-    /// Only `--compromised` goes on.
     Replacing,
-    /// Both slots have a value, and no note tells which is which.
     Unclear,
-    /// A handover was cut off and its value is lost: a sender may live on either value, so neither slot can be written or emptied.
-    Torn {
-        new: Slot,
-        seen: Seen,
-    },
-    /// There is nothing to hand back.
+    /// A sender may live on either value, so neither slot can be written or emptied. With the slot of the new one.
+    Torn(Slot, Seen),
     OldValueUnknown,
     NoSenders,
-    /// A wait needs the counters, and the counters the admin secret.
     NoCounters,
-    /// This process of this machine.
+    /// With the number of the process, on this machine.
     AtWork(u32),
-    /// Somewhere else, since then.
+    /// With the time since another machine noted its handover.
     PerhapsAtWork(Duration),
-    /// The note is another run's by now.
     TakenOver,
-    /// This script is in a gradual deployment, with the most traffic on this version.
-    Split {
+    /// Of this script, all traffic goes to `deployed`, or the most of it in a gradual deployment, which has no `newest`.
+    Unsettled {
         script: String,
         deployed: String,
+        newest: Option<String>,
     },
-    /// The newest version of this script is not the one that is deployed.
-    Undeployed {
-        script: String,
-        newest: String,
-        deployed: String,
-    },
-    /// A slot became empty in a wait.
     Emptied,
-    /// A sender did not switch.
     StillUsed(StillUsed),
-    /// The new value in this slot could not be proved.
+    /// With the slot of the new value.
     Unproved(Slot),
-    /// A sender did not take the value, and both are accepted.
     NotHandedOver,
-    /// A sender did not take the value, and it is the only one that is accepted.
+    /// Like `NotHandedOver`, when no other value is accepted any more.
     CutOff,
-    /// The gateway does not act by a replacement.
     NotReplaced,
 }
 
@@ -103,17 +83,11 @@ pub fn settled(environment: &Environment, script: &str, live: &Holding) -> anyho
     if live.settled().is_some() {
         return Ok(());
     }
-    let script = script.to_owned();
-    let deployed = live.live.first().cloned().unwrap_or_default();
-    let blocked = if live.live.len() > 1 {
-        Blocked::Split { script, deployed }
-    } else {
-        let newest = live.latest().unwrap_or_default().to_owned();
-        Blocked::Undeployed {
-            script,
-            newest,
-            deployed,
-        }
+    let newest = live.latest().unwrap_or_default().to_owned();
+    let blocked = Blocked::Unsettled {
+        script: script.to_owned(),
+        deployed: live.live.first().cloned().unwrap_or_default(),
+        newest: (live.live.len() <= 1).then_some(newest),
     };
     bail!(blocked.advice(environment))
 }
@@ -145,7 +119,7 @@ impl Blocked {
                 format!("both slots of `{WEBHOOK_SECRET}` are filled, and not by a rotation of this tool, so it cannot know which value the senders have; nothing was changed"),
                 format!("remove the one that nobody uses with `edge-broadcast secrets remove {name} SLOT` (`secrets rotate --status` shows the counters), or end both with `--compromised`"),
             ),
-            Self::Torn { new, seen } => torn(*new, *seen, &rotate),
+            Self::Torn(new, seen) => torn(*new, *seen, &rotate),
             Self::OldValueUnknown => (
                 format!("senders may have the new value already, and `{}` does not give the old one, so it cannot be handed back; nothing was changed", secret.source),
                 "let the rotation go on (without `--abort`), or give the senders the old value yourself and then add `--finish`".to_owned(),
@@ -170,11 +144,11 @@ impl Blocked {
                 "another run took this rotation over; this one stops and changes nothing more".to_owned(),
                 format!("`{rotate} --status` shows how far it is"),
             ),
-            Self::Split { script, deployed } => (
+            Self::Unsettled { script, deployed, newest: None } => (
                 format!("`{script}` has a gradual deployment running, and a change of a secret would end it"),
                 format!("finish it with `edge-broadcast deploy {name}`, or put one version at 100 % with `edge-broadcast rollback {name} --to {deployed}`"),
             ),
-            Self::Undeployed { script, newest, deployed } => (
+            Self::Unsettled { script, deployed, newest: Some(newest) } => (
                 format!("the newest version of `{script}`, `{newest}`, is not the deployed one, `{deployed}`, and a change of a secret would deploy it"),
                 format!("`edge-broadcast deploy {name}` makes what the manifest says the newest and deployed version"),
             ),

@@ -259,7 +259,7 @@ fn wherever_a_run_was_killed_the_next_one_comes_to_rest_and_refuses_no_sender() 
                 (None, _) => assert_at_rest(&trail),
                 (Some(Blocked::Undoing), Position::HandingBack | Position::WaitingToAbort)
                 | (Some(Blocked::Replacing), Position::Replacing)
-                | (Some(Blocked::Torn { .. }), Position::HandingOver) => {}
+                | (Some(Blocked::Torn(..)), Position::HandingOver) => {}
                 other => panic!("{other:?}: {trail:?}"),
             }
         }
@@ -279,10 +279,7 @@ fn an_abort_comes_to_rest_with_the_old_value_alone_and_refuses_no_sender() {
                 wanted[old] = world.slots[old];
                 assert_eq!((end.note, end.slots), (None, wanted), "{trail:?}");
             }
-            (
-                Some(Blocked::NotOpen),
-                Position::AtRest | Position::Stale | Position::Revoked | Position::Replaced,
-            )
+            (Some(Blocked::NotOpen), Position::AtRest | Position::Revoked | Position::Replaced)
             | (Some(Blocked::Replacing), Position::Replacing) => {}
             other => panic!("{other:?}: {trail:?}"),
         }

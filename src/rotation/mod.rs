@@ -37,14 +37,14 @@
 //! | `HandingBack` | both | `returning` A | P | `Undoing` | hand over P | replace by A |
 //! | `WaitingToAbort` | both | `returned` A | P | `Undoing` | wait, empty A | replace by A |
 //! | `Returned` | P | `returned` A | P | end with P | end with P | replace by A |
-//! | `Stale` | P | `replacing` A | P | write A | `NotOpen` | replace by A |
+//! | `Begun` | P | `replacing` A | P | write A | end with P | replace by A |
 //! | `Replacing` | both | `replacing` A | P | `Replacing` | `Replacing` | replace by A |
 //! | `Replaced` | A | `replacing` A |  | write P | `NotOpen` | replace by P |
 //! | `Empty` | none | none |  | `Empty` | `NotOpen` | `Empty` |
 //! | `Empty` | none | `given` A |  | `Empty` | `NotOpen` | `Empty` |
-//! | `Stale` | P | `given` A | P | write A | `NotOpen` | replace by A |
-//! | `Stale` | A | `writing` A |  | write P | `NotOpen` | replace by P |
-//! | `Stale` | A | `returned` A | A | write P | `NotOpen` | replace by P |
+//! | `Replaced` | P | `given` A | P | write A | `NotOpen` | replace by A |
+//! | `Replaced` | A | `writing` A |  | write P | `NotOpen` | replace by P |
+//! | `Replaced` | A | `returned` A | A | write P | `NotOpen` | replace by P |
 //! | `Unclear` | both | none | P | `Unclear` | `Unclear` | replace by P |
 //!
 //! `write` proves the value before any sender is handed it. `replace` is one version with a fresh value in one slot and nothing in the

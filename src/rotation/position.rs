@@ -50,9 +50,6 @@ pub enum Position {
     AtRest,
     /// Noted, and nothing written yet.
     Begun,
-    /// One slot has a value, and the note is of another one: a slot was emptied by other means than this tool.
-    #[serde(rename = "begun")]
-    Stale,
     /// No sender has the new value.
     Written,
     HandingOver,
@@ -67,7 +64,7 @@ pub enum Position {
     Returned,
     /// Every value is to be replaced at once, and that is not done yet.
     Replacing,
-    /// Every earlier value is revoked; perhaps the senders do not have the new one.
+    /// One value is left, and perhaps the senders do not have it: a replacement was cut off, or a slot was emptied by other means.
     Replaced,
     /// Both slots have a value, and no note tells which is which.
     Unclear,
@@ -121,11 +118,12 @@ impl Position {
         match (filled, note.map(|note| (note.state, note.new))) {
             (Filled::Neither, _) => Self::Empty,
             (Filled::One(_), None) => Self::AtRest,
-            (Filled::One(slot), Some((State::Writing, new))) if new != slot => Self::Begun,
             (Filled::One(slot), Some((State::Given, new))) if new == slot => Self::Revoked,
             (Filled::One(slot), Some((State::Returned, new))) if new != slot => Self::Returned,
-            (Filled::One(slot), Some((State::Replacing, new))) if new == slot => Self::Replaced,
-            (Filled::One(_), Some(_)) => Self::Stale,
+            (Filled::One(slot), Some((State::Writing | State::Replacing, new))) if new != slot => {
+                Self::Begun
+            }
+            (Filled::One(_), Some(_)) => Self::Replaced,
             (Filled::Both, None) => Self::Unclear,
             (Filled::Both, Some((state, _))) => match state {
                 State::Writing => Self::Written,
@@ -144,9 +142,7 @@ impl Position {
         match self {
             Self::Empty => Err(Blocked::Empty),
             // The value of a replacement that was cut off is lost: it is the old one of a rotation like any other
-            Self::AtRest | Self::Begun | Self::Stale | Self::Written | Self::Replaced => {
-                Ok(Step::Write(new))
-            }
+            Self::AtRest | Self::Begun | Self::Written | Self::Replaced => Ok(Step::Write(new)),
             Self::HandingOver => interrupted(facts),
             Self::Waiting => Ok(Step::Retire(old)),
             Self::Revoked | Self::Returned => Ok(Step::Close(old)),
@@ -160,9 +156,7 @@ impl Position {
     pub fn undo(self, facts: &Facts) -> Result<Step, Blocked> {
         let (old, new) = (facts.new.other(), facts.new);
         match self {
-            Self::Empty | Self::AtRest | Self::Stale | Self::Revoked | Self::Replaced => {
-                Err(Blocked::NotOpen)
-            }
+            Self::Empty | Self::AtRest | Self::Revoked | Self::Replaced => Err(Blocked::NotOpen),
             Self::Begun | Self::Returned => Ok(Step::Close(old)),
             Self::Written => Ok(Step::Revoke(new)),
             Self::HandingOver if facts.handed().begun == 0 => Ok(Step::Revoke(new)),
@@ -195,7 +189,7 @@ impl Position {
         let rotate = format!("edge-broadcast secrets rotate {environment}");
         Some(match self {
             Self::Empty | Self::AtRest => return None,
-            Self::Begun | Self::Stale => {
+            Self::Begun => {
                 format!("`{rotate}` goes on, `--abort` leaves it at that")
             }
             Self::Written | Self::HandingOver | Self::Waiting => format!(
@@ -225,7 +219,7 @@ fn interrupted(facts: &Facts) -> Result<Step, Blocked> {
         // The only sender there is has it. Of several, the others may be silent, and never told
         (Seen::Only, _) if of == 1 && facts.senders == 1 => Ok(Step::Retire(new.other())),
         (Seen::Nobody, _) | (Seen::Unknown, Evidence::Told) => Ok(Step::Write(new)),
-        (seen, _) => Err(Blocked::Torn { new, seen }),
+        (seen, _) => Err(Blocked::Torn(new, seen)),
     }
 }
 
@@ -234,7 +228,7 @@ impl fmt::Display for Position {
         f.write_str(match self {
             Self::Empty => "has no value",
             Self::AtRest => "no rotation is open",
-            Self::Begun | Self::Stale => "a rotation is open: nothing is written yet",
+            Self::Begun => "a rotation is open: nothing is written yet",
             Self::Written => "a rotation is open: the new value is written, and nobody has it",
             Self::HandingOver => "a rotation is open: the new value is being handed to the senders",
             Self::Waiting => {
@@ -338,7 +332,7 @@ mod tests {
             Ok(Step::Revoke(slot)) => format!("empty {}", letter(slot)),
             Ok(Step::Close(slot)) => format!("end with {}", letter(slot)),
             Ok(Step::Replace(slot)) => format!("replace by {}", letter(slot)),
-            Err(Blocked::Torn { .. }) => "`Torn`".to_owned(),
+            Err(Blocked::Torn(..)) => "`Torn`".to_owned(),
             Err(blocked) => format!("`{blocked:?}`"),
         };
         format!(
@@ -391,7 +385,7 @@ mod tests {
                 ..facts
             })
         };
-        let torn = |seen| Err(Blocked::Torn { new: A, seen });
+        let torn = |seen| Err(Blocked::Torn(A, seen));
         let [counters, told] = [Evidence::Counters, Evidence::Told];
         // The only sender uses it, or none does
         assert_eq!(
@@ -454,7 +448,6 @@ mod tests {
             Empty,
             AtRest,
             Begun,
-            Stale,
             Written,
             HandingOver,
             Waiting,
@@ -477,8 +470,6 @@ mod tests {
   -
 "at_rest": no rotation is open
   -
-"begun": a rotation is open: nothing is written yet
-  `edge-broadcast secrets rotate staging` goes on, `--abort` leaves it at that
 "begun": a rotation is open: nothing is written yet
   `edge-broadcast secrets rotate staging` goes on, `--abort` leaves it at that
 "written": a rotation is open: the new value is written, and nobody has it

@@ -130,21 +130,16 @@ impl Rotation<'_> {
             "written: a new value is in the idle slot `{}`, and nothing else changed",
             new.binding()
         ));
-        let mut proved = "probed: the new value is accepted";
-        for (value, words) in [
-            (Some(&fresh), proved),
-            (
-                self.held.first().map(|held| &held.value),
-                "probed: the new and the old value are accepted",
-            ),
-        ] {
-            if let Some(value) = value {
-                self.prove(value, Answer::Accepted)
-                    .await
-                    .with_context(|| self.advice(Blocked::Unproved(new)))?;
-                proved = words;
-            }
+        let old = self.held.first().map(|held| &held.value);
+        for value in [Some(&fresh), old].into_iter().flatten() {
+            self.prove(value, Answer::Accepted)
+                .await
+                .with_context(|| self.advice(Blocked::Unproved(new)))?;
         }
+        let proved = match old {
+            Some(_) => "probed: the new and the old value are accepted",
+            None => "probed: the new value is accepted",
+        };
         tokio::time::sleep(acceptance::propagation(&self.site)).await;
         self.did(proved.to_owned());
         let uses = self.uses_of(new).await;
