@@ -80,8 +80,8 @@ fn named<T: Copy>(words: &[(T, &str)], wanted: &str) -> Option<T> {
     found.map(|(value, _)| *value)
 }
 
-fn word<T: PartialEq>(words: &[(T, &'static str)], wanted: T) -> &'static str {
-    let found = words.iter().find(|(value, _)| *value == wanted);
+fn word<T: PartialEq>(words: &[(T, &'static str)], wanted: &T) -> &'static str {
+    let found = words.iter().find(|(value, _)| value == wanted);
     found.map_or("", |(_, word)| word)
 }
 
@@ -143,8 +143,8 @@ impl fmt::Display for Note {
         write!(
             f,
             "{PREFIX}{}:{}:{print}",
-            word(&STATES, *state),
-            word(&SLOTS, *new)
+            word(&STATES, state),
+            word(&SLOTS, new)
         )?;
         let RunId {
             id,

@@ -273,9 +273,11 @@ mod tests {
         }
     }
 
-    /// Every position, in the order of a rotation, an abort and a replacement: what is live, how many senders were begun, and the slots
-    /// whose value this run knows.
-    const PLACES: [(Filled, Option<(State, Slot)>, usize, &[Slot]); 24] = [
+    /// What is live, how many senders were begun, and the slots whose value this run knows.
+    type Place = (Filled, Option<(State, Slot)>, usize, &'static [Slot]);
+
+    /// Every position, in the order of a rotation, an abort and a replacement.
+    const PLACES: [Place; 24] = [
         (Filled::One(P), None, 0, &[P]),
         (Filled::One(P), Some((State::Writing, A)), 0, &[P]),
         (Filled::Both, Some((State::Writing, A)), 0, &[P]),
@@ -303,7 +305,7 @@ mod tests {
     ];
 
     /// A row of the picture.
-    fn drawn(place: &(Filled, Option<(State, Slot)>, usize, &[Slot])) -> String {
+    fn drawn(place: &Place) -> String {
         let (filled, noted, begun, held) = *place;
         let note = noted.map(|(state, new)| note(state, new, handed(begun, 1)));
         let position = Position::of(filled, note.as_ref());

@@ -39,10 +39,7 @@ impl Status {
         let note = Note::among(&live.tags);
         let stage = Position::of(Filled::of(&live.secrets), note.as_ref());
         let slot = |slot: Slot| {
-            let used = uses.map(|uses| match slot {
-                Slot::Primary => uses.primary,
-                Slot::Alternate => uses.alternate,
-            });
+            let used = uses.map(|uses| uses.of(slot));
             SlotStatus {
                 name: slot.binding(),
                 filled: if live.secrets.contains(slot.binding()) {

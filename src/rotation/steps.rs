@@ -11,7 +11,6 @@ use super::idle::{Evidence, LAG};
 use super::note::{Handed, Note, Print, State};
 use super::position::{Filled, Step};
 use super::run::{Held, Rotation, slot_of};
-use super::uses;
 use crate::live::acceptance::{self, Answer, Disproved};
 use crate::secret::Value;
 use crate::secret::sender::give;
@@ -162,7 +161,7 @@ impl Rotation<'_> {
         let counters = self.counters.as_ref()?;
         tokio::time::sleep(LAG).await;
         let read = counters.read().await.ok()?;
-        Some(uses::of(&read, slot))
+        Some(read.of(slot).uses)
     }
 
     /// Hands the value of `kept` to every sender, and notes that.

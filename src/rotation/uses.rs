@@ -64,29 +64,13 @@ impl Counters {
     }
 }
 
-/// The uses of one slot.
-pub fn of(uses: &Uses, slot: Slot) -> u64 {
-    match slot {
-        Slot::Primary => uses.primary.uses,
-        Slot::Alternate => uses.alternate.uses,
-    }
-}
-
-/// When a slot was used last, in Unix milliseconds.
-pub fn last_used(uses: &Uses, slot: Slot) -> Option<u64> {
-    match slot {
-        Slot::Primary => uses.primary.last_used,
-        Slot::Alternate => uses.alternate.last_used,
-    }
-}
-
 /// What two readings say.
 fn seen(new: Slot, noted: Option<u64>, before: &Uses, after: &Uses) -> Seen {
-    let moved = |slot| of(after, slot) != of(before, slot);
+    let moved = |slot| after.of(slot).uses != before.of(slot).uses;
     match (moved(new), moved(new.other())) {
         (true, false) => Seen::Only,
         (true, true) => Seen::Both,
-        (false, _) if noted.is_some_and(|noted| noted != of(before, new)) => Seen::Earlier,
+        (false, _) if noted.is_some_and(|noted| noted != before.of(new).uses) => Seen::Earlier,
         (false, _) => Seen::Nobody,
     }
 }

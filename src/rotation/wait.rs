@@ -8,7 +8,7 @@ use edge_broadcast_protocol::contract::slot::Slot;
 use super::blocked::{Blocked, StillUsed};
 use super::idle::{Evidence, LAG, Verdict, Watched};
 use super::run::Rotation;
-use super::uses::{self, Counters};
+use super::uses::Counters;
 
 impl Rotation<'_> {
     /// Waits until nobody uses `slot`, as far as the evidence goes.
@@ -43,7 +43,7 @@ impl Rotation<'_> {
     async fn watch(&self, counters: &Counters, slot: Slot) -> anyhow::Result<()> {
         let began = Instant::now();
         let mut first = counters.read().await?;
-        let (mut last, mut moved) = (uses::of(&first, slot), began);
+        let (mut last, mut moved) = (first.of(slot).uses, began);
         loop {
             let watched = Watched {
                 waited: began.elapsed(),
@@ -55,12 +55,12 @@ impl Rotation<'_> {
                 Verdict::Wait(pause) => tokio::time::sleep(pause).await,
                 Verdict::StillUsed => {
                     let now = counters.read().await?;
-                    let used = |slot| uses::of(&now, slot).saturating_sub(uses::of(&first, slot));
+                    let used = |slot| now.of(slot).uses.saturating_sub(first.of(slot).uses);
                     bail!(self.advice(Blocked::StillUsed(StillUsed {
                         slot,
                         uses: [used(slot), used(slot.other())],
                         during: began.elapsed(),
-                        last: uses::last_used(&now, slot).map(since),
+                        last: now.of(slot).last_used.map(since),
                     })));
                 }
             }
@@ -69,8 +69,8 @@ impl Rotation<'_> {
                 moved = Instant::now();
                 continue;
             };
-            if uses::of(&now, slot) != last {
-                (last, moved) = (uses::of(&now, slot), Instant::now());
+            if now.of(slot).uses != last {
+                (last, moved) = (now.of(slot).uses, Instant::now());
             }
             if began.elapsed() < LAG {
                 // Our own probes were counted before, and are seen only now

@@ -60,6 +60,14 @@ impl Uses {
         used.last_used = used.last_used.max(Some(now_ms));
     }
 
+    /// Those of `slot`.
+    pub const fn of(&self, slot: Slot) -> Use {
+        match slot {
+            Slot::Primary => self.primary,
+            Slot::Alternate => self.alternate,
+        }
+    }
+
     /// Adds what another counter saw.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in [
