@@ -247,8 +247,8 @@ pub(super) fn slot_of(value: &Value, filled: Filled, note: Option<&Note>) -> Opt
         }
         (Some(note), Filled::Both) => Some(note.new.other()),
         (Some(note), Filled::One(slot)) => match note.state {
-            State::Given | State::Replacing => None,
-            State::Writing | State::Giving | State::Returning | State::Returned => Some(slot),
+            State::Given | State::Replacing if note.new == slot => None,
+            _ => Some(slot),
         },
         (None, Filled::One(slot)) => Some(slot),
         (None, Filled::Both) | (_, Filled::Neither) => None,

@@ -58,6 +58,7 @@ impl Rotation<'_> {
         Ok(())
     }
 
+    /// Takes one step. Those that go on with an open rotation need its note.
     pub(super) async fn take(&mut self, step: Step, note: Option<Note>) -> anyhow::Result<()> {
         let open = note.context("an open rotation has a note");
         match step {
