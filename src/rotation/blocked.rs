@@ -1,6 +1,5 @@
 //! Why a rotation does not go on, and the way out. Pure.
 
-use std::fmt;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -10,6 +9,7 @@ use edge_broadcast_protocol::contract::slot::Slot;
 use super::idle::Seen;
 use crate::cloudflare::secrets::Holding;
 use crate::environment::Environment;
+use crate::terminal::advice::Advice;
 use crate::terminal::progress::seconds;
 
 /// Why a rotation does not go on: its sentences are those of [`Blocked::advice`].
@@ -58,26 +58,6 @@ pub struct StillUsed {
     pub last: Option<Duration>,
 }
 
-/// What is wrong, and the way out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Advice {
-    pub what: String,
-    /// Empty where there is nothing to do.
-    pub fix: String,
-}
-
-impl fmt::Display for Advice {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { what, fix } = self;
-        if fix.is_empty() {
-            return f.write_str(what);
-        }
-        write!(f, "{what}; {fix}")
-    }
-}
-
-impl std::error::Error for Advice {}
-
 /// Refuses to change a secret of `script` while that would deploy something else too.
 pub fn settled(environment: &Environment, script: &str, live: &Holding) -> anyhow::Result<()> {
     if live.settled().is_some() {
@@ -103,10 +83,12 @@ impl Blocked {
                 format!("`{}` has no `{WEBHOOK_SECRET}`", environment.gateway_script()),
                 format!("set one with `edge-broadcast secrets set {name} {WEBHOOK_SECRET}`"),
             ),
-            Self::NotOpen => (
-                format!("no rotation of `{name}` is open: there is nothing to abort"),
-                String::new(),
-            ),
+            Self::NotOpen => {
+                return Advice {
+                    what: format!("no rotation of `{name}` is open: there is nothing to abort"),
+                    fix: None,
+                };
+            }
             Self::Undoing => (
                 "an abort of this rotation is under way".to_owned(),
                 format!("`{rotate} --abort` goes on with it"),
@@ -177,7 +159,7 @@ impl Blocked {
                 format!("see `edge-broadcast status {name}` for what is deployed, and try `edge-broadcast verify {name}`"),
             ),
         };
-        Advice { what, fix }
+        Advice::new(what, fix)
     }
 }
 
@@ -255,10 +237,10 @@ mod tests {
 
     fn said(blocked: &[Blocked], senders: &str) -> String {
         let environment = staging(senders);
-        let said = blocked.iter().cloned().map(|blocked| {
-            let Advice { what, fix } = blocked.advice(&environment);
-            format!("{what}\n  {fix}").trim_end().to_owned()
-        });
+        let said = blocked
+            .iter()
+            .cloned()
+            .map(|blocked| format!("{:#}", blocked.advice(&environment)));
         said.collect::<Vec<_>>().join("\n")
     }
 
@@ -294,56 +276,56 @@ mod tests {
             Blocked::NotReplaced,
         ], "\"sst\""), @r#"
 `glow-broadcast-staging` has no `WEBHOOK_SECRET`
-  set one with `edge-broadcast secrets set staging WEBHOOK_SECRET`
+help: set one with `edge-broadcast secrets set staging WEBHOOK_SECRET`
 no rotation of `staging` is open: there is nothing to abort
 an abort of this rotation is under way
-  `edge-broadcast secrets rotate staging --abort` goes on with it
+help: `edge-broadcast secrets rotate staging --abort` goes on with it
 a replacement of every value at once was begun
-  `edge-broadcast secrets rotate staging --compromised` goes on with it
+help: `edge-broadcast secrets rotate staging --compromised` goes on with it
 both slots of `WEBHOOK_SECRET` are filled, and not by a rotation of this tool, so it cannot know which value the senders have; nothing was changed
-  remove the one that nobody uses with `edge-broadcast secrets remove staging SLOT` (`secrets rotate --status` shows the counters), or end both with `--compromised`
+help: remove the one that nobody uses with `edge-broadcast secrets remove staging SLOT` (`secrets rotate --status` shows the counters), or end both with `--compromised`
 senders may have the new value already, and `env:WEBHOOK_SECRET` does not give the old one, so it cannot be handed back; nothing was changed
-  let the rotation go on (without `--abort`), or give the senders the old value yourself and then add `--finish`
+help: let the rotation go on (without `--abort`), or give the senders the old value yourself and then add `--finish`
 nobody would learn the new value: the secret `WEBHOOK_SECRET` of `staging` has no `senders`
-  add one to the manifest, for example `senders = [{ kind = "file", path = "secrets.env" }]`
+help: add one to the manifest, for example `senders = [{ kind = "file", path = "secrets.env" }]`
 `staging` has no `ADMIN_SECRET`, so nobody can tell when the old value is unused; nothing was changed
-  add `[secrets.ADMIN_SECRET]` to the manifest and deploy or set it, or run with `--without-evidence` (wait for the retry horizon only) or `--finish` (do not wait)
+help: add `[secrets.ADMIN_SECRET]` to the manifest and deploy or set it, or run with `--without-evidence` (wait for the retry horizon only) or `--finish` (do not wait)
 another run is at work on this rotation (process 4711 on this machine); nothing was changed
-  let it end, or stop it and run again; `edge-broadcast secrets rotate staging --status` shows how far it is, and `--take-over` goes on in its place
+help: let it end, or stop it and run again; `edge-broadcast secrets rotate staging --status` shows how far it is, and `--take-over` goes on in its place
 another machine began to hand a value to a sender 1 min 30 s ago, and that sender may still be at work; nothing was changed
-  `edge-broadcast secrets rotate staging --status` shows how far it is; when that run is over, say so with `--take-over`
+help: `edge-broadcast secrets rotate staging --status` shows how far it is; when that run is over, say so with `--take-over`
 another run took this rotation over; this one stops and changes nothing more
-  `edge-broadcast secrets rotate staging --status` shows how far it is
+help: `edge-broadcast secrets rotate staging --status` shows how far it is
 `gateway` has a gradual deployment running, and a change of a secret would end it
-  finish it with `edge-broadcast deploy staging`, or put one version at 100 % with `edge-broadcast rollback staging --to v1`
+help: finish it with `edge-broadcast deploy staging`, or put one version at 100 % with `edge-broadcast rollback staging --to v1`
 the newest version of `gateway`, `v2`, is not the deployed one, `v1`, and a change of a secret would deploy it
-  `edge-broadcast deploy staging` makes what the manifest says the newest and deployed version
+help: `edge-broadcast deploy staging` makes what the manifest says the newest and deployed version
 somebody emptied a slot meanwhile
-  run again to see what is left to do
+help: run again to see what is left to do
 the new value is in `WEBHOOK_SECRET_ALTERNATE` and nobody has it; the old value stays valid
-  run again to go on
+help: run again to go on
 nothing was revoked: both values are accepted
-  repair the sender, then run `edge-broadcast secrets rotate staging` to go on or `edge-broadcast secrets rotate staging --abort` to go back
+help: repair the sender, then run `edge-broadcast secrets rotate staging` to go on or `edge-broadcast secrets rotate staging --abort` to go back
 the old value is revoked, and nobody can publish until the senders have the new one
-  repair the sender and run `edge-broadcast secrets rotate staging`
+help: repair the sender and run `edge-broadcast secrets rotate staging`
 every earlier value is revoked and the senders were handed the new one, but the gateway does not act by it
-  see `edge-broadcast status staging` for what is deployed, and try `edge-broadcast verify staging`
+help: see `edge-broadcast status staging` for what is deployed, and try `edge-broadcast verify staging`
 "#);
     }
 
     #[test]
     fn a_handover_that_was_cut_off_is_told_with_what_the_counters_showed() {
         let torn = [Seen::Unknown, Seen::Earlier, Seen::Only, Seen::Both];
-        insta::assert_snapshot!(said(&torn.map(|seen| Blocked::Torn(A, seen)), "\"sst\""), @r#"
+        insta::assert_snapshot!(said(&torn.map(|seen| Blocked::Torn(A, seen)), "\"sst\""), @r"
 an earlier run was cut off between senders: nobody can tell who has the new value (`WEBHOOK_SECRET_ALTERNATE`), and it cannot be read back to finish the handover; nothing was changed and both are accepted
-  `edge-broadcast secrets rotate staging --abort` hands the old value back to all, and a new rotation can begin; if you know that no sender took it, `--finish` puts a fresh value in its place; `--compromised` replaces both at once, and refuses publishes until every sender has the new one
+help: `edge-broadcast secrets rotate staging --abort` hands the old value back to all, and a new rotation can begin; if you know that no sender took it, `--finish` puts a fresh value in its place; `--compromised` replaces both at once, and refuses publishes until every sender has the new one
 an earlier run was cut off between senders: somebody has published with the new value (`WEBHOOK_SECRET_ALTERNATE`), and it cannot be read back to finish the handover; nothing was changed and both are accepted
-  `edge-broadcast secrets rotate staging --abort` hands the old value back to all, and a new rotation can begin; `--compromised` replaces both at once, and refuses publishes until every sender has the new one
+help: `edge-broadcast secrets rotate staging --abort` hands the old value back to all, and a new rotation can begin; `--compromised` replaces both at once, and refuses publishes until every sender has the new one
 an earlier run was cut off between senders: somebody publishes with the new value (`WEBHOOK_SECRET_ALTERNATE`), and a sender that is silent now may have the old one (`WEBHOOK_SECRET`) only, and it cannot be read back to finish the handover; nothing was changed and both are accepted
-  `edge-broadcast secrets rotate staging --abort` hands the old value back to all, and a new rotation can begin; `--compromised` replaces both at once, and refuses publishes until every sender has the new one
+help: `edge-broadcast secrets rotate staging --abort` hands the old value back to all, and a new rotation can begin; `--compromised` replaces both at once, and refuses publishes until every sender has the new one
 an earlier run was cut off between senders: some publish with the new value (`WEBHOOK_SECRET_ALTERNATE`), some with the old one (`WEBHOOK_SECRET`), and it cannot be read back to finish the handover; nothing was changed and both are accepted
-  `edge-broadcast secrets rotate staging --abort` hands the old value back to all, and a new rotation can begin; `--compromised` replaces both at once, and refuses publishes until every sender has the new one
-"#);
+help: `edge-broadcast secrets rotate staging --abort` hands the old value back to all, and a new rotation can begin; `--compromised` replaces both at once, and refuses publishes until every sender has the new one
+");
     }
 
     #[test]
@@ -357,27 +339,13 @@ an earlier run was cut off between senders: some publish with the new value (`WE
             })
         };
         let file = r#"{ kind = "file", path = "secrets.env" }"#;
-        insta::assert_snapshot!(said(&[found(Some(Duration::from_secs(4)))], "\"sst\""), @r#"
+        insta::assert_snapshot!(said(&[found(Some(Duration::from_secs(4)))], "\"sst\""), @r"
 `WEBHOOK_SECRET` is still used: 12 publishes with its value in the last 30 min 6 s (the last one 4.0 s ago), and 3 with that of `WEBHOOK_SECRET_ALTERNATE`; nothing was revoked, and both values are accepted
-  the value that stays was handed to sst: whoever reads it there has not switched (an SST function does with its next deployment); then run again, or add `--finish` to revoke it now, or `--abort` to go back
-"#);
-        insta::assert_snapshot!(said(&[found(None)], &format!("\"sst\", {file}")), @r#"
+help: the value that stays was handed to sst: whoever reads it there has not switched (an SST function does with its next deployment); then run again, or add `--finish` to revoke it now, or `--abort` to go back
+");
+        insta::assert_snapshot!(said(&[found(None)], &format!("\"sst\", {file}")), @r"
 `WEBHOOK_SECRET` is still used: 12 publishes with its value in the last 30 min 6 s, and 3 with that of `WEBHOOK_SECRET_ALTERNATE`; nothing was revoked, and both values are accepted
-  the value that stays was handed to sst, file `secrets.env`: whoever reads it at one of these has not switched; the counters tell the values apart, not the senders (an SST function does with its next deployment); then run again, or add `--finish` to revoke it now, or `--abort` to go back
-"#);
-    }
-
-    #[test]
-    fn the_two_parts_are_joined_and_one_without_a_way_out_stands_alone() {
-        let environment = staging("\"sst\"");
-        let said = |blocked: Blocked| blocked.advice(&environment).to_string();
-        assert_eq!(
-            said(Blocked::Emptied),
-            "somebody emptied a slot meanwhile; run again to see what is left to do"
-        );
-        assert_eq!(
-            said(Blocked::NotOpen),
-            "no rotation of `staging` is open: there is nothing to abort"
-        );
+help: the value that stays was handed to sst, file `secrets.env`: whoever reads it at one of these has not switched; the counters tell the values apart, not the senders (an SST function does with its next deployment); then run again, or add `--finish` to revoke it now, or `--abort` to go back
+");
     }
 }

@@ -381,8 +381,8 @@ mod tests {
             let note = note(State::Giving, A, handed);
             let facts = facts(Filled::Both, Some(note), &[P]);
             Position::HandingOver.next(&Facts {
-                senders,
                 seen,
+                senders,
                 evidence,
                 ..facts
             })
@@ -445,21 +445,20 @@ mod tests {
 
     #[test]
     fn people_and_programs_are_told_where_it_is_and_every_way_on() {
-        use Position::*;
         let told: Vec<String> = [
-            Empty,
-            AtRest,
-            Begun,
-            Written,
-            HandingOver,
-            Waiting,
-            Revoked,
-            HandingBack,
-            WaitingToAbort,
-            Returned,
-            Replacing,
-            Replaced,
-            Unclear,
+            Position::Empty,
+            Position::AtRest,
+            Position::Begun,
+            Position::Written,
+            Position::HandingOver,
+            Position::Waiting,
+            Position::Revoked,
+            Position::HandingBack,
+            Position::WaitingToAbort,
+            Position::Returned,
+            Position::Replacing,
+            Position::Replaced,
+            Position::Unclear,
         ]
         .map(|position| {
             let word = serde_json::to_string(&position).unwrap();

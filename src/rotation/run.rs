@@ -8,7 +8,7 @@ use edge_broadcast_protocol::contract::binding::{ADMIN_SECRET, WEBHOOK_SECRET};
 use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 
 use super::age;
-use super::blocked::{Advice, Blocked, settled};
+use super::blocked::{Blocked, settled};
 use super::idle::{self, Evidence, Seen};
 use super::note::{Note, Print, State};
 use super::position::{Facts, Filled, Position};
@@ -20,6 +20,7 @@ use crate::environment::{Environment, Secret};
 use crate::live::site::Site;
 use crate::secret::sender::LIMIT;
 use crate::secret::{Source, Value, read};
+use crate::terminal::advice::Advice;
 
 /// A rotation of one environment's webhook secret.
 pub struct Rotation<'a> {
@@ -161,7 +162,7 @@ impl<'a> Rotation<'a> {
 
     async fn seen(&mut self, live: &Holding, note: &Note) -> anyhow::Result<Seen> {
         let must_see = self.evidence == Evidence::Counters;
-        // Whoever says that there is no evidence, or that none is needed, need not have the admin secret
+        // When the wait does not rest on the counters, an admin secret that cannot be read does not stop the rotation
         let counters = match self.counters(live) {
             Err(_) if !must_see => None,
             counters => counters?,

@@ -148,8 +148,8 @@ async fn without_counters_a_value_that_a_sender_may_have_taken_is_not_overwritte
         .write("environments/staging.toml", &blind(SWITCH));
     let printed = ended(world.rotate(&["--without-evidence"])).await;
     assert_eq!(
-        printed.stderr.lines().last().unwrap(),
-        "error: an earlier run was cut off between senders: nobody can tell who has the new value (`WEBHOOK_SECRET_ALTERNATE`), and it cannot be read back to finish the handover; nothing was changed and both are accepted; `edge-broadcast secrets rotate staging --abort` hands the old value back to all, and a new rotation can begin; if you know that no sender took it, `--finish` puts a fresh value in its place; `--compromised` replaces both at once, and refuses publishes until every sender has the new one"
+        &printed.stderr[printed.stderr.find("error: ").unwrap()..],
+        "error: an earlier run was cut off between senders: nobody can tell who has the new value (`WEBHOOK_SECRET_ALTERNATE`), and it cannot be read back to finish the handover; nothing was changed and both are accepted\nhelp: `edge-broadcast secrets rotate staging --abort` hands the old value back to all, and a new rotation can begin; if you know that no sender took it, `--finish` puts a fresh value in its place; `--compromised` replaces both at once, and refuses publishes until every sender has the new one\n"
     );
     // The way out
     succeeded(world.rotate(&["--without-evidence", "--abort"])).await;
@@ -220,7 +220,7 @@ async fn no_value_is_set_into_a_rotation_that_is_revoked_and_not_closed() {
         .fails();
     assert_eq!(
         set.stderr,
-        "error: a rotation of `WEBHOOK_SECRET` is open: `edge-broadcast secrets rotate staging` ends it, `--abort` undoes it\n"
+        "error: a rotation of `WEBHOOK_SECRET` is open\nhelp: `edge-broadcast secrets rotate staging` ends it, `--abort` undoes it\n"
     );
     world.rotate(&["--finish"]).succeeds();
     assert_eq!(world.mark().await, None);
@@ -263,7 +263,7 @@ async fn an_abort_that_is_killed_goes_on() {
         if line != "revoked: " {
             let printed = world.rotate(&[]).fails();
             assert!(
-                printed.stderr.ends_with("error: an abort of this rotation is under way; `edge-broadcast secrets rotate staging --abort` goes on with it\n"),
+                printed.stderr.ends_with("error: an abort of this rotation is under way\nhelp: `edge-broadcast secrets rotate staging --abort` goes on with it\n"),
                 "{}",
                 printed.stderr
             );
@@ -337,14 +337,14 @@ async fn two_runs_never_work_on_one_rotation() {
     let second = world.rotate(&["--finish"]).fails();
     assert!(
         second.stderr.starts_with("error: another run is at work on this rotation (process ")
-            && second.stderr.ends_with(" on this machine); nothing was changed; let it end, or stop it and run again; `edge-broadcast secrets rotate staging --status` shows how far it is, and `--take-over` goes on in its place\n"),
+            && second.stderr.ends_with(" on this machine); nothing was changed\nhelp: let it end, or stop it and run again; `edge-broadcast secrets rotate staging --status` shows how far it is, and `--take-over` goes on in its place\n"),
         "{}",
         second.stderr
     );
     succeeded(world.rotate(&["--finish", "--take-over"])).await;
     let printed = first.await.unwrap();
     assert!(
-        printed.stderr.ends_with("error: another run took this rotation over; this one stops and changes nothing more; `edge-broadcast secrets rotate staging --status` shows how far it is\n"),
+        printed.stderr.ends_with("error: another run took this rotation over; this one stops and changes nothing more\nhelp: `edge-broadcast secrets rotate staging --status` shows how far it is\n"),
         "{}",
         printed.stderr
     );

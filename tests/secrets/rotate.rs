@@ -115,7 +115,7 @@ async fn a_sender_that_never_switches_keeps_the_old_value_alive_and_is_named() {
     let publisher = Publisher::start(world.site(), world.key_file());
     let run = world.rotate(&[]);
     let printed = tokio::task::spawn_blocking(|| run.fails()).await.unwrap();
-    let error = printed.stderr.lines().last().unwrap();
+    let error = &printed.stderr[printed.stderr.find("error: ").unwrap()..];
     assert!(
         error.starts_with("error: `WEBHOOK_SECRET` is still used: "),
         "{error}"
@@ -151,7 +151,7 @@ async fn a_sender_that_never_switches_keeps_the_old_value_alive_and_is_named() {
         .fails();
     assert_eq!(
         set.stderr,
-        "error: a rotation of `WEBHOOK_SECRET` is open: `edge-broadcast secrets rotate staging` ends it, `--abort` undoes it\n"
+        "error: a rotation of `WEBHOOK_SECRET` is open\nhelp: `edge-broadcast secrets rotate staging` ends it, `--abort` undoes it\n"
     );
 
     // The way back: the source still gives the old value
@@ -216,7 +216,8 @@ async fn nothing_but_the_slots_and_the_mark_stands_in_the_way_of_a_compromised_v
     };
     let printed = unreadable(&["--compromised"]).fails();
     assert!(
-        printed.stderr.contains("error: the old value is revoked, and nobody can publish until the senders have the new one; repair the sender and run `edge-broadcast secrets rotate staging`"),
+        printed.stderr.contains("error: the old value is revoked, and nobody can publish until the senders have the new one: ")
+            && printed.stderr.ends_with("\nhelp: repair the sender and run `edge-broadcast secrets rotate staging`\n"),
         "{}",
         printed.stderr
     );
@@ -253,13 +254,13 @@ async fn of_two_senders_one_that_never_switches_keeps_the_old_value_alive() {
     let publishers = [world.key_file(), other].map(|key| Publisher::start(world.site(), key));
     let run = world.rotate(&[]);
     let printed = tokio::task::spawn_blocking(|| run.fails()).await.unwrap();
-    let error = printed.stderr.lines().last().unwrap();
+    let error = &printed.stderr[printed.stderr.find("error: ").unwrap()..];
     for part in [
         "error: `WEBHOOK_SECRET` is still used: ",
         " publishes with its value in the last ",
         " (the last one ",
         " s ago), and ",
-        " with that of `WEBHOOK_SECRET_ALTERNATE`; nothing was revoked, and both values are accepted; the value that stays was handed to command `sh`, file `ignored.env`: whoever reads it at one of these has not switched; the counters tell the values apart, not the senders",
+        " with that of `WEBHOOK_SECRET_ALTERNATE`; nothing was revoked, and both values are accepted\nhelp: the value that stays was handed to command `sh`, file `ignored.env`: whoever reads it at one of these has not switched; the counters tell the values apart, not the senders",
     ] {
         assert!(error.contains(part), "{error}");
     }
@@ -302,7 +303,7 @@ async fn a_rotation_that_could_go_wrong_does_not_begin() {
     let printed = world.rotate(&["ADMIN_SECRET"]).fails();
     assert_eq!(
         printed.stderr,
-        "error: only `WEBHOOK_SECRET` has two slots to rotate in; `edge-broadcast secrets set staging ADMIN_SECRET` replaces a value at once\n"
+        "error: only `WEBHOOK_SECRET` has two slots to rotate in\nhelp: `edge-broadcast secrets set staging ADMIN_SECRET` replaces a value at once\n"
     );
     // Nobody would learn the new value
     world
@@ -315,7 +316,7 @@ async fn a_rotation_that_could_go_wrong_does_not_begin() {
         staging(SWITCH).replace("[secrets.ADMIN_SECRET]\nsource = \"env:ADMIN_SECRET\"", "");
     world.project.write("environments/staging.toml", &blind);
     let printed = world.rotate(&[]).fails();
-    assert!(printed.stderr.starts_with("error: `staging` has no `ADMIN_SECRET`, so nobody can tell when the old value is unused; nothing was changed;"), "{}", printed.stderr);
+    assert!(printed.stderr.starts_with("error: `staging` has no `ADMIN_SECRET`, so nobody can tell when the old value is unused; nothing was changed\nhelp: "), "{}", printed.stderr);
     // A protected environment
     world.project.write(
         "environments/staging.toml",
@@ -349,7 +350,7 @@ async fn a_rotation_that_could_go_wrong_does_not_begin() {
         assert_eq!(
             printed.stderr,
             format!(
-                "error: `glow-broadcast-staging` has a gradual deployment running, and a change of a secret would end it; finish it with `edge-broadcast deploy staging`, or put one version at 100 % with `edge-broadcast rollback staging --to {newest}`\n"
+                "error: `glow-broadcast-staging` has a gradual deployment running, and a change of a secret would end it\nhelp: finish it with `edge-broadcast deploy staging`, or put one version at 100 % with `edge-broadcast rollback staging --to {newest}`\n"
             )
         );
     }
@@ -383,14 +384,7 @@ async fn a_failing_sender_stops_the_rotation_before_anything_is_revoked() {
     ));
     let printed = world.rotate(&["--finish"]).fails();
     assert!(
-        printed.stderr.ends_with("the sender command `sh` did not take the value: `sh` failed (exit status: 7)\n  no access for [redacted]\n"),
-        "{}",
-        printed.stderr
-    );
-    assert!(
-        printed
-            .stderr
-            .contains("error: nothing was revoked: both values are accepted; repair the sender"),
+        printed.stderr.ends_with("error: nothing was revoked: both values are accepted: the sender command `sh` did not take the value: `sh` failed (exit status: 7)\n  no access for [redacted]\nhelp: repair the sender, then run `edge-broadcast secrets rotate staging` to go on or `edge-broadcast secrets rotate staging --abort` to go back\n"),
         "{}",
         printed.stderr
     );

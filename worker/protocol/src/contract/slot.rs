@@ -24,6 +24,7 @@ impl Slot {
     }
 
     /// The one that is not this.
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::Primary => Self::Alternate,
