@@ -150,7 +150,7 @@ error: missing field `compatibility_date`
 3 | [worker]
   | ^^^^^^^^
   |
-  = help: add `compatibility_date`: the README lists every key under "Manifest"
+  = help: add `compatibility_date`: `docs/manifest.md` lists every key
 error: invalid type: floating point `6.5`, expected a whole number
   --> environments/staging.toml:19:11
    |

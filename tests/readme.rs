@@ -66,6 +66,30 @@ fn the_two_commands_are_the_documented_ones_and_ci_runs_the_second() {
 }
 
 #[test]
+fn the_second_command_prints_what_is_shown() {
+    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let shown = readme.split("```text\n").nth(1).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    let script = std::fs::read_to_string(repository().join("test")).unwrap();
+    for line in shown.lines() {
+        let Some(line) = line.strip_prefix("== ") else {
+            let sum = line.replace(|c: char| c.is_ascii_digit(), "");
+            assert!(["…", " passed,  failed,  ignored"].contains(&sum.as_str()));
+            continue;
+        };
+        let (name, rest) = line.split_once(": ").unwrap();
+        let step = format!("step \"{name}\" ");
+        if name == "tests" {
+            assert!(script.contains("'\\n== tests: %d s\\n'") && rest.ends_with(" s"));
+        } else if rest.starts_with("ok, ") {
+            assert!(script.contains(&step) && rest.ends_with(" s"), "{line}");
+        } else {
+            assert!(script.contains(&format!("{step}{rest}\n")), "{line}");
+        }
+    }
+}
+
+#[test]
 fn every_command_of_the_binary_is_in_the_readme_and_has_examples() {
     let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
     let help = Run::new(["--help"]).succeeds().stdout;
@@ -87,6 +111,17 @@ fn every_command_of_the_binary_is_in_the_readme_and_has_examples() {
                 "`{command}` is not in the README"
             );
             let help = Run::new([command, "--help"]).succeeds().stdout;
+            let row = readme
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{command}")))
+                .unwrap();
+            for option in row.split("[--").skip(1) {
+                let option = option.split([']', ' ']).next().unwrap();
+                assert!(
+                    help.contains(&format!("--{option}")),
+                    "`{command}` has no `--{option}`"
+                );
+            }
             assert!(
                 help.contains("Examples:\n"),
                 "`{command} --help` has no examples"

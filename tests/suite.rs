@@ -16,6 +16,7 @@ mod conflicts;
 mod conformance;
 mod dependencies;
 mod deploy;
+mod docs;
 mod doctor;
 mod faults;
 mod generate;

@@ -303,9 +303,7 @@ fn help(message: &str) -> Option<String> {
         return Some(nearest(names));
     }
     if let Some(field) = message.strip_prefix("missing field ") {
-        return Some(format!(
-            "add {field}: the README lists every key under \"Manifest\""
-        ));
+        return Some(format!("add {field}: `docs/manifest.md` lists every key"));
     }
     let expected = message.rsplit_once("expected ").map(|(_, what)| what);
     Some(

@@ -470,7 +470,7 @@ fn millis(span: Duration) -> u32 {
 mod tests {
     use super::*;
 
-    /// The same numbers stand in the README's table.
+    /// The same stand in `docs/manifest.md`, which a test tries one by one.
     #[test]
     fn what_a_manifest_leaves_out_has_the_documented_defaults() {
         let source = r#"

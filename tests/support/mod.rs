@@ -200,6 +200,8 @@ pub(crate) struct Sandbox {
     pub(crate) ingress: SocketAddr,
     pub(crate) token: String,
     pub(crate) account_id: String,
+    /// The line that it printed when it was ready.
+    pub(crate) ready: Value,
 }
 
 impl Sandbox {
@@ -260,6 +262,7 @@ impl Sandbox {
                 .unwrap(),
             token: text("token"),
             account_id: text("account_id"),
+            ready,
         }
     }
 

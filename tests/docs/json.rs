@@ -1,0 +1,268 @@
+//! `docs/json.md`: every shape against what the commands really write.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::markdown::Document;
+use super::shape::{assert_describes, literals, shape};
+use super::source::{all, code};
+use crate::support::{Project, Run, Sandbox, api, built, manifest};
+
+const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1qc29uLWRvY3VtZW50LTAwMQ==";
+const ADMIN: &str = "admin-of-the-json-document-2b9e41";
+const GATEWAY: &str = "glow-broadcast-staging";
+
+/// The answers so far, by the anchor of their section.
+#[derive(Default)]
+struct Seen(BTreeMap<&'static str, Vec<Value>>);
+
+struct World {
+    project: Project,
+    sandbox: Sandbox,
+}
+
+impl World {
+    fn run(&self, args: &[&str]) -> Run {
+        Run::new(args.iter().copied())
+            .inside(&self.project)
+            .against(&self.sandbox)
+            .env("WEBHOOK_SECRET", SECRET)
+            .env("ADMIN_SECRET", ADMIN)
+    }
+
+    /// The answer of a command, whether it succeeds or not.
+    fn json(&self, args: &[&str]) -> Value {
+        let printed = self.run(args).arg("--json").printed();
+        serde_json::from_str(&printed.stdout)
+            .unwrap_or_else(|error| panic!("{args:?}: {error}: {printed:?}"))
+    }
+
+    /// Writes the manifest with `changes`.
+    fn manifest(&self, changes: &[(&str, &str)]) {
+        let mut text = manifest("staging").replace(
+            "senders = [\"sst\"]",
+            "senders = [{ kind = \"file\", path = \"key.env\" }]\nretry_horizon = \"0\"",
+        );
+        for (from, to) in changes {
+            assert!(
+                text.contains(from),
+                "the manifest of staging has no `{from}`"
+            );
+            text = text.replacen(from, to, 1);
+        }
+        self.project.write("environments/staging.toml", &text);
+    }
+}
+
+impl Seen {
+    fn add(&mut self, anchor: &'static str, answer: Value) {
+        self.0.entry(anchor).or_default().push(answer);
+    }
+}
+
+const WITH_ADMIN: (&str, &str) = (
+    "\n[analytics]",
+    "\n[secrets.ADMIN_SECRET]\nsource = \"env:ADMIN_SECRET\"\n\n[analytics]",
+);
+const MOVED: (&str, &str) = (
+    "host = \"broadcast-staging.glow.trade\"",
+    "host = \"moved.glow.trade\"\ncustom_domain = true",
+);
+
+/// Manifests, files and bundles; nothing of them needs a sandbox.
+fn of_files(world: &World, seen: &mut Seen) {
+    world.manifest(&[("history = 64", "histroy = 64")]);
+    seen.add("check", world.json(&["check"]));
+    world.manifest(&[]);
+    seen.add("check", world.json(&["check"]));
+    let path = world.project.path();
+    std::fs::create_dir_all(path.join("generated/gone")).unwrap();
+    world.project.write("generated/gone/routes.toml", "");
+    seen.add("generate", world.json(&["generate"]));
+    world
+        .project
+        .write("generated/staging/routes.toml", "stale\n");
+    seen.add("generate---check", world.json(&["generate", "--check"]));
+    std::fs::remove_dir_all(path.join("generated/gone")).unwrap();
+    seen.add("build", world.json(&["build"]));
+}
+
+/// An environment from nothing to one in which all that can be seen is there.
+async fn of_deployments(world: &World, seen: &mut Seen) {
+    let sandbox = &world.sandbox;
+    for (anchor, args) in [
+        ("plan", &["plan", "staging"][..]),
+        ("status", &["status", "staging"]),
+        ("doctor", &["doctor", "staging"]),
+        ("secrets-list", &["secrets", "list", "staging"]),
+        ("deploy", &["deploy", "staging"]),
+        ("deploy", &["deploy", "staging"]),
+        ("verify", &["verify", "staging"]),
+    ] {
+        seen.add(anchor, world.json(args));
+    }
+    let theirs = json!({ "logpush": true, "tail_consumers": [{ "service": "their-tail" }] });
+    let settings = api::of_account(
+        sandbox,
+        &format!("workers/scripts/{GATEWAY}/script-settings"),
+    );
+    let set = api::call(sandbox, "PATCH", &settings, Some(theirs)).await;
+    assert_eq!(set["success"], true, "{set}");
+    // The first route becomes a domain, and the room changes
+    world.manifest(&[WITH_ADMIN, MOVED, ("history = 64", "history = 65")]);
+    seen.add("plan", world.json(&["plan", "staging"]));
+    world.run(&["deploy", "staging"]).succeeds();
+    world.manifest(&[WITH_ADMIN, MOVED, ("history = 64", "history = 66")]);
+    let plan = "plan staging --room SOL --rollout 25,100 --out plan.json";
+    let plan: Vec<&str> = plan.split(' ').collect();
+    seen.add("plan", world.json(&plan));
+    let kept = std::fs::read_to_string(world.project.path().join("plan.json")).unwrap();
+    seen.add(
+        "the-file-of-plan---out",
+        serde_json::from_str(&kept).unwrap(),
+    );
+    seen.add("status", world.json(&["status", "staging"]));
+    // And back to the route
+    world.manifest(&[WITH_ADMIN]);
+    seen.add("plan", world.json(&["plan", "staging"]));
+    seen.add("deploy", world.json(&["deploy", "staging"]));
+    world.manifest(&[("\"glow-broadcast\"", "\"other\"")]);
+    seen.add("conflicts", world.json(&["plan", "staging"]));
+    seen.add("status", world.json(&["status", "staging"]));
+    // A script of that name that has no object yet
+    api::foreign_script(sandbox, "other-staging-room").await;
+    world.manifest(&[
+        ("\"glow-broadcast\"", "\"other\""),
+        ("broadcast-staging.glow", "other.glow"),
+    ]);
+    seen.add("plan", world.json(&["plan", "staging"]));
+    let bare = Project::new();
+    let worker = bare.path().join("worker");
+    std::fs::remove_file(&worker).unwrap();
+    std::fs::create_dir(&worker).unwrap();
+    bare.write("environments/staging.toml", &manifest("staging"));
+    let unbuilt = world.run(&["status", "staging", "--json"]).inside(&bare);
+    seen.add("status", unbuilt.succeeds().json());
+    let refused = world.run(&["status", "staging", "--json"]);
+    let refused = refused.env("CLOUDFLARE_API_TOKEN", "wrong").printed();
+    seen.add("status", refused.json());
+}
+
+/// What goes wrong: a call, a check, and the way back.
+async fn of_failures(world: &World, seen: &mut Seen) {
+    let sandbox = &world.sandbox;
+    let refuse = |nth: u32| json!({ "method": "POST", "path": "/deployments", "nth": nth, "times": 9, "kind": "status", "status": 400 });
+    world.manifest(&[
+        WITH_ADMIN,
+        ("connections_per_ip = 20", "connections_per_ip = 21"),
+    ]);
+    api::fault(sandbox, refuse(1)).await;
+    seen.add(
+        "deploy",
+        world.json(&["deploy", "staging", "--rollout", "50,100", "--pause", "0s"]),
+    );
+    api::call(sandbox, "DELETE", "/sandbox/faults", None).await;
+    // A verification's own message is larger
+    world.manifest(&[
+        WITH_ADMIN,
+        ("max_message_bytes = 16384", "max_message_bytes = 64"),
+    ]);
+    seen.add("deploy", world.json(&["deploy", "staging"]));
+    api::fault(sandbox, refuse(2)).await;
+    seen.add("deploy", world.json(&["deploy", "staging"]));
+    api::call(sandbox, "DELETE", "/sandbox/faults", None).await;
+    seen.add("rollback", world.json(&["rollback", "staging"]));
+    // No secret can be changed while the newest version is not the deployed one
+    world.manifest(&[
+        WITH_ADMIN,
+        ("connections_per_ip = 20", "connections_per_ip = 22"),
+    ]);
+    world.run(&["deploy", "staging"]).succeeds();
+}
+
+async fn of_secrets(world: &World, seen: &mut Seen) {
+    let sandbox = &world.sandbox;
+    let old = json!({ "name": "OLD_KEY", "text": "a value", "type": "secret_text" });
+    let secrets = api::of_account(sandbox, &format!("workers/scripts/{GATEWAY}/secrets"));
+    let set = api::call(sandbox, "PUT", &secrets, Some(old)).await;
+    assert_eq!(set["success"], true, "{set}");
+    for (anchor, args) in [
+        ("doctor", &["doctor", "staging"][..]),
+        (
+            "secrets-remove",
+            &["secrets", "remove", "staging", "OLD_KEY"],
+        ),
+        (
+            "secrets-set",
+            &["secrets", "set", "staging", "ADMIN_SECRET"],
+        ),
+        ("secrets-list", &["secrets", "list", "staging"]),
+        ("rotation", &["secrets", "rotate", "staging", "--status"]),
+        (
+            "secrets-rotate",
+            &["secrets", "rotate", "staging", "--finish"],
+        ),
+        ("rotation", &["secrets", "rotate", "staging", "--status"]),
+        ("rollback", &["rollback", "staging"]),
+    ] {
+        seen.add(anchor, world.json(args));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_key_of_every_answer_is_described_with_its_type_and_no_other() {
+    built();
+    let project = Project::new();
+    let sandbox = Sandbox::start();
+    let world = World { project, sandbox };
+    let mut seen = Seen::default();
+    of_files(&world, &mut seen);
+    of_deployments(&world, &mut seen).await;
+    of_failures(&world, &mut seen).await;
+    of_secrets(&world, &mut seen).await;
+    seen.add("sandbox", world.sandbox.ready.clone());
+    let document = Document::read("docs/json.md");
+    let described = seen.0.iter();
+    assert_describes(
+        &document,
+        described.map(|(anchor, seen)| (*anchor, seen.as_slice())),
+    );
+    // Every section is a command's, or is linked from one
+    let mut reached: BTreeSet<String> = seen.0.keys().map(|anchor| (*anchor).to_owned()).collect();
+    reached.extend(
+        document
+            .links()
+            .into_iter()
+            .filter_map(|link| link.strip_prefix('#').map(str::to_owned)),
+    );
+    for anchor in document.anchors().into_iter().skip(1) {
+        assert!(
+            reached.contains(&anchor),
+            "nothing writes what `{anchor}` describes"
+        );
+    }
+}
+
+#[test]
+fn every_value_that_is_named_exists_in_the_code() {
+    let code = code(&["src", "worker"]);
+    let names = all(&["src", "worker"]);
+    let document = Document::read("docs/json.md");
+    for anchor in document.anchors().iter().skip(1) {
+        for value in literals(&shape(&document, anchor)) {
+            // `handing_over` is written as it is, or is the variant `HandingOver`
+            let variant: String = value
+                .split('_')
+                .map(|word| word[..1].to_uppercase() + &word[1..])
+                .collect();
+            let is_variant = [",", " {", "(", "\n"]
+                .iter()
+                .any(|end| names.contains(&format!("    {variant}{end}")));
+            assert!(
+                code.contains(&format!("\"{value}\"")) || is_variant,
+                "`{anchor}` names `{value}`, which nothing writes"
+            );
+        }
+    }
+}
