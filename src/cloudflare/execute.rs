@@ -18,7 +18,7 @@ use super::path::with_query;
 use super::settle::settle;
 use super::wire::{Domain, ScriptSettings, Version, VersionItem};
 use crate::cloudflare::payload::Inputs;
-use crate::environment::script::CodeUpdateStrategy;
+use crate::environment::CodeUpdateStrategy;
 use crate::plan::{Kept, Lane, OverrideDns, Step, Upload, filled};
 
 /// Refuses to lose a binding that is inherited (recorded from wrangler 4.164).
@@ -144,7 +144,7 @@ async fn lost(
     wanted: &BTreeSet<String>,
     version: &str,
 ) -> anyhow::Result<Vec<String>> {
-    if wanted.is_empty() && upload.keeps.is_empty() {
+    if wanted.is_empty() && upload.inherited_secrets.is_empty() {
         return Ok(Vec::new());
     }
     let path = format!("workers/scripts/{}/versions/{version}", upload.script);
@@ -153,7 +153,10 @@ async fn lost(
     let has: BTreeSet<String> = bindings
         .filter_map(|binding| binding.name().map(ToOwned::to_owned))
         .collect();
-    let kept = upload.keeps.iter().filter(|name| !has.contains(*name));
+    let kept = upload
+        .inherited_secrets
+        .iter()
+        .filter(|name| !has.contains(*name));
     let filled = wanted.iter().filter(|name| !filled(name, &has));
     let lost: BTreeSet<&String> = kept.chain(filled).collect();
     Ok(lost.into_iter().cloned().collect())
@@ -464,7 +467,7 @@ async fn put<T: DeserializeOwned>(
         &secrets,
     );
     if let Some(live) = &upload.inherit_from {
-        inherit(&mut metadata, &upload.keeps, live);
+        inherit(&mut metadata, &upload.inherited_secrets, live);
     }
     let metadata = metadata.to_string();
     let form = || {

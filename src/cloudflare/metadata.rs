@@ -28,7 +28,7 @@ pub fn metadata(
         "compatibility_flags": [],
         // Without it an upload drops the secrets that it does not list
         "keep_bindings": ["secret_text", "secret_key"],
-        "observability": upload.kept.observability(script.observability),
+        "observability": upload.unmanaged.observability(script.observability),
         "annotations": {
             "workers/message": upload.message,
             "workers/tag": upload.tag,
@@ -44,11 +44,11 @@ pub fn metadata(
     } = &upload.lane
     {
         // A `PUT` replaces what belongs to the script; a version does not touch it
-        if upload.kept.logpush {
+        if upload.unmanaged.logpush {
             metadata["logpush"] = json!(true);
         }
-        if !upload.kept.tail_consumers.is_empty() {
-            metadata["tail_consumers"] = json!(upload.kept.tail_consumers);
+        if !upload.unmanaged.tail_consumers.is_empty() {
+            metadata["tail_consumers"] = json!(upload.unmanaged.tail_consumers);
         }
         // In the code lane it belongs to the deployment
         metadata["code_update_strategy"] = json!(script.code_update);
@@ -69,7 +69,7 @@ pub fn metadata(
 }
 
 fn named(name: &str, binding: &Binding) -> Json {
-    let mut json = serde_json::to_value(binding).expect("bindings are plain data");
+    let mut json = binding.to_json();
     json["name"] = json!(name);
     json
 }
@@ -77,8 +77,7 @@ fn named(name: &str, binding: &Binding) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::manifest;
-    use crate::environment::{self, Written};
+    use crate::environment::Environment;
     use crate::plan::{Desired, Kept, Observed, Plan, Rollout, Step};
 
     const MANIFEST: &str = r#"
@@ -99,14 +98,7 @@ source = "env:X"
     /// The room of [`MANIFEST`] and the upload of its first deployment.
     fn room() -> (Script, Upload) {
         let name = "e".parse().unwrap();
-        let manifest = manifest::parse("e.toml", MANIFEST).unwrap();
-        let environment = environment::understand(Written {
-            name: &name,
-            path: "e.toml",
-            source: MANIFEST,
-            manifest,
-        })
-        .unwrap();
+        let environment = Environment::resolve(&name, "e.toml", MANIFEST).unwrap();
         let desired = Desired::new(&environment, "1".repeat(16), "2".repeat(16));
         let plan = Plan::between(&desired, &Observed::default(), &Rollout::at_once()).unwrap();
         let upload = plan.steps.into_iter().find_map(|step| match step {
@@ -119,7 +111,7 @@ source = "env:X"
     #[test]
     fn an_upload_of_the_lifecycle_lane_has_migrations_strategy_and_what_belongs_to_the_script() {
         let (script, mut upload) = room();
-        upload.kept = Kept {
+        upload.unmanaged = Kept {
             observability: serde_json::from_str(r#"{"head_sampling_rate":0.1}"#).unwrap(),
             logpush: true,
             tail_consumers: vec![json!({ "service": "tail" })],
@@ -158,7 +150,7 @@ source = "env:X"
                 latest: None,
                 adopt: None,
             },
-            kept: Kept {
+            unmanaged: Kept {
                 logpush: true,
                 ..Kept::default()
             },

@@ -10,8 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
 
 use super::Cloudflare;
-use crate::environment::manifest;
-use crate::environment::{self, Environment, Written};
+use crate::environment::Environment;
 use crate::secret::Value;
 
 /// How a server pages.
@@ -42,13 +41,7 @@ impl Paging {
 /// An environment that the account's scripts may be of.
 pub(crate) fn environment() -> Environment {
     const MANIFEST: &str = "[worker]\nname = \"w\"\ncompatibility_date = \"2026-10-01\"\n[cloudflare]\nzone = \"glow.trade\"\n[[routes]]\nhost = \"w.glow.trade\"\n[secrets.WEBHOOK_SECRET]\nsource = \"env:X\"\n";
-    environment::understand(Written {
-        name: &"e".parse().unwrap(),
-        path: "e.toml",
-        source: MANIFEST,
-        manifest: manifest::parse("e.toml", MANIFEST).unwrap(),
-    })
-    .unwrap()
+    Environment::resolve(&"e".parse().unwrap(), "e.toml", MANIFEST).unwrap()
 }
 
 /// A version of a script.

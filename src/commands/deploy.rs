@@ -1,12 +1,9 @@
 //! `deploy`: plan, build, confirm, apply, verify.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::bail;
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use serde::Serialize;
 
@@ -16,24 +13,18 @@ use crate::cli::Deploy as Args;
 use crate::cloudflare::observe::observe;
 use crate::cloudflare::payload::Inputs;
 use crate::deploy::apply::{self, Probe};
-use crate::deploy::half_done::{HalfDone, Undertaking};
 use crate::deploy::remote::Remote;
+use crate::deploy::running::Running;
 use crate::deploy::secrets::{Values, WhenMissing};
+use crate::deploy::verification::Verification;
 use crate::environment::{Environment, script};
-use crate::live::rooms::{self, Proof, Sought};
-use crate::live::site::Site;
-use crate::live::verify::{self, Expected, Publisher, verify};
+use crate::live::verify;
 use crate::plan::saved::SavedPlan;
-use crate::plan::{self, Desired, Observed, Plan, Step};
+use crate::plan::{self, Desired, Observed, Plan};
 use crate::secret::Value;
 use crate::terminal::confirm;
 use crate::terminal::output::Format;
 use crate::terminal::step_summary;
-
-/// How long a deployment may take to be reachable: DNS, certificate, route and version spread in that time.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a version may take until a request can name it.
-const SPREAD: Duration = Duration::from_secs(30);
 
 #[derive(Serialize)]
 struct Answer {
@@ -58,34 +49,13 @@ impl fmt::Display for Answer {
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
-    let kept = args.plan.as_deref().map(SavedPlan::read).transpose()?;
+    let saved = args.plan.as_deref().map(SavedPlan::read).transpose()?;
     let artifacts = super::generate::rendered(context)?;
-    let remote = if args.sandbox {
-        Remote::rehearsal(&environment, &context.progress).await?
-    } else {
-        Remote::from_env(&environment, &context.progress).await?
-    };
-    let values = Values {
-        environment: &environment,
-        folder: &context.project.root,
-        when_missing: if args.sandbox {
-            WhenMissing::MakeUp
-        } else {
-            WhenMissing::Fail
-        },
-    };
-    let observed = observe(&remote.cloudflare, &environment).await?;
-    expect_secrets(context, &values, &observed)?;
-    let [(gateway, gateway_was), (room, room_was)] = super::build::built(context).await?;
-    let observed = match (gateway_was, room_was) {
-        (Outcome::Unchanged, Outcome::Unchanged) => observed,
-        // Much may have happened while it compiled
-        _ => observe(&remote.cloudflare, &environment).await?,
-    };
-    let bundles = Bundles { gateway, room };
+    let (remote, values) = sources(context, args, &environment).await?;
+    let (bundles, observed) = built(context, &remote, &values).await?;
     let desired = Desired::of(&environment, &bundles);
-    let rollout = match &kept {
-        Some(kept) => kept.rollout.parse().map_err(anyhow::Error::msg)?,
+    let rollout = match &saved {
+        Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
         None => args.rollout.clone(),
     };
     let title = format!("deployment of {}", environment.name);
@@ -93,86 +63,90 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         Ok(plan) => plan,
         Err(conflicts) => return super::plan::refuse(context, &environment, &title, conflicts),
     };
-    if let Some(kept) = &kept {
-        kept.check(&SavedPlan::new(
-            remote.cloudflare.account(),
-            &observed,
-            &plan,
-            &rollout,
-        )?)?;
+    if let Some(saved) = &saved {
+        let account = remote.cloudflare.account();
+        saved.check(&SavedPlan::new(account, &observed, &plan, &rollout)?)?;
     }
     let tell = |line: &str| context.progress.say(line);
-    let mut secrets = BTreeMap::new();
-    if !plan.is_empty() {
-        for name in plan.secrets().into_iter().chain([WEBHOOK_SECRET]) {
-            if !secrets.contains_key(name) {
-                secrets.insert(name.to_owned(), values.read(name, tell)?);
-            }
-        }
-    }
+    let secrets = read_secrets(&values, &plan, tell)?;
     if !plan.is_empty() && environment.protected && !args.yes && !args.sandbox {
         confirm::protected(environment.name.as_str(), &plan, "plan")?;
     }
     super::generate::refresh(context, &artifacts)?;
-    let verification = Verification {
-        environment: &environment,
-        site: remote.site(&environment)?,
-        secret: secrets.get(WEBHOOK_SECRET).cloned(),
-        brings_secret: plan.secrets().contains(WEBHOOK_SECRET),
-        live: live_gateway(&environment, &observed),
-        pause: args.pause,
-        report: RefCell::default(),
-        room: plan.replaces(Worker::Room),
-        probe: Cell::new(rand::random()),
-        tell: &tell,
-    };
-    let accepted = verification.accepted_before(&plan).await;
-    let mut run = HalfDone::new(Undertaking::Deployment, environment.name.as_str());
+    let verification = Verification::new(
+        &environment,
+        remote.site(&environment)?,
+        secrets.get(WEBHOOK_SECRET).cloned(),
+        &plan,
+        &observed,
+        args.pause,
+        &tell,
+    )
+    .await;
+    let mut running = Running::new(["deployment", "deploy"], environment.name.as_str());
     let applied = apply::apply(
         &remote.cloudflare,
         &plan,
-        &inputs(&desired, bundles, secrets),
-        &mut run.report,
+        &inputs(desired, bundles, secrets),
+        &mut running.report,
         tell,
-        async |probe: Probe<'_>| verification.check(probe, accepted).await,
+        async |probe: Probe<'_>| verification.check(probe).await,
     )
     .await;
-    let verified = verification.report.take();
-    let failed = verified.as_ref().is_some_and(|report| !report.passed());
-    let error = match applied {
-        Ok(()) if failed => Some(anyhow::anyhow!(other_secret(&environment))),
-        Ok(()) => None,
-        Err(_) if failed => Some(anyhow::anyhow!(does_not_work(
-            &environment,
-            &plan,
-            &run.report
-        ))),
-        Err(error) => Some(error.context(format!("{run}\ncause"))),
-    };
+    let error = verification.failure(applied, &running);
     let answer = Answer {
         environment: environment.name.to_string(),
+        verified: verification.report.take(),
         plan,
-        applied: run.over(),
-        verified,
+        applied: running.finish(),
         failure: error.as_ref().map(|error| format!("{error:#}")),
     };
-    if answer.verified.is_some() || context.format == Format::Json {
-        context.format.answer(&answer)?;
-    }
-    match (answer.failure.as_ref(), error) {
-        (Some(failure), Some(error)) => {
-            step_summary::append(&title, &format!("{answer}\n\n{failure}"));
-            Err(error)
-        }
-        _ => {
-            step_summary::append(&title, &answer);
-            remote.close().await?;
-            Ok(ExitCode::SUCCESS)
-        }
+    tell_outcome(context, &title, &answer)?;
+    match error {
+        Some(error) => Err(error),
+        None => remote.close().await.map(|()| ExitCode::SUCCESS),
     }
 }
 
-/// Cheap and certain first: a secret that will be sent, and that nobody can have here, shows before minutes of compiling.
+/// Cloudflare and the secrets' sources; of a rehearsal, a sandbox and values that may be made up.
+async fn sources<'a>(
+    context: &'a Context,
+    args: &Args,
+    environment: &'a Environment,
+) -> anyhow::Result<(Remote, Values<'a>)> {
+    let (remote, when_missing) = if args.sandbox {
+        let remote = Remote::rehearsal(environment, &context.progress).await?;
+        (remote, WhenMissing::MakeUp)
+    } else {
+        let remote = Remote::from_env(environment, &context.progress).await?;
+        (remote, WhenMissing::Fail)
+    };
+    let values = Values {
+        environment,
+        folder: &context.project.root,
+        when_missing,
+    };
+    Ok((remote, values))
+}
+
+/// Builds both Workers, and observes what is live after that.
+async fn built(
+    context: &Context,
+    remote: &Remote,
+    values: &Values<'_>,
+) -> anyhow::Result<(Bundles, Observed)> {
+    let observed = observe(&remote.cloudflare, values.environment).await?;
+    expect_secrets(context, values, &observed)?;
+    let [(gateway, gateway_was), (room, room_was)] = super::build::built(context).await?;
+    let observed = match (gateway_was, room_was) {
+        (Outcome::Unchanged, Outcome::Unchanged) => observed,
+        // Much may have happened while it compiled
+        _ => observe(&remote.cloudflare, values.environment).await?,
+    };
+    Ok((Bundles { gateway, room }, observed))
+}
+
+/// Refuses what is certain to fail before minutes of compiling: a secret that will be sent and has no value here.
 fn expect_secrets(
     context: &Context,
     values: &Values<'_>,
@@ -190,20 +164,25 @@ fn expect_secrets(
     Ok(())
 }
 
-/// The version of the gateway that answers now.
-fn live_gateway(environment: &Environment, observed: &Observed) -> Option<String> {
-    let live = observed.scripts.get(&environment.gateway_script())?;
-    Some(live.active.id.clone())
+/// Reads the secrets that `plan` sends, and the one that the verification publishes with. Where nothing changes no source is read.
+fn read_secrets(
+    values: &Values<'_>,
+    plan: &Plan,
+    tell: impl Fn(&str),
+) -> anyhow::Result<BTreeMap<String, Value>> {
+    let mut names = plan.secrets();
+    if !plan.is_empty() {
+        names.insert(WEBHOOK_SECRET);
+    }
+    let read = |name: &str| Ok((name.to_owned(), values.read(name, &tell)?));
+    names.into_iter().map(read).collect()
 }
 
-fn inputs(desired: &Desired, bundles: Bundles, secrets: BTreeMap<String, Value>) -> Inputs {
+fn inputs(desired: Desired, bundles: Bundles, secrets: BTreeMap<String, Value>) -> Inputs {
+    let scripts = desired.scripts.into_iter();
     Inputs {
-        zone: desired.zone.clone(),
-        scripts: desired
-            .scripts
-            .iter()
-            .map(|wanted| wanted.script.clone())
-            .collect(),
+        zone: desired.zone,
+        scripts: scripts.map(|wanted| wanted.script).collect(),
         bundles: [
             (Worker::Gateway, bundles.gateway),
             (Worker::Room, bundles.room),
@@ -213,150 +192,13 @@ fn inputs(desired: &Desired, bundles: Bundles, secrets: BTreeMap<String, Value>)
     }
 }
 
-/// How this deployment is checked.
-struct Verification<'a> {
-    environment: &'a Environment,
-    site: Site,
-    /// None when nothing changes: then no source was read.
-    secret: Option<Value>,
-    /// Whether the plan sends the webhook secret.
-    brings_secret: bool,
-    /// The gateway's version before the deployment.
-    live: Option<String>,
-    pause: Duration,
-    /// Of the environment as a whole.
-    report: RefCell<Option<verify::Report>>,
-    /// The script of the room when a version of it is replaced.
-    room: Option<String>,
-    /// The room to ask next: one that was asked a moment ago may keep the version that it ran then.
-    probe: Cell<u8>,
-    tell: &'a dyn Fn(&str),
-}
-
-impl Verification<'_> {
-    /// Whether the live gateway accepts the webhook secret already. After a rotation the source that CI reads may still give the
-    /// old value, which is no fault of what is being deployed.
-    async fn accepted_before(&self, plan: &Plan) -> Option<bool> {
-        let secret = self.secret.as_ref()?;
-        if self.brings_secret || self.live.is_none() || plan.is_empty() {
-            return None;
-        }
-        verify::accepts(&self.site, self.environment, secret).await
+fn tell_outcome(context: &Context, title: &str, answer: &Answer) -> anyhow::Result<()> {
+    if answer.verified.is_some() || context.format == Format::Json {
+        context.format.answer(answer)?;
     }
-
-    async fn check(&self, probe: Probe<'_>, accepted: Option<bool>) -> anyhow::Result<()> {
-        let publisher = match &self.secret {
-            Some(secret) => Publisher::Secret(secret),
-            None => Publisher::Absent("nothing changed, so no secret was read; `verify` makes it"),
-        };
-        let of_share = match accepted {
-            Some(false) => Publisher::Absent(
-                "the version before refuses the secret that the manifest's source gives, too",
-            ),
-            _ => publisher,
-        };
-        let (site, expected) = match probe {
-            Probe::Version { script, version } => (
-                self.site.at_version(script, version),
-                Expected {
-                    publisher: of_share,
-                    version: Some(version),
-                    patience: SPREAD,
-                },
-            ),
-            Probe::Rooms { version, percent } => {
-                return self.rooms(version, percent).await;
-            }
-            Probe::Live => {
-                tokio::time::sleep(self.pause).await;
-                let expected = Expected {
-                    publisher: of_share,
-                    version: None,
-                    patience: Duration::ZERO,
-                };
-                (self.site.clone(), expected)
-            }
-            Probe::Whole { versions } => {
-                let version = versions.get(&self.environment.gateway_script());
-                let expected = Expected {
-                    publisher,
-                    version: version.or(self.live.as_ref()).map(String::as_str),
-                    patience: PATIENCE,
-                };
-                let mut report = verify(&self.site, self.environment, expected).await;
-                if report.passed()
-                    && let Some(version) = self.room.as_ref().and_then(|room| versions.get(room))
-                {
-                    let fresh = self.rooms(version, 100).await;
-                    report.add("fresh rooms run the new version", fresh);
-                }
-                let excused = report.only_the_secret_differs()
-                    && !self.brings_secret
-                    && accepted != Some(true);
-                let passed = report.passed() || excused;
-                self.report.replace(Some(report));
-                if !passed {
-                    bail!("a check failed");
-                }
-                return Ok(());
-            }
-        };
-        let report = verify(&site, self.environment, expected).await;
-        if !report.passed() {
-            bail!("{report}");
-        }
-        Ok(())
+    match &answer.failure {
+        Some(failure) => step_summary::append(title, &format!("{answer}\n\n{failure}")),
+        None => step_summary::append(title, answer),
     }
-}
-
-impl Verification<'_> {
-    async fn rooms(&self, version: &str, percent: u8) -> anyhow::Result<()> {
-        let first = self.probe.get();
-        let count = u8::try_from(rooms::needed(percent) % 256).unwrap_or_default();
-        self.probe.set(first.wrapping_add(count));
-        let sought = Sought {
-            version,
-            percent,
-            first,
-            patience: if self.site.is_sandboxed() {
-                Duration::ZERO
-            } else {
-                SPREAD
-            },
-        };
-        if let Proof::Impossible(why) = rooms::prove(&self.site, sought).await? {
-            (self.tell)(&format!("not proved that rooms run the new version: {why}"));
-        }
-        Ok(())
-    }
-}
-
-fn other_secret(environment: &Environment) -> String {
-    let name = &environment.name;
-    let source = &environment.secrets[WEBHOOK_SECRET].source;
-    format!(
-        "`{name}` is deployed and stays, but it could not be proved to deliver: the source `{source}` gives another value of `{WEBHOOK_SECRET}` than the deployed one, which this deployment did not touch; after a rotation, give the source the new value, then run `edge-broadcast verify {name}`"
-    )
-}
-
-fn does_not_work(environment: &Environment, plan: &Plan, applied: &apply::Report) -> String {
-    let name = &environment.name;
-    let uploads = plan
-        .steps
-        .iter()
-        .any(|step| matches!(step, Step::Upload(_)));
-    let mut text = match (applied.returned.as_slice(), applied.not_returned.is_empty()) {
-        ([], true) if uploads => format!(
-            "`{name}` is deployed, but it does not work as it must: see the failed checks; no version before it could take over"
-        ),
-        ([], _) => format!("`{name}` does not work as it must: see the failed checks"),
-        (returned, _) => format!(
-            "`{name}` did not work as it must: see the failed checks; `{}` went back to the version before",
-            returned.join("`, `")
-        ),
-    };
-    for (script, why) in &applied.not_returned {
-        text += &format!("; `{script}` could not go back to the version before: {why}");
-    }
-    text
+    Ok(())
 }

@@ -149,7 +149,8 @@ fn drift(
         ),
         Err(conflicts) => {
             for conflict in conflicts.0 {
-                examined.wrong(conflict.problem, conflict.way_out);
+                let Advice { what, fix } = conflict.advice();
+                examined.wrong(what, fix.unwrap_or_default());
             }
         }
     }

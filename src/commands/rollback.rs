@@ -17,11 +17,10 @@ use crate::cloudflare::execute::{self, OldSecrets, Split};
 use crate::cloudflare::observe::{self, Deployed, Listed};
 use crate::cloudflare::page::Pages;
 use crate::deploy::apply;
-use crate::deploy::half_done::{HalfDone, Undertaking};
 use crate::deploy::remote::Remote;
 use crate::deploy::rollback::{self, Extent, History, Target, Unread};
-use crate::environment::Environment;
-use crate::environment::script::{self, CodeUpdateStrategy};
+use crate::deploy::running::Running;
+use crate::environment::{CodeUpdateStrategy, Environment, script};
 use crate::live::verify::{self, Expected, Publisher, verify};
 use crate::secret;
 use crate::terminal::advice::Advice;
@@ -82,7 +81,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         OldSecrets::Refuse
     };
-    let mut run = HalfDone::new(Undertaking::Rollback, environment.name.as_str());
+    let mut run = Running::new(["rollback", "rollback"], environment.name.as_str());
     let result = give_all(
         context,
         cloudflare,
@@ -107,7 +106,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         }
         Err(error) => (None, Some(error.context(format!("{run}\ncause")))),
     };
-    run.over();
+    run.finish();
     let answer = Answer {
         environment: environment.name.to_string(),
         rolled_back: targets,

@@ -135,7 +135,7 @@ async fn status(
                     why: conflicts
                         .0
                         .iter()
-                        .map(|conflict| conflict.problem.clone())
+                        .map(|conflict| conflict.advice().what)
                         .collect::<Vec<_>>()
                         .join("; "),
                 },

@@ -11,7 +11,7 @@ pub use crate::cloudflare::payload::Inputs;
 use crate::cloudflare::{Cloudflare, observe};
 use crate::plan::{Lane, Plan, Shift, Step, Then, Upload};
 
-/// What became of a plan.
+/// Outcome of a plan, step by step.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     pub done: Vec<String>,
@@ -25,14 +25,14 @@ pub struct Report {
     pub versions: BTreeMap<String, String>,
 }
 
-/// What a check looks at.
+/// The thing that a check looks at.
 #[derive(Clone, Copy, Debug)]
 pub enum Probe<'a> {
     /// A version, which a request names: whatever its share of the traffic is.
     Version { script: &'a str, version: &'a str },
     /// Rooms, of which the version has a share.
     Rooms { version: &'a str, percent: u8 },
-    /// What clients get in the middle of a gradual deployment: one version or the other.
+    /// The answers that clients get in the middle of a gradual deployment: one version or the other.
     Live,
     /// The environment after every change, before anything is removed. The versions are this run's, by script.
     Whole {
@@ -40,17 +40,17 @@ pub enum Probe<'a> {
     },
 }
 
-/// Why a run ends before its end.
+/// Reason why a run ends before its last step.
 enum Stop {
     /// A step failed: the next run goes on from here.
     Step(anyhow::Error),
-    /// What is live does not work.
+    /// The live environment does not work.
     Check(anyhow::Error),
 }
 
 /// Performs the steps in order and stops at the first that fails, or whose check fails. What only takes away comes last, after a
-/// check of everything else. When a check fails, or somebody else deployed meanwhile, the scripts that this run has shifted go back
-/// to the versions before. `tell` hears of each step before it begins.
+/// check of everything else. When a check fails, or another deployment came between, the scripts that this run has shifted go
+/// back to the versions before. `tell` hears of each step before it begins.
 ///
 /// Cloudflare has no way to change a split only if it still is what was read. Between two deployments at once a moment is left in
 /// which both pass the last look; the one that finds itself overtaken takes its own shifts back.
@@ -63,22 +63,18 @@ pub async fn apply(
     check: impl AsyncFn(Probe<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     report.not_attempted = plan.steps.iter().map(Step::title).collect();
-    let removals = plan
-        .steps
-        .iter()
-        .position(Step::only_removes)
-        .unwrap_or(plan.steps.len());
-    let (changes, removals) = plan.steps.split_at(removals);
+    let changes = plan.steps.partition_point(|step| !step.only_removes());
+    let (changes, removals) = plan.steps.split_at(changes);
     let mut run = Run {
         cloudflare,
         inputs,
         report,
         tell,
-        given: BTreeMap::new(),
+        splits: BTreeMap::new(),
     };
     let stopped = async {
         run.perform(changes, &check).await?;
-        run.whole(&check).await?;
+        run.verify(&check).await?;
         run.perform(removals, &check).await
     }
     .await;
@@ -97,8 +93,8 @@ struct Run<'a, T> {
     inputs: &'a Inputs,
     report: &'a mut Report,
     tell: T,
-    /// The split that this run gave a script last.
-    given: BTreeMap<String, Vec<(String, f64)>>,
+    /// The split that this run gave each script last.
+    splits: BTreeMap<String, Vec<(String, f64)>>,
 }
 
 impl<T: Fn(&str)> Run<'_, T> {
@@ -118,7 +114,7 @@ impl<T: Fn(&str)> Run<'_, T> {
             if let Step::Shift(shift) = step
                 && shift.then == Then::Check
             {
-                self.stage(shift, check).await.map_err(|error| {
+                self.check(shift, check).await.map_err(|error| {
                     Stop::Check(error.context(format!(
                         "the check at {} % of `{}` failed",
                         shift.percent, shift.script
@@ -142,13 +138,13 @@ impl<T: Fn(&str)> Run<'_, T> {
             Step::Shift(shift) => {
                 self.undisturbed().await?;
                 let to = self.report.versions[&shift.script].clone();
-                let before = self.given.get(&shift.script).cloned().unwrap_or_else(|| {
+                let before = self.splits.get(&shift.script).cloned().unwrap_or_else(|| {
                     vec![
                         (to.clone(), shift.reached),
                         (shift.from.clone(), 100.0 - shift.reached),
                     ]
                 });
-                self.give(shift, &to, &shift.from, shift.percent, &before)
+                self.shift(shift, &to, &shift.from, shift.percent, &before)
                     .await
             }
             step => execute::execute(self.cloudflare, &self.inputs.zone, step).await,
@@ -157,7 +153,7 @@ impl<T: Fn(&str)> Run<'_, T> {
 
     fn uploaded(&mut self, upload: &Upload, version: String) {
         if matches!(upload.lane, Lane::Lifecycle { .. }) {
-            self.given
+            self.splits
                 .insert(upload.script.clone(), vec![(version.clone(), 100.0)]);
         }
         self.report.versions.insert(upload.script.clone(), version);
@@ -165,7 +161,7 @@ impl<T: Fn(&str)> Run<'_, T> {
 
     /// The checks after a share of the traffic was given. A request names a version of the gateway; which one a room runs is
     /// decided per object.
-    async fn stage(
+    async fn check(
         &self,
         shift: &Shift,
         check: &impl AsyncFn(Probe<'_>) -> anyhow::Result<()>,
@@ -187,7 +183,8 @@ impl<T: Fn(&str)> Run<'_, T> {
         Ok(())
     }
 
-    async fn whole(
+    /// Checks the environment after every change, before anything is removed.
+    async fn verify(
         &mut self,
         check: &impl AsyncFn(Probe<'_>) -> anyhow::Result<()>,
     ) -> Result<(), Stop> {
@@ -209,10 +206,10 @@ impl<T: Fn(&str)> Run<'_, T> {
     /// uploaded must still be the newest.
     async fn undisturbed(&self) -> anyhow::Result<()> {
         for (script, version) in &self.report.versions {
-            let ours = match self.given.get(script) {
-                Some(given) => {
+            let ours = match self.splits.get(script) {
+                Some(split) => {
                     let now = observe::split(self.cloudflare, script).await?;
-                    execute::is_same(&now, given)
+                    execute::is_same(&now, split)
                 }
                 None => {
                     let newest = observe::newest_version(self.cloudflare, script).await?;
@@ -233,14 +230,11 @@ impl<T: Fn(&str)> Run<'_, T> {
     async fn undo(&mut self, steps: &[Step]) {
         let mut shifts: Vec<&Shift> = Vec::new();
         for step in steps {
-            match step {
-                Step::Shift(shift)
-                    if self.given.contains_key(&shift.script)
-                        && !shifts.iter().any(|known| known.script == shift.script) =>
-                {
-                    shifts.push(shift);
-                }
-                _ => {}
+            if let Step::Shift(shift) = step
+                && self.splits.contains_key(&shift.script)
+                && !shifts.iter().any(|known| known.script == shift.script)
+            {
+                shifts.push(shift);
             }
         }
         for shift in shifts.into_iter().rev() {
@@ -248,9 +242,9 @@ impl<T: Fn(&str)> Run<'_, T> {
             (self.tell)(&format!("give all traffic of `{script}` back to `{from}`"));
             let (new, before) = (
                 self.report.versions[script].clone(),
-                self.given[script].clone(),
+                self.splits[script].clone(),
             );
-            match self.give(shift, from, &new, 100, &before).await {
+            match self.shift(shift, from, &new, 100, &before).await {
                 Ok(()) => self.report.returned.push(script.clone()),
                 Err(error) => {
                     self.report
@@ -261,7 +255,7 @@ impl<T: Fn(&str)> Run<'_, T> {
         }
     }
 
-    async fn give(
+    async fn shift(
         &mut self,
         shift: &Shift,
         to: &str,
@@ -282,7 +276,7 @@ impl<T: Fn(&str)> Run<'_, T> {
             secrets: OldSecrets::Accept,
         };
         execute::shift(self.cloudflare, split).await?;
-        self.given
+        self.splits
             .insert(shift.script.clone(), execute::shares(to, percent, from));
         Ok(())
     }

@@ -5,7 +5,8 @@
 //! Imports: `build`, `cloudflare`, `environment`, `live`, `plan`, `secret`, `terminal`
 
 pub mod apply;
-pub mod half_done;
 pub mod remote;
 pub mod rollback;
+pub mod running;
 pub mod secrets;
+pub mod verification;

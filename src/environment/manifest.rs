@@ -1,11 +1,11 @@
 //! A manifest as it is written: `environments/<name>.toml`, every key, no defaults but serde's.
 //!
-//! Manifests never inherit from each other. What they mean together is [`crate::environment`].
+//! Manifests never inherit from each other. Defaults and rules across fields are applied in `resolve` and `rules`.
 
 use std::collections::BTreeMap;
 
 use edge_broadcast_protocol::contract::settings::MAX_SHARDS;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_spanned::Spanned;
 
 use crate::environment::name::{
@@ -73,7 +73,7 @@ impl Default for CodeUpdate {
 }
 
 /// `code_update_strategy.mode` of Cloudflare's deployments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CodeUpdateMode {
     Immediate,
@@ -191,7 +191,7 @@ pub struct Secret {
     pub rotate_every: Option<Span<3_600_000, 315_360_000_000>>,
     /// How long a sender may go on retrying with the old value after it got the new one.
     pub retry_horizon: Option<Span<0, 604_800_000>>,
-    /// Who must learn a new value.
+    /// Programs and files that must learn a new value.
     #[serde(default)]
     pub senders: Vec<Spanned<sender::Written>>,
 }
@@ -221,7 +221,7 @@ pub struct Migration {
 }
 
 /// `sst.migration.mode`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MigrationMode {
     Sqs,
@@ -249,7 +249,7 @@ pub fn parse(path: &str, source: &str) -> Result<Manifest, Problem> {
             message = without_text(&message);
         }
         if message.starts_with(NOT_A_SOURCE) {
-            // Perhaps somebody pasted the value itself: its line is drawn, the text is not
+            // Perhaps the value itself was pasted: its line is drawn, the text is not
             let hidden = source[span.clone()].replace(|c: char| !c.is_whitespace(), "*");
             drawn = [&drawn[..span.start], &hidden, &drawn[span.end..]].concat();
             return Problem::at(
@@ -291,7 +291,7 @@ fn without_text(message: &str) -> String {
     }
 }
 
-/// What to do, unless the message's own second line says it.
+/// Way out, unless the message's own second line says it.
 fn help(message: &str) -> Option<String> {
     if message.contains('\n') {
         return None;

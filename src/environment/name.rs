@@ -80,13 +80,14 @@ names! {
     SstName: |text| dashed(text, "SST name", 40);
 }
 
+/// Whether a text of at most `most` characters begins with a `letter`, and has nothing but those, digits and `joint`.
+fn spelt(text: &str, most: usize, letter: fn(char) -> bool, joint: char) -> bool {
+    let is_known = |c: char| letter(c) || c.is_ascii_digit() || c == joint;
+    text.len() <= most && text.starts_with(letter) && text.chars().all(is_known)
+}
+
 fn dashed(text: &str, what: &str, most: usize) -> Result<(), String> {
-    let shape = text.starts_with(|c: char| c.is_ascii_lowercase())
-        && !text.ends_with('-')
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    if shape && text.len() <= most {
+    if spelt(text, most, |c| c.is_ascii_lowercase(), '-') && !text.ends_with('-') {
         return Ok(());
     }
     Err(format!(
@@ -122,26 +123,8 @@ fn account_id(text: &str) -> Result<(), String> {
 }
 
 fn compatibility_date(text: &str) -> Result<(), String> {
-    let number = |range: std::ops::Range<usize>| {
-        text.get(range)
-            .filter(|part| part.bytes().all(|b| b.is_ascii_digit()))
-            .and_then(|part| part.parse::<u32>().ok())
-    };
-    let dashes = text.len() == 10 && text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
-    let real = match (dashes, number(0..4), number(5..7), number(8..10)) {
-        (true, Some(year), Some(month @ 1..=12), Some(day)) => {
-            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-            let days = match month {
-                2 if leap => 29,
-                2 => 28,
-                4 | 6 | 9 | 11 => 30,
-                _ => 31,
-            };
-            (1..=days).contains(&day)
-        }
-        _ => false,
-    };
-    if real {
+    let parsed = text.parse::<toml_edit::Datetime>();
+    if parsed.is_ok_and(|parsed| parsed.date.is_some() && parsed.time.is_none()) {
         return Ok(());
     }
     Err(format!(
@@ -186,12 +169,7 @@ fn one_of(text: &str, what: &str, known: &[&str]) -> Result<(), String> {
 }
 
 fn secret_name(text: &str) -> Result<(), String> {
-    let shape = text.starts_with(|c: char| c.is_ascii_uppercase())
-        && text.len() <= 64
-        && text
-            .chars()
-            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    if shape {
+    if spelt(text, 64, |c| c.is_ascii_uppercase(), '_') {
         return Ok(());
     }
     Err(format!(
@@ -200,12 +178,7 @@ fn secret_name(text: &str) -> Result<(), String> {
 }
 
 fn dataset(text: &str) -> Result<(), String> {
-    let shape = text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.len() <= 64
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if shape {
+    if spelt(text, 64, |c| c.is_ascii_lowercase(), '_') {
         return Ok(());
     }
     Err(format!(

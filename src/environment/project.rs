@@ -4,11 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::environment::manifest;
+use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
 use crate::environment::problem::Problem;
-use crate::environment::{self, Environment, Written};
-use crate::secret;
 use crate::terminal::advice::Advice;
 use crate::terminal::suggestion;
 
@@ -104,15 +102,7 @@ impl Project {
         let path = self.root.join(&shown);
         let source = std::fs::read_to_string(&path)
             .with_context(|| format!("reading `{}`", path.display()))?;
-        Ok(match manifest::parse(&shown, &source) {
-            Ok(manifest) => environment::understand(Written {
-                name,
-                path: &shown,
-                source: &secret::hidden(&source),
-                manifest,
-            }),
-            Err(problem) => Err(vec![problem]),
-        })
+        Ok(Environment::resolve(name, &shown, &source))
     }
 }
 

@@ -9,16 +9,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::build::Worker;
-use crate::environment::manifest::CodeUpdateMode;
-use crate::environment::{Environment, Rate};
+use crate::environment::{CodeUpdateStrategy, Environment, Rate};
 
 /// A script's settings. Equal settings and equal modules make equal versions.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Script {
     pub role: Worker,
     /// `glow-broadcast-staging`
     pub name: String,
-    /// What wrangler calls the script without its environment, in the tag `cf:service=…`.
+    /// Wrangler's name of the script without its environment, in the tag `cf:service=…`.
     pub service: String,
     pub environment: String,
     pub compatibility_date: String,
@@ -55,16 +54,16 @@ pub enum Binding {
     Ratelimit {
         /// A positive whole number, unique in the account.
         namespace_id: String,
-        simple: Simple,
+        simple: Rate,
     },
     VersionMetadata {},
 }
 
-/// `simple` of a rate-limit binding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Simple {
-    pub limit: u32,
-    pub period: u32,
+impl Binding {
+    /// The binding as the API writes it, without its name.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("bindings are plain data")
+    }
 }
 
 /// A Durable Object migration in wrangler's form.
@@ -72,23 +71,6 @@ pub struct Simple {
 pub struct Migration {
     pub tag: String,
     pub new_sqlite_classes: Vec<String>,
-}
-
-/// `code_update_strategy` of a deployment (wrangler 4.141 and later send it).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CodeUpdateStrategy {
-    pub mode: &'static str,
-    /// Seconds; only of `deferred`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_delay: Option<u64>,
-}
-
-impl CodeUpdateStrategy {
-    /// What wrangler sends when its configuration says nothing (wrangler 4.164, `deployment-args.ts`).
-    pub const DEFAULT: Self = Self {
-        mode: "deferred",
-        max_delay: Some(300),
-    };
 }
 
 /// The script that has routes, limits and secrets.
@@ -115,7 +97,7 @@ pub fn gateway(environment: &Environment) -> Script {
         secrets: environment.secrets.keys().cloned().collect(),
         migrations: Vec::new(),
         workers_dev: environment.workers_dev,
-        ..bare(environment, name)
+        ..either(environment, name)
     }
 }
 
@@ -137,11 +119,11 @@ pub fn room(environment: &Environment) -> Script {
             tag: binding::ROOM_MIGRATION.to_owned(),
             new_sqlite_classes: vec![binding::ROOM_CLASS.to_owned()],
         }],
-        ..bare(environment, environment.room_script())
+        ..either(environment, environment.room_script())
     }
 }
 
-fn bare(environment: &Environment, name: String) -> Script {
+fn either(environment: &Environment, name: String) -> Script {
     Script {
         role: Worker::Room,
         name,
@@ -154,16 +136,7 @@ fn bare(environment: &Environment, name: String) -> Script {
         observability: environment.observability,
         cpu_ms: environment.cpu_ms,
         workers_dev: false,
-        code_update: match environment.code_update.mode {
-            CodeUpdateMode::Immediate => CodeUpdateStrategy {
-                mode: "immediate",
-                max_delay: None,
-            },
-            CodeUpdateMode::Deferred => CodeUpdateStrategy {
-                mode: "deferred",
-                max_delay: Some(environment.code_update.max_delay.as_secs()),
-            },
-        },
+        code_update: environment.code_update,
     }
 }
 
@@ -196,9 +169,6 @@ fn rate_limit(script: &str, limit: &str, rate: Rate) -> Binding {
     let id = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]) >> 1;
     Binding::Ratelimit {
         namespace_id: (id + 1).to_string(),
-        simple: Simple {
-            limit: rate.limit,
-            period: rate.period,
-        },
+        simple: rate,
     }
 }

@@ -3,95 +3,87 @@
 //! Templates have loops but no conditions: handlebars' strict mode does not see a misspelt name in `{{#if}}`, so
 //! something optional is a list of none or one. Values are quoted by a helper, so none can leave its string.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, anyhow};
 use handlebars::{Handlebars, handlebars_helper};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::build::Worker;
 use crate::environment::manifest::MigrationMode;
-use crate::environment::script::{self, Binding, CodeUpdateStrategy, Script};
-use crate::environment::{Environment, ServedBy};
+use crate::environment::script::{self, Binding, Script};
+use crate::environment::{CodeUpdateStrategy, Environment, Served, ServedBy};
 use crate::generate::artifact::Artifact;
 use crate::secret::Source;
 
+macro_rules! templates {
+    ($($name:literal,)*) => {
+        [$(($name, include_str!(concat!("../../templates/", $name, ".hbs")))),*]
+    };
+}
+
 /// Every template: its name in errors, and its text.
-const TEMPLATES: [(&str, &str); 7] = [
-    (
-        "wrangler.toml",
-        include_str!("../../templates/wrangler.toml.hbs"),
-    ),
-    (
-        "env/routes.toml",
-        include_str!("../../templates/env/routes.toml.hbs"),
-    ),
-    (
-        "env/secrets.env",
-        include_str!("../../templates/env/secrets.env.hbs"),
-    ),
-    (
-        "env/deploy.yml",
-        include_str!("../../templates/env/deploy.yml.hbs"),
-    ),
-    (
-        "env/sst/secrets.ts",
-        include_str!("../../templates/env/sst/secrets.ts.hbs"),
-    ),
-    (
-        "env/sst/heliusPrice.ts",
-        include_str!("../../templates/env/sst/heliusPrice.ts.hbs"),
-    ),
-    (
-        "env/sst/client.ts",
-        include_str!("../../templates/env/sst/client.ts.hbs"),
-    ),
-];
+const TEMPLATES: [(&str, &str); 7] = templates! {
+    "wrangler.toml",
+    "env/routes.toml",
+    "env/secrets.env",
+    "env/deploy.yml",
+    "env/sst/secrets.ts",
+    "env/sst/heliusPrice.ts",
+    "env/sst/client.ts",
+};
 
 /// Renders everything that the environments describe, in the order of its paths.
 pub fn render(environments: &[Environment]) -> anyhow::Result<Vec<Artifact>> {
     let templates = registry()?;
-    let render = |template: &str, path: String, data: &Value| -> anyhow::Result<Artifact> {
-        let text = templates
-            .render(template, data)
-            .map_err(|error| anyhow!("rendering `{path}`: {error}"))?;
-        if path.ends_with(".toml") {
-            text.parse::<toml_edit::DocumentMut>().with_context(|| {
-                format!("the template `{template}` made invalid TOML for `{path}`")
-            })?;
-        }
-        Ok(Artifact { path, text })
-    };
     let gateways: Vec<Script> = environments.iter().map(script::gateway).collect();
     let rooms: Vec<Script> = environments.iter().map(script::room).collect();
     let mut artifacts = Vec::new();
     for scripts in [&gateways, &rooms] {
         if let Some(first) = scripts.first() {
             let folder = first.role.name();
-            let data = wrangler(environments, scripts)?;
-            artifacts.push(render(
-                "wrangler.toml",
-                format!("generated/{folder}/wrangler.toml"),
-                &data,
-            )?);
+            let sections = environments.iter().zip(scripts);
+            let data = Wrangler {
+                // wrangler has one top-level name for all environments: it only tags the scripts with it
+                service: &first.service,
+                main: format!("../../worker/{folder}/build/index.js"),
+                base_dir: format!("../../worker/{folder}/build"),
+                environments: sections.map(|(of, script)| section(of, script)).collect(),
+            };
+            let path = format!("generated/{folder}/wrangler.toml");
+            artifacts.push(artifact(&templates, "wrangler.toml", path, &data)?);
         }
     }
     for environment in environments {
-        let data = one(environment);
+        let data = one_environment(environment);
         for (template, _) in TEMPLATES {
-            let Some(file) = template.strip_prefix("env/") else {
-                continue;
-            };
-            if !is_wanted(file, environment) {
-                continue;
+            if let Some(file) = template.strip_prefix("env/")
+                && is_wanted(file, environment)
+            {
+                let path = format!("generated/{}/{file}", environment.name);
+                artifacts.push(artifact(&templates, template, path, &data)?);
             }
-            artifacts.push(render(
-                template,
-                format!("generated/{}/{file}", environment.name),
-                &data,
-            )?);
         }
     }
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(artifacts)
+}
+
+fn artifact(
+    templates: &Handlebars,
+    template: &str,
+    path: String,
+    data: &impl Serialize,
+) -> anyhow::Result<Artifact> {
+    let text = templates
+        .render(template, data)
+        .map_err(|error| anyhow!("rendering `{path}`: {error}"))?;
+    if path.ends_with(".toml") {
+        text.parse::<toml_edit::DocumentMut>()
+            .with_context(|| format!("the template `{template}` made invalid TOML for `{path}`"))?;
+    }
+    Ok(Artifact { path, text })
 }
 
 fn is_wanted(file: &str, environment: &Environment) -> bool {
@@ -155,148 +147,177 @@ fn toml(value: &Value) -> toml_edit::Value {
     }
 }
 
-fn wrangler(environments: &[Environment], scripts: &[Script]) -> anyhow::Result<Value> {
-    let first = scripts.first().context("there is no environment")?;
-    // wrangler has one top-level name for all environments: it only tags the scripts with it
-    let folder = first.role.name();
-    let sections: Vec<Value> = environments
-        .iter()
-        .zip(scripts)
-        .map(|(environment, script)| section(environment, script))
-        .collect();
-    Ok(json!({
-        "service": first.service,
-        "main": format!("../../worker/{folder}/build/index.js"),
-        "base_dir": format!("../../worker/{folder}/build"),
-        "environments": sections,
-    }))
+/// The data of `wrangler.toml`: one script of every environment.
+#[derive(Serialize)]
+struct Wrangler<'a> {
+    service: &'a str,
+    main: String,
+    base_dir: String,
+    environments: Vec<Section<'a>>,
 }
 
-fn section(environment: &Environment, script: &Script) -> Value {
-    let routes = match script.role {
-        Worker::Gateway => routes(environment),
-        Worker::Room => Vec::new(),
-    };
-    let mut texts = serde_json::Map::new();
-    let mut jsons = serde_json::Map::new();
-    let (mut objects, mut limits, mut analytics, mut versions) = (vec![], vec![], vec![], vec![]);
+/// One environment's part of `wrangler.toml`. What is optional there is a list of none or one.
+#[derive(Serialize)]
+struct Section<'a> {
+    #[serde(flatten)]
+    script: &'a Script,
+    routes: Vec<Route<'a>>,
+    limits: Vec<u32>,
+    code_update_strategy: Vec<CodeUpdateStrategy>,
+    #[serde(flatten)]
+    by_type: Bindings<'a>,
+}
+
+/// A script's bindings, as wrangler wants them: by type, and by name.
+#[derive(Default, Serialize)]
+struct Bindings<'a> {
+    texts: BTreeMap<&'a str, &'a str>,
+    jsons: BTreeMap<&'a str, &'a Value>,
+    durable_objects: Vec<DurableObject<'a>>,
+    rate_limits: BTreeMap<&'a str, &'a Binding>,
+    data_sets: BTreeMap<&'a str, &'a str>,
+    version_metadata: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct DurableObject<'a> {
+    name: &'a str,
+    class_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    script_name: Option<&'a str>,
+}
+
+/// A route as wrangler writes it: of a zone, or a custom domain.
+#[derive(Serialize)]
+struct Route<'a> {
+    pattern: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_domain: Option<bool>,
+}
+
+/// The data of the files of one environment.
+#[derive(Serialize)]
+struct Data<'a> {
+    environment: &'a str,
+    routes: Vec<Route<'a>>,
+    /// Sources by name.
+    secrets: BTreeMap<&'a str, String>,
+    variables: Vec<&'a str>,
+    deploy: String,
+    url: String,
+    socket_url: String,
+    #[serde(flatten)]
+    publisher: Option<Publisher<'a>>,
+}
+
+/// The publisher's side. Of `signed` and `bearer`, which say how a publisher shows who it is, one has an element.
+#[derive(Serialize)]
+struct Publisher<'a> {
+    app: &'a str,
+    stage: &'a str,
+    percent: u32,
+    signed: Vec<()>,
+    bearer: Vec<()>,
+    uses_edge: &'a str,
+    mode: MigrationMode,
+}
+
+fn section<'a>(environment: &'a Environment, script: &'a Script) -> Section<'a> {
+    let strategy = Some(script.code_update);
+    Section {
+        script,
+        routes: match script.role {
+            Worker::Gateway => routes(environment),
+            Worker::Room => Vec::new(),
+        },
+        limits: script.cpu_ms.into_iter().collect(),
+        // Older wranglers warn of it, so it is there only where it says something
+        code_update_strategy: strategy
+            .into_iter()
+            .filter(|strategy| *strategy != CodeUpdateStrategy::DEFAULT)
+            .collect(),
+        by_type: bindings(script),
+    }
+}
+
+fn bindings(script: &Script) -> Bindings<'_> {
+    let mut bindings = Bindings::default();
     for (name, binding) in &script.bindings {
         match binding {
-            Binding::PlainText { text } => {
-                texts.insert(name.clone(), json!(text));
-            }
-            Binding::Json { json } => {
-                jsons.insert(name.clone(), json.clone());
-            }
+            Binding::PlainText { text } => drop(bindings.texts.insert(name, text)),
+            Binding::Json { json } => drop(bindings.jsons.insert(name, json)),
             Binding::DurableObjectNamespace {
                 class_name,
                 script_name,
-            } => {
-                let mut object = json!({ "name": name, "class_name": class_name });
-                if let Some(script_name) = script_name {
-                    object["script_name"] = json!(script_name);
-                }
-                objects.push(object);
-            }
-            Binding::AnalyticsEngine { dataset } => {
-                analytics.push(json!({ "binding": name, "dataset": dataset }));
-            }
-            Binding::Ratelimit {
-                namespace_id,
-                simple,
-            } => {
-                limits
-                    .push(json!({ "name": name, "namespace_id": namespace_id, "simple": simple }));
-            }
-            Binding::VersionMetadata {} => versions.push(json!(name)),
+            } => bindings.durable_objects.push(DurableObject {
+                name,
+                class_name,
+                script_name: script_name.as_deref(),
+            }),
+            Binding::AnalyticsEngine { dataset } => drop(bindings.data_sets.insert(name, dataset)),
+            Binding::Ratelimit { .. } => drop(bindings.rate_limits.insert(name, binding)),
+            Binding::VersionMetadata {} => bindings.version_metadata.push(name),
         }
     }
-    json!({
-        "environment": script.environment,
-        "name": script.name,
-        "compatibility_date": script.compatibility_date,
-        "workers_dev": script.workers_dev,
-        "routes": routes,
-        "migrations": script.migrations,
-        "observability": script.observability,
-        "limits": script.cpu_ms.map(|cpu_ms| json!({ "cpu_ms": cpu_ms })).into_iter().collect::<Vec<_>>(),
-        // Older wranglers warn of it, so it is there only where it says something
-        "code_update": (script.code_update != CodeUpdateStrategy::DEFAULT).then_some(script.code_update).into_iter().collect::<Vec<_>>(),
-        "texts": texts,
-        "jsons": jsons,
-        "durable_objects": objects,
-        "rate_limits": limits,
-        "analytics": analytics,
-        "version_metadata": versions,
-    })
+    bindings
 }
 
-fn routes(environment: &Environment) -> Vec<Value> {
-    environment
-        .all_hosts()
-        .map(|served| match served.by {
-            ServedBy::ZoneRoute => json!({
-                "pattern": format!("{}/*", served.host),
-                "zone_name": environment.zone,
-            }),
-            ServedBy::CustomDomain | ServedBy::CustomDomainOverridingDns => json!({
-                "pattern": served.host,
-                "custom_domain": true,
-            }),
-        })
-        .collect()
+fn routes(environment: &Environment) -> Vec<Route<'_>> {
+    let route = |served: &Served| {
+        let is_custom = served.by != ServedBy::ZoneRoute;
+        Route {
+            pattern: served.pattern(),
+            zone_name: (!is_custom).then(|| environment.zone.as_str()),
+            custom_domain: is_custom.then_some(true),
+        }
+    };
+    environment.hosts.iter().map(route).collect()
 }
 
-fn one(environment: &Environment) -> Value {
-    let secrets: Vec<Value> = environment
-        .secrets
-        .iter()
-        .map(|(name, secret)| json!({ "name": name, "source": secret.source.to_string() }))
-        .collect();
-    let variables: Vec<&String> = environment
-        .secrets
-        .values()
-        .filter_map(|secret| match &secret.source {
-            Source::Env(variable) => Some(variable),
-            // The workflow's checkout and tools give the others
-            Source::File { .. } | Source::Command { .. } | Source::Prompt => None,
-        })
-        .collect();
+fn one_environment(environment: &Environment) -> Data<'_> {
     let host = environment.main_host();
-    let mut data = json!({
-        "environment": environment.name,
-        "routes": routes(environment),
-        "secrets": secrets,
-        "variables": variables,
-        "deploy": format!("cargo run --quiet -- deploy {} --yes", environment.name),
-        "url": format!("https://{host}"),
-        "socket_url": format!("wss://{host}"),
-    });
-    if let Some(sst) = &environment.sst {
-        data["app"] = json!(sst.app);
-        data["stage"] = json!(sst.stage);
-        data["percent"] = json!(sst.percent);
-        // One of the two: how the gateway wants publishers to show who they are
-        let signs = environment.gateway.require_signature;
-        data["signed"] = json!(vec![(); usize::from(signs)]);
-        data["bearer"] = json!(vec![(); usize::from(!signs)]);
-        data["uses_edge"] = json!(if sst.migration == MigrationMode::Sqs {
-            "false"
-        } else {
-            "true"
-        });
-        data["mode"] = json!(match sst.migration {
-            MigrationMode::Sqs => "sqs",
-            MigrationMode::Percent => "percent",
-            MigrationMode::Dual => "dual",
-            MigrationMode::Edge => "edge",
-        });
+    let secrets = environment.secrets.iter();
+    let variables = environment.secrets.values();
+    Data {
+        environment: environment.name.as_str(),
+        routes: routes(environment),
+        secrets: secrets
+            .map(|(name, secret)| (name.as_str(), secret.source.to_string()))
+            .collect(),
+        variables: variables
+            .filter_map(|secret| match &secret.source {
+                Source::Env(variable) => Some(variable.as_str()),
+                // The workflow's checkout and tools give the others
+                Source::File { .. } | Source::Command { .. } | Source::Prompt => None,
+            })
+            .collect(),
+        deploy: format!("cargo run --quiet -- deploy {} --yes", environment.name),
+        url: format!("https://{host}"),
+        socket_url: format!("wss://{host}"),
+        publisher: environment.sst.as_ref().map(|sst| {
+            let signs = environment.gateway.require_signature;
+            Publisher {
+                app: &sst.app,
+                stage: &sst.stage,
+                percent: sst.percent,
+                signed: vec![(); usize::from(signs)],
+                bearer: vec![(); usize::from(!signs)],
+                uses_edge: match sst.migration {
+                    MigrationMode::Sqs => "false",
+                    MigrationMode::Percent | MigrationMode::Dual | MigrationMode::Edge => "true",
+                },
+                mode: sst.migration,
+            }
+        }),
     }
-    data
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -355,7 +376,7 @@ mod tests {
             assert_eq!(toml["a"].as_str(), Some(text.as_str()));
             assert_eq!(toml.iter().count(), 2);
             let json: Value = serde_json::from_str(&templates.render("j", &data).unwrap()).unwrap();
-            assert_eq!(json, serde_json::json!({ "a": text, "b": 1 }));
+            assert_eq!(json, json!({ "a": text, "b": 1 }));
         }
     }
 }

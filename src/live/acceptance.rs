@@ -103,9 +103,8 @@ pub async fn prove(
         patience(site),
     )
     .await?;
-    let others = environment
-        .all_hosts()
-        .filter(|served| served.host != *main);
+    let hosts = environment.hosts.iter();
+    let others = hosts.filter(|served| served.host != *main);
     let others = others.map(async |served| {
         let host = served.host.as_str();
         let there = site.at_host(host)?;

@@ -37,7 +37,7 @@ pub struct Check {
     pub skipped: Option<String>,
 }
 
-/// What a verification knows beforehand.
+/// Facts that a verification knows beforehand.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     pub publisher: Publisher<'a>,
@@ -47,11 +47,11 @@ pub struct Expected<'a> {
     pub patience: Duration,
 }
 
-/// What an authorised publish can be made with.
+/// Means of an authorised publish.
 #[derive(Clone, Copy, Debug)]
 pub enum Publisher<'a> {
     Secret(&'a Value),
-    /// Nothing, and why.
+    /// None, and why.
     Absent(&'a str),
 }
 
@@ -94,27 +94,19 @@ impl fmt::Display for Report {
 /// Runs every check against `site`.
 pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'_>) -> Report {
     // A room of its own: no client sees the test's message, and two verifications do not see each other's
-    let token = format!("edge-broadcast-verify-{:016x}", rand::random::<u64>());
+    let token = room();
     let mut report = Report {
         host: environment.main_host().to_string(),
         checks: Vec::new(),
         latency_ms: None,
     };
-    let alive = report
-        .check(
-            "health answers",
-            health(site, expected.version, expected.patience),
-        )
-        .await
-        .is_some();
-    if !alive {
+    let healthy = health(site, expected.version, expected.patience);
+    if report.check("health answers", healthy).await.is_none() {
         return report;
     }
+    let connected = connect(site, environment, &token);
     let socket = report
-        .check(
-            "an allowed origin gets a socket",
-            connect(site, environment, &token),
-        )
+        .check("an allowed origin gets a socket", connected)
         .await;
     match (socket, expected.publisher) {
         (None, _) => {}
@@ -129,30 +121,35 @@ pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'
         }
     }
     let wrong = Value::generate();
-    report
-        .check(
+    let refused = [
+        (
             "a publish with a wrong secret is refused",
-            refused_publish(site, environment, &token, Some(&wrong), 403),
-        )
-        .await;
-    report
-        .check(
-            "a publish without a secret is refused",
-            refused_publish(site, environment, &token, None, 401),
-        )
-        .await;
+            Some(&wrong),
+            403,
+        ),
+        ("a publish without a secret is refused", None, 401),
+    ];
+    for (name, secret, status) in refused {
+        let refused = refused_publish(site, environment, &token, secret, status);
+        report.check(name, refused).await;
+    }
     // Where every page may connect there is no foreign one
-    if !environment
-        .gateway
-        .allowed_origins
-        .iter()
-        .any(|origin| origin == "*")
-    {
-        report
-            .check("a foreign origin is refused", refused_origin(site, &token))
-            .await;
+    let mut origins = environment.gateway.allowed_origins.iter();
+    if !origins.any(|origin| origin == "*") {
+        let refused = refused_origin(site, &token);
+        report.check("a foreign origin is refused", refused).await;
     }
     report
+}
+
+/// The token of a room that no client has.
+fn room() -> String {
+    format!("edge-broadcast-verify-{:016x}", rand::random::<u64>())
+}
+
+/// An update of `token` that no client takes for a real one.
+fn update(token: &str) -> String {
+    json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token }).to_string()
 }
 
 impl Report {
@@ -168,26 +165,21 @@ impl Report {
     async fn check<T>(
         &mut self,
         name: &'static str,
-        doing: impl Future<Output = anyhow::Result<T>>,
+        made: impl Future<Output = anyhow::Result<T>>,
     ) -> Option<T> {
-        let (value, failure) = match doing.await {
-            Ok(value) => (Some(value), None),
-            Err(error) => (None, Some(format!("{error:#}"))),
+        let (value, made) = match made.await {
+            Ok(value) => (Some(value), Ok(())),
+            Err(error) => (None, Err(error)),
         };
-        self.checks.push(Check {
-            name,
-            failure,
-            skipped: None,
-        });
+        self.add(name, made);
         value
     }
 }
 
 /// Whether the gateway accepts `secret`; `None` when it gave no answer to that.
 pub async fn accepts(site: &Site, environment: &Environment, secret: &Value) -> Option<bool> {
-    let token = format!("edge-broadcast-verify-{:016x}", rand::random::<u64>());
-    let body = json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token }).to_string();
-    match publish(site, environment, &token, Some(secret), body).await {
+    let token = room();
+    match publish(site, environment, &token, Some(secret), update(&token)).await {
         Ok((200, _)) => Some(true),
         Ok((403, _)) => Some(false),
         _ => None,
@@ -293,8 +285,7 @@ async fn refused_publish(
     secret: Option<&Value>,
     wanted: u16,
 ) -> anyhow::Result<()> {
-    let body = json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token }).to_string();
-    let (status, _) = publish(site, environment, token, secret, body).await?;
+    let (status, _) = publish(site, environment, token, secret, update(token)).await?;
     ensure!(
         status == wanted,
         "it was answered with {status}, not with {wanted}"

@@ -1,19 +1,80 @@
-//! What stands in the way of a plan.
+//! Conflicts: what is live and stands in the way of a plan.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::desired::Wanted;
-use super::observed::{Live, Observed};
-use super::upload::begun;
+use super::observed::{Live, Observed, Share};
+use super::upload::unfinished_rollout;
+use crate::terminal::advice::Advice;
 
 /// Something live that a deployment would have to destroy or take over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Conflict {
-    pub problem: String,
-    pub way_out: String,
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(test, derive(strum::EnumDiscriminants))]
+#[cfg_attr(test, strum_discriminants(derive(strum::EnumIter)))]
+pub enum Conflict {
+    /// A script, its environment, and its gradual deployment of another version than the wanted one.
+    GradualDeployment(String, String, Vec<Share>),
+    /// A script and its migration.
+    UnknownMigration(String, String),
+    /// A script and its Durable Object class.
+    UnknownClass(String, String),
+    /// A wanted zone route, and the script that has it; none switches Workers off for it.
+    RouteTaken(String, Option<String>),
+    /// A wanted custom domain, and the script that has it.
+    DomainTaken(String, String),
+}
+
+impl Conflict {
+    /// What is in the way, and the way out.
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::GradualDeployment(script, environment, split) => {
+                let parts = split
+                    .iter()
+                    .map(|share| format!("`{}` at {} %", share.version_id, share.percentage));
+                let parts = parts.collect::<Vec<_>>().join(", ");
+                Advice::new(
+                    format!("`{script}` has a gradual deployment running: {parts}"),
+                    format!(
+                        "it is not of what is to be deployed now; `edge-broadcast rollback {environment}` ends it"
+                    ),
+                )
+            }
+            Self::UnknownMigration(script, tag) => Advice::new(
+                format!(
+                    "`{script}` is at the Durable Object migration `{tag}`, which this project does not know"
+                ),
+                "replaying migrations over it could delete rooms: use another `worker.name`, or the version of this project that made it",
+            ),
+            Self::UnknownClass(script, class) => Advice::new(
+                format!(
+                    "`{script}` has a Durable Object class `{class}`, which this project would delete with all its data"
+                ),
+                "use another `worker.name`, or delete the class with a migration of its own project",
+            ),
+            Self::RouteTaken(pattern, owner) => Advice::new(
+                match owner {
+                    Some(owner) => format!("the route `{pattern}` belongs to the script `{owner}`"),
+                    None => format!("the route `{pattern}` is set to run no Worker"),
+                },
+                "remove that route in the dashboard, or use another host in the manifest",
+            ),
+            Self::DomainTaken(hostname, owner) => Advice::new(
+                format!("the custom domain `{hostname}` belongs to the script `{owner}`"),
+                "remove it from that script first, or use another host in the manifest",
+            ),
+        }
+    }
+}
+
+impl Serialize for Conflict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Advice { what, fix } = self.advice();
+        json!({ "problem": what, "way_out": fix }).serialize(serializer)
+    }
 }
 
 /// Conflicts as an error: nothing was written.
@@ -24,7 +85,8 @@ impl fmt::Display for Conflicts {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("nothing was changed, because of what is live:")?;
         for conflict in &self.0 {
-            write!(f, "\n  - {}\n    {}", conflict.problem, conflict.way_out)?;
+            let Advice { what, fix } = conflict.advice();
+            write!(f, "\n  - {what}\n    {}", fix.unwrap_or_default())?;
         }
         Ok(())
     }
@@ -32,7 +94,7 @@ impl fmt::Display for Conflicts {
 
 impl std::error::Error for Conflicts {}
 
-/// What is live of a script that a deployment would destroy.
+/// The conflicts with what is live of a script.
 pub(super) fn of_script(
     wanted: &Wanted,
     live: Option<&Live>,
@@ -42,46 +104,26 @@ pub(super) fn of_script(
     let name = &script.name;
     let mut conflicts = Vec::new();
     let Some(live) = live else { return conflicts };
-    if live.split.len() > 1 && begun(wanted, live).is_none() {
-        let parts: Vec<String> = live
-            .split
-            .iter()
-            .map(|share| format!("`{}` at {} %", share.version_id, share.percentage))
-            .collect();
-        conflicts.push(Conflict {
-            problem: format!(
-                "`{name}` has a gradual deployment running: {}",
-                parts.join(", ")
-            ),
-            way_out: format!(
-                "it is not of what is to be deployed now; `edge-broadcast rollback {}` ends it",
-                script.environment
-            ),
-        });
+    if live.split.len() > 1 && unfinished_rollout(wanted, live).is_none() {
+        let (environment, split) = (script.environment.clone(), live.split.clone());
+        conflicts.push(Conflict::GradualDeployment(
+            name.clone(),
+            environment,
+            split,
+        ));
     }
+    let known = &script.migrations;
     if let Some(tag) = &live.active.migration_tag
-        && !script
-            .migrations
-            .iter()
-            .any(|migration| migration.tag == *tag)
+        && !known.iter().any(|migration| migration.tag == *tag)
     {
-        conflicts.push(Conflict {
-            problem: format!("`{name}` is at the Durable Object migration `{tag}`, which this project does not know"),
-            way_out: "replaying migrations over it could delete rooms: use another `worker.name`, or the version of this project that made it".to_owned(),
-        });
+        conflicts.push(Conflict::UnknownMigration(name.clone(), tag.clone()));
     }
-    let wanted_classes: BTreeSet<&String> = script
-        .migrations
-        .iter()
-        .flat_map(|migration| &migration.new_sqlite_classes)
-        .collect();
-    for class in observed.classes.get(name).into_iter().flatten() {
-        if !wanted_classes.contains(class) {
-            conflicts.push(Conflict {
-                problem: format!("`{name}` has a Durable Object class `{class}`, which this project would delete with all its data"),
-                way_out: "use another `worker.name`, or delete the class with a migration of its own project".to_owned(),
-            });
-        }
-    }
+    let classes = observed.classes.get(name).into_iter().flatten();
+    let is_known = |class: &&String| {
+        let mut migrations = known.iter();
+        migrations.any(|migration| migration.new_sqlite_classes.contains(class))
+    };
+    let unknown = classes.filter(|class| !is_known(class));
+    conflicts.extend(unknown.map(|class| Conflict::UnknownClass(name.clone(), class.clone())));
     conflicts
 }

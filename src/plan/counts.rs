@@ -80,8 +80,8 @@ mod tests {
             message: String::new(),
             lane,
             secrets: secrets.iter().map(|name| (*name).to_owned()).collect(),
-            kept: Default::default(),
-            keeps: BTreeSet::new(),
+            unmanaged: Default::default(),
+            inherited_secrets: BTreeSet::new(),
             inherit_from: None,
             changes: vec![Change {
                 what: "code".to_owned(),

@@ -1,4 +1,4 @@
-//! What the manifest and the bundles ask for.
+//! The state that the manifest and the bundles ask for.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -6,16 +6,16 @@ use sha2::{Digest, Sha256};
 use crate::build::module::hex;
 use crate::build::{Bundle, Bundles};
 use crate::environment::script::{self, Script};
-use crate::environment::{Environment, ServedBy};
+use crate::environment::{Environment, Served};
 
-/// What the manifest and the bundles ask for.
+/// The state that the manifest and the bundles ask for.
 #[derive(Clone, Debug)]
 pub struct Desired {
     pub environment: String,
     pub zone: String,
     /// Room first: the gateway's binding needs the class to exist.
     pub scripts: [Wanted; 2],
-    pub hosts: Vec<(String, ServedBy)>,
+    pub hosts: Vec<Served>,
 }
 
 /// A script with its code.
@@ -43,13 +43,13 @@ impl Wanted {
 }
 
 impl Desired {
-    /// What `environment` asks for, with the workers as they are built.
+    /// The state that `environment` asks for, with the workers as they are built.
     pub fn of(environment: &Environment, bundles: &Bundles) -> Self {
         let code = |bundle: &Bundle| bundle.tag().to_owned();
         Self::new(environment, code(&bundles.gateway), code(&bundles.room))
     }
 
-    /// What `environment` asks for, with the content hashes of the two bundles.
+    /// The state that `environment` asks for, with the content hashes of the two bundles.
     pub fn new(environment: &Environment, gateway_code: String, room_code: String) -> Self {
         Self {
             environment: environment.name.to_string(),
@@ -64,10 +64,7 @@ impl Desired {
                     code: gateway_code,
                 },
             ],
-            hosts: environment
-                .all_hosts()
-                .map(|served| (served.host.to_string(), served.by))
-                .collect(),
+            hosts: environment.hosts.clone(),
         }
     }
 

@@ -1,11 +1,9 @@
-//! Routes and custom domains: what is missing, what is ours and no longer wanted, what belongs to somebody else.
-
-use std::collections::BTreeSet;
+//! Routes and custom domains: which are missing, which are ours and no longer wanted, which belong to another script.
 
 use super::conflict::Conflict;
 use super::desired::Desired;
 use super::observed::Observed;
-use super::step::{OverrideDns, Step};
+use super::step::Step;
 use crate::environment::ServedBy;
 
 /// The steps for the hosts, and the hosts that another script owns.
@@ -15,78 +13,73 @@ pub(super) fn steps(
     conflicts: &mut Vec<Conflict>,
 ) -> Vec<Step> {
     let gateway = desired.gateway();
+    let script = gateway.to_owned();
     let mut steps = Vec::new();
-    let mut patterns = BTreeSet::new();
-    let mut hostnames = BTreeSet::new();
-    for (host, by) in &desired.hosts {
-        if *by == ServedBy::ZoneRoute {
-            let pattern = format!("{host}/*");
-            match observed
-                .routes
-                .iter()
-                .find(|route| route.pattern == pattern)
-            {
-                None => steps.push(Step::AddRoute {
-                    pattern: pattern.clone(),
-                    script: gateway.to_owned(),
-                }),
-                Some(route) if route.script.as_deref() == Some(gateway) => {}
-                Some(route) => conflicts.push(Conflict {
-                    problem: match &route.script {
-                        Some(owner) => {
-                            format!("the route `{pattern}` belongs to the script `{owner}`")
-                        }
-                        None => format!("the route `{pattern}` is set to run no Worker"),
-                    },
-                    way_out:
-                        "remove that route in the dashboard, or use another host in the manifest"
-                            .to_owned(),
-                }),
+    for served in &desired.hosts {
+        let pattern = served.pattern();
+        let script = script.clone();
+        match served.by {
+            ServedBy::ZoneRoute => {
+                let mut routes = observed.routes.iter();
+                match routes.find(|route| route.pattern == pattern) {
+                    None => steps.push(Step::AddRoute { pattern, script }),
+                    Some(route) if route.script.as_deref() == Some(gateway) => {}
+                    Some(route) => {
+                        conflicts.push(Conflict::RouteTaken(pattern, route.script.clone()));
+                    }
+                }
             }
-            patterns.insert(pattern);
-        } else {
-            match observed
-                .domains
-                .iter()
-                .find(|domain| domain.hostname == *host)
-            {
-                None => steps.push(Step::AddDomain {
-                    hostname: host.clone(),
-                    script: gateway.to_owned(),
-                    override_dns: match by {
-                        ServedBy::CustomDomainOverridingDns => OverrideDns::Allowed,
-                        _ => OverrideDns::Never,
-                    },
-                }),
-                Some(domain) if domain.script == gateway => {}
-                Some(domain) => conflicts.push(Conflict {
-                    problem: format!(
-                        "the custom domain `{host}` belongs to the script `{}`",
-                        domain.script
-                    ),
-                    way_out:
-                        "remove it from that script first, or use another host in the manifest"
-                            .to_owned(),
-                }),
+            ServedBy::CustomDomain(override_dns) => {
+                let mut domains = observed.domains.iter();
+                match domains.find(|domain| domain.hostname == pattern) {
+                    None => steps.push(Step::AddDomain {
+                        hostname: pattern,
+                        script,
+                        override_dns,
+                    }),
+                    Some(domain) if domain.script == gateway => {}
+                    Some(domain) => {
+                        conflicts.push(Conflict::DomainTaken(pattern, domain.script.clone()));
+                    }
+                }
             }
-            hostnames.insert(host.clone());
         }
     }
+    steps.extend(removals(desired, observed));
+    steps
+}
+
+/// Takes away the routes and custom domains of the gateway that the manifest does not want.
+fn removals(desired: &Desired, observed: &Observed) -> Vec<Step> {
+    let gateway = desired.gateway();
+    let script = gateway.to_owned();
+    let mut steps = Vec::new();
+    let (routed, attached): (Vec<_>, Vec<_>) = desired
+        .hosts
+        .iter()
+        .partition(|served| served.by == ServedBy::ZoneRoute);
     for route in &observed.routes {
-        if route.script.as_deref() == Some(gateway) && !patterns.contains(&route.pattern) {
+        let is_wanted = routed
+            .iter()
+            .any(|served| served.pattern() == route.pattern);
+        if route.script.as_deref() == Some(gateway) && !is_wanted {
             steps.push(Step::RemoveRoute {
                 pattern: route.pattern.clone(),
                 id: route.id.clone(),
-                script: gateway.to_owned(),
+                script: script.clone(),
             });
         }
     }
     for domain in &observed.domains {
-        if domain.script == gateway && !hostnames.contains(&domain.hostname) {
+        let hostname = &domain.hostname;
+        let is_wanted = attached
+            .iter()
+            .any(|served| served.host.as_str() == hostname);
+        if domain.script == gateway && !is_wanted {
             steps.push(Step::RemoveDomain {
-                hostname: domain.hostname.clone(),
+                hostname: hostname.clone(),
                 id: domain.id.clone(),
-                script: gateway.to_owned(),
+                script: script.clone(),
             });
         }
     }

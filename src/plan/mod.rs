@@ -9,13 +9,13 @@ mod counts;
 mod desired;
 mod display;
 mod host;
-#[cfg(test)]
-mod law;
 mod observed;
 mod rollout;
 pub mod saved;
 mod settings;
 mod step;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::collections::BTreeSet;
@@ -26,9 +26,10 @@ pub use self::conflict::{Conflict, Conflicts};
 pub use self::desired::{Desired, Wanted};
 pub use self::observed::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
 pub use self::rollout::Rollout;
-pub use self::step::{Change, Lane, OverrideDns, Shift, Step, Then, Upload};
+pub use self::step::{Change, Lane, Shift, Step, Then, Upload};
 pub use self::upload::{filled, unset};
 use crate::build::Worker;
+pub use crate::environment::OverrideDns;
 
 /// The steps from what is observed to what is desired, in the order in which they must happen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,7 +42,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
-/// What a plan does to open WebSockets.
+/// Effect of a plan on open WebSockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SocketImpact {

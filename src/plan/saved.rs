@@ -1,4 +1,4 @@
-//! A plan that was kept in a file, to be applied exactly as it was reviewed.
+//! A plan that was saved in a file, to be applied exactly as it was reviewed.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::build::module::hex;
 use crate::plan::{Observed, Plan, Rollout};
 use crate::terminal::advice::Advice;
 
-/// What `plan --out` writes. Holds no secret value: a plan has none.
+/// Content of the file that `plan --out` writes. Holds no secret value: a plan has none.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedPlan {
     pub environment: String,
@@ -41,7 +41,7 @@ impl SavedPlan {
         })
     }
 
-    /// Reads a kept plan.
+    /// Reads a saved plan.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("reading the plan `{}`", path.display()))?;
@@ -49,14 +49,14 @@ impl SavedPlan {
             .with_context(|| format!("`{}` is not a plan that `plan --out` wrote", path.display()))
     }
 
-    /// Keeps the plan.
+    /// Saves the plan.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self).context("writing the plan as JSON")?;
         std::fs::write(path, text + "\n")
             .with_context(|| format!("writing the plan `{}`", path.display()))
     }
 
-    /// Refuses when what `now` says is not what was kept.
+    /// Refuses when what `now` says is not what was saved.
     pub fn check(&self, now: &Self) -> anyhow::Result<()> {
         if self.environment != now.environment || self.account != now.account {
             bail!(
@@ -67,23 +67,18 @@ impl SavedPlan {
                 now.account
             );
         }
+        let since = |what: &str| {
+            let what = format!("{what} since the plan was made");
+            Advice::new(what, "plan again")
+        };
+        let name = &self.environment;
         if self.live != now.live {
-            bail!(Advice::new(
-                format!(
-                    "what is live of `{}` moved since the plan was made",
-                    self.environment
-                ),
-                "plan again"
-            ));
+            bail!(since(&format!("what is live of `{name}` moved")));
         }
         if self.plan != now.plan {
-            bail!(Advice::new(
-                format!(
-                    "the manifest or the code of `{}` changed since the plan was made",
-                    self.environment
-                ),
-                "plan again"
-            ));
+            bail!(since(&format!(
+                "the manifest or the code of `{name}` changed"
+            )));
         }
         Ok(())
     }

@@ -1,8 +1,6 @@
-//! What belongs to a script and not to a version of it.
+//! Settings that belong to a script and not to a version of it.
 
 use std::collections::BTreeSet;
-
-use serde_json::json;
 
 use super::observed::Live;
 use super::step::{Change, Step};
@@ -17,23 +15,14 @@ pub(super) fn steps(script: &Script, live: Option<&Live>) -> Vec<Step> {
     .into();
     let mut steps = Vec::new();
     let tags: BTreeSet<String> = live.map(|live| live.tags.clone()).unwrap_or_default();
-    let observability = live.is_some_and(|live| live.observability);
-    let mut changes = Vec::new();
-    if !tags.is_superset(&wanted) {
-        let merged: BTreeSet<&String> = tags.union(&wanted).collect();
-        changes.push(Change {
-            what: "tags".to_owned(),
-            before: live.map(|_| json!(tags)),
-            after: Some(json!(merged)),
-        });
-    }
-    if observability != script.observability && live.is_some() {
-        changes.push(Change {
-            what: "observability".to_owned(),
-            before: Some(json!(observability)),
-            after: Some(json!(script.observability)),
-        });
-    }
+    let merged: BTreeSet<&String> = tags.union(&wanted).collect();
+    let changes = found([
+        Change::between("tags", live.map(|live| &live.tags), Some(merged)),
+        live.and_then(|live| {
+            let before = Some(live.observability);
+            Change::between("observability", before, Some(script.observability))
+        }),
+    ]);
     if !changes.is_empty() {
         steps.push(Step::Settings {
             script: script.name.clone(),
@@ -42,22 +31,13 @@ pub(super) fn steps(script: &Script, live: Option<&Live>) -> Vec<Step> {
             changes,
         });
     }
-    // A new Worker is served on workers.dev unless that is switched off.
-    let mut changes = Vec::new();
-    if live.is_none_or(|live| live.workers_dev != script.workers_dev) {
-        changes.push(Change {
-            what: "workers.dev".to_owned(),
-            before: live.map(|live| json!(live.workers_dev)),
-            after: Some(json!(script.workers_dev)),
-        });
-    }
-    if live.is_some_and(|live| live.previews) {
-        changes.push(Change {
-            what: "previews on workers.dev".to_owned(),
-            before: Some(json!(true)),
-            after: Some(json!(false)),
-        });
-    }
+    // A new Worker is served on workers.dev unless that is switched off
+    let served = live.map(|live| live.workers_dev);
+    let previews = live.map(|live| live.previews);
+    let changes = found([
+        Change::between("workers.dev", served, Some(script.workers_dev)),
+        Change::between("previews on workers.dev", previews, previews.map(|_| false)),
+    ]);
     if !changes.is_empty() {
         steps.push(Step::WorkersDev {
             script: script.name.clone(),
@@ -68,20 +48,20 @@ pub(super) fn steps(script: &Script, live: Option<&Live>) -> Vec<Step> {
     steps
 }
 
+fn found(changes: [Option<Change>; 2]) -> Vec<Change> {
+    changes.into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::Environment;
     use crate::environment::script::room;
 
     fn script() -> Script {
         let source = "[worker]\nname = \"w\"\ncompatibility_date = \"2026-10-01\"\n[cloudflare]\nzone = \"glow.trade\"\n[[routes]]\nhost = \"a.glow.trade\"\n[secrets.WEBHOOK_SECRET]\nsource = \"env:X\"\n";
-        let written = crate::environment::Written {
-            name: &"e".parse().unwrap(),
-            path: "e.toml",
-            source,
-            manifest: crate::environment::manifest::parse("e.toml", source).unwrap(),
-        };
-        room(&crate::environment::understand(written).unwrap())
+        let name = "e".parse().unwrap();
+        room(&Environment::resolve(&name, "e.toml", source).unwrap())
     }
 
     #[test]

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::observed::Kept;
 use crate::build::Worker;
+use crate::environment::OverrideDns;
 
 /// One write, or one write and the deployment that makes it live.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
+#[cfg_attr(test, derive(strum::EnumDiscriminants))]
+#[cfg_attr(test, strum_discriminants(derive(strum::EnumIter, PartialOrd, Ord)))]
 #[expect(clippy::large_enum_variant, reason = "a plan has a dozen steps")]
 pub enum Step {
     /// Code, bindings and settings of a script.
@@ -52,14 +55,6 @@ pub enum Step {
     },
 }
 
-/// Whether a custom domain may take over a DNS record, as far as Cloudflare lets it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OverrideDns {
-    Never,
-    Allowed,
-}
-
 /// A new version of a script.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Upload {
@@ -69,12 +64,13 @@ pub struct Upload {
     /// `workers/message`: who made it, for which environment, in which release.
     pub message: String,
     pub lane: Lane,
-    /// Names of secrets that this version brings; all others are kept.
+    /// Names of secrets that this version brings; all others are inherited.
     pub secrets: BTreeSet<String>,
-    #[serde(skip_serializing_if = "Kept::is_empty")]
-    pub kept: Kept,
+    #[serde(rename = "kept", skip_serializing_if = "Kept::is_empty")]
+    pub unmanaged: Kept,
     /// Names of the live version's secrets, which the new one must have too.
-    pub keeps: BTreeSet<String>,
+    #[serde(rename = "keeps")]
+    pub inherited_secrets: BTreeSet<String>,
     /// The live version, when it is not the newest: the API would keep the secrets of the newest.
     pub inherit_from: Option<String>,
     pub changes: Vec<Change>,
@@ -91,11 +87,11 @@ pub struct Shift {
     pub from: String,
     /// Share of the new version when the plan was made, in percent.
     pub reached: f64,
-    /// What happens before the next step.
+    /// Action before the next step.
     pub then: Then,
 }
 
-/// What follows a change of the split.
+/// Action after a change of the split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Then {
@@ -103,7 +99,7 @@ pub enum Then {
     Check,
 }
 
-/// How a version becomes live.
+/// Way on which a version becomes live.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "lane", rename_all = "snake_case")]
 pub enum Lane {
@@ -132,68 +128,62 @@ pub struct Change {
     pub after: Option<Value>,
 }
 
+impl Change {
+    /// The difference between two values of `what`, if there is one.
+    pub(super) fn between(
+        what: impl Into<String>,
+        before: Option<impl Serialize>,
+        after: Option<impl Serialize>,
+    ) -> Option<Self> {
+        let before = before.map(|value| json!(value));
+        let after = after.map(|value| json!(value));
+        (before != after).then(|| Self {
+            what: what.into(),
+            before,
+            after,
+        })
+    }
+}
+
 impl Step {
     /// One line without values: what the step does, for progress and reports.
     pub fn title(&self) -> String {
         match self {
-            Self::Upload(Upload {
-                script,
-                lane: Lane::Lifecycle { .. },
-                ..
-            }) => {
-                format!("upload `{script}` and deploy it")
-            }
-            Self::Upload(Upload {
-                script,
-                lane:
-                    Lane::Code {
-                        adopt: Some(version),
-                        ..
-                    },
-                ..
-            }) => {
-                format!("take the version `{version}` of `{script}`, which an earlier run uploaded")
-            }
-            Self::Upload(Upload { script, .. }) => format!("upload a version of `{script}`"),
-            Self::Shift(Shift {
-                script,
-                percent: 100,
-                ..
-            }) => {
-                format!("give all traffic of `{script}` to the new version")
-            }
+            Self::Upload(Upload { script, lane, .. }) => match lane {
+                Lane::Lifecycle { .. } => format!("upload `{script}` and deploy it"),
+                Lane::Code { adopt: None, .. } => format!("upload a version of `{script}`"),
+                Lane::Code {
+                    adopt: Some(version),
+                    ..
+                } => format!(
+                    "take the version `{version}` of `{script}`, which an earlier run uploaded"
+                ),
+            },
             Self::Shift(Shift {
                 script, percent, ..
-            }) => {
-                format!(
+            }) => match percent {
+                100 => format!("give all traffic of `{script}` to the new version"),
+                _ => format!(
                     "give {percent} % of the traffic of `{script}` to the new version, and check it"
-                )
-            }
+                ),
+            },
             Self::Settings { script, .. } => format!("set the tags of `{script}`"),
             Self::WorkersDev {
-                script,
-                enabled: true,
-                ..
-            } => {
-                format!("serve `{script}` on workers.dev")
-            }
-            Self::WorkersDev { script, .. } => format!("keep `{script}` off workers.dev"),
+                script, enabled, ..
+            } => match enabled {
+                true => format!("serve `{script}` on workers.dev"),
+                false => format!("keep `{script}` off workers.dev"),
+            },
             Self::AddRoute { pattern, script } => format!("route `{pattern}` to `{script}`"),
             Self::RemoveRoute {
                 pattern, script, ..
-            } => {
-                format!("remove the route `{pattern}` of `{script}`")
-            }
+            } => format!("remove the route `{pattern}` of `{script}`"),
             Self::AddDomain {
                 hostname, script, ..
-            } => {
-                format!("attach the custom domain `{hostname}` to `{script}`")
-            }
+            } => format!("attach the custom domain `{hostname}` to `{script}`"),
             Self::RemoveDomain {
                 hostname, script, ..
-            } => {
-                format!("detach the custom domain `{hostname}` from `{script}`")
-            }
+            } => format!("detach the custom domain `{hostname}` from `{script}`"),
         }
     }
 

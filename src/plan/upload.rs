@@ -1,16 +1,16 @@
 //! A new version of a script: what it changes, and the lane it takes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use edge_broadcast_protocol::contract::binding;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::desired::Wanted;
 use super::observed::{Live, LiveVersion, Share};
 use super::rollout::Rollout;
 use super::step::{Change, Lane, Shift, Step, Then, Upload};
 use crate::build::Worker;
-use crate::environment::script::{Migration, Script};
+use crate::environment::script::{Binding, Migration, Script};
 
 /// The new version that `wanted` needs, if it needs one.
 ///
@@ -22,156 +22,128 @@ pub(super) fn of(
     release: &str,
 ) -> Option<Upload> {
     let script = &wanted.script;
-    let nothing = LiveVersion::default();
-    let version = live.map_or(&nothing, |live| &live.active);
-    let begun = live.and_then(|live| begun(wanted, live));
-    let secrets = match begun {
+    let none = LiveVersion::default();
+    let active = live.map_or(&none, |live| &live.active);
+    let secrets = match live.and_then(|live| unfinished_rollout(wanted, live)) {
         // The version is there already, with what it was uploaded with
         Some(_) => BTreeSet::new(),
         None => unset(script, live),
     };
-    let pending = pending(script, version.migration_tag.as_deref(), classes);
-    let mut changes = Vec::new();
-    let mut note = |what: String, before: Option<Value>, after: Option<Value>| {
-        if before != after {
-            changes.push(Change {
-                what,
-                before,
-                after,
-            });
-        }
-    };
-    note(
-        "code".to_owned(),
-        version.code.as_ref().map(|code| json!(code)),
-        Some(json!(wanted.code)),
-    );
-    if let Some(pending) = pending.last() {
-        note(
-            "migration".to_owned(),
-            version.migration_tag.as_ref().map(|tag| json!(tag)),
-            Some(json!(pending)),
-        );
-    }
-    let live_date =
-        (!version.compatibility_date.is_empty()).then(|| json!(version.compatibility_date));
-    note(
-        "compatibility date".to_owned(),
-        live_date,
-        Some(json!(script.compatibility_date)),
-    );
-    note(
-        "cpu limit (ms)".to_owned(),
-        version.cpu_ms.map(|ms| json!(ms)),
-        script.cpu_ms.map(|ms| json!(ms)),
-    );
-    // Part of a version, and not of a manifest: an upload takes them off
-    let flags = &version.compatibility_flags;
-    note(
-        "compatibility flags".to_owned(),
-        (!flags.is_empty()).then(|| json!(flags)),
-        None,
-    );
-    let placement = version.placement.as_ref().map(|mode| json!(mode));
-    note("placement".to_owned(), placement, None);
-    let wanted_bindings: BTreeMap<String, Value> = script
-        .bindings
-        .iter()
-        .map(|(name, binding)| {
-            (
-                name.clone(),
-                serde_json::to_value(binding).expect("bindings are plain data"),
-            )
-        })
-        .collect();
-    let names: BTreeSet<&String> = wanted_bindings
-        .keys()
-        .chain(version.bindings.keys())
-        .collect();
-    for name in names {
-        binding_changes(
-            name,
-            version.bindings.get(name),
-            wanted_bindings.get(name),
-            &mut note,
-        );
-    }
-    for name in &secrets {
-        note(format!("secret {name}"), None, Some(json!("set")));
-    }
-    if let Some(begun) = begun {
-        note(
-            "share of traffic (%)".to_owned(),
-            Some(json!(begun.percentage)),
-            Some(json!(100.0)),
-        );
-    }
+    let pending = pending(script, active.migration_tag.as_deref(), classes);
+    let changes = changes(wanted, live, &pending, &secrets);
     if changes.is_empty() {
         return None;
     }
-    let lane = match live {
-        None => Lane::Lifecycle {
-            why: "the Worker is new".to_owned(),
-            replaces: Vec::new(),
-            old_tag: None,
-            migrations: pending,
-        },
-        Some(live) if !pending.is_empty() => Lane::Lifecycle {
-            why: format!("the migration `{}` is pending", pending.join("`, `")),
-            replaces: live
-                .split
-                .iter()
-                .map(|share| share.version_id.clone())
-                .collect(),
-            old_tag: version.migration_tag.clone(),
-            migrations: pending,
-        },
-        Some(live) => Lane::Code {
-            latest: live.latest.as_ref().map(|(id, _)| id.clone()),
-            adopt: begun.map(|share| share.version_id.clone()).or_else(|| {
-                live.latest
-                    .as_ref()
-                    // An older version of the same tag could bring back an old secret
-                    .filter(|(id, tag)| {
-                        tag.as_deref() == Some(&wanted.tag())
-                            && *id != version.id
-                            && secrets.is_empty()
-                    })
-                    .map(|(id, _)| id.clone())
-            }),
-        },
-    };
+    let newest = live.and_then(|live| live.latest.as_ref());
     Some(Upload {
         role: script.role,
         script: script.name.clone(),
         tag: wanted.tag(),
         message: format!("edge-broadcast {} {release}", script.environment),
-        lane,
-        keeps: version.secrets.difference(&secrets).cloned().collect(),
-        inherit_from: live
-            .filter(|live| {
-                live.latest
-                    .as_ref()
-                    .is_some_and(|(id, _)| *id != version.id)
-            })
-            .map(|_| version.id.clone()),
+        lane: lane(wanted, live, pending, &secrets),
+        inherited_secrets: active.secrets.difference(&secrets).cloned().collect(),
+        inherit_from: newest
+            .filter(|(id, _)| *id != active.id)
+            .map(|_| active.id.clone()),
         secrets,
-        kept: live.map(|live| live.kept.clone()).unwrap_or_default(),
+        unmanaged: live.map(|live| live.kept.clone()).unwrap_or_default(),
         changes,
     })
 }
 
+/// Changes that the new version brings, in the order in which a plan tells them.
+fn changes(
+    wanted: &Wanted,
+    live: Option<&Live>,
+    pending: &[String],
+    secrets: &BTreeSet<String>,
+) -> Vec<Change> {
+    let script = &wanted.script;
+    let none = LiveVersion::default();
+    let active = live.map_or(&none, |live| &live.active);
+    let date = Some(&active.compatibility_date).filter(|date| !date.is_empty());
+    let flags = Some(&active.compatibility_flags).filter(|flags| !flags.is_empty());
+    let migration = pending
+        .last()
+        .and_then(|tag| Change::between("migration", active.migration_tag.as_ref(), Some(tag)));
+    let of_version = [
+        Change::between("code", active.code.as_ref(), Some(&wanted.code)),
+        migration,
+        Change::between("compatibility date", date, Some(&script.compatibility_date)),
+        Change::between("cpu limit (ms)", active.cpu_ms, script.cpu_ms),
+        // Part of a version, and not of a manifest: an upload takes them off
+        Change::between("compatibility flags", flags, None::<()>),
+        Change::between("placement", active.placement.as_ref(), None::<()>),
+    ];
+    let mut changes: Vec<Change> = of_version.into_iter().flatten().collect();
+    let names = script.bindings.keys().chain(active.bindings.keys());
+    for name in names.collect::<BTreeSet<_>>() {
+        let wanted = script.bindings.get(name).map(Binding::to_json);
+        let live = active.bindings.get(name);
+        changes.extend(binding_changes(name, live, wanted.as_ref()));
+    }
+    for name in secrets {
+        changes.extend(Change::between(
+            format!("secret {name}"),
+            None::<()>,
+            Some("set"),
+        ));
+    }
+    if let Some(share) = live.and_then(|live| unfinished_rollout(wanted, live)) {
+        changes.extend(Change::between(
+            "share of traffic (%)",
+            Some(share.percentage),
+            Some(100.0),
+        ));
+    }
+    changes
+}
+
+/// Way on which the new version becomes live. `pending` are the migrations that it brings.
+fn lane(
+    wanted: &Wanted,
+    live: Option<&Live>,
+    pending: Vec<String>,
+    secrets: &BTreeSet<String>,
+) -> Lane {
+    let why = match live {
+        None => "the Worker is new".to_owned(),
+        Some(_) if !pending.is_empty() => {
+            format!("the migration `{}` is pending", pending.join("`, `"))
+        }
+        Some(live) => {
+            // An older version of the same tag could bring back an old secret
+            let leftover = live.latest.as_ref().filter(|(id, tag)| {
+                tag.as_deref() == Some(&wanted.tag()) && *id != live.active.id && secrets.is_empty()
+            });
+            return Lane::Code {
+                latest: live.latest.as_ref().map(|(id, _)| id.clone()),
+                adopt: unfinished_rollout(wanted, live)
+                    .map(|share| share.version_id.clone())
+                    .or(leftover.map(|(id, _)| id.clone())),
+            };
+        }
+    };
+    let split = live.iter().flat_map(|live| &live.split);
+    Lane::Lifecycle {
+        why,
+        replaces: split.map(|share| share.version_id.clone()).collect(),
+        old_tag: live.and_then(|live| live.active.migration_tag.clone()),
+        migrations: pending,
+    }
+}
+
 /// The secrets that `script` must have and the live version does not have.
 pub fn unset(script: &Script, live: Option<&Live>) -> BTreeSet<String> {
-    let nothing = BTreeSet::new();
-    let set = live.map_or(&nothing, |live| &live.active.secrets);
+    let none = BTreeSet::new();
+    let set = live.map_or(&none, |live| &live.active.secrets);
     let unset = script.secrets.iter().filter(|name| !filled(name, set));
     unset.cloned().collect()
 }
 
-/// The share that the wanted version has in a gradual deployment that an earlier run began. It is the newest version
-/// then; where it is the older one, somebody else is rolling out something newer.
-pub(super) fn begun<'a>(wanted: &Wanted, live: &'a Live) -> Option<&'a Share> {
+/// The share that the wanted version has in a gradual deployment that an earlier run left unfinished. It is the newest version
+/// then; where it is the older one, another deployment is rolling out something newer.
+pub(super) fn unfinished_rollout<'a>(wanted: &Wanted, live: &'a Live) -> Option<&'a Share> {
     let (newest, _) = live.latest.as_ref()?;
     live.split.iter().find(|share| {
         live.split.len() == 2
@@ -190,13 +162,12 @@ pub(super) fn shifts(
     let (Lane::Code { .. }, Some(live)) = (&upload.lane, live) else {
         return Vec::new();
     };
-    let begun = begun(wanted, live);
-    let old = live
-        .split
-        .iter()
-        .find(|share| begun.is_none_or(|begun| begun.version_id != share.version_id));
-    let Some(from) = old else { return Vec::new() };
-    let reached = begun.map_or(0.0, |begun| begun.percentage);
+    let unfinished = unfinished_rollout(wanted, live);
+    let mut others = live.split.iter();
+    let Some(from) = others.find(|share| Some(*share) != unfinished) else {
+        return Vec::new();
+    };
+    let reached = unfinished.map_or(0.0, |share| share.percentage);
     let shift = |percent, then| {
         Step::Shift(Shift {
             role: upload.role,
@@ -214,17 +185,13 @@ pub(super) fn shifts(
         shifts.push(shift(0, Then::Check));
     }
     // The run that reached a stage may have been interrupted before it checked it
-    for percent in stages
+    let ahead = stages
         .iter()
-        .filter(|percent| f64::from(**percent) >= reached)
-    {
-        let then = if *percent < 100 {
-            Then::Check
-        } else {
-            Then::GoOn
-        };
-        shifts.push(shift(*percent, then));
-    }
+        .filter(|percent| f64::from(**percent) >= reached);
+    shifts.extend(ahead.map(|percent| match percent {
+        100 => shift(100, Then::GoOn),
+        percent => shift(*percent, Then::Check),
+    }));
     shifts
 }
 
@@ -240,8 +207,8 @@ fn pending(script: &Script, tag: Option<&str>, classes: Option<&BTreeSet<String>
     match tag {
         // Without a tag the classes that are there come from declarative `exports`: a migration cannot make them again
         None => {
-            let there = |class: &String| classes.is_some_and(|classes| classes.contains(class));
-            let made = |migration: &&Migration| migration.new_sqlite_classes.iter().all(there);
+            let exists = |class: &String| classes.is_some_and(|classes| classes.contains(class));
+            let made = |migration: &&Migration| migration.new_sqlite_classes.iter().all(exists);
             let pending = script.migrations.iter().skip_while(made);
             pending.map(|migration| migration.tag.clone()).collect()
         }
@@ -253,25 +220,16 @@ fn pending(script: &Script, tag: Option<&str>, classes: Option<&BTreeSet<String>
     }
 }
 
-/// A JSON binding is compared key by key, so that a plan names the setting that changes.
-fn binding_changes(
-    name: &str,
-    before: Option<&Value>,
-    after: Option<&Value>,
-    note: &mut impl FnMut(String, Option<Value>, Option<Value>),
-) {
-    let object = |value: Option<&Value>| value.and_then(|value| value["json"].as_object().cloned());
-    match (object(before), object(after)) {
-        (Some(before), Some(after)) => {
-            let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-            for key in keys {
-                note(
-                    format!("binding {name}.{key}"),
-                    before.get(key).cloned(),
-                    after.get(key).cloned(),
-                );
-            }
-        }
-        _ => note(format!("binding {name}"), before.cloned(), after.cloned()),
-    }
+/// Compares a JSON binding key by key, so that a plan names the setting that changes.
+fn binding_changes(name: &str, before: Option<&Value>, after: Option<&Value>) -> Vec<Change> {
+    let settings =
+        |value: Option<&Value>| value.and_then(|value| value["json"].as_object().cloned());
+    let (Some(old), Some(new)) = (settings(before), settings(after)) else {
+        let change = Change::between(format!("binding {name}"), before, after);
+        return change.into_iter().collect();
+    };
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let changed =
+        |key| Change::between(format!("binding {name}.{key}"), old.get(key), new.get(key));
+    keys.into_iter().filter_map(changed).collect()
 }

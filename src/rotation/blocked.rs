@@ -226,13 +226,7 @@ mod tests {
     fn staging(senders: &str) -> Environment {
         let source = include_str!("../../environments/staging.toml")
             .replace("senders = [\"sst\"]", &format!("senders = [{senders}]"));
-        crate::environment::understand(crate::environment::Written {
-            name: &"staging".parse().unwrap(),
-            path: "staging.toml",
-            source: &source,
-            manifest: crate::environment::manifest::parse("staging.toml", &source).unwrap(),
-        })
-        .unwrap()
+        Environment::resolve(&"staging".parse().unwrap(), "staging.toml", &source).unwrap()
     }
 
     fn said(blocked: &[Blocked], senders: &str) -> String {

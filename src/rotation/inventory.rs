@@ -303,13 +303,8 @@ mod tests {
             "senders = [\"sst\"]",
             "\n[secrets.ADMIN_SECRET]\nsource = \"env:ADMIN_SECRET\"",
         );
-        let environment = crate::environment::understand(crate::environment::Written {
-            name: &"staging".parse().unwrap(),
-            path: "staging.toml",
-            source: &manifest,
-            manifest: crate::environment::manifest::parse("staging.toml", &manifest).unwrap(),
-        })
-        .unwrap();
+        let name = "staging".parse().unwrap();
+        let environment = Environment::resolve(&name, "staging.toml", &manifest).unwrap();
         let column = Column::of(&environment, live, at(now));
         let cells = column.secrets.iter();
         cells

@@ -9,8 +9,7 @@ use edge_broadcast::build::{Bundle, Module, Size, Worker};
 use edge_broadcast::cloudflare::Cloudflare;
 use edge_broadcast::cloudflare::observe::observe;
 use edge_broadcast::deploy::apply::{Inputs, Probe, Report, apply};
-use edge_broadcast::environment::manifest;
-use edge_broadcast::environment::{self, Environment, Written};
+use edge_broadcast::environment::Environment;
 use edge_broadcast::live::site::Site;
 use edge_broadcast::plan::{Conflicts, Desired, Observed, Plan, Rollout};
 use edge_broadcast::secret::Value as Secret;
@@ -29,15 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The environment `staging` of a manifest's text.
 #[track_caller]
 pub(crate) fn staging(source: &str) -> Environment {
-    let name = "staging".parse().unwrap();
-    let manifest = manifest::parse("staging.toml", source).unwrap();
-    environment::understand(Written {
-        name: &name,
-        path: "staging.toml",
-        source,
-        manifest,
-    })
-    .unwrap()
+    Environment::resolve(&"staging".parse().unwrap(), "staging.toml", source).unwrap()
 }
 
 /// A call that the sandbox had.

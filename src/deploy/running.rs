@@ -1,49 +1,42 @@
-//! What a deployment or a rollback has done so far, told when it stops before its end: by an error, or by Ctrl-C.
+//! The report of a running deployment or rollback, told when it stops before its end: by an error, or by Ctrl-C.
+//!
+//! It is printed by `Drop`: Ctrl-C drops the whole command wherever it waits, and nothing else of it runs then.
 
 use std::fmt;
 
 use crate::deploy::apply::Report;
 use crate::terminal::output;
 
-/// What is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Undertaking {
-    Deployment,
-    Rollback,
-}
-
-/// The report of a running command. Dropped before its end, it tells what is half done.
-pub struct HalfDone {
-    undertaking: Undertaking,
+/// The report of a running command. Dropped before [`Running::finish`], it tells what is half done.
+pub struct Running {
+    /// `deployment`, and the command that goes on with it: `deploy`.
+    operation: [&'static str; 2],
     environment: String,
     pub report: Report,
-    running: bool,
+    is_finished: bool,
 }
 
-impl HalfDone {
-    /// Nothing done yet.
-    pub fn new(undertaking: Undertaking, environment: &str) -> Self {
+impl Running {
+    /// An operation of which nothing is done yet, and the command that goes on with it.
+    pub fn new(operation: [&'static str; 2], environment: &str) -> Self {
         Self {
-            undertaking,
+            operation,
             environment: environment.to_owned(),
             report: Report::default(),
-            running: true,
+            is_finished: false,
         }
     }
 
-    /// The run is over, and somebody else tells how it went.
-    pub fn over(mut self) -> Report {
-        self.running = false;
+    /// Ends the run: from here on the caller tells how it went.
+    pub fn finish(mut self) -> Report {
+        self.is_finished = true;
         std::mem::take(&mut self.report)
     }
 }
 
-impl fmt::Display for HalfDone {
+impl fmt::Display for Running {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let (what, command) = match self.undertaking {
-            Undertaking::Deployment => ("deployment", "deploy"),
-            Undertaking::Rollback => ("rollback", "rollback"),
-        };
+        let [what, command] = self.operation;
         write!(f, "the {what} of `{}` stopped", self.environment)?;
         let Report {
             done,
@@ -75,9 +68,9 @@ impl fmt::Display for HalfDone {
     }
 }
 
-impl Drop for HalfDone {
+impl Drop for Running {
     fn drop(&mut self) {
-        if self.running {
+        if !self.is_finished {
             let under_way = &self.report.failed;
             output::tell(&self.to_string());
             if under_way.is_some() {

@@ -1,0 +1,217 @@
+//! The checks of a deployment: which are made at each stage, what passes, and what is said when one fails.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{anyhow, bail, ensure};
+use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
+
+use super::apply::{Probe, Report};
+use super::running::Running;
+use crate::build::Worker;
+use crate::environment::Environment;
+use crate::live::rooms::{self, Proof, Sought};
+use crate::live::site::Site;
+use crate::live::verify::{self, Expected, Publisher, verify};
+use crate::plan::{Observed, Plan, Step};
+use crate::secret::Value;
+
+/// How long a deployment may take to be reachable: DNS, certificate, route and version spread in that time.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a version may take until a request can name it.
+const SPREAD: Duration = Duration::from_secs(30);
+
+/// The way in which one deployment is checked.
+pub struct Verification<'a> {
+    environment: &'a Environment,
+    site: Site,
+    /// None when nothing changes: then no source was read.
+    secret: Option<Value>,
+    plan: &'a Plan,
+    /// The gateway's version before the deployment.
+    live: Option<String>,
+    /// Whether the live gateway accepted the webhook secret already; none where the plan brings it. After a rotation the source that
+    /// CI reads may still give the old value, which is no fault of what is being deployed.
+    accepted_before: Option<bool>,
+    /// How long clients get both versions before a stage is checked.
+    pause: Duration,
+    /// Of the environment as a whole.
+    pub report: RefCell<Option<verify::Report>>,
+    /// The room to ask next: one that was asked a moment ago may keep the version that it ran then.
+    next_room: Cell<u8>,
+    tell: &'a dyn Fn(&str),
+}
+
+impl<'a> Verification<'a> {
+    /// The checks of `plan`, which is not begun yet.
+    pub async fn new(
+        environment: &'a Environment,
+        site: Site,
+        secret: Option<Value>,
+        plan: &'a Plan,
+        observed: &Observed,
+        pause: Duration,
+        tell: &'a dyn Fn(&str),
+    ) -> Self {
+        let gateway = observed.scripts.get(&environment.gateway_script());
+        let mut new = Self {
+            environment,
+            site,
+            secret,
+            plan,
+            live: gateway.map(|live| live.active.id.clone()),
+            accepted_before: None,
+            pause,
+            report: RefCell::default(),
+            next_room: Cell::new(rand::random()),
+            tell,
+        };
+        if let Some(secret) = &new.secret
+            && !new.brings_secret()
+            && new.live.is_some()
+        {
+            new.accepted_before = verify::accepts(&new.site, environment, secret).await;
+        }
+        new
+    }
+
+    /// Makes the checks of `probe`.
+    pub async fn check(&self, probe: Probe<'_>) -> anyhow::Result<()> {
+        match probe {
+            Probe::Version { script, version } => {
+                let site = self.site.at_version(script, version);
+                self.share(&site, Some(version), SPREAD).await
+            }
+            Probe::Rooms { version, percent } => self.rooms(version, percent).await,
+            Probe::Live => {
+                tokio::time::sleep(self.pause).await;
+                self.share(&self.site, None, Duration::ZERO).await
+            }
+            Probe::Whole { versions } => self.whole(versions).await,
+        }
+    }
+
+    /// Checks a version that has a share of the traffic.
+    async fn share(
+        &self,
+        site: &Site,
+        version: Option<&str>,
+        patience: Duration,
+    ) -> anyhow::Result<()> {
+        let publisher = match self.accepted_before {
+            Some(false) => Publisher::Absent(
+                "the version before refuses the secret that the manifest's source gives, too",
+            ),
+            _ => self.publisher(),
+        };
+        let expected = Expected {
+            publisher,
+            version,
+            patience,
+        };
+        let report = verify(site, self.environment, expected).await;
+        ensure!(report.passed(), "{report}");
+        Ok(())
+    }
+
+    async fn whole(&self, versions: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        let version = versions.get(&self.environment.gateway_script());
+        let expected = Expected {
+            publisher: self.publisher(),
+            version: version.or(self.live.as_ref()).map(String::as_str),
+            patience: PATIENCE,
+        };
+        let mut report = verify(&self.site, self.environment, expected).await;
+        let room = self.plan.replaces(Worker::Room);
+        if report.passed()
+            && let Some(version) = room.and_then(|room| versions.get(&room))
+        {
+            let fresh = self.rooms(version, 100).await;
+            report.add("fresh rooms run the new version", fresh);
+        }
+        let is_excused = report.only_the_secret_differs()
+            && !self.brings_secret()
+            && self.accepted_before != Some(true);
+        let passed = report.passed() || is_excused;
+        self.report.replace(Some(report));
+        if !passed {
+            bail!("a check failed");
+        }
+        Ok(())
+    }
+
+    async fn rooms(&self, version: &str, percent: u8) -> anyhow::Result<()> {
+        let first = self.next_room.get();
+        let count = u8::try_from(rooms::needed(percent) % 256).unwrap_or_default();
+        self.next_room.set(first.wrapping_add(count));
+        let sought = Sought {
+            version,
+            percent,
+            first,
+            patience: if self.site.is_sandboxed() {
+                Duration::ZERO
+            } else {
+                SPREAD
+            },
+        };
+        if let Proof::Impossible(why) = rooms::prove(&self.site, sought).await? {
+            (self.tell)(&format!("not proved that rooms run the new version: {why}"));
+        }
+        Ok(())
+    }
+
+    fn publisher(&self) -> Publisher<'_> {
+        match &self.secret {
+            Some(secret) => Publisher::Secret(secret),
+            None => Publisher::Absent("nothing changed, so no secret was read; `verify` makes it"),
+        }
+    }
+
+    /// Whether the plan sends the webhook secret.
+    fn brings_secret(&self) -> bool {
+        self.plan.secrets().contains(WEBHOOK_SECRET)
+    }
+
+    /// The error of a deployment that ended with `applied`.
+    pub fn failure(&self, applied: anyhow::Result<()>, running: &Running) -> Option<anyhow::Error> {
+        let report = self.report.borrow();
+        let failed = report.as_ref().is_some_and(|report| !report.passed());
+        match applied {
+            Ok(()) if failed => Some(other_secret(self.environment)),
+            Ok(()) => None,
+            Err(_) if failed => Some(does_not_work(self.environment, self.plan, &running.report)),
+            Err(error) => Some(error.context(format!("{running}\ncause"))),
+        }
+    }
+}
+
+fn other_secret(environment: &Environment) -> anyhow::Error {
+    let name = &environment.name;
+    let source = &environment.secrets[WEBHOOK_SECRET].source;
+    anyhow!(
+        "`{name}` is deployed and stays, but it could not be proved to deliver: the source `{source}` gives another value of `{WEBHOOK_SECRET}` than the deployed one, which this deployment did not touch; after a rotation, give the source the new value, then run `edge-broadcast verify {name}`"
+    )
+}
+
+fn does_not_work(environment: &Environment, plan: &Plan, applied: &Report) -> anyhow::Error {
+    let name = &environment.name;
+    let uploads = plan
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::Upload(_)));
+    let mut text = match (applied.returned.as_slice(), applied.not_returned.is_empty()) {
+        ([], true) if uploads => format!(
+            "`{name}` is deployed, but it does not work as it must: see the failed checks; no version before it could take over"
+        ),
+        ([], _) => format!("`{name}` does not work as it must: see the failed checks"),
+        (returned, _) => format!(
+            "`{name}` did not work as it must: see the failed checks; `{}` went back to the version before",
+            returned.join("`, `")
+        ),
+    };
+    for (script, why) in &applied.not_returned {
+        text += &format!("; `{script}` could not go back to the version before: {why}");
+    }
+    anyhow!(text)
+}

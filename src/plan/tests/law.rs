@@ -1,0 +1,79 @@
+//! The law of plans: once applied, planning again finds nothing to do. For any manifest and any live state.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::drift::{HOSTS, drift};
+use super::world::carried_out;
+use crate::environment::Environment;
+use crate::plan::{Desired, Observed, Plan, Rollout};
+
+fn environment(
+    hosts: &[(usize, bool)],
+    history: u32,
+    bytes: u32,
+    workers_dev: bool,
+    cpu_ms: Option<u32>,
+) -> Environment {
+    let mut source = format!(
+        "[worker]\nname = \"w\"\ncompatibility_date = \"2026-10-01\"\n{}[cloudflare]\nzone = \"glow.trade\"\nworkers_dev = {workers_dev}\n[room]\nhistory = {history}\n[access]\nmax_message_bytes = {bytes}\n[secrets.WEBHOOK_SECRET]\nsource = \"env:X\"\n",
+        cpu_ms.map_or(String::new(), |ms| format!("cpu_ms = {ms}\n"))
+    );
+    for (host, custom) in hosts {
+        source += &format!(
+            "[[routes]]\nhost = \"{}\"\ncustom_domain = {custom}\n",
+            HOSTS[*host]
+        );
+    }
+    Environment::resolve(&"e".parse().unwrap(), "e.toml", &source).unwrap()
+}
+
+prop_compose! {
+    fn desired()(
+        first in 0..3_usize, custom in any::<bool>(), second in any::<bool>(),
+        history in 0..3_u32, bytes in 64..67_u32, workers_dev in any::<bool>(),
+        cpu_ms in prop::option::of(10..12_u32), gateway in 0..3_u8, room in 0..3_u8,
+    ) -> Desired {
+        let mut hosts = vec![(first, custom)];
+        if second {
+            hosts.push(((first + 1) % 3, !custom));
+        }
+        let environment = environment(&hosts, history, bytes, workers_dev, cpu_ms);
+        let code = |number: u8| format!("{number:016x}");
+        Desired::new(&environment, code(gateway), code(room))
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_plan_that_was_applied_leaves_nothing_to_plan(
+        before in prop::option::of(desired()),
+        drifts in prop::collection::vec(drift(), 0..5),
+        wanted in desired(),
+        gradual in any::<bool>(),
+    ) {
+        let mut live = Observed::default();
+        if let Some(before) = &before {
+            let plan = Plan::between(before, &live, &Rollout::at_once()).unwrap();
+            live = carried_out(&live, before, &plan);
+            for drift in &drifts {
+                drift.happen(&mut live);
+            }
+        }
+        let rollout = if gradual { "10,100".parse().unwrap() } else { Rollout::at_once() };
+        let plan = Plan::between(&wanted, &live, &rollout).unwrap();
+        let reached = carried_out(&live, &wanted, &plan);
+        let again = Plan::between(&wanted, &reached, &rollout).unwrap();
+        prop_assert!(again.is_empty(), "{again}");
+        // What is not ours is as it was
+        let foreign = |observed: &Observed| observed.routes.iter().filter(|route| route.script.as_deref() == Some("other")).count();
+        prop_assert_eq!(foreign(&reached), foreign(&live));
+        let secrets = |observed: &Observed| observed.scripts.get("w-e").map(|live| live.active.secrets.clone()).unwrap_or_default();
+        let before: BTreeSet<String> = secrets(&live);
+        prop_assert!(secrets(&reached).is_superset(&before), "a secret was lost");
+        for (name, script) in &live.scripts {
+            prop_assert_eq!(&reached.scripts[name].kept, &script.kept);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A world to plan in: a manifest, the code of both Workers, and what is live.
+
+use std::collections::BTreeMap;
+
+use crate::build::Worker;
+use crate::environment::Environment;
+use crate::plan::{
+    Conflicts, Desired, Lane, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Plan, Rollout,
+    Share, Step,
+};
+
+/// The smallest manifest.
+pub(super) const MANIFEST: &str = r#"
+[worker]
+name = "w"
+compatibility_date = "2026-10-01"
+[cloudflare]
+zone = "glow.trade"
+[[routes]]
+host = "a.glow.trade"
+[secrets.WEBHOOK_SECRET]
+source = "env:X"
+"#;
+
+/// The environment `e` of the worker `w`.
+#[must_use]
+pub(super) struct World {
+    manifest: String,
+    gateway_code: String,
+    room_code: String,
+    rollout: Rollout,
+    live: Observed,
+}
+
+impl World {
+    /// An account without the two scripts.
+    pub(super) fn empty(manifest: &str) -> Self {
+        Self {
+            manifest: manifest.to_owned(),
+            gateway_code: "1".repeat(16),
+            room_code: "a".repeat(16),
+            rollout: Rollout::at_once(),
+            live: Observed::default(),
+        }
+    }
+
+    /// The manifest is deployed, once.
+    pub(super) fn deployed(manifest: &str) -> Self {
+        let mut world = Self::empty(manifest);
+        let plan = world.try_plan().unwrap();
+        world.live = carried_out(&world.live, &world.desired(), &plan);
+        world
+    }
+
+    /// Changes what is live.
+    pub(super) fn edit(mut self, change: impl FnOnce(&mut Observed)) -> Self {
+        change(&mut self.live);
+        self
+    }
+
+    /// Changes what is live of the gateway.
+    pub(super) fn gateway(self, change: impl FnOnce(&mut Live)) -> Self {
+        self.edit(|live| change(live.scripts.get_mut("w-e").unwrap()))
+    }
+
+    /// Changes what is live of the room.
+    pub(super) fn room(self, change: impl FnOnce(&mut Live)) -> Self {
+        self.edit(|live| change(live.scripts.get_mut("w-e-room").unwrap()))
+    }
+
+    /// Writes `to` in the manifest, everywhere where `from` stands.
+    pub(super) fn manifest(mut self, from: &str, to: &str) -> Self {
+        assert!(self.manifest.contains(from), "no `{from}` in the manifest");
+        self.manifest = self.manifest.replace(from, to);
+        self
+    }
+
+    /// Changes the code of one Worker.
+    pub(super) fn code(mut self, role: Worker) -> Self {
+        match role {
+            Worker::Gateway => self.gateway_code = "2".repeat(16),
+            Worker::Room => self.room_code = "b".repeat(16),
+        }
+        self
+    }
+
+    pub(super) fn rollout(mut self, stages: &str) -> Self {
+        self.rollout = stages.parse().unwrap();
+        self
+    }
+
+    /// The version that is wanted of a Worker was uploaded, and nothing more.
+    pub(super) fn uploaded(mut self, role: Worker) -> Self {
+        let desired = self.desired();
+        let mut scripts = desired.scripts.iter();
+        let wanted = scripts.find(|wanted| wanted.script.role == role).unwrap();
+        let live = self.live.scripts.get_mut(&wanted.script.name).unwrap();
+        live.latest = Some((next(live.latest.as_ref()), Some(wanted.tag())));
+        self
+    }
+
+    /// The newest version of a Worker has `percent` of the traffic, the one before it the rest.
+    pub(super) fn split(self, role: Worker, percent: f64) -> Self {
+        let change = |live: &mut Live| {
+            let (newest, tag) = live.latest.clone().unwrap();
+            live.split[0].percentage = 100.0 - percent;
+            live.split.push(Share {
+                version_id: newest,
+                tag,
+                percentage: percent,
+            });
+        };
+        match role {
+            Worker::Gateway => self.gateway(change),
+            Worker::Room => self.room(change),
+        }
+    }
+
+    fn desired(&self) -> Desired {
+        let name = "e".parse().unwrap();
+        let environment = Environment::resolve(&name, "e.toml", &self.manifest)
+            .unwrap_or_else(|problems| panic!("{}", problems[0]));
+        Desired::new(
+            &environment,
+            self.gateway_code.clone(),
+            self.room_code.clone(),
+        )
+    }
+
+    pub(super) fn try_plan(&self) -> Result<Plan, Conflicts> {
+        Plan::between(&self.desired(), &self.live, &self.rollout)
+    }
+
+    /// The plan as people see it, or the conflicts.
+    pub(super) fn plan(&self) -> String {
+        match self.try_plan() {
+            Ok(plan) => plan.to_string(),
+            Err(conflicts) => conflicts.to_string(),
+        }
+    }
+}
+
+/// The id of the version after the newest one.
+pub(super) fn next(newest: Option<&(String, Option<String>)>) -> String {
+    let newest = newest.map_or("v0", |(id, _)| id);
+    let number: u32 = newest.trim_start_matches('v').parse().unwrap();
+    format!("v{}", number + 1)
+}
+
+/// The live state after the plan was carried out: the meaning of the steps, told a second time and independently.
+pub(super) fn carried_out(observed: &Observed, desired: &Desired, plan: &Plan) -> Observed {
+    let mut live = observed.clone();
+    let mut uploaded: BTreeMap<String, LiveVersion> = BTreeMap::new();
+    for step in &plan.steps {
+        match step {
+            Step::Upload(upload) => {
+                let wanted = desired
+                    .scripts
+                    .iter()
+                    .find(|wanted| wanted.script.name == upload.script)
+                    .unwrap();
+                let entry = live
+                    .scripts
+                    .entry(upload.script.clone())
+                    .or_insert_with(|| Live {
+                        workers_dev: true,
+                        ..Live::default()
+                    });
+                let bindings = wanted
+                    .script
+                    .bindings
+                    .iter()
+                    .map(|(name, binding)| (name.clone(), binding.to_json()));
+                let version = LiveVersion {
+                    id: next(entry.latest.as_ref()),
+                    tag: Some(upload.tag.clone()),
+                    code: Some(wanted.code.clone()),
+                    bindings: bindings.collect(),
+                    secrets: entry
+                        .active
+                        .secrets
+                        .union(&upload.secrets)
+                        .cloned()
+                        .collect(),
+                    compatibility_date: wanted.script.compatibility_date.clone(),
+                    compatibility_flags: Vec::new(),
+                    cpu_ms: wanted.script.cpu_ms,
+                    placement: None,
+                    migration_tag: match &upload.lane {
+                        Lane::Lifecycle { migrations, .. } => migrations
+                            .last()
+                            .cloned()
+                            .or(entry.active.migration_tag.clone()),
+                        Lane::Code { .. } => entry.active.migration_tag.clone(),
+                    },
+                };
+                entry.latest = Some((version.id.clone(), version.tag.clone()));
+                if matches!(upload.lane, Lane::Lifecycle { .. }) {
+                    entry.split = vec![Share {
+                        version_id: version.id.clone(),
+                        tag: version.tag.clone(),
+                        percentage: 100.0,
+                    }];
+                    entry.active = version.clone();
+                    entry.observability = wanted.script.observability;
+                    entry.kept.clone_from(&upload.unmanaged);
+                }
+                uploaded.insert(upload.script.clone(), version);
+            }
+            Step::Shift(shift) => {
+                let entry = live.scripts.get_mut(&shift.script).unwrap();
+                let version = uploaded[&shift.script].clone();
+                if shift.percent == 100 {
+                    entry.split = vec![Share {
+                        version_id: version.id.clone(),
+                        tag: version.tag.clone(),
+                        percentage: 100.0,
+                    }];
+                    entry.active = version;
+                }
+            }
+            Step::Settings {
+                script,
+                tags,
+                observability,
+                ..
+            } => {
+                let entry = live.scripts.get_mut(script).unwrap();
+                entry.tags.extend(tags.iter().cloned());
+                entry.observability = *observability;
+            }
+            Step::WorkersDev {
+                script, enabled, ..
+            } => {
+                let entry = live.scripts.get_mut(script).unwrap();
+                entry.workers_dev = *enabled;
+                entry.previews = false;
+            }
+            Step::AddRoute { pattern, script } => live.routes.push(LiveRoute {
+                id: pattern.clone(),
+                pattern: pattern.clone(),
+                script: Some(script.clone()),
+            }),
+            Step::RemoveRoute { id, .. } => live.routes.retain(|route| route.id != *id),
+            Step::AddDomain {
+                hostname, script, ..
+            } => live.domains.push(LiveDomain {
+                id: hostname.clone(),
+                hostname: hostname.clone(),
+                script: script.clone(),
+            }),
+            Step::RemoveDomain { id, .. } => live.domains.retain(|domain| domain.id != *id),
+        }
+    }
+    live
+}
