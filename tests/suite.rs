@@ -37,6 +37,7 @@ mod sandbox_command;
 mod sdk;
 mod secrecy;
 mod secrets;
+mod shipped;
 mod smoke;
 mod terminal;
 mod toolchain;

@@ -31,14 +31,12 @@ pub use crate::account::state::Strictness;
 use crate::account::value::SecretValue;
 use crate::account::{dns, stamp};
 use crate::api::context::{BASE, Context};
-use crate::api::journal::Journal;
 use crate::api::quota::Quotas;
 use crate::edge::ingress;
 use crate::engine::Engine;
 use crate::runtime::analytics;
 use crate::runtime::analytics::Points;
 use crate::runtime::tail::Tails;
-use crate::server::Reply;
 use crate::store::Store;
 
 /// The account that the sandbox names; it accepts every other one too.
@@ -109,11 +107,12 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
     let gate = engine.gate.clone();
     tasks.spawn(server::serve(ingress_listener, move |request, peer| {
         let gate = gate.clone();
-        async move { Reply::Answer(ingress::answer(gate, request, peer).await) }
+        async move { Some(ingress::answer(gate, request, peer).await) }
     }));
     let context = Arc::new(Context {
         engine: engine.clone(),
-        journal: Journal::default(),
+        #[cfg(feature = "faults")]
+        journal: api::faults::journal::Journal::default(),
         quotas: Quotas::default(),
         token: token.clone(),
         account: ACCOUNT.to_owned(),

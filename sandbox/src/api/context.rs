@@ -6,7 +6,8 @@ use std::sync::Arc;
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
 
-use super::journal::Journal;
+#[cfg(feature = "faults")]
+use super::faults::journal::Journal;
 use super::quota::Quotas;
 use crate::account::error::{ApiError, invalid};
 use crate::account::stamp::{self, Stamp};
@@ -22,6 +23,7 @@ pub(crate) struct Context {
     /// State and runtime.
     pub engine: Arc<Engine>,
     /// Calls and faults.
+    #[cfg(feature = "faults")]
     pub journal: Journal,
     /// Calls that every token has left.
     pub quotas: Quotas,

@@ -32,12 +32,4 @@ impl Log {
             .cloned()
             .collect()
     }
-
-    /// Forgets everything.
-    pub(crate) fn clear(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-    }
 }
