@@ -6,11 +6,10 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::Context;
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::account::error::{ApiError, invalid, refuse};
+use crate::account::error::{ApiError, invalid, missing};
 use crate::account::module::hash;
 use crate::account::stamp::Stamp;
 use crate::account::state::{Account, Domain, Record, State};
@@ -204,7 +203,7 @@ pub(crate) fn delete(
 /// A record by its id; 81044.
 pub(crate) fn found<'a>(records: &'a [Record], id: &str) -> Result<&'a Record, ApiError> {
     let record = records.iter().find(|record| record.id == id);
-    record.ok_or_else(|| refuse(StatusCode::NOT_FOUND, 81044, "Record does not exist."))
+    record.ok_or_else(|| missing(81044, "Record does not exist."))
 }
 
 /// The code is that of a record which another product keeps; the words are the sandbox's.

@@ -1,10 +1,9 @@
 //! Custom domains: hosts that belong to a script as a whole, with their DNS record.
 
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::account::error::{ApiError, conflict, no_zone, refuse};
+use crate::account::error::{ApiError, conflict, missing, no_zone};
 use crate::account::stamp::Stamp;
 use crate::account::state::{Domain, State, zone_id};
 
@@ -145,9 +144,5 @@ pub(crate) fn detach(state: &mut State, account: &str, id: &str) -> Result<(), A
 
 /// No domain of this id.
 pub(crate) fn no_domain(id: &str) -> ApiError {
-    refuse(
-        StatusCode::NOT_FOUND,
-        100114,
-        format!("there is no custom domain `{id}`"),
-    )
+    missing(100114, format!("there is no custom domain `{id}`"))
 }

@@ -4,16 +4,16 @@ use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::{self, Call};
 use super::context::Shared;
+use super::endpoint::{Endpoint, get};
 use crate::api::envelope::{Answer, result};
 
 /// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/sandbox", about),
-        call::get("/sandbox/analytics", analytics),
-        call::get("/sandbox/logs", logs),
+        get("/sandbox", "", about),
+        get("/sandbox", "/analytics", analytics),
+        get("/sandbox", "/logs", logs),
     ]
 }
 

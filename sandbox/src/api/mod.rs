@@ -11,6 +11,7 @@ mod credential;
 mod deployments;
 mod dns;
 mod domains;
+mod endpoint;
 mod envelope;
 #[cfg(feature = "faults")]
 pub(crate) mod faults;
@@ -38,46 +39,48 @@ use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use http::{Request, StatusCode};
 
-use self::call::Call;
 use self::context::{BASE, Context};
+use self::endpoint::Endpoint;
 use crate::account::error::{ApiError, no_route_to, refuse};
 
 /// Cloudflare's own limit of a request's body.
 const BODY_LIMIT: usize = 100 << 20;
 
-/// All calls, product by product.
-fn calls() -> Vec<Call> {
+/// All endpoints, product by product.
+fn endpoints() -> Vec<Endpoint> {
     let shipped = [
-        accounts::calls(),
-        control::calls(),
-        deployments::calls(),
-        dns::calls(),
-        domains::calls(),
-        objects::calls(),
-        others::calls(),
-        routes::calls(),
-        schedules::calls(),
-        scripts::calls(),
-        secrets::calls(),
-        services::calls(),
-        settings::calls(),
-        subdomains::calls(),
-        tails::calls(),
-        uploads::calls(),
-        versions::calls(),
-        zones::calls(),
+        accounts::endpoints(),
+        control::endpoints(),
+        deployments::endpoints(),
+        dns::endpoints(),
+        domains::endpoints(),
+        objects::endpoints(),
+        others::endpoints(),
+        routes::endpoints(),
+        schedules::endpoints(),
+        scripts::endpoints(),
+        secrets::endpoints(),
+        services::endpoints(),
+        settings::endpoints(),
+        subdomains::endpoints(),
+        tails::endpoints(),
+        uploads::endpoints(),
+        versions::endpoints(),
+        zones::endpoints(),
     ];
-    let calls = shipped.into_iter().flatten();
+    let endpoints = shipped.into_iter().flatten();
     #[cfg(feature = "faults")]
-    let calls = calls.chain(faults::calls());
-    calls.collect()
+    let endpoints = endpoints.chain(faults::endpoints());
+    endpoints.collect()
 }
 
 /// All routes.
 pub(crate) fn router(context: Arc<Context>) -> Router {
-    let api = calls().into_iter().fold(Router::new(), |router, call| {
-        router.route(call.path, call.handler)
-    });
+    let api = endpoints()
+        .into_iter()
+        .fold(Router::new(), |router, endpoint| {
+            router.route(&endpoint.path, endpoint.handler)
+        });
     Router::new()
         .nest(BASE, api)
         .merge(tails::sockets())
@@ -104,16 +107,16 @@ async fn other_method() -> ApiError {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::calls;
+    use super::endpoints;
 
     /// Below it are the calls that what is shipped does not have.
     const FAULTS: &str = "\n## For tests: faults\n";
 
     #[test]
     fn the_readmes_table_and_the_router_have_the_same_calls() {
-        let ours: BTreeSet<String> = calls()
+        let ours: BTreeSet<String> = endpoints()
             .iter()
-            .map(|call| format!("{} {}", call.method, call.path))
+            .map(|endpoint| format!("{} {}", endpoint.method, endpoint.path))
             .collect();
         let readme = include_str!("../../README.md");
         let (shipped, tests) = readme.split_once(FAULTS).unwrap();

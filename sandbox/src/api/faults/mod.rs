@@ -14,23 +14,24 @@ use serde_json::{Value, json};
 
 use self::fault::Fault;
 pub(super) use self::fault::Kind;
-use super::call::{self, Call};
-use super::context::{Shared, read};
+use super::call::Sent;
+use super::context::Shared;
+use super::endpoint::{Endpoint, delete, get, post, put};
 use super::envelope::{Answer, result};
 use super::quota::{Policy, throttled};
 use crate::account::error::{invalid, refuse};
 
 /// The calls below `/sandbox` that make it a test's.
-pub(super) fn calls() -> Vec<Call> {
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/sandbox/faults", faults),
-        call::post("/sandbox/faults", add_fault),
-        call::delete("/sandbox/faults", clear),
-        call::get("/sandbox/requests", requests),
-        call::delete("/sandbox/requests", clear),
-        call::get("/sandbox/limits", limits),
-        call::put("/sandbox/limits", keep_limits),
-        call::delete("/sandbox/limits", tell_limits),
+        get("/sandbox", "/faults", faults),
+        post("/sandbox", "/faults", add_fault),
+        delete("/sandbox", "/faults", clear),
+        get("/sandbox", "/requests", requests),
+        delete("/sandbox", "/requests", clear),
+        get("/sandbox", "/limits", limits),
+        put("/sandbox", "/limits", keep_limits),
+        delete("/sandbox", "/limits", tell_limits),
     ]
 }
 
@@ -101,8 +102,7 @@ async fn limits(State(context): Shared) -> Answer {
 }
 
 /// `{calls, seconds}`: from now on every token has so many calls in so many seconds of each kind, and is refused beyond them.
-async fn keep_limits(State(context): Shared, body: Bytes) -> Answer {
-    let policy: Policy = read(&body)?;
+async fn keep_limits(State(context): Shared, Sent(policy): Sent<Policy>) -> Answer {
     if policy.calls == 0 || policy.seconds == 0 {
         return Err(invalid(10026, "`calls` and `seconds` start at 1"));
     }
