@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::account::deployment::everybody;
+use crate::account::deployment::release;
 use crate::account::error::{ApiError, invalid};
 use crate::account::inheritance::{Missing, resolve};
 use crate::account::observability;
@@ -105,10 +105,7 @@ fn revise(script: &mut Script, revision: Revision, stamp: &Stamp) -> Result<(), 
     }
     version.limits = revision.limits.or(version.limits);
     version.placement = revision.placement.or(version.placement);
-    script
-        .deployments
-        .insert(0, everybody(&version.id, "settings", stamp));
-    script.versions.push(version);
+    release(script, version, "settings", stamp);
     Ok(())
 }
 

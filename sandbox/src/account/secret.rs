@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::account::binding::Binding;
-use crate::account::deployment::everybody;
+use crate::account::deployment::release;
 use crate::account::error::{ApiError, conflict, invalid, missing};
 use crate::account::script::Script;
 use crate::account::stamp::Stamp;
@@ -53,11 +53,7 @@ pub(crate) fn change(
 ) -> Result<(), ApiError> {
     check_latest_is_deployed(script, if changes.len() == 1 { 10215 } else { 10214 })?;
     let version = changed(script, changes, "secret", Map::new(), stamp)?;
-    script
-        .deployments
-        .insert(0, everybody(&version.id, "secret", stamp));
-    script.versions.push(version);
-    script.modified_on.clone_from(&stamp.now);
+    release(script, version, "secret", stamp);
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! Imports: `account`
 
 pub(crate) mod analytics;
+pub(crate) mod ask;
 pub(crate) mod capnp;
 pub(crate) mod config;
 pub(crate) mod host;
