@@ -120,8 +120,8 @@ fn inherited(binding: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::fixture::fixed;
     use crate::account::fixture::room;
-    use crate::account::stamp::tests::fixed;
 
     fn revised(revision: Value) -> Script {
         let mut state = room();

@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::account::error::{ApiError, conflict, invalid, missing, no_script_for_route, no_zone};
+use crate::account::module::id;
 use crate::account::stamp::Stamp;
 use crate::account::state::{Account, Route, State};
 
@@ -90,27 +91,14 @@ pub(crate) fn replace(
             .ok_or_else(|| no_zone(host))?
             .to_owned();
         check(state, account, &zone, pattern, Some(script))?;
-        let kept = state
-            .account(account)
-            .routes
-            .into_iter()
-            .find(|route| route.pattern == *pattern);
-        if kept
-            .as_ref()
-            .is_some_and(|route| route.script.as_deref() != Some(script))
-        {
-            return Err(taken(
-                pattern,
-                kept.as_ref().and_then(|route| route.script.as_deref()),
-            ));
+        let routes_now = &state.account(account).routes;
+        let kept = routes_now.iter().find(|route| route.pattern == *pattern);
+        let owner = kept.map(|route| route.script.as_deref());
+        if let Some(owner) = owner.filter(|owner| *owner != Some(script)) {
+            return Err(taken(pattern, owner));
         }
-        let id = kept.map_or_else(
-            || {
-                crate::account::module::hash(format!("{} {index}", stamp.id).as_bytes())[..32]
-                    .into()
-            },
-            |r| r.id,
-        );
+        let made = || id(&format!("{} {index}", stamp.id));
+        let id = kept.map_or_else(made, |route| route.id.clone());
         routes.push(Route {
             id,
             zone,

@@ -8,7 +8,7 @@ use crate::account::error::{ApiError, invalid, no_script};
 use crate::account::inheritance::{Environment, Missing, resolve};
 use crate::account::metadata::{Metadata, Upload};
 use crate::account::migration;
-use crate::account::module::{etag, hash};
+use crate::account::module::{etag, id};
 use crate::account::namespace::Namespace;
 use crate::account::observability;
 use crate::account::script::{Script, Settings, Subdomain, check_name};
@@ -163,7 +163,7 @@ fn version(
 fn new_script(name: &str, stamp: &Stamp) -> Script {
     Script {
         name: name.to_owned(),
-        tag: hash(format!("tag {}", stamp.id).as_bytes())[..32].to_owned(),
+        tag: id(&format!("tag {}", stamp.id)),
         created_on: stamp.now.clone(),
         modified_on: stamp.now.clone(),
         migration_tag: None,
@@ -195,8 +195,8 @@ fn set_settings(settings: &mut Settings, metadata: &Metadata) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::fixture::fixed;
     use crate::account::fixture::{room, upload};
-    use crate::account::stamp::tests::fixed;
     use serde_json::{Value, json};
 
     fn secrets_after(metadata: Value) -> Vec<String> {

@@ -47,9 +47,7 @@ async fn list(call: Call, Query(filter): Query<Filter>) -> Answer {
 
 async fn get(call: Call) -> Answer {
     let domains = call.state().account(&call.account).domains;
-    let found = domains.iter().find(|domain| domain.id == call.item);
-    let found = found.ok_or_else(|| domain::no_domain(&call.item))?;
-    result(shown(found, &call.account))
+    result(shown(domain::found(&domains, &call.item)?, &call.account))
 }
 
 #[derive(Deserialize)]

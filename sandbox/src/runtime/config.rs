@@ -139,8 +139,8 @@ fn frame(services: &str, sockets: &str) -> String {
 mod tests {
     use super::*;
     use crate::account::deployment::{Request, Secrets, create};
+    use crate::account::fixture::fixed;
     use crate::account::fixture::{room, room_with_two_versions};
-    use crate::account::stamp::tests::fixed;
     use serde_json::json;
 
     fn analytics() -> SocketAddr {
