@@ -13,7 +13,7 @@ const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1wYWNlLXRlc3RzLTAwMDE=";
 const ROUNDS: usize = 7;
 
 /// The release build, made once; `EDGE_BROADCAST_BIN` replaces it.
-fn release() -> &'static Path {
+pub(crate) fn release() -> &'static Path {
     static RELEASE: OnceLock<PathBuf> = OnceLock::new();
     RELEASE.get_or_init(|| {
         built();

@@ -38,6 +38,7 @@ mod sandbox_command;
 mod sdk;
 mod secrecy;
 mod secrets;
+mod shipped;
 mod smoke;
 mod terminal;
 mod toolchain;

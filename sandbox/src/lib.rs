@@ -18,7 +18,6 @@ mod runtime;
 mod server;
 mod store;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,21 +30,19 @@ pub use crate::account::state::Strictness;
 use crate::account::value::SecretValue;
 use crate::account::{dns, stamp};
 use crate::api::context::{BASE, Context};
-use crate::api::journal::Journal;
 use crate::api::quota::Quotas;
 use crate::edge::ingress;
 use crate::engine::Engine;
 use crate::runtime::analytics;
 use crate::runtime::analytics::Points;
 use crate::runtime::tail::Tails;
-use crate::server::Reply;
 use crate::store::Store;
 
 /// The account that the sandbox names; it accepts every other one too.
 const ACCOUNT: &str = "5a2db0c5a2db0c5a2db0c5a2db0c5a2d";
 
 /// What a sandbox is started with.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The runtime's program.
     pub workerd: PathBuf,
@@ -59,13 +56,12 @@ pub struct Options {
     pub zones: Vec<String>,
     /// Hosts, or `*.` and a host, that have a proxied DNS record.
     pub records: Vec<String>,
-    /// The API token; without one it is made up.
-    pub token: Option<String>,
     /// How closely it keeps to Cloudflare.
     pub strictness: Strictness,
 }
 
 /// A running sandbox. Dropping it stops everything it started.
+#[derive(Debug)]
 pub struct Sandbox {
     engine: Arc<Engine>,
     api: SocketAddr,
@@ -89,7 +85,7 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
     let api_listener = server::bind(options.api_port).await?;
     let ingress_listener = server::bind(options.port).await?;
     let (api, ingress) = (api_listener.local_addr()?, ingress_listener.local_addr()?);
-    let token = SecretValue::new(options.token.unwrap_or_else(made_up));
+    let token = made_up();
 
     let (engine, notices) = Engine::new(
         options.workerd,
@@ -106,14 +102,15 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
         .await
         .map_err(|error| anyhow!("{}", error.problems[0].1))?;
 
-    let gate = engine.gate.clone();
+    let gate = engine.gate();
     tasks.spawn(server::serve(ingress_listener, move |request, peer| {
         let gate = gate.clone();
-        async move { Reply::Answer(ingress::answer(gate, request, peer).await) }
+        async move { Some(ingress::answer(gate, request, peer).await) }
     }));
     let context = Arc::new(Context {
         engine: engine.clone(),
-        journal: Journal::default(),
+        #[cfg(feature = "faults")]
+        journal: api::faults::journal::Journal::default(),
         quotas: Quotas::default(),
         token: token.clone(),
         account: ACCOUNT.to_owned(),
@@ -175,34 +172,8 @@ impl Drop for Sandbox {
     }
 }
 
-impl fmt::Debug for Sandbox {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = formatter.debug_struct("Sandbox");
-        shown
-            .field("api", &self.api())
-            .field("ingress", &self.ingress)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = formatter.debug_struct("Options");
-        shown
-            .field("workerd", &self.workerd)
-            .field("api_port", &self.api_port)
-            .field("port", &self.port);
-        shown
-            .field("state", &self.state)
-            .field("zones", &self.zones)
-            .field("records", &self.records)
-            .field("strictness", &self.strictness)
-            .finish_non_exhaustive()
-    }
-}
-
-/// 32 random bytes.
-fn made_up() -> String {
-    let bytes: [u8; 32] = rand::random();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// A token of 64 hex digits.
+fn made_up() -> SecretValue {
+    let [a, b]: [u128; 2] = rand::random();
+    SecretValue::new(format!("{a:032x}{b:032x}"))
 }

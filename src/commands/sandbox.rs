@@ -34,7 +34,6 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         state: args.state.clone(),
         zones,
         records,
-        token: None,
         strictness: if args.lenient {
             Strictness::Lenient
         } else {

@@ -51,7 +51,6 @@ impl Remote {
             state: None,
             zones: vec![environment.zone.to_string()],
             records: environment.routed_hosts(),
-            token: None,
             strictness: Strictness::Strict,
         })
         .await

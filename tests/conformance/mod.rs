@@ -2,6 +2,7 @@
 //! their operations reaches is the table in the sandbox's README.
 
 mod alchemy;
+mod readme;
 mod sdk;
 mod table;
 mod wrangler;

@@ -204,7 +204,6 @@ pub(crate) fn options(state: Option<PathBuf>) -> Options {
         state,
         zones: vec!["glow.trade".into()],
         records: vec!["glow.trade".into(), "*.glow.trade".into()],
-        token: None,
         strictness: Strictness::Strict,
     }
 }

@@ -81,7 +81,6 @@ impl Rig {
             zones: vec![environment.zone.to_string()],
             // A zone that is ready for every host
             records: vec![format!("*.{}", environment.zone)],
-            token: None,
             strictness,
         };
         let sandbox = sandbox::start(options).await.unwrap();

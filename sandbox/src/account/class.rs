@@ -121,14 +121,15 @@ pub(crate) fn check_bound(
     namespaces: &[Namespace],
     described: &Described,
 ) -> Result<(), ApiError> {
+    let is_there = |other: &str| other == script || account.scripts.contains_key(other);
     for binding in &environment.bindings {
-        if binding.kind == "service" {
-            check_service(
-                account,
-                script,
-                binding.text("service").unwrap_or_default(),
-                &binding.name,
-            )?;
+        let service = binding.text("service").unwrap_or_default();
+        if binding.kind == "service" && !is_there(service) {
+            let message = format!(
+                "the service binding `{}` names the Worker `{service}`, which does not exist",
+                binding.name
+            );
+            return Err(invalid(10143, message));
         }
         let Some((class, other)) = binding.class(script) else {
             continue;
@@ -160,23 +161,6 @@ pub(crate) fn check_bound(
         }
     }
     Ok(())
-}
-
-fn check_service(
-    account: &Account,
-    script: &str,
-    service: &str,
-    binding: &str,
-) -> Result<(), ApiError> {
-    if service == script || account.scripts.contains_key(service) {
-        return Ok(());
-    }
-    Err(invalid(
-        10143,
-        format!(
-            "the service binding `{binding}` names the Worker `{service}`, which does not exist"
-        ),
-    ))
 }
 
 /// Whether a script may go: not while another one binds its classes (10064) or calls it (10142), unless `?force=true`. The codes are

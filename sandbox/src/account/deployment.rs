@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::account::error::{ApiError, invalid, no_version, refuse};
 use crate::account::script::{Deployment, Script, Share};
 use crate::account::stamp::Stamp;
+use crate::account::version::Version;
 
 /// The body of `POST …/deployments`.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +44,14 @@ pub(crate) fn everybody(version: &str, triggered_by: &str, stamp: &Stamp) -> Dep
     }];
     let annotations = Map::from_iter([("workers/triggered_by".to_owned(), triggered_by.into())]);
     made(shares, annotations, None, stamp)
+}
+
+/// Adds a version and deploys it to everybody.
+pub(crate) fn release(script: &mut Script, version: Version, triggered_by: &str, stamp: &Stamp) {
+    let deployment = everybody(&version.id, triggered_by, stamp);
+    script.deployments.insert(0, deployment);
+    script.versions.push(version);
+    script.modified_on.clone_from(&stamp.now);
 }
 
 /// Checks a request against the script and makes it the current deployment.

@@ -6,12 +6,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::Context;
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::account::error::{ApiError, invalid, refuse};
-use crate::account::module::hash;
+use crate::account::error::{ApiError, invalid, missing};
+use crate::account::module::id;
 use crate::account::stamp::Stamp;
 use crate::account::state::{Account, Domain, Record, State};
 
@@ -62,37 +61,43 @@ pub(crate) fn of_domains(account: &Account) -> Vec<Record> {
 }
 
 fn of_domain(domain: &Domain) -> Record {
+    let stamp = Stamp {
+        now: domain.created_on.clone(),
+        ..Stamp::default()
+    };
+    let id = id(&format!("record {}", domain.id));
     Record {
-        id: hash(format!("record {}", domain.id).as_bytes())[..32].to_owned(),
-        zone: domain.zone.clone(),
         name: domain.hostname.clone(),
-        kind: "AAAA".into(),
-        content: NOWHERE.into(),
-        proxied: true,
-        ttl: 1,
-        comment: None,
-        tags: Vec::new(),
-        created_on: domain.created_on.clone(),
-        modified_on: domain.created_on.clone(),
         managed_by: Some(domain.service.clone()),
+        ..proxied(fresh(id, &domain.zone, &domain.hostname, &stamp))
     }
 }
 
-/// A proxied record without an origin, for a zone that is to be ready.
-pub(crate) fn proxied(zone: &str, name: &str, stamp: &Stamp) -> Record {
+/// A record that leads nowhere and is not proxied.
+fn fresh(id: String, zone: &str, name: &str, stamp: &Stamp) -> Record {
     Record {
-        id: hash(format!("record {zone} {name}").as_bytes())[..32].to_owned(),
+        id,
         zone: zone.to_owned(),
         name: name.to_ascii_lowercase(),
-        kind: "AAAA".into(),
-        content: NOWHERE.into(),
-        proxied: true,
+        kind: String::new(),
+        content: String::new(),
+        proxied: false,
         ttl: 1,
         comment: None,
         tags: Vec::new(),
         created_on: stamp.now.clone(),
         modified_on: stamp.now.clone(),
         managed_by: None,
+    }
+}
+
+/// Makes it a proxied one without an origin.
+fn proxied(record: Record) -> Record {
+    Record {
+        kind: "AAAA".into(),
+        content: NOWHERE.into(),
+        proxied: true,
+        ..record
     }
 }
 
@@ -106,8 +111,8 @@ pub(crate) fn prepare(state: &mut State, names: &[String], stamp: &Stamp) -> any
             })?
             .to_owned();
         if !state.records.iter().any(|record| record.name == *name) {
-            let record = proxied(&zone, name, stamp);
-            state.records.push(record);
+            let id = id(&format!("record {zone} {name}"));
+            state.records.push(proxied(fresh(id, &zone, name, stamp)));
         }
     }
     Ok(())
@@ -131,19 +136,8 @@ pub(crate) fn create(
     given: Given,
     stamp: &Stamp,
 ) -> Result<Record, ApiError> {
-    let kind = given.kind.clone().unwrap_or_default();
-    let empty = Record {
-        id: stamp.id.clone(),
-        kind,
-        name: String::new(),
-        ..proxied(zone, "", stamp)
-    };
-    let empty = Record {
-        content: String::new(),
-        proxied: false,
-        ..empty
-    };
-    let record = changed(empty, given, zone, stamp)?;
+    let empty = fresh(stamp.id.clone(), zone, "", stamp);
+    let record = changed(empty, given, zone, stamp);
     check(&of_zone(state, account, zone), &record)?;
     state.records.push(record.clone());
     Ok(record)
@@ -181,7 +175,7 @@ pub(crate) fn update(
             ..known.clone()
         },
     };
-    let record = changed(base, given, zone, stamp)?;
+    let record = changed(base, given, zone, stamp);
     check(&all, &record)?;
     for stored in state.records.iter_mut().filter(|stored| stored.id == id) {
         stored.clone_from(&record);
@@ -204,7 +198,7 @@ pub(crate) fn delete(
 /// A record by its id; 81044.
 pub(crate) fn found<'a>(records: &'a [Record], id: &str) -> Result<&'a Record, ApiError> {
     let record = records.iter().find(|record| record.id == id);
-    record.ok_or_else(|| refuse(StatusCode::NOT_FOUND, 81044, "Record does not exist."))
+    record.ok_or_else(|| missing(81044, "Record does not exist."))
 }
 
 /// The code is that of a record which another product keeps; the words are the sandbox's.
@@ -221,21 +215,12 @@ fn check_own(record: &Record) -> Result<(), ApiError> {
     }
 }
 
-fn changed(
-    mut record: Record,
-    given: Given,
-    zone: &str,
-    stamp: &Stamp,
-) -> Result<Record, ApiError> {
+fn changed(mut record: Record, given: Given, zone: &str, stamp: &Stamp) -> Record {
     if let Some(name) = given.name {
         record.name = whole_name(&name, zone);
     }
-    if let Some(kind) = given.kind {
-        record.kind = kind;
-    }
-    if let Some(content) = given.content {
-        record.content = content;
-    }
+    record.kind = given.kind.unwrap_or(record.kind);
+    record.content = given.content.unwrap_or(record.content);
     record.proxied = given.proxied.unwrap_or(record.proxied);
     record.ttl = if record.proxied {
         1
@@ -245,7 +230,7 @@ fn changed(
     record.comment = given.comment.or(record.comment);
     record.tags = given.tags.unwrap_or(record.tags);
     record.modified_on.clone_from(&stamp.now);
-    Ok(record)
+    record
 }
 
 /// `@` and names outside the zone are meant within it, as Cloudflare understands them.
@@ -334,7 +319,7 @@ pub(crate) fn is_proxied(records: &[Record], host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::stamp::tests::fixed;
+    use crate::account::fixture::fixed;
 
     fn given(json: Value) -> Given {
         serde_json::from_value(json).unwrap()

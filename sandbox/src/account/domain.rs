@@ -1,10 +1,11 @@
 //! Custom domains: hosts that belong to a script as a whole, with their DNS record.
 
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::account::error::{ApiError, conflict, no_zone, refuse};
+use crate::account::dns::in_the_way;
+use crate::account::error::{ApiError, conflict, missing, no_zone};
+use crate::account::module::id;
 use crate::account::stamp::Stamp;
 use crate::account::state::{Domain, State, zone_id};
 
@@ -27,8 +28,8 @@ pub(crate) fn shown(domain: &Domain, account: &str) -> Value {
 
 /// A UUID, as the certificate's identifier is.
 fn cert_id(domain: &Domain) -> String {
-    let digits = crate::account::module::hash(format!("certificate {}", domain.id).as_bytes());
-    uuid::Uuid::parse_str(&digits[..32]).map_or(digits, |id| id.to_string())
+    let digits = id(&format!("certificate {}", domain.id));
+    uuid::Uuid::parse_str(&digits).map_or(digits, |id| id.to_string())
 }
 
 /// Attaches a host to a script: `PUT …/workers/domains`. 100116 is another Worker's custom domain, 100117 a DNS record in the way
@@ -46,7 +47,7 @@ pub(crate) fn attach(
         .zone_of(hostname)
         .ok_or_else(|| no_zone(hostname))?
         .to_owned();
-    if crate::account::dns::in_the_way(state, hostname).is_some() {
+    if in_the_way(state, hostname).is_some() {
         let message = format!(
             "Hostname '{hostname}' already has externally managed DNS records (A, CNAME, etc). Delete them first or try a different hostname."
         );
@@ -67,10 +68,8 @@ pub(crate) fn attach(
         script.clone_into(&mut known.service);
         return Ok(known.clone());
     }
-    let id = crate::account::module::hash(format!("{} {hostname}", stamp.id).as_bytes())[..32]
-        .to_owned();
     let domain = Domain {
-        id,
+        id: id(&format!("{} {hostname}", stamp.id)),
         hostname: hostname.to_owned(),
         service: script.to_owned(),
         zone,
@@ -121,7 +120,7 @@ pub(crate) fn changeset(state: &State, account: &str, script: &str, hostnames: &
         .iter()
         .filter(|domain| domain.service == script && !hostnames.contains(&domain.hostname));
     let conflicting = hostnames.iter().filter_map(|host| {
-        let record = crate::account::dns::in_the_way(state, host)?;
+        let record = in_the_way(state, host)?;
         Some(json!({"hostname": record.name, "type": record.kind, "content": record.content}))
     });
     json!({
@@ -135,19 +134,13 @@ pub(crate) fn changeset(state: &State, account: &str, script: &str, hostnames: &
 /// `DELETE …/workers/domains/D`.
 pub(crate) fn detach(state: &mut State, account: &str, id: &str) -> Result<(), ApiError> {
     let domains = &mut state.account_mut(account).domains;
-    let place = domains
-        .iter()
-        .position(|domain| domain.id == id)
-        .ok_or_else(|| no_domain(id))?;
-    domains.remove(place);
+    found(domains, id)?;
+    domains.retain(|domain| domain.id != id);
     Ok(())
 }
 
-/// No domain of this id.
-pub(crate) fn no_domain(id: &str) -> ApiError {
-    refuse(
-        StatusCode::NOT_FOUND,
-        100114,
-        format!("there is no custom domain `{id}`"),
-    )
+/// The domain with this id; 100114.
+pub(crate) fn found<'a>(domains: &'a [Domain], id: &str) -> Result<&'a Domain, ApiError> {
+    let found = domains.iter().find(|domain| domain.id == id);
+    found.ok_or_else(|| missing(100_114, format!("there is no custom domain `{id}`")))
 }

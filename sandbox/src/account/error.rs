@@ -38,10 +38,14 @@ pub(crate) fn conflict(code: u32, message: impl Into<String>) -> ApiError {
     refuse(StatusCode::CONFLICT, code, message)
 }
 
+/// Something that is not there (404).
+pub(crate) fn missing(code: u32, message: impl Into<String>) -> ApiError {
+    refuse(StatusCode::NOT_FOUND, code, message)
+}
+
 /// 10007, which wrangler takes for "this Worker does not exist".
 pub(crate) fn no_script(script: &str) -> ApiError {
-    refuse(
-        StatusCode::NOT_FOUND,
+    missing(
         10007,
         format!("This Worker does not exist on your account: `{script}`"),
     )
@@ -57,8 +61,7 @@ pub(crate) fn no_script_for_route(script: &str) -> ApiError {
 
 /// 10090, the same for the older `services` calls.
 pub(crate) fn no_service(script: &str) -> ApiError {
-    refuse(
-        StatusCode::NOT_FOUND,
+    missing(
         10090,
         format!("This service does not exist on your account: `{script}`"),
     )
@@ -66,8 +69,7 @@ pub(crate) fn no_service(script: &str) -> ApiError {
 
 /// 100146: a version that was never uploaded to this script.
 pub(crate) fn no_version(script: &str, version: &str) -> ApiError {
-    refuse(
-        StatusCode::NOT_FOUND,
+    missing(
         100_146,
         format!("the Worker `{script}` has no version `{version}`"),
     )
@@ -75,8 +77,7 @@ pub(crate) fn no_version(script: &str, version: &str) -> ApiError {
 
 /// 10336: a deployment that was never made of this script.
 pub(crate) fn no_deployment(script: &str, deployment: &str) -> ApiError {
-    refuse(
-        StatusCode::NOT_FOUND,
+    missing(
         10336,
         format!("the Worker `{script}` has no deployment `{deployment}`"),
     )
@@ -84,8 +85,7 @@ pub(crate) fn no_deployment(script: &str, deployment: &str) -> ApiError {
 
 /// A host in no zone of the sandbox.
 pub(crate) fn no_zone(zone: &str) -> ApiError {
-    refuse(
-        StatusCode::NOT_FOUND,
+    missing(
         7003,
         format!("there is no zone for `{zone}`: name it when the sandbox is started"),
     )
@@ -96,7 +96,7 @@ pub(crate) fn no_route_to(path: &str) -> ApiError {
     let message = format!("Could not route to {path}, perhaps your object identifier is invalid?");
     ApiError {
         problems: vec![(7003, message), (7000, "No route for that URI".to_owned())],
-        ..refuse(StatusCode::NOT_FOUND, 7003, "")
+        ..missing(7003, "")
     }
 }
 

@@ -6,9 +6,19 @@ use crate::account::bundle::{Described, Export, ExportKind};
 use crate::account::inheritance::Missing;
 use crate::account::metadata::Upload;
 use crate::account::module::{Kind, Module, hash};
-use crate::account::stamp::tests::fixed;
+use crate::account::stamp::Stamp;
 use crate::account::state::State;
 use crate::account::upload::{add_version, put};
+
+/// A stamp whose identifiers end in `number`.
+pub(crate) fn fixed(number: u32) -> Stamp {
+    Stamp {
+        now: "2026-11-01T00:00:00.000000Z".into(),
+        version: format!("00000000-0000-4000-8000-{number:012}"),
+        id: format!("{number:032}"),
+        source: "api",
+    }
+}
 
 /// An upload of a script that exports the class `Room`.
 pub(crate) fn upload(metadata: Value) -> Upload {

@@ -108,23 +108,16 @@ fn keep_others(environment: &mut Environment, keep: &[String], script: Option<&S
     let Some(latest) = script.and_then(Script::latest) else {
         return;
     };
-    for binding in latest
-        .bindings
-        .iter()
-        .filter(|binding| keep.contains(&binding.kind))
-    {
-        if environment
-            .bindings
-            .iter()
-            .any(|given| given.name == binding.name)
-        {
+    let kept = latest.bindings.iter();
+    for binding in kept.filter(|binding| keep.contains(&binding.kind)) {
+        let mut given = environment.bindings.iter();
+        if given.any(|given| given.name == binding.name) {
             continue;
         }
         environment.bindings.push(binding.clone());
         if let Some(value) = latest.secrets.get(&binding.name) {
-            environment
-                .secrets
-                .insert(binding.name.clone(), value.clone());
+            let name = binding.name.clone();
+            environment.secrets.insert(name, value.clone());
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::account::bundle::Described;
 use crate::account::error::{ApiError, invalid, refuse};
-use crate::account::module::hash;
+use crate::account::module::id;
 use crate::account::namespace::{Namespace, Storage};
 use crate::account::stamp::Stamp;
 
@@ -146,7 +146,7 @@ fn take(
             );
             return Err(invalid(10074, message));
         }
-        let id = hash(format!("{} {script} {class}", stamp.id).as_bytes())[..32].to_owned();
+        let id = id(&format!("{} {script} {class}", stamp.id));
         namespaces.push(Namespace {
             id,
             script: script.to_owned(),
@@ -196,7 +196,7 @@ fn unknown(script: &str, class: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::stamp::tests::fixed;
+    use crate::account::fixture::fixed;
     use serde_json::json;
 
     fn migrations(value: serde_json::Value) -> Migrations {

@@ -84,6 +84,11 @@ pub(crate) fn hash(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// An identifier of 32 hex digits for what a text describes.
+pub(crate) fn id(text: &str) -> String {
+    hash(text.as_bytes())[..32].to_owned()
+}
+
 /// What names the content of a bundle, whatever its bindings: equal code has an equal etag.
 pub(crate) fn etag(modules: &[Module]) -> String {
     let mut lines: Vec<String> = modules

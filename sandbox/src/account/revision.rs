@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::account::deployment::everybody;
+use crate::account::deployment::release;
 use crate::account::error::{ApiError, invalid};
 use crate::account::inheritance::{Missing, resolve};
 use crate::account::observability;
@@ -105,10 +105,7 @@ fn revise(script: &mut Script, revision: Revision, stamp: &Stamp) -> Result<(), 
     }
     version.limits = revision.limits.or(version.limits);
     version.placement = revision.placement.or(version.placement);
-    script
-        .deployments
-        .insert(0, everybody(&version.id, "settings", stamp));
-    script.versions.push(version);
+    release(script, version, "settings", stamp);
     Ok(())
 }
 
@@ -123,8 +120,8 @@ fn inherited(binding: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::fixture::fixed;
     use crate::account::fixture::room;
-    use crate::account::stamp::tests::fixed;
 
     fn revised(revision: Value) -> Script {
         let mut state = room();

@@ -3,10 +3,10 @@
 //! Pattern syntax and precedence: <https://developers.cloudflare.com/workers/configuration/routing/routes/>. A `*` may start the
 //! host and end the path; the most specific pattern wins.
 
-use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::account::error::{ApiError, conflict, invalid, no_script_for_route, no_zone, refuse};
+use crate::account::error::{ApiError, conflict, invalid, missing, no_script_for_route, no_zone};
+use crate::account::module::id;
 use crate::account::stamp::Stamp;
 use crate::account::state::{Account, Route, State};
 
@@ -49,14 +49,16 @@ pub(crate) fn update(
     check(state, account, zone, pattern, script)?;
     let account = state.account_mut(account);
     free(account, pattern, Some(id))?;
-    let found = account
-        .routes
-        .iter_mut()
-        .find(|route| route.id == id && route.zone == zone);
-    let route = found.ok_or_else(|| no_route(id))?;
-    pattern.clone_into(&mut route.pattern);
-    route.script = script.map(str::to_owned);
-    Ok(route.clone())
+    let route = Route {
+        pattern: pattern.to_owned(),
+        script: script.map(str::to_owned),
+        ..found(&account.routes, zone, id)?.clone()
+    };
+    let mut routes = account.routes.iter_mut();
+    if let Some(known) = routes.find(|known| known.id == id) {
+        known.clone_from(&route);
+    }
+    Ok(route)
 }
 
 /// `DELETE /zones/Z/workers/routes/R`.
@@ -67,11 +69,8 @@ pub(crate) fn delete(
     id: &str,
 ) -> Result<(), ApiError> {
     let routes = &mut state.account_mut(account).routes;
-    let place = routes
-        .iter()
-        .position(|route| route.id == id && route.zone == zone)
-        .ok_or_else(|| no_route(id))?;
-    routes.remove(place);
+    found(routes, zone, id)?;
+    routes.retain(|route| route.id != id);
     Ok(())
 }
 
@@ -92,27 +91,14 @@ pub(crate) fn replace(
             .ok_or_else(|| no_zone(host))?
             .to_owned();
         check(state, account, &zone, pattern, Some(script))?;
-        let kept = state
-            .account(account)
-            .routes
-            .into_iter()
-            .find(|route| route.pattern == *pattern);
-        if kept
-            .as_ref()
-            .is_some_and(|route| route.script.as_deref() != Some(script))
-        {
-            return Err(taken(
-                pattern,
-                kept.as_ref().and_then(|route| route.script.as_deref()),
-            ));
+        let routes_now = &state.account(account).routes;
+        let kept = routes_now.iter().find(|route| route.pattern == *pattern);
+        let owner = kept.map(|route| route.script.as_deref());
+        if let Some(owner) = owner.filter(|owner| *owner != Some(script)) {
+            return Err(taken(pattern, owner));
         }
-        let id = kept.map_or_else(
-            || {
-                crate::account::module::hash(format!("{} {index}", stamp.id).as_bytes())[..32]
-                    .into()
-            },
-            |r| r.id,
-        );
+        let made = || id(&format!("{} {index}", stamp.id));
+        let id = kept.map_or_else(made, |route| route.id.clone());
         routes.push(Route {
             id,
             zone,
@@ -193,11 +179,9 @@ fn taken(pattern: &str, owner: Option<&str>) -> ApiError {
     )
 }
 
-/// No route of this id.
-pub(crate) fn no_route(id: &str) -> ApiError {
-    refuse(
-        StatusCode::NOT_FOUND,
-        10009,
-        format!("there is no route `{id}` in this zone"),
-    )
+/// The route of a zone with this id; 10009.
+pub(crate) fn found<'a>(routes: &'a [Route], zone: &str, id: &str) -> Result<&'a Route, ApiError> {
+    let mut of_zone = routes.iter().filter(|route| route.zone == zone);
+    let found = of_zone.find(|route| route.id == id);
+    found.ok_or_else(|| missing(10009, format!("there is no route `{id}` in this zone")))
 }

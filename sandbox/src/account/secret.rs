@@ -1,11 +1,10 @@
 //! Changes of secrets on a live script: each makes a new version of the latest code and deploys it at once. Pure.
 
-use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::account::binding::Binding;
-use crate::account::deployment::everybody;
-use crate::account::error::{ApiError, conflict, invalid, refuse};
+use crate::account::deployment::release;
+use crate::account::error::{ApiError, conflict, invalid, missing};
 use crate::account::script::Script;
 use crate::account::stamp::Stamp;
 use crate::account::value::SecretValue;
@@ -39,8 +38,7 @@ pub(crate) fn check_known(script: &Script, name: &str) -> Result<(), ApiError> {
     let binding = script.latest().and_then(|latest| latest.binding(name));
     match binding.filter(|binding| binding.kind == "secret_text") {
         Some(_) => Ok(()),
-        None => Err(refuse(
-            StatusCode::NOT_FOUND,
+        None => Err(missing(
             10056,
             format!("there is no secret `{name}` on `{}`", script.name),
         )),
@@ -55,11 +53,7 @@ pub(crate) fn change(
 ) -> Result<(), ApiError> {
     check_latest_is_deployed(script, if changes.len() == 1 { 10215 } else { 10214 })?;
     let version = changed(script, changes, "secret", Map::new(), stamp)?;
-    script
-        .deployments
-        .insert(0, everybody(&version.id, "secret", stamp));
-    script.versions.push(version);
-    script.modified_on.clone_from(&stamp.now);
+    release(script, version, "secret", stamp);
     Ok(())
 }
 
@@ -104,8 +98,7 @@ pub(crate) fn changed(
     stamp: &Stamp,
 ) -> Result<Version, ApiError> {
     let latest = script.latest().ok_or_else(|| {
-        refuse(
-            StatusCode::NOT_FOUND,
+        missing(
             10222,
             format!("the Worker `{}` has no versions", script.name),
         )

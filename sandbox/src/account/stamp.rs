@@ -8,7 +8,7 @@ use uuid::Uuid;
 pub(crate) const ALWAYS: &str = "2025-01-01T00:00:00.000000Z";
 
 /// The impure part of a change.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Stamp {
     /// RFC 3339, microseconds.
     pub now: String,
@@ -30,20 +30,5 @@ pub(crate) fn stamp(user_agent: Option<&str>) -> Stamp {
             Some(agent) if agent.contains("wrangler") => "wrangler",
             _ => "api",
         },
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::Stamp;
-
-    /// A stamp whose identifiers end in `number`.
-    pub(crate) fn fixed(number: u32) -> Stamp {
-        Stamp {
-            now: "2026-11-01T00:00:00.000000Z".into(),
-            version: format!("00000000-0000-4000-8000-{number:012}"),
-            id: format!("{number:032}"),
-            source: "api",
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::account::error::{ApiError, no_script, no_zone};
-use crate::account::module::hash;
+use crate::account::module::id;
 use crate::account::namespace::Namespace;
 use crate::account::script::Script;
 
@@ -190,7 +190,7 @@ impl State {
 
 /// A zone's id: 32 hex digits, the same in every run.
 pub(crate) fn zone_id(account: &str, name: &str) -> String {
-    hash(format!("zone {account} {name}").as_bytes())[..32].to_owned()
+    id(&format!("zone {account} {name}"))
 }
 
 /// Removes a script with its routes, domains and classes.

@@ -8,11 +8,12 @@ use crate::account::error::{ApiError, invalid, no_script};
 use crate::account::inheritance::{Environment, Missing, resolve};
 use crate::account::metadata::{Metadata, Upload};
 use crate::account::migration;
-use crate::account::module::{etag, hash};
+use crate::account::module::{etag, id};
+use crate::account::namespace::Namespace;
 use crate::account::observability;
 use crate::account::script::{Script, Settings, Subdomain, check_name};
 use crate::account::stamp::Stamp;
-use crate::account::state::State;
+use crate::account::state::{Account, State};
 use crate::account::version::Version;
 
 /// The lifecycle lane: creates the script or changes its classes, and deploys to everybody at once. Gives the version's id.
@@ -36,22 +37,7 @@ pub(crate) fn put(
         known,
         missing,
     )?;
-    let old_tag = known.and_then(|script| script.migration_tag.clone());
-    let (namespaces, tag) = match wanted(&upload.metadata, account, name)? {
-        None => (account.namespaces.clone(), old_tag),
-        Some(migrations) => {
-            let used = used(account, name, &environment);
-            let after = migration::apply(
-                &account.namespaces,
-                name,
-                old_tag.as_deref(),
-                &migrations,
-                &used,
-                stamp,
-            )?;
-            (after, migrations.new_tag.or(old_tag))
-        }
-    };
+    let (namespaces, tag) = migrated(account, name, &upload.metadata, &environment, stamp)?;
     migration::check_exports(&account.namespaces, &namespaces, name, &upload.described)?;
     check_bound(account, name, &environment, &namespaces, &upload.described)?;
 
@@ -76,6 +62,25 @@ pub(crate) fn put(
     script.deployments.insert(0, deployment);
     script.modified_on.clone_from(&stamp.now);
     Ok(stamp.version.clone())
+}
+
+/// The namespaces and the migration tag after an upload's migrations.
+fn migrated(
+    account: &Account,
+    name: &str,
+    metadata: &Metadata,
+    environment: &Environment,
+    stamp: &Stamp,
+) -> Result<(Vec<Namespace>, Option<String>), ApiError> {
+    let known = account.scripts.get(name);
+    let tag = known.and_then(|script| script.migration_tag.clone());
+    let Some(migrations) = wanted(metadata, account, name)? else {
+        return Ok((account.namespaces.clone(), tag));
+    };
+    let used = used(account, name, environment);
+    let (before, old_tag) = (&account.namespaces, tag.as_deref());
+    let after = migration::apply(before, name, old_tag, &migrations, &used, stamp)?;
+    Ok((after, migrations.new_tag.or(tag)))
 }
 
 /// The code lane: adds a version that nobody reaches until it is deployed. Gives its id.
@@ -158,7 +163,7 @@ fn version(
 fn new_script(name: &str, stamp: &Stamp) -> Script {
     Script {
         name: name.to_owned(),
-        tag: hash(format!("tag {}", stamp.id).as_bytes())[..32].to_owned(),
+        tag: id(&format!("tag {}", stamp.id)),
         created_on: stamp.now.clone(),
         modified_on: stamp.now.clone(),
         migration_tag: None,
@@ -190,8 +195,8 @@ fn set_settings(settings: &mut Settings, metadata: &Metadata) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::fixture::fixed;
     use crate::account::fixture::{room, upload};
-    use crate::account::stamp::tests::fixed;
     use serde_json::{Value, json};
 
     fn secrets_after(metadata: Value) -> Vec<String> {

@@ -1,42 +1,43 @@
 //! Who the token is, and the accounts it opens.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use serde_json::{Value, json};
 
-use super::call::{self, Call};
+use super::call::Call;
 use super::context::Shared;
+use super::endpoint::{ACCOUNT, Endpoint, get};
+use super::envelope::{self, Answer, result};
+use super::paging::{Asked, FEW, Pages};
 use crate::account::stamp::ALWAYS;
-use crate::api::envelope::{self, Answer, result};
-use crate::api::paging::{Asked, FEW, Pages};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/user", user),
-        call::get("/user/tokens/verify", verify),
-        call::get("/memberships", memberships),
-        call::get("/accounts", accounts),
-        call::get("/accounts/{account}", account),
-        call::get("/accounts/{account}/tokens/verify", verify),
+        get("/user", "", user),
+        get("/user", "/tokens/verify", verify),
+        get("/memberships", "", memberships),
+        get("/accounts", "", accounts),
+        get(ACCOUNT, "", account),
+        get(ACCOUNT, "/tokens/verify", verify),
     ]
 }
 
-pub(super) async fn verify() -> Answer {
+async fn verify() -> Answer {
     result(json!({"id": "5a2db0c5a2db0c5a2db0c5a2db0c5a2e", "status": "active"}))
 }
 
-pub(super) async fn user() -> Answer {
+async fn user() -> Answer {
     result(json!({"id": "sandbox", "email": "sandbox@localhost"}))
 }
 
 /// The token's own account. Calls may name any other one too.
-pub(super) async fn accounts(State(context): Shared, Query(asked): Query<Asked>) -> Answer {
+async fn accounts(State(context): Shared, Query(asked): Query<Asked>) -> Answer {
     let page = asked.page(FEW)?;
     envelope::page(vec![shown(&context.account)], page, Pages::Counted)
 }
 
-pub(super) async fn account(Path(account): Path<String>) -> Answer {
-    result(shown(&account))
+async fn account(call: Call) -> Answer {
+    result(shown(&call.account))
 }
 
 fn shown(account: &str) -> Value {
@@ -46,7 +47,7 @@ fn shown(account: &str) -> Value {
     })
 }
 
-pub(super) async fn memberships(State(context): Shared, Query(asked): Query<Asked>) -> Answer {
+async fn memberships(State(context): Shared, Query(asked): Query<Asked>) -> Answer {
     let page = asked.page(FEW)?;
     let membership = json!({
         "id": "sandbox", "status": "accepted", "account": shown(&context.account), "roles": [],

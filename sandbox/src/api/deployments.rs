@@ -2,40 +2,26 @@
 
 use std::time::SystemTime;
 
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use http::HeaderMap;
+use axum::extract::Query;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::{self, Call};
-use super::context::{Shared, read, stamp};
-use super::scripts;
-use crate::account::deployment::{Request, Secrets, create as created};
+use super::call::{Call, Sent};
+use super::endpoint::{self, Endpoint, SCRIPT, post};
+use super::envelope::{self, Answer, result};
+use super::paging::{Asked, HISTORY, Pages};
+use super::scripts::Force;
+use crate::account::deployment::{self, Request, Secrets};
 use crate::account::error::{ApiError, invalid, no_deployment};
 use crate::account::script::Deployment;
-use crate::api::envelope::{self, Answer, result};
-use crate::api::paging::{Asked, HISTORY, Pages};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get(
-            "/accounts/{account}/workers/scripts/{script}/deployments",
-            list,
-        ),
-        call::post(
-            "/accounts/{account}/workers/scripts/{script}/deployments",
-            create,
-        ),
-        call::get(
-            "/accounts/{account}/workers/scripts/{script}/deployments/{deployment}",
-            get,
-        ),
-        call::delete(
-            "/accounts/{account}/workers/scripts/{script}/deployments/{deployment}",
-            delete,
-        ),
+        endpoint::get(SCRIPT, "/deployments", list),
+        post(SCRIPT, "/deployments", create),
+        endpoint::get(SCRIPT, "/deployments/{deployment}", get),
+        endpoint::delete(SCRIPT, "/deployments/{deployment}", delete),
     ]
 }
 
@@ -46,27 +32,19 @@ pub(super) struct Range {
     until: Option<String>,
 }
 
-/// Newest first.
-pub(super) async fn list(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    Query(range): Query<Range>,
-    Query(asked): Query<Asked>,
-) -> Answer {
+/// Newest first, in an object of its own.
+async fn list(call: Call, Query(range): Query<Range>, Query(asked): Query<Asked>) -> Answer {
     let page = asked.page(HISTORY)?;
-    let (since, until) = (
-        moment(range.since.as_deref())?,
-        moment(range.until.as_deref())?,
-    );
-    let state = context.engine.state();
+    let since = moment(range.since.as_deref())?;
+    let until = moment(range.until.as_deref())?;
+    let state = call.state();
     let within = |deployment: &&Deployment| {
         let made = humantime::parse_rfc3339(&deployment.created_on).ok();
         since.is_none_or(|since| made >= Some(since))
             && until.is_none_or(|until| made.is_some_and(|made| made <= until))
     };
-    let deployments = &state.script(&account, &name)?.deployments;
-    let wanted = deployments.iter().filter(within).collect();
-    let (deployments, info) = page.cut(wanted, Pages::Counted);
+    let wanted = call.script(&state)?.deployments.iter().filter(within);
+    let (deployments, info) = page.cut(wanted.collect(), Pages::Counted);
     envelope::informed(json!({"deployments": deployments}), &info)
 }
 
@@ -79,57 +57,39 @@ fn moment(text: Option<&str>) -> Result<Option<SystemTime>, ApiError> {
     })
 }
 
-pub(super) async fn get(
-    State(context): Shared,
-    Path((account, name, id)): Path<(String, String, String)>,
-) -> Answer {
-    let state = context.engine.state();
-    let found = state
-        .script(&account, &name)?
-        .deployments
-        .iter()
-        .find(|deployment| deployment.id == id);
-    result(json!(found.ok_or_else(|| no_deployment(&name, &id))?))
+async fn get(call: Call) -> Answer {
+    let state = call.state();
+    let mut deployments = call.script(&state)?.deployments.iter();
+    let found = deployments.find(|deployment| deployment.id == call.item);
+    result(json!(
+        found.ok_or_else(|| no_deployment(&call.script, &call.item))?
+    ))
 }
 
 /// Only what no longer answers can be deleted ("The latest deployment, which is actively serving traffic, cannot be deleted",
 /// Cloudflare's documentation); the code of that refusal is not known.
-async fn delete(
-    State(context): Shared,
-    Path((account, name, id)): Path<(String, String, String)>,
-) -> Answer {
-    let edit = move |state: &mut crate::account::state::State| {
-        let deployments = &mut state.script_mut(&account, &name)?.deployments;
-        let place = deployments.iter().position(|known| known.id == id);
-        match place.ok_or_else(|| no_deployment(&name, &id))? {
+async fn delete(call: Call) -> Answer {
+    let id = call.item.clone();
+    let edit = call.change_script(move |script, _| {
+        let place = script.deployments.iter().position(|known| known.id == id);
+        match place.ok_or_else(|| no_deployment(&script.name, &id))? {
             0 => Err(invalid(
                 10021,
                 "the latest deployment serves traffic and cannot be deleted",
             )),
-            place => Ok(deployments.remove(place)),
+            place => Ok(script.deployments.remove(place)),
         }
-    };
-    context.engine.change(edit).await?;
+    });
+    edit.await?;
     result(Value::Null)
 }
 
-pub(super) async fn create(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    Query(force): Query<scripts::Force>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let request: Request = read(&body)?;
-    let secrets = if force.is_set() {
-        Secrets::Forced
-    } else {
-        Secrets::Guarded
+async fn create(call: Call, Query(force): Query<Force>, Sent(request): Sent<Request>) -> Answer {
+    let secrets = match force.is_set() {
+        true => Secrets::Forced,
+        false => Secrets::Guarded,
     };
-    let stamp = stamp(&headers);
-    let deployment = context
-        .engine
-        .change(move |state| created(state.script_mut(&account, &name)?, request, secrets, &stamp))
-        .await?;
-    result(json!(deployment))
+    let made = call
+        .change_script(move |script, stamp| deployment::create(script, request, secrets, stamp));
+    result(json!(made.await?))
 }

@@ -1,33 +1,31 @@
 //! DNS records of a zone.
 
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use http::HeaderMap;
+use axum::extract::Query;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::call::{self, Call};
-use super::context::{Context, Shared, read, stamp};
+use super::call::{Call, Sent};
+use super::endpoint::{self, Endpoint, ZONE, patch, post, put};
+use super::envelope::{self, Answer, result};
+use super::paging::{Asked, Pages, RECORDS};
 use crate::account::dns::{self, Given, Scope, found, of_zone, shown};
 use crate::account::state::Record;
-use crate::api::envelope::{self, Answer, result};
-use crate::api::paging::{Asked, Pages, RECORDS};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/zones/{zone}/dns_records", list),
-        call::post("/zones/{zone}/dns_records", create),
-        call::get("/zones/{zone}/dns_records/{record}", get),
-        call::put("/zones/{zone}/dns_records/{record}", replace),
-        call::patch("/zones/{zone}/dns_records/{record}", edit),
-        call::delete("/zones/{zone}/dns_records/{record}", delete),
+        endpoint::get(ZONE, "/dns_records", list),
+        post(ZONE, "/dns_records", create),
+        endpoint::get(ZONE, "/dns_records/{record}", get),
+        put(ZONE, "/dns_records/{record}", replace),
+        patch(ZONE, "/dns_records/{record}", edit),
+        endpoint::delete(ZONE, "/dns_records/{record}", delete),
     ]
 }
 
 /// `name.exact` is the SDKs' form of `name`.
 #[derive(Deserialize)]
-pub(super) struct Filter {
+struct Filter {
     name: Option<String>,
     #[serde(rename = "name.exact")]
     exact: Option<String>,
@@ -60,89 +58,46 @@ impl Filter {
     }
 }
 
-pub(super) async fn list(
-    State(context): Shared,
-    Path(id): Path<String>,
-    Query(filter): Query<Filter>,
-    Query(asked): Query<Asked>,
-) -> Answer {
+async fn list(call: Call, Query(filter): Query<Filter>, Query(asked): Query<Asked>) -> Answer {
     let page = asked.page(RECORDS)?;
-    let records = all(&context, &id)?;
+    let records = all(&call);
     let wanted = records.iter().filter(|record| filter.fits(record));
     envelope::page(wanted.map(shown).collect(), page, Pages::Counted)
 }
 
-fn all(context: &Context, zone: &str) -> Result<Vec<Record>, crate::account::error::ApiError> {
-    let state = context.engine.state();
-    let (account, zone) = state.zone(zone, &context.account)?;
-    Ok(of_zone(&state, &account, &zone))
+fn all(call: &Call) -> Vec<Record> {
+    of_zone(&call.state(), &call.account, &call.zone)
 }
 
-pub(super) async fn get(
-    State(context): Shared,
-    Path((zone, id)): Path<(String, String)>,
-) -> Answer {
-    result(shown(found(&all(&context, &zone)?, &id)?))
+async fn get(call: Call) -> Answer {
+    result(shown(found(&all(&call), &call.item)?))
 }
 
-pub(super) async fn create(
-    State(context): Shared,
-    Path(zone): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let given: Given = read(&body)?;
-    let (account, zone) = context.engine.state().zone(&zone, &context.account)?;
-    let stamp = stamp(&headers);
-    let change = context
-        .engine
-        .change(move |state| dns::create(state, &account, &zone, given, &stamp));
-    result(shown(&change.await?))
+async fn create(call: Call, Sent(given): Sent<Given>) -> Answer {
+    let made = call
+        .change(|state, call| dns::create(state, &call.account, &call.zone, given, &call.stamp));
+    result(shown(&made.await?))
 }
 
-pub(super) async fn replace(
-    context: Shared,
-    path: Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    update(context, path, &headers, &body, Scope::Whole).await
+async fn replace(call: Call, Sent(given): Sent<Given>) -> Answer {
+    update(call, given, Scope::Whole).await
 }
 
-pub(super) async fn edit(
-    context: Shared,
-    path: Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    update(context, path, &headers, &body, Scope::Part).await
+async fn edit(call: Call, Sent(given): Sent<Given>) -> Answer {
+    update(call, given, Scope::Part).await
 }
 
-async fn update(
-    State(context): Shared,
-    Path((zone, id)): Path<(String, String)>,
-    headers: &HeaderMap,
-    body: &[u8],
-    scope: Scope,
-) -> Answer {
-    let given: Given = read(body)?;
-    let (account, zone) = context.engine.state().zone(&zone, &context.account)?;
-    let stamp = stamp(headers);
-    let change = context
-        .engine
-        .change(move |state| dns::update(state, &account, &zone, &id, given, scope, &stamp));
-    result(shown(&change.await?))
+async fn update(call: Call, given: Given, scope: Scope) -> Answer {
+    let changed = call.change(move |state, call| {
+        let (account, zone) = (&call.account, &call.zone);
+        dns::update(state, account, zone, &call.item, given, scope, &call.stamp)
+    });
+    result(shown(&changed.await?))
 }
 
-pub(super) async fn delete(
-    State(context): Shared,
-    Path((zone, id)): Path<(String, String)>,
-) -> Answer {
-    let (account, zone) = context.engine.state().zone(&zone, &context.account)?;
-    let answer = json!({"id": id});
-    context
-        .engine
-        .change(move |state| dns::delete(state, &account, &zone, &id))
-        .await?;
+async fn delete(call: Call) -> Answer {
+    let answer = json!({"id": call.item});
+    let gone = call.change(|state, call| dns::delete(state, &call.account, &call.zone, &call.item));
+    gone.await?;
     result(answer)
 }

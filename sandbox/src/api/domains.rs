@@ -1,72 +1,53 @@
 //! Custom domains: one by one, and wrangler's full replace.
 
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use http::HeaderMap;
+use axum::extract::Query;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::call::{self, Call};
-use super::context::{Shared, read, stamp};
+use super::call::{Call, Sent};
+use super::endpoint::{self, Endpoint, SCRIPT, WORKERS, delete, post, put};
+use super::envelope::{self, Answer, result};
 use crate::account::domain::{self, Overrides, shown};
 use crate::account::state::zone_id;
-use crate::api::envelope::{self, Answer, result};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/accounts/{account}/workers/domains", list),
-        call::put("/accounts/{account}/workers/domains", attach),
-        call::get("/accounts/{account}/workers/domains/{domain}", get),
-        call::delete("/accounts/{account}/workers/domains/{domain}", detach),
-        call::get("/accounts/{account}/workers/domains/records", list),
-        call::get("/accounts/{account}/workers/domains/records/{domain}", get),
-        call::post(
-            "/accounts/{account}/workers/scripts/{script}/domains/changeset",
-            changeset,
-        ),
-        call::put(
-            "/accounts/{account}/workers/scripts/{script}/domains/records",
-            replace,
-        ),
+        endpoint::get(WORKERS, "/domains", list),
+        put(WORKERS, "/domains", attach),
+        endpoint::get(WORKERS, "/domains/{domain}", get),
+        delete(WORKERS, "/domains/{domain}", detach),
+        endpoint::get(WORKERS, "/domains/records", list),
+        endpoint::get(WORKERS, "/domains/records/{domain}", get),
+        post(SCRIPT, "/domains/changeset", changeset),
+        put(SCRIPT, "/domains/records", replace),
     ]
 }
 
 #[derive(Deserialize)]
-pub(super) struct Filter {
+struct Filter {
     hostname: Option<String>,
     service: Option<String>,
     zone_name: Option<String>,
     zone_id: Option<String>,
 }
 
-pub(super) async fn list(
-    State(context): Shared,
-    Path(account): Path<String>,
-    Query(filter): Query<Filter>,
-) -> Answer {
+async fn list(call: Call, Query(filter): Query<Filter>) -> Answer {
     let fits =
         |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
-    let domains = context.engine.state().account(&account).domains;
+    let domains = call.state().account(&call.account).domains;
     let wanted = domains.iter().filter(|domain| {
         fits(&filter.hostname, &domain.hostname)
             && fits(&filter.service, &domain.service)
             && fits(&filter.zone_name, &domain.zone)
-            && fits(&filter.zone_id, &zone_id(&account, &domain.zone))
+            && fits(&filter.zone_id, &zone_id(&call.account, &domain.zone))
     });
-    envelope::list(wanted.map(|domain| shown(domain, &account)))
+    envelope::list(wanted.map(|domain| shown(domain, &call.account)))
 }
 
-pub(super) async fn get(
-    State(context): Shared,
-    Path((account, id)): Path<(String, String)>,
-) -> Answer {
-    let domains = context.engine.state().account(&account).domains;
-    let found = domains
-        .iter()
-        .find(|domain| domain.id == id)
-        .ok_or_else(|| domain::no_domain(&id))?;
-    result(shown(found, &account))
+async fn get(call: Call) -> Answer {
+    let domains = call.state().account(&call.account).domains;
+    result(shown(domain::found(&domains, &call.item)?, &call.account))
 }
 
 #[derive(Deserialize)]
@@ -77,36 +58,19 @@ struct Attachment {
     overrides: Overrides,
 }
 
-pub(super) async fn attach(
-    State(context): Shared,
-    Path(account): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let given: Attachment = read(&body)?;
-    let stamp = stamp(&headers);
-    let owner = account.clone();
-    let edit = move |state: &mut crate::account::state::State| {
-        domain::attach(
-            state,
-            &owner,
-            &given.service,
-            &given.hostname,
-            given.overrides,
-            &stamp,
-        )
-    };
-    result(shown(&context.engine.change(edit).await?, &account))
+async fn attach(call: Call, Sent(given): Sent<Attachment>) -> Answer {
+    let attached = call.change(move |state, call| {
+        let (script, host) = (&given.service, &given.hostname);
+        let account = &call.account;
+        let domain = domain::attach(state, account, script, host, given.overrides, &call.stamp)?;
+        Ok(shown(&domain, account))
+    });
+    result(attached.await?)
 }
 
-pub(super) async fn detach(
-    State(context): Shared,
-    Path((account, id)): Path<(String, String)>,
-) -> Answer {
-    context
-        .engine
-        .change(move |state| domain::detach(state, &account, &id))
-        .await?;
+async fn detach(call: Call) -> Answer {
+    let gone = call.change(|state, call| domain::detach(state, &call.account, &call.item));
+    gone.await?;
     result(Value::Null)
 }
 
@@ -115,16 +79,20 @@ struct Origin {
     hostname: String,
 }
 
-pub(super) async fn changeset(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    body: Bytes,
-) -> Answer {
-    let origins: Vec<Origin> = read(&body)?;
-    let state = context.engine.state();
-    state.script(&account, &name)?;
-    let hostnames: Vec<String> = origins.into_iter().map(|origin| origin.hostname).collect();
-    result(domain::changeset(&state, &account, &name, &hostnames))
+fn hostnames(origins: Vec<Origin>) -> Vec<String> {
+    origins.into_iter().map(|origin| origin.hostname).collect()
+}
+
+async fn changeset(call: Call, Sent(origins): Sent<Vec<Origin>>) -> Answer {
+    let state = call.state();
+    call.script(&state)?;
+    let hosts = hostnames(origins);
+    result(domain::changeset(
+        &state,
+        &call.account,
+        &call.script,
+        &hosts,
+    ))
 }
 
 #[derive(Deserialize)]
@@ -134,28 +102,22 @@ struct Records {
     overrides: Overrides,
 }
 
-pub(super) async fn replace(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let records: Records = read(&body)?;
-    let hostnames: Vec<String> = records
-        .origins
-        .into_iter()
-        .map(|origin| origin.hostname)
-        .collect();
-    let stamp = stamp(&headers);
-    let owner = account.clone();
-    let edit = move |state: &mut crate::account::state::State| {
-        domain::replace(state, &owner, &name, &hostnames, records.overrides, &stamp)
-    };
-    let domains = context.engine.change(edit).await?;
-    result(json!(
-        domains
+async fn replace(call: Call, Sent(records): Sent<Records>) -> Answer {
+    let hosts = hostnames(records.origins);
+    let replaced = call.change(move |state, call| {
+        let (account, script) = (&call.account, &call.script);
+        let domains = domain::replace(
+            state,
+            account,
+            script,
+            &hosts,
+            records.overrides,
+            &call.stamp,
+        )?;
+        Ok(domains
             .iter()
-            .map(|domain| shown(domain, &account))
-            .collect::<Vec<_>>()
-    ))
+            .map(|domain| shown(domain, account))
+            .collect::<Vec<_>>())
+    });
+    result(replaced.await?)
 }

@@ -1,4 +1,4 @@
-//! In front of the routes: the journal, the faults, the quota and the credential; and the envelope for whatever comes out.
+//! In front of the routes: the quota and the credential (and what tests ask for); and the envelope for whatever comes out.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -7,33 +7,33 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse;
 use futures_util::FutureExt;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, Request, Response};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
 use super::context::{BASE, Context};
 use super::credential::{self, Credential};
+#[cfg(feature = "faults")]
+use super::faults::{self, journal::Call};
 use super::tails::SOCKETS;
-use crate::account::error::{ApiError, internal, no_route_to, refuse};
+use crate::account::error::{ApiError, internal, no_route_to};
 use crate::account::module::hash;
 use crate::api::envelope::enveloped;
-use crate::api::fault::Kind;
-use crate::api::journal::Call;
-use crate::api::quota::{Bucket, Standing};
-use crate::server::Reply;
+use crate::api::quota::{Bucket, Standing, throttled};
 use crate::server::arriving::Arriving;
 
-/// Answers one request: notes it, lets a fault have it, counts it, checks the credential, and hands it to the routes.
+/// Answers one request: counts it, checks the credential, and hands it to the routes. `None`: the connection is to be cut.
 pub(crate) async fn answer(
     context: Arc<Context>,
     router: Router,
     request: Request<Arriving>,
-) -> Reply {
+) -> Option<Response<Body>> {
     let path = below_base(&request).to_owned();
     if path.starts_with("/sandbox") || path.starts_with(SOCKETS) {
-        return Reply::Answer(handled(&context, router, request, Handler::Router).await);
+        return Some(handled(&context, router, request).await);
     }
+    #[cfg(feature = "faults")]
     let fault = context.journal.note(Call {
         method: request.method().as_str().to_owned(),
         path: path.clone(),
@@ -41,34 +41,15 @@ pub(crate) async fn answer(
     });
     let standing = count(&context, &request);
     if let Some(wait) = standing.wait {
-        return Reply::Answer(told(throttled(&path, wait), &standing));
+        return Some(told(throttled(&path, wait), &standing));
     }
-    let response = match fault {
-        None => handled(&context, router, request, Handler::Router).await,
-        Some(Kind::Status { status }) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let words = "an unknown error has occurred (asked for by a test)";
-            refuse(status, 10013, words).into_response()
-        }
-        Some(Kind::RateLimit { retry_after }) => throttled(&path, retry_after.into()),
-        Some(Kind::Html) => html(),
-        Some(Kind::Reset) => return Reply::Reset,
-        Some(Kind::Hang) => std::future::pending().await,
-        Some(Kind::Panic) => handled(&context, router, request, Handler::Broken).await,
-        Some(Kind::Lost) => {
-            handled(&context, router, request, Handler::Router).await;
-            return Reply::Reset;
-        }
-    };
-    Reply::Answer(told(response, &standing))
-}
-
-/// Who handles a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Handler {
-    Router,
-    /// Breaks, as a test asked for.
-    Broken,
+    #[cfg(feature = "faults")]
+    if let Some(fault) = fault {
+        let handle = |router| handled(&context, router, request);
+        let response = faults::happen(fault, &path, router, handle).await?;
+        return Some(told(response, &standing));
+    }
+    Some(told(handled(&context, router, request).await, &standing))
 }
 
 fn below_base(request: &Request<Arriving>) -> &str {
@@ -77,19 +58,11 @@ fn below_base(request: &Request<Arriving>) -> &str {
 }
 
 /// The answer of the routes, or of what stands before them, in the envelope whatever happens.
-async fn handled(
-    context: &Context,
-    router: Router,
-    request: Request<Arriving>,
-    handler: Handler,
-) -> Response<Body> {
+async fn handled(context: &Context, router: Router, request: Request<Arriving>) -> Response<Body> {
     if let Err(error) = admit(context, &request) {
         return error.into_response();
     }
-    let handling = async {
-        assert!(handler == Handler::Router, "asked for by a test");
-        TowerToHyperService::new(router).call(request).await
-    };
+    let handling = TowerToHyperService::new(router).call(request);
     match AssertUnwindSafe(handling).catch_unwind().await {
         Ok(Ok(response)) => enveloped(response).await,
         Ok(Err(never)) => match never {},
@@ -148,28 +121,4 @@ fn told(mut response: Response<Body>, standing: &Standing) -> Response<Body> {
         }
     }
     response
-}
-
-/// 429. The Workers API numbers it otherwise than the API in general.
-fn throttled(path: &str, wait: u64) -> Response<Body> {
-    let words = "Please wait and consider throttling your request speed";
-    let error = if path.contains("/workers/") {
-        refuse(
-            StatusCode::TOO_MANY_REQUESTS,
-            10429,
-            format!("Rate limited. {words}"),
-        )
-    } else {
-        refuse(StatusCode::TOO_MANY_REQUESTS, 971, words)
-    };
-    ([(RETRY_AFTER, wait.to_string())], error).into_response()
-}
-
-fn html() -> Response<Body> {
-    let headers = [
-        (HeaderName::from_static("cf-mitigated"), "challenge"),
-        (CONTENT_TYPE, "text/html; charset=UTF-8"),
-    ];
-    let page = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>blocked</body></html>";
-    (StatusCode::FORBIDDEN, headers, page).into_response()
 }

@@ -1,81 +1,52 @@
 //! Durable Object namespaces and the objects that have stored something.
 
-use axum::extract::{Path, Query, State};
-use http::StatusCode;
+use axum::extract::Query;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::{self, Call};
-use super::context::Shared;
-use crate::account::error::refuse;
+use super::call::Call;
+use super::endpoint::{Endpoint, WORKERS, get};
+use super::envelope::{self, Answer};
+use super::paging::{Asked, NAMESPACES, OBJECTS, Pages, number};
+use crate::account::error::missing;
 use crate::account::namespace::shown;
-use crate::api::envelope::{self, Answer};
-use crate::api::paging::{Asked, NAMESPACES, OBJECTS, Pages, number};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let objects_of = "/durable_objects/namespaces/{namespace}/objects";
     vec![
-        call::get(
-            "/accounts/{account}/workers/durable_objects/namespaces",
-            namespaces,
-        ),
-        call::get(
-            "/accounts/{account}/workers/durable_objects/namespaces/{namespace}/objects",
-            objects,
-        ),
+        get(WORKERS, "/durable_objects/namespaces", namespaces),
+        get(WORKERS, objects_of, objects),
     ]
 }
 
-pub(super) async fn namespaces(
-    State(context): Shared,
-    Path(account): Path<String>,
-    Query(asked): Query<Asked>,
-) -> Answer {
+async fn namespaces(call: Call, Query(asked): Query<Asked>) -> Answer {
     let page = asked.page(NAMESPACES)?;
-    let namespaces = context.engine.state().account(&account).namespaces;
-    envelope::page(
-        namespaces.iter().map(shown).collect(),
-        page,
-        Pages::Uncounted,
-    )
+    let namespaces = call.state().account(&call.account).namespaces;
+    let shown = namespaces.iter().map(shown).collect();
+    envelope::page(shown, page, Pages::Uncounted)
 }
 
 #[derive(Deserialize)]
-pub(super) struct Cursor {
+struct Cursor {
     limit: Option<String>,
     cursor: Option<String>,
 }
 
 /// In the order of their ids; the cursor is the last id of the page before.
-pub(super) async fn objects(
-    State(context): Shared,
-    Path((account, namespace)): Path<(String, String)>,
-    Query(asked): Query<Cursor>,
-) -> Answer {
+async fn objects(call: Call, Query(asked): Query<Cursor>) -> Answer {
     let limit = number("limit", asked.limit.as_deref(), OBJECTS)?;
-    let known = context.engine.state().account(&account).namespaces;
-    if !known.iter().any(|known| known.id == namespace) {
-        return Err(refuse(
-            StatusCode::NOT_FOUND,
-            10066,
-            format!("there is no namespace `{namespace}`"),
-        ));
+    let known = call.state().account(&call.account).namespaces;
+    if !known.iter().any(|known| known.id == call.item) {
+        let message = format!("there is no namespace `{}`", call.item);
+        return Err(missing(10066, message));
     }
-    let after = asked.cursor.filter(|cursor| !cursor.is_empty());
-    let ids = context
-        .engine
-        .store
-        .objects(&namespace)
-        .into_iter()
-        .filter(|id| after.as_ref().is_none_or(|last| id > last));
-    let mut ids: Vec<String> = ids.collect();
+    let after = asked.cursor.unwrap_or_default();
+    let mut ids = call.context.engine.store.objects(&call.item);
+    ids.retain(|id| *id > after);
     let more = ids.len() > limit;
     ids.truncate(limit);
-    let cursor = if more {
-        ids.last().cloned().unwrap_or_default()
-    } else {
-        String::new()
-    };
+    let cursor = ids.last().filter(|_| more).cloned().unwrap_or_default();
     let objects: Vec<Value> = ids
         .iter()
         .map(|id| json!({"id": id, "hasStoredData": true}))

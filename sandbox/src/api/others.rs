@@ -3,27 +3,21 @@
 use axum::extract::Query;
 use serde_json::json;
 
-use super::call::{self, Call};
-use crate::api::envelope::{self, Answer, result};
-use crate::api::paging::{Asked, OTHERS, Pages};
+use super::endpoint::{ACCOUNT, Endpoint, SCRIPT, WORKERS, get};
+use super::envelope::{self, Answer, result};
+use super::paging::{Asked, OTHERS, Pages};
 
-/// The calls of these products.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of these products.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/accounts/{account}/storage/kv/namespaces", paged),
-        call::get("/accounts/{account}/queues", paged),
-        call::get(
-            "/accounts/{account}/workers/scripts/{script}/queue-consumers",
-            paged,
-        ),
-        call::get("/accounts/{account}/secrets_store/stores", paged),
-        call::get("/accounts/{account}/r2/buckets", buckets),
-        call::get("/accounts/{account}/containers/applications", whole),
-        call::get("/accounts/{account}/containers/dash/applications", whole),
-        call::get(
-            "/accounts/{account}/workers/tails/by-consumer/{script}",
-            whole,
-        ),
+        get(ACCOUNT, "/storage/kv/namespaces", paged),
+        get(ACCOUNT, "/queues", paged),
+        get(SCRIPT, "/queue-consumers", paged),
+        get(ACCOUNT, "/secrets_store/stores", paged),
+        get(ACCOUNT, "/r2/buckets", buckets),
+        get(ACCOUNT, "/containers/applications", whole),
+        get(ACCOUNT, "/containers/dash/applications", whole),
+        get(WORKERS, "/tails/by-consumer/{script}", whole),
     ]
 }
 

@@ -25,36 +25,22 @@ pub(crate) struct Sizes {
     pub most: usize,
 }
 
+const fn up_to(default: usize, most: usize) -> Sizes {
+    Sizes { default, most }
+}
+
 /// Zones, accounts, memberships.
-pub(crate) const FEW: Sizes = Sizes {
-    default: 20,
-    most: 50,
-};
+pub(crate) const FEW: Sizes = up_to(20, 50);
 /// Versions and deployments of a script.
-pub(crate) const HISTORY: Sizes = Sizes {
-    default: 10,
-    most: 100,
-};
+pub(crate) const HISTORY: Sizes = up_to(10, 100);
 /// Durable Object namespaces.
-pub(crate) const NAMESPACES: Sizes = Sizes {
-    default: 20,
-    most: 1000,
-};
+pub(crate) const NAMESPACES: Sizes = up_to(20, 1000);
 /// Objects of a namespace: `limit`.
-pub(crate) const OBJECTS: Sizes = Sizes {
-    default: 1000,
-    most: 10_000,
-};
+pub(crate) const OBJECTS: Sizes = up_to(1000, 10_000);
 /// DNS records.
-pub(crate) const RECORDS: Sizes = Sizes {
-    default: 100,
-    most: 5_000_000,
-};
+pub(crate) const RECORDS: Sizes = up_to(100, 5_000_000);
 /// What the sandbox never has any of: KV namespaces, queues, stores.
-pub(crate) const OTHERS: Sizes = Sizes {
-    default: 20,
-    most: 1000,
-};
+pub(crate) const OTHERS: Sizes = up_to(20, 1000);
 
 /// A page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,12 +61,8 @@ pub(crate) enum Pages {
 impl Asked {
     /// The page, or 6008 as Cloudflare refuses what is no number from 1 to the maximum.
     pub(crate) fn page(&self, sizes: Sizes) -> Result<Page, ApiError> {
-        let any = Sizes {
-            default: 1,
-            most: usize::MAX,
-        };
         let size = number("per_page", self.per_page.as_deref(), sizes)?;
-        let number = number("page", self.page.as_deref(), any)?;
+        let number = number("page", self.page.as_deref(), up_to(1, usize::MAX))?;
         Ok(Page { number, size })
     }
 }

@@ -9,7 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use axum::response::IntoResponse;
+use http::header::RETRY_AFTER;
+use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
+
+use crate::account::error::refuse;
 
 /// Calls of one kind are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,6 +127,21 @@ impl Spent {
     }
 }
 
+/// 429. The Workers API numbers it otherwise than the API in general.
+pub(super) fn throttled(path: &str, wait: u64) -> Response<Body> {
+    let words = "Please wait and consider throttling your request speed";
+    let error = if path.contains("/workers/") {
+        refuse(
+            StatusCode::TOO_MANY_REQUESTS,
+            10429,
+            format!("Rate limited. {words}"),
+        )
+    } else {
+        refuse(StatusCode::TOO_MANY_REQUESTS, 971, words)
+    };
+    ([(RETRY_AFTER, wait.to_string())], error).into_response()
+}
+
 /// The quotas of all tokens.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas(Mutex<Counts>);
@@ -144,11 +165,13 @@ impl Quotas {
     }
 
     /// The policy that is kept, if one is.
+    #[cfg(feature = "faults")]
     pub(crate) fn kept(&self) -> Option<Policy> {
         self.counts().kept
     }
 
     /// From now on keeps a policy, or only tells Cloudflare's; everything spent is forgotten.
+    #[cfg(feature = "faults")]
     pub(crate) fn keep(&self, policy: Option<Policy>) {
         *self.counts() = Counts {
             kept: policy,

@@ -1,59 +1,35 @@
 //! Routes of a zone, and wrangler's full replace of a script's.
 
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::call::{self, Call};
-use super::context::{Shared, read, stamp};
+use super::call::{Call, Sent};
+use super::endpoint::{self, Endpoint, SCRIPT, ZONE, post, put};
+use super::envelope::{self, Answer, result};
 use crate::account::route::{self, shown};
-use crate::api::envelope::{self, Answer, result};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/zones/{zone}/workers/routes", list),
-        call::post("/zones/{zone}/workers/routes", create),
-        call::get("/zones/{zone}/workers/routes/{route}", get),
-        call::put("/zones/{zone}/workers/routes/{route}", update),
-        call::delete("/zones/{zone}/workers/routes/{route}", delete),
-        call::get(
-            "/accounts/{account}/workers/scripts/{script}/routes",
-            of_script,
-        ),
-        call::put(
-            "/accounts/{account}/workers/scripts/{script}/routes",
-            replace,
-        ),
+        endpoint::get(ZONE, "/workers/routes", list),
+        post(ZONE, "/workers/routes", create),
+        endpoint::get(ZONE, "/workers/routes/{route}", get),
+        put(ZONE, "/workers/routes/{route}", update),
+        endpoint::delete(ZONE, "/workers/routes/{route}", delete),
+        endpoint::get(SCRIPT, "/routes", of_script),
+        put(SCRIPT, "/routes", replace),
     ]
 }
 
-pub(super) async fn list(State(context): Shared, Path(id): Path<String>) -> Answer {
-    let state = context.engine.state();
-    let (account, zone) = state.zone(&id, &context.account)?;
-    envelope::list(
-        state
-            .account(&account)
-            .routes
-            .iter()
-            .filter(|route| route.zone == zone)
-            .map(shown),
-    )
+async fn list(call: Call) -> Answer {
+    let routes = call.state().account(&call.account).routes;
+    let of_zone = routes.iter().filter(|route| route.zone == call.zone);
+    envelope::list(of_zone.map(shown))
 }
 
-pub(super) async fn get(
-    State(context): Shared,
-    Path((id, route)): Path<(String, String)>,
-) -> Answer {
-    let state = context.engine.state();
-    let (account, zone) = state.zone(&id, &context.account)?;
-    let routes = state.account(&account).routes;
-    let found = routes
-        .iter()
-        .find(|known| known.id == route && known.zone == zone);
-    result(shown(found.ok_or_else(|| route::no_route(&route))?))
+async fn get(call: Call) -> Answer {
+    let routes = call.state().account(&call.account).routes;
+    result(shown(route::found(&routes, &call.zone, &call.item)?))
 }
 
 #[derive(Deserialize)]
@@ -62,74 +38,38 @@ struct Given {
     script: Option<String>,
 }
 
-pub(super) async fn create(
-    State(context): Shared,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let given: Given = read(&body)?;
-    let (account, zone) = context.engine.state().zone(&id, &context.account)?;
-    let stamp = stamp(&headers);
-    let edit = move |state: &mut crate::account::state::State| {
-        route::create(
-            state,
-            &account,
-            &zone,
-            &given.pattern,
-            given.script.as_deref(),
-            &stamp,
-        )
-    };
-    result(shown(&context.engine.change(edit).await?))
+async fn create(call: Call, Sent(given): Sent<Given>) -> Answer {
+    let made = call.change(move |state, call| {
+        let (account, zone, script) = (&call.account, &call.zone, given.script.as_deref());
+        route::create(state, account, zone, &given.pattern, script, &call.stamp)
+    });
+    result(shown(&made.await?))
 }
 
-pub(super) async fn update(
-    State(context): Shared,
-    Path((id, route)): Path<(String, String)>,
-    body: Bytes,
-) -> Answer {
-    let given: Given = read(&body)?;
-    let (account, zone) = context.engine.state().zone(&id, &context.account)?;
-    let edit = move |state: &mut crate::account::state::State| {
-        route::update(
-            state,
-            &account,
-            &zone,
-            &route,
-            &given.pattern,
-            given.script.as_deref(),
-        )
-    };
-    result(shown(&context.engine.change(edit).await?))
+async fn update(call: Call, Sent(given): Sent<Given>) -> Answer {
+    let changed = call.change(move |state, call| {
+        let (account, zone, script) = (&call.account, &call.zone, given.script.as_deref());
+        route::update(state, account, zone, &call.item, &given.pattern, script)
+    });
+    result(shown(&changed.await?))
 }
 
-pub(super) async fn delete(
-    State(context): Shared,
-    Path((id, route)): Path<(String, String)>,
-) -> Answer {
-    let (account, zone) = context.engine.state().zone(&id, &context.account)?;
-    let answer = json!({"id": route});
-    context
-        .engine
-        .change(move |state| route::delete(state, &account, &zone, &route))
-        .await?;
+async fn delete(call: Call) -> Answer {
+    let answer = json!({"id": call.item});
+    let gone =
+        call.change(|state, call| route::delete(state, &call.account, &call.zone, &call.item));
+    gone.await?;
     result(answer)
 }
 
-pub(super) async fn of_script(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-) -> Answer {
-    let state = context.engine.state();
-    state.script(&account, &name)?;
-    let routes = state.account(&account).routes;
-    envelope::list(
-        routes
-            .iter()
-            .filter(|route| route.script.as_deref() == Some(&name))
-            .map(shown),
-    )
+async fn of_script(call: Call) -> Answer {
+    let state = call.state();
+    let script = Some(&call.script(&state)?.name);
+    let routes = state.account(&call.account).routes;
+    let own = routes
+        .iter()
+        .filter(|route| route.script.as_ref() == script);
+    envelope::list(own.map(shown))
 }
 
 #[derive(Deserialize)]
@@ -139,26 +79,16 @@ struct Pattern {
     zone_id: Option<String>,
 }
 
-pub(super) async fn replace(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let given: Vec<Pattern> = read(&body)?;
-    let stamp = stamp(&headers);
-    let edit = move |state: &mut crate::account::state::State| {
-        state.script(&account, &name)?;
-        let wanted: Vec<_> = given
-            .into_iter()
-            .map(|given| {
-                let by_id = given
-                    .zone_id
-                    .and_then(|id| state.zone_named(&account, &id).map(str::to_owned));
-                (given.pattern, given.zone_name.or(by_id))
-            })
-            .collect();
-        route::replace(state, &account, &name, &wanted, &stamp)
-    };
-    envelope::list(context.engine.change(edit).await?.iter().map(shown))
+async fn replace(call: Call, Sent(given): Sent<Vec<Pattern>>) -> Answer {
+    let replaced = call.change(move |state, call| {
+        call.script(state)?;
+        let wanted = given.into_iter().map(|given| {
+            let id = given.zone_id;
+            let by_id = id.and_then(|id| state.zone_named(&call.account, &id).map(str::to_owned));
+            (given.pattern, given.zone_name.or(by_id))
+        });
+        let wanted: Vec<_> = wanted.collect();
+        route::replace(state, &call.account, &call.script, &wanted, &call.stamp)
+    });
+    envelope::list(replaced.await?.iter().map(shown))
 }

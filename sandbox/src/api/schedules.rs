@@ -1,29 +1,27 @@
 //! The cron triggers of a script. They are kept and shown; the sandbox does not run them.
 
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::{self, Call};
-use super::context::{Shared, read, stamp};
+use super::call::{Call, Sent};
+use super::endpoint::{self, Endpoint, SCRIPT, put};
+use super::envelope::{Answer, result};
 use crate::account::script::{Schedule, Script};
-use crate::api::envelope::{Answer, result};
 
-const PATH: &str = "/accounts/{account}/workers/scripts/{script}/schedules";
-
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
-    vec![call::get(PATH, get), call::put(PATH, replace)]
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        endpoint::get(SCRIPT, "/schedules", get),
+        put(SCRIPT, "/schedules", replace),
+    ]
 }
 
 fn shown(script: &Script) -> Value {
     json!({"schedules": script.schedules})
 }
 
-async fn get(State(context): Shared, Path((account, name)): Path<(String, String)>) -> Answer {
-    result(shown(context.engine.state().script(&account, &name)?))
+async fn get(call: Call) -> Answer {
+    result(shown(call.script(&call.state())?))
 }
 
 #[derive(Deserialize)]
@@ -32,27 +30,19 @@ struct Wanted {
 }
 
 /// A full replace. A trigger that was there before keeps its age.
-async fn replace(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let wanted: Vec<Wanted> = read(&body)?;
-    let now = stamp(&headers).now;
-    let edit = move |state: &mut crate::account::state::State| {
-        let script = state.script_mut(&account, &name)?;
+async fn replace(call: Call, Sent(wanted): Sent<Vec<Wanted>>) -> Answer {
+    let replaced = call.change_script(move |script, stamp| {
         let before = std::mem::take(&mut script.schedules);
         let schedule = |wanted: Wanted| {
             let known = before.iter().find(|known| known.cron == wanted.cron);
             known.cloned().unwrap_or_else(|| Schedule {
                 cron: wanted.cron,
-                created_on: now.clone(),
-                modified_on: now.clone(),
+                created_on: stamp.now.clone(),
+                modified_on: stamp.now.clone(),
             })
         };
         script.schedules = wanted.into_iter().map(schedule).collect();
         Ok(shown(script))
-    };
-    result(context.engine.change(edit).await?)
+    });
+    result(replaced.await?)
 }

@@ -1,48 +1,35 @@
 //! Scripts: the list, the code as it was uploaded, and the end of one.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::call::{self, Call};
-use super::context::Shared;
+use super::call::Call;
+use super::endpoint::{self, Endpoint, SCRIPT, WORKERS, get};
+use super::envelope::{self, Answer, result};
+use super::paging::{Asked, OTHERS, Pages};
 use crate::account::class::{bound_by_others, check_unbound};
 use crate::account::error::{ApiError, internal, no_version};
 use crate::account::script::summary;
 use crate::account::state;
-use crate::api::envelope::{self, Answer, result};
-use crate::api::paging::{Asked, OTHERS, Pages};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/accounts/{account}/workers/scripts", list),
-        call::get("/accounts/{account}/workers/scripts/{script}", content),
-        call::delete("/accounts/{account}/workers/scripts/{script}", delete),
-        call::get(
-            "/accounts/{account}/workers/scripts/{script}/content/v2",
-            content,
-        ),
-        call::get("/accounts/{account}/workers/scripts-search", search),
-        call::get(
-            "/accounts/{account}/workers/scripts/{script}/references",
-            references,
-        ),
+        get(WORKERS, "/scripts", list),
+        get(SCRIPT, "", content),
+        endpoint::delete(SCRIPT, "", delete),
+        get(SCRIPT, "/content/v2", content),
+        get(WORKERS, "/scripts-search", search),
+        get(SCRIPT, "/references", references),
     ]
 }
 
-pub(super) async fn list(State(context): Shared, Path(account): Path<String>) -> Answer {
-    envelope::list(
-        context
-            .engine
-            .state()
-            .account(&account)
-            .scripts
-            .values()
-            .map(summary),
-    )
+async fn list(call: Call) -> Answer {
+    let scripts = call.state().account(&call.account).scripts;
+    envelope::list(scripts.values().map(summary))
 }
 
 #[derive(Deserialize)]
@@ -51,16 +38,10 @@ struct Sought {
 }
 
 /// By a part of the name (SDK, `ScriptSearchResponse`): pages, and fewer members than [`list`].
-async fn search(
-    State(context): Shared,
-    Path(account): Path<String>,
-    Query(sought): Query<Sought>,
-    Query(asked): Query<Asked>,
-) -> Answer {
-    let account = context.engine.state().account(&account);
+async fn search(call: Call, Query(sought): Query<Sought>, Query(asked): Query<Asked>) -> Answer {
+    let scripts = call.state().account(&call.account).scripts;
     let part = sought.name.unwrap_or_default();
-    let found = account
-        .scripts
+    let found = scripts
         .values()
         .filter(|script| script.name.contains(&part));
     let shown = found.map(|script| {
@@ -74,26 +55,20 @@ async fn search(
 }
 
 /// What wrangler asks for before it deletes: which other Workers bind this one's classes or call it.
-pub(super) async fn references(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-) -> Answer {
-    let state = context.engine.state();
-    state.script(&account, &name)?;
-    let account = state.account(&account);
-    let objects = bound_by_others(&account, &name)
-        .into_iter()
-        .map(|(service, class)| {
-            let namespace = account
-                .namespaces
-                .iter()
-                .find(|known| known.script == name && known.class == class);
-            json!({
-                "service": service, "environment": "production",
-                "durable_object_namespace_id": namespace.map(|namespace| &namespace.id),
-                "durable_object_namespace_name": format!("{name}_{class}"),
-            })
-        });
+async fn references(call: Call) -> Answer {
+    let state = call.state();
+    let name = &call.script(&state)?.name;
+    let account = state.account(&call.account);
+    let bound = bound_by_others(&account, name).into_iter();
+    let objects = bound.map(|(service, class)| {
+        let mut known = account.namespaces.iter();
+        let namespace = known.find(|known| known.script == *name && known.class == class);
+        json!({
+            "service": service, "environment": "production",
+            "durable_object_namespace_id": namespace.map(|namespace| &namespace.id),
+            "durable_object_namespace_name": format!("{name}_{class}"),
+        })
+    });
     let objects: Vec<_> = objects.collect();
     result(
         json!({"services": {"incoming": [], "outgoing": []}, "durable_objects": objects, "dispatch_outbounds": []}),
@@ -101,30 +76,22 @@ pub(super) async fn references(
 }
 
 #[derive(Deserialize)]
-pub(super) struct Which {
+struct Which {
     version: Option<String>,
 }
 
 /// The modules as multipart, with the entry point's name in `cf-entrypoint`, as wrangler reads them.
-pub(super) async fn content(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    Query(which): Query<Which>,
-) -> Result<Response, ApiError> {
-    let state = context.engine.state();
-    let script = state.script(&account, &name)?;
-    let version = match &which.version {
-        Some(id) => script.version(id).ok_or_else(|| no_version(&name, id))?,
-        None => script.latest().ok_or_else(|| no_version(&name, "latest"))?,
-    };
+async fn content(call: Call, Query(which): Query<Which>) -> Result<Response, ApiError> {
+    let state = call.state();
+    let script = call.script(&state)?;
+    let id = which.version.as_deref();
+    let version = id.map_or_else(|| script.latest(), |id| script.version(id));
+    let version = version.ok_or_else(|| no_version(&script.name, id.unwrap_or("latest")))?;
     let boundary = format!("----sandbox{}", &version.etag[..16]);
     let mut body = Vec::new();
     for module in &version.modules {
-        let bytes = context
-            .engine
-            .store
-            .module(&module.hash)
-            .map_err(|error| internal(&error))?;
+        let bytes = call.context.engine.store.module(&module.hash);
+        let bytes = bytes.map_err(|error| internal(&error))?;
         let (name, kind) = (&module.name, module.kind.content_type());
         let head = format!(
             "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\nContent-Type: {kind}\r\n\r\n"
@@ -159,22 +126,15 @@ impl Force {
     }
 }
 
-pub(super) async fn delete(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    Query(force): Query<Force>,
-) -> Answer {
-    let forced = force.is_set();
-    context
-        .engine
-        .change(move |state| {
-            let script = state.script(&account, &name)?.clone();
-            if !forced {
-                check_unbound(&state.account(&account), &script)?;
-            }
-            state::remove_script(state.account_mut(&account), &name);
-            Ok(())
-        })
-        .await?;
+pub(super) async fn delete(call: Call, Query(force): Query<Force>) -> Answer {
+    let gone = call.change(move |state, call| {
+        let script = call.script(state)?;
+        if !force.is_set() {
+            check_unbound(&state.account(&call.account), script)?;
+        }
+        state::remove_script(state.account_mut(&call.account), &call.script);
+        Ok(())
+    });
+    gone.await?;
     result(json!({"id": null}))
 }

@@ -2,40 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::call::{self, Call};
-use super::context::{Shared, read, stamp};
+use super::call::{Call, Sent};
+use super::endpoint::{self, Endpoint, SCRIPT, WORKERS, patch};
+use super::envelope::{self, Answer, result};
 use crate::account::error::{ApiError, invalid};
 use crate::account::secret::{self, Change};
 use crate::account::value::SecretValue;
-use crate::api::envelope::{self, Answer, result};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/accounts/{account}/workers/scripts/{script}/secrets", list),
-        call::put("/accounts/{account}/workers/scripts/{script}/secrets", put),
-        call::get(
-            "/accounts/{account}/workers/scripts/{script}/secrets/{name}",
-            get,
-        ),
-        call::delete(
-            "/accounts/{account}/workers/scripts/{script}/secrets/{name}",
-            delete,
-        ),
-        call::patch(
-            "/accounts/{account}/workers/scripts/{script}/secrets-bulk",
-            bulk,
-        ),
-        call::patch(
-            "/accounts/{account}/workers/workers/{script}/versions/latest",
-            stage,
-        ),
+        endpoint::get(SCRIPT, "/secrets", list),
+        endpoint::put(SCRIPT, "/secrets", put),
+        endpoint::get(SCRIPT, "/secrets/{name}", get),
+        endpoint::delete(SCRIPT, "/secrets/{name}", delete),
+        patch(SCRIPT, "/secrets-bulk", bulk),
+        patch(WORKERS, "/workers/{script}/versions/latest", stage),
     ]
 }
 
@@ -47,57 +32,31 @@ struct Secret {
     kind: Option<String>,
 }
 
-pub(super) async fn list(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-) -> Answer {
-    let state = context.engine.state();
-    envelope::list(secret::list(state.script(&account, &name)?))
+async fn list(call: Call) -> Answer {
+    envelope::list(secret::list(call.script(&call.state())?))
 }
 
-pub(super) async fn get(
-    State(context): Shared,
-    Path((account, name, key)): Path<(String, String, String)>,
-) -> Answer {
-    let state = context.engine.state();
-    secret::check_known(state.script(&account, &name)?, &key)?;
-    result(secret::shown(&key))
+async fn get(call: Call) -> Answer {
+    secret::check_known(call.script(&call.state())?, &call.item)?;
+    result(secret::shown(&call.item))
 }
 
-pub(super) async fn put(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let given: Secret = read(&body)?;
-    let key = given
-        .name
-        .clone()
-        .ok_or_else(|| invalid(10021, "a secret without a `name`"))?;
-    let change = (key.clone(), put_change(given)?);
-    let stamp = stamp(&headers);
-    let edit = move |state: &mut crate::account::state::State| {
-        secret::change(state.script_mut(&account, &name)?, vec![change], &stamp)
-    };
-    context.engine.change(edit).await?;
-    result(secret::shown(&key))
-}
-
-pub(super) async fn delete(
-    State(context): Shared,
-    Path((account, name, key)): Path<(String, String, String)>,
-    headers: HeaderMap,
-) -> Answer {
-    let stamp = stamp(&headers);
-    context
-        .engine
-        .change(move |state| {
-            let script = state.script_mut(&account, &name)?;
-            secret::check_known(script, &key)?;
-            secret::change(script, vec![(key, Change::Delete)], &stamp)
-        })
+async fn put(call: Call, Sent(given): Sent<Secret>) -> Answer {
+    let name = given.name.clone();
+    let name = name.ok_or_else(|| invalid(10021, "a secret without a `name`"))?;
+    let changes = vec![(name.clone(), put_change(given)?)];
+    call.change_script(|script, stamp| secret::change(script, changes, stamp))
         .await?;
+    result(secret::shown(&name))
+}
+
+async fn delete(call: Call) -> Answer {
+    let name = call.item.clone();
+    let gone = call.change_script(|script, stamp| {
+        secret::check_known(script, &name)?;
+        secret::change(script, vec![(name, Change::Delete)], stamp)
+    });
+    gone.await?;
     result(Value::Null)
 }
 
@@ -108,22 +67,13 @@ struct Bulk {
 
 /// A merge patch: null removes, and removing what is not there is no error. The answer is a map by name (SDK,
 /// `SecretBulkUpdateResponse`).
-pub(super) async fn bulk(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let bulk: Bulk = read(&body)?;
+async fn bulk(call: Call, Sent(bulk): Sent<Bulk>) -> Answer {
     let changes = changes(bulk.secrets)?;
-    let stamp = stamp(&headers);
-    let edit = move |state: &mut crate::account::state::State| {
-        let script = state.script_mut(&account, &name)?;
-        secret::change(script, changes, &stamp)?;
+    let changed = call.change_script(|script, stamp| {
+        secret::change(script, changes, stamp)?;
         Ok(secret::list(script))
-    };
-    let secrets = context.engine.change(edit).await?;
-    let by_name = secrets.into_iter().filter_map(|secret| {
+    });
+    let by_name = changed.await?.into_iter().filter_map(|secret| {
         let name = secret["name"].as_str()?.to_owned();
         Some((name, secret))
     });
@@ -139,21 +89,13 @@ struct Patch {
 }
 
 /// `PATCH workers/S/versions/latest`: a version that is not deployed.
-pub(super) async fn stage(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let patch: Patch = read(&body)?;
+async fn stage(call: Call, Sent(patch): Sent<Patch>) -> Answer {
     let changes = changes(patch.env)?;
-    let stamp = stamp(&headers);
-    let edit = move |state: &mut crate::account::state::State| {
-        let script = state.script_mut(&account, &name)?;
-        secret::stage(script, changes, patch.annotations, &stamp)?;
+    let staged = call.change_script(|script, stamp| {
+        secret::stage(script, changes, patch.annotations, stamp)?;
         Ok(json!({"id": stamp.version, "number": script.latest().map(|version| version.number)}))
-    };
-    result(context.engine.change(edit).await?)
+    });
+    result(staged.await?)
 }
 
 fn changes(given: BTreeMap<String, Option<Secret>>) -> Result<Vec<(String, Change)>, ApiError> {
@@ -165,15 +107,9 @@ fn changes(given: BTreeMap<String, Option<Secret>>) -> Result<Vec<(String, Chang
 }
 
 fn put_change(secret: Secret) -> Result<Change, ApiError> {
-    if secret
-        .kind
-        .as_deref()
-        .is_some_and(|kind| kind != "secret_text")
-    {
-        return Err(invalid(
-            10021,
-            "the sandbox has secrets of type `secret_text` only",
-        ));
+    if secret.kind.is_some_and(|kind| kind != "secret_text") {
+        let message = "the sandbox has secrets of type `secret_text` only";
+        return Err(invalid(10021, message));
     }
     // Cloudflare's documented limit
     if secret.text.len() > 5 << 10 {

@@ -1,58 +1,41 @@
 //! The older `services` calls and the newer `workers/workers`, as far as wrangler uses them.
 
-use axum::extract::{Path, Query, State};
 use serde_json::json;
 
-use super::call::{self, Call};
-use super::context::Shared;
+use super::call::Call;
+use super::endpoint::{self, Endpoint, WORKERS, delete};
+use super::envelope::{Answer, result};
 use super::scripts;
 use crate::account::error::no_service;
 use crate::account::script::summary;
-use crate::api::envelope::{Answer, result};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/accounts/{account}/workers/services/{script}", get),
-        call::delete("/accounts/{account}/workers/services/{script}", delete),
-        call::get("/accounts/{account}/workers/workers/{script}", worker),
+        endpoint::get(WORKERS, "/services/{script}", get),
+        delete(WORKERS, "/services/{script}", scripts::delete),
+        endpoint::get(WORKERS, "/workers/{script}", worker),
     ]
 }
 
-pub(super) async fn get(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-) -> Answer {
-    let state = context.engine.state();
-    let script = state
-        .script(&account, &name)
-        .map_err(|_| no_service(&name))?;
+async fn get(call: Call) -> Answer {
+    let state = call.state();
+    let script = call.script(&state).map_err(|_| no_service(&call.script))?;
     let environment = json!({
         "environment": "production", "created_on": script.created_on, "modified_on": script.modified_on,
         "script": summary(script),
     });
     result(json!({
-        "id": name, "created_on": script.created_on, "modified_on": script.modified_on, "usage_model": "standard",
+        "id": script.name, "created_on": script.created_on, "modified_on": script.modified_on, "usage_model": "standard",
         "default_environment": environment, "environments": [environment],
     }))
 }
 
-pub(super) async fn delete(
-    context: Shared,
-    path: Path<(String, String)>,
-    force: Query<scripts::Force>,
-) -> Answer {
-    scripts::delete(context, path, force).await
-}
-
-pub(super) async fn worker(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-) -> Answer {
-    let state = context.engine.state();
-    let script = state.script(&account, &name)?;
+async fn worker(call: Call) -> Answer {
+    let state = call.state();
+    let script = call.script(&state)?;
     result(json!({
-        "id": script.tag, "name": name, "created_on": script.created_on, "updated_on": script.modified_on,
+        "id": script.tag, "name": script.name, "created_on": script.created_on, "updated_on": script.modified_on,
         "logpush": script.settings.logpush, "tags": script.settings.tags,
         "observability": script.settings.observability, "tail_consumers": script.settings.tail_consumers,
         "subdomain": script.subdomain,

@@ -2,74 +2,49 @@
 
 use axum::body::Bytes;
 use axum::extract::multipart::{Multipart, MultipartError};
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use super::call::{self, Call};
-use super::context::{Shared, read, stamp};
+use super::call::{Call, Sent, read};
+use super::endpoint::{self, Endpoint, SCRIPT};
+use super::envelope::{Answer, result};
 use crate::account::error::{ApiError, invalid, refuse};
 use crate::account::observability;
 use crate::account::revision::{self, Revision};
 use crate::account::script::{Script, script_settings, settings};
-use crate::api::envelope::{Answer, result};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/accounts/{account}/workers/scripts/{script}/settings", get),
-        call::patch(
-            "/accounts/{account}/workers/scripts/{script}/settings",
-            patch,
-        ),
-        call::get(
-            "/accounts/{account}/workers/scripts/{script}/script-settings",
-            get_script,
-        ),
-        call::patch(
-            "/accounts/{account}/workers/scripts/{script}/script-settings",
-            patch_script,
-        ),
+        endpoint::get(SCRIPT, "/settings", get),
+        endpoint::patch(SCRIPT, "/settings", patch),
+        endpoint::get(SCRIPT, "/script-settings", get_script),
+        endpoint::patch(SCRIPT, "/script-settings", patch_script),
     ]
 }
 
-pub(super) async fn get(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-) -> Answer {
-    let state = context.engine.state();
-    result(settings(
-        state.script(&account, &name)?,
-        &state.account(&account).namespaces,
-    ))
+async fn get(call: Call) -> Answer {
+    let state = call.state();
+    let namespaces = state.account(&call.account).namespaces;
+    result(settings(call.script(&state)?, &namespaces))
 }
 
-pub(super) async fn get_script(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-) -> Answer {
-    let state = context.engine.state();
-    result(script_settings(state.script(&account, &name)?))
+async fn get_script(call: Call) -> Answer {
+    result(script_settings(call.script(&call.state())?))
 }
 
 /// Multipart with a `settings` part (the SDKs, wrangler) or the JSON itself.
-pub(super) async fn patch(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    headers: HeaderMap,
-    request: Request,
-) -> Answer {
+async fn patch(call: Call, headers: HeaderMap, request: Request) -> Answer {
     let revision: Revision = read(&settings_part(&headers, request).await?)?;
-    let stamp = stamp(&headers);
-    let edit = move |state: &mut crate::account::state::State| {
-        revision::apply(state.script_mut(&account, &name)?, revision, &stamp)?;
-        Ok(settings(
-            state.script(&account, &name)?,
-            &state.account(&account).namespaces,
-        ))
-    };
-    result(context.engine.change(edit).await?)
+    let patched = call.change(|state, call| {
+        let namespaces = state.account(&call.account).namespaces;
+        let script = state.script_mut(&call.account, &call.script)?;
+        revision::apply(script, revision, &call.stamp)?;
+        Ok(settings(script, &namespaces))
+    });
+    result(patched.await?)
 }
 
 async fn settings_part(headers: &HeaderMap, request: Request) -> Result<Bytes, ApiError> {
@@ -93,17 +68,9 @@ async fn settings_part(headers: &HeaderMap, request: Request) -> Result<Bytes, A
     Err(invalid(10021, "the request has no `settings` part"))
 }
 
-pub(super) async fn patch_script(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    body: Bytes,
-) -> Answer {
-    let patch: Value = read(&body)?;
-    context
-        .engine
-        .change(move |state| merge(state.script_mut(&account, &name)?, &patch))
-        .await
-        .and_then(result)
+async fn patch_script(call: Call, Sent(patch): Sent<Value>) -> Answer {
+    let patched = call.change_script(move |script, _| merge(script, &patch));
+    result(patched.await?)
 }
 
 fn merge(script: &mut Script, patch: &Value) -> Result<Value, ApiError> {

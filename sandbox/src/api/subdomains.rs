@@ -1,44 +1,26 @@
 //! The workers.dev addresses: of an account, and of a script.
 
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::call::{self, Call};
-use super::context::{Shared, read};
+use super::call::{Call, Sent};
+use super::endpoint::{Endpoint, SCRIPT, WORKERS, delete, get, post, put};
+use super::envelope::{Answer, result};
 use crate::account::script::Subdomain;
-use crate::api::envelope::{Answer, result};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/accounts/{account}/workers/subdomain", account_subdomain),
-        call::put(
-            "/accounts/{account}/workers/subdomain",
-            set_account_subdomain,
-        ),
-        call::get(
-            "/accounts/{account}/workers/scripts/{script}/subdomain",
-            subdomain,
-        ),
-        call::post(
-            "/accounts/{account}/workers/scripts/{script}/subdomain",
-            set_subdomain,
-        ),
-        call::delete(
-            "/accounts/{account}/workers/scripts/{script}/subdomain",
-            unset_subdomain,
-        ),
+        get(WORKERS, "/subdomain", of_account),
+        put(WORKERS, "/subdomain", name),
+        get(SCRIPT, "/subdomain", of_script),
+        post(SCRIPT, "/subdomain", switch),
+        delete(SCRIPT, "/subdomain", switch_off),
     ]
 }
 
-pub(super) async fn subdomain(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-) -> Answer {
-    let state = context.engine.state();
-    result(json!(state.script(&account, &name)?.subdomain))
+async fn of_script(call: Call) -> Answer {
+    result(json!(call.script(&call.state())?.subdomain))
 }
 
 #[derive(Deserialize)]
@@ -47,60 +29,48 @@ struct Wanted {
     previews_enabled: Option<bool>,
 }
 
-pub(super) async fn set_subdomain(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    body: Bytes,
-) -> Answer {
-    let wanted: Wanted = read(&body)?;
-    let edit = move |state: &mut crate::account::state::State| {
-        let script = state.script_mut(&account, &name)?;
-        let previews_enabled = wanted.previews_enabled.unwrap_or(wanted.enabled);
-        script.subdomain = Subdomain {
-            enabled: wanted.enabled,
+async fn switch(call: Call, Sent(wanted): Sent<Wanted>) -> Answer {
+    let previews_enabled = wanted.previews_enabled.unwrap_or(wanted.enabled);
+    let enabled = wanted.enabled;
+    set(
+        call,
+        Subdomain {
+            enabled,
             previews_enabled,
-        };
-        Ok(json!(script.subdomain))
-    };
-    context.engine.change(edit).await.and_then(result)
+        },
+    )
+    .await
 }
 
-async fn unset_subdomain(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-) -> Answer {
-    let edit = move |state: &mut crate::account::state::State| {
-        let script = state.script_mut(&account, &name)?;
-        script.subdomain = Subdomain::default();
-        Ok(json!(script.subdomain))
-    };
-    context.engine.change(edit).await.and_then(result)
+async fn switch_off(call: Call) -> Answer {
+    set(call, Subdomain::default()).await
 }
 
-pub(super) async fn account_subdomain(
-    State(context): Shared,
-    Path(account): Path<String>,
-) -> Answer {
-    result(json!({"subdomain": context.engine.state().account(&account).subdomain}))
+async fn set(call: Call, subdomain: Subdomain) -> Answer {
+    call.change_script(move |script, _| {
+        script.subdomain = subdomain;
+        Ok(())
+    })
+    .await?;
+    result(json!(subdomain))
 }
 
-#[derive(Deserialize)]
+async fn of_account(call: Call) -> Answer {
+    let subdomain = call.state().account(&call.account).subdomain;
+    result(json!(Named { subdomain }))
+}
+
+#[derive(Deserialize, Serialize)]
 struct Named {
     subdomain: String,
 }
 
-pub(super) async fn set_account_subdomain(
-    State(context): Shared,
-    Path(account): Path<String>,
-    body: Bytes,
-) -> Answer {
-    let named: Named = read(&body)?;
-    let edit = move |state: &mut crate::account::state::State| {
-        state
-            .account_mut(&account)
-            .subdomain
-            .clone_from(&named.subdomain);
-        Ok(json!({"subdomain": named.subdomain}))
-    };
-    context.engine.change(edit).await.and_then(result)
+async fn name(call: Call, Sent(named): Sent<Named>) -> Answer {
+    let shown = json!(named);
+    call.change(|state, call| {
+        state.account_mut(&call.account).subdomain = named.subdomain;
+        Ok(())
+    })
+    .await?;
+    result(shown)
 }

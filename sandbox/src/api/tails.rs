@@ -23,9 +23,10 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
-use super::call::{self, Call};
+use super::call::Call;
 use super::context::{Context, Shared};
-use crate::account::error::{ApiError, invalid, refuse};
+use super::endpoint::{self, Endpoint, SCRIPT};
+use crate::account::error::{ApiError, invalid, missing};
 use crate::api::envelope::{Answer, result};
 use crate::runtime::tail::{Tails, Wanted, shown};
 use crate::runtime::trace::Batch;
@@ -36,15 +37,12 @@ pub(super) const SOCKETS: &str = "/tails";
 /// The subprotocol.
 const PROTOCOL: &str = "trace-v1";
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::get("/accounts/{account}/workers/scripts/{script}/tails", newest),
-        call::post("/accounts/{account}/workers/scripts/{script}/tails", create),
-        call::delete(
-            "/accounts/{account}/workers/scripts/{script}/tails/{tail}",
-            delete,
-        ),
+        endpoint::get(SCRIPT, "/tails", newest),
+        endpoint::post(SCRIPT, "/tails", create),
+        endpoint::delete(SCRIPT, "/tails/{tail}", delete),
     ]
 }
 
@@ -76,55 +74,53 @@ struct Given {
 }
 
 /// `POST …/tails`. When it answers, the runtime hands over what happens from now on.
-pub(super) async fn create(
-    State(context): Shared,
-    Path((account, script)): Path<(String, String)>,
-    body: Bytes,
-) -> Answer {
-    context.engine.state().script(&account, &script)?;
+async fn create(call: Call, body: Bytes) -> Answer {
+    call.script(&call.state())?;
     let given: Given = match body.is_empty() {
         true => Given::default(),
         false => serde_json::from_slice(&body)
             .map_err(|error| invalid(10026, format!("no such tail: {error}")))?,
     };
     let wanted = Wanted {
-        account,
-        script,
+        account: call.account,
+        script: call.script,
         filters: given.filters,
-        own: context.address.ip(),
+        own: call.context.address.ip(),
     };
-    let opened = context.tails.open(wanted, SystemTime::now());
-    context.engine.wake_tails().await;
-    result(shown(&opened, &address(&context)))
+    let opened = call.context.tails.open(wanted, SystemTime::now());
+    call.context.engine.wake_tails().await;
+    result(shown(&opened, &address(&call.context)))
 }
 
 /// `GET …/tails`: Cloudflare's SDKs read one tail, not a list; it is the newest.
-pub(super) async fn newest(
-    State(context): Shared,
-    Path((account, script)): Path<(String, String)>,
-) -> Answer {
-    context.engine.state().script(&account, &script)?;
+async fn newest(call: Call) -> Answer {
+    call.script(&call.state())?;
+    let Call {
+        context,
+        account,
+        script,
+        ..
+    } = call;
     let open = context.tails.of(&account, &script, SystemTime::now());
-    result(
-        open.first()
-            .map_or(Value::Null, |tail| shown(tail, &address(&context))),
-    )
+    let newest = open.first().map(|tail| shown(tail, &address(&context)));
+    result(newest.unwrap_or_default())
 }
 
-pub(super) async fn delete(
-    State(context): Shared,
-    Path((account, script, id)): Path<(String, String, String)>,
-) -> Answer {
-    match context.tails.close(&account, &script, &id) {
+async fn delete(call: Call) -> Answer {
+    match call
+        .context
+        .tails
+        .close(&call.account, &call.script, &call.item)
+    {
         true => result(Value::Null),
-        false => Err(no_tail(&id)),
+        false => Err(no_tail(&call.item)),
     }
 }
 
 /// The code is the generic "not found" of these endpoints.
 fn no_tail(id: &str) -> ApiError {
     let message = format!("there is no tail `{id}`; it was closed, or never opened");
-    refuse(StatusCode::NOT_FOUND, 10092, message)
+    missing(10092, message)
 }
 
 fn address(context: &Context) -> String {

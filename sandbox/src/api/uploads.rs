@@ -1,35 +1,32 @@
 //! The multipart uploads: `PUT scripts/S` and `POST scripts/S/versions`.
 
-use axum::extract::multipart::Multipart;
-use axum::extract::{Path, Query, State};
-use http::HeaderMap;
+use axum::extract::Query;
+use axum::extract::multipart::{Multipart, MultipartError};
+use http::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::call::{self, Call};
-use super::context::{Context, Shared, read, stamp};
-use crate::account::error::{ApiError, internal, invalid, no_script, refuse};
+use super::call::{Call, read};
+use super::context::Context;
+use super::endpoint::{self, Endpoint, SCRIPT, post};
+use super::envelope::{Answer, result};
+use crate::account::error::{ApiError, internal, invalid, refuse};
 use crate::account::inheritance::Missing;
 use crate::account::metadata::{Metadata, Upload, check};
 use crate::account::module::{Kind, Module};
 use crate::account::script::{check_name, summary};
+use crate::account::upload;
 use crate::account::version::detail;
-use crate::account::{script, upload};
-use crate::api::envelope::{Answer, result};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        call::put("/accounts/{account}/workers/scripts/{script}", put),
-        call::post(
-            "/accounts/{account}/workers/scripts/{script}/versions",
-            version,
-        ),
+        endpoint::put(SCRIPT, "", put),
+        post(SCRIPT, "/versions", version),
     ]
 }
 
 #[derive(Deserialize)]
-pub(super) struct Options {
+struct Options {
     bindings_inherit: Option<String>,
 }
 
@@ -42,69 +39,41 @@ impl Options {
     }
 }
 
-pub(super) async fn put(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    Query(options): Query<Options>,
-    headers: HeaderMap,
-    parts: Multipart,
-) -> Answer {
-    check_name(&name)?;
-    let upload = receive(&context, parts).await?;
-    let (missing, stamp) = (options.missing(), stamp(&headers));
+async fn put(call: Call, Query(options): Query<Options>, parts: Multipart) -> Answer {
+    check_name(&call.script)?;
+    let upload = receive(&call.context, parts).await?;
     let startup = upload.startup_time_ms;
-    let id = context
-        .engine
-        .change({
-            let (account, name) = (account.clone(), name.clone());
-            move |state| upload::put(state, &account, &name, upload, missing, &stamp)
-        })
-        .await?;
-    let state = context.engine.state();
-    let mut value: Value = summary(state.script(&account, &name)?);
+    let uploaded = call.change(move |state, call| {
+        let (account, name) = (&call.account, &call.script);
+        let id = upload::put(state, account, name, upload, options.missing(), &call.stamp)?;
+        Ok((id, summary(call.script(state)?)))
+    });
+    let (id, mut value) = uploaded.await?;
     // wrangler reads the version's id here
     value["deployment_id"] = id.replace('-', "").into();
     value["startup_time_ms"] = startup.into();
     result(value)
 }
 
-pub(super) async fn version(
-    State(context): Shared,
-    Path((account, name)): Path<(String, String)>,
-    Query(options): Query<Options>,
-    headers: HeaderMap,
-    parts: Multipart,
-) -> Answer {
+async fn version(call: Call, Query(options): Query<Options>, parts: Multipart) -> Answer {
     // Before the code is run: there is nothing to add a version to
-    context
-        .engine
-        .state()
-        .script(&account, &name)
-        .map_err(|_| no_script(&name))?;
-    let upload = receive(&context, parts).await?;
-    let (missing, stamp) = (options.missing(), stamp(&headers));
-    let id = context
-        .engine
-        .change({
-            let (account, name) = (account.clone(), name.clone());
-            move |state| upload::add_version(state, &account, &name, upload, missing, &stamp)
-        })
-        .await?;
-    let state = context.engine.state();
-    let script: &script::Script = state.script(&account, &name)?;
-    let namespaces = state.account(&account).namespaces;
-    result(
-        script
-            .version(&id)
-            .map(|version| detail(version, &name, &namespaces))
-            .unwrap_or_default(),
-    )
+    call.script(&call.state())?;
+    let upload = receive(&call.context, parts).await?;
+    let added = call.change(move |state, call| {
+        let (account, name) = (&call.account, &call.script);
+        let missing = options.missing();
+        let id = upload::add_version(state, account, name, upload, missing, &call.stamp)?;
+        let namespaces = state.account(account).namespaces;
+        let version = call.script(state)?.version(&id);
+        Ok(version.map(|version| detail(version, name, &namespaces)))
+    });
+    result(added.await?)
 }
 
 /// Reads all parts, stores the modules, and lets the runtime describe the code.
 async fn receive(context: &Context, mut parts: Multipart) -> Result<Upload, ApiError> {
-    let unreadable = |error: axum::extract::multipart::MultipartError| {
-        let too_large = error.status() == http::StatusCode::PAYLOAD_TOO_LARGE;
+    let unreadable = |error: MultipartError| {
+        let too_large = error.status() == StatusCode::PAYLOAD_TOO_LARGE;
         let code = if too_large { 10027 } else { 10021 };
         refuse(error.status(), code, error.body_text())
     };
@@ -122,11 +91,8 @@ async fn receive(context: &Context, mut parts: Multipart) -> Result<Upload, ApiE
         }
         let name = part.file_name().unwrap_or(&name).to_owned();
         let bytes = part.bytes().await.map_err(unreadable)?;
-        let hash = context
-            .engine
-            .store
-            .keep_module(&bytes)
-            .map_err(|error| internal(&error))?;
+        let hash = context.engine.store.keep_module(&bytes);
+        let hash = hash.map_err(|error| internal(&error))?;
         modules.push(Module {
             name,
             kind: Kind::from_content_type(&content_type)?,

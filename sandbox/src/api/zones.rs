@@ -1,23 +1,24 @@
 //! Zones.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::{self, Call};
+use super::call::Call;
 use super::context::Shared;
+use super::endpoint::{Endpoint, ZONE, get};
+use super::envelope::{self, Answer, result};
+use super::paging::{Asked, FEW, Pages};
 use crate::account::stamp::ALWAYS;
 use crate::account::state::zone_id;
-use crate::api::envelope::{self, Answer, result};
-use crate::api::paging::{Asked, FEW, Pages};
 
-/// The calls of this product.
-pub(super) fn calls() -> Vec<Call> {
-    vec![call::get("/zones", zones), call::get("/zones/{zone}", zone)]
+/// The endpoints of this product.
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![get("/zones", "", zones), get(ZONE, "", zone)]
 }
 
 #[derive(Deserialize)]
-pub(super) struct Wanted {
+struct Wanted {
     name: Option<String>,
     #[serde(rename = "account.id")]
     account: Option<String>,
@@ -38,27 +39,21 @@ fn shown_zone(account: &str, name: &str) -> Value {
     })
 }
 
-pub(super) async fn zones(
+async fn zones(
     State(context): Shared,
     Query(wanted): Query<Wanted>,
     Query(asked): Query<Asked>,
 ) -> Answer {
     let page = asked.page(FEW)?;
-    let account = wanted
-        .account
-        .as_deref()
-        .unwrap_or(&context.account)
-        .to_owned();
+    let account = wanted.account.unwrap_or_else(|| context.account.clone());
     // A zone's id alone must lead back to its account later
     if !context.engine.state().accounts.contains_key(&account) {
         let account = account.clone();
-        context
-            .engine
-            .change(move |state| {
-                state.account_mut(&account);
-                Ok(())
-            })
-            .await?;
+        let known = context.engine.change(move |state| {
+            state.account_mut(&account);
+            Ok(())
+        });
+        known.await?;
     }
     let state = context.engine.state();
     let named = state
@@ -69,7 +64,6 @@ pub(super) async fn zones(
     envelope::page(zones, page, Pages::Counted)
 }
 
-pub(super) async fn zone(State(context): Shared, Path(id): Path<String>) -> Answer {
-    let (account, name) = context.engine.state().zone(&id, &context.account)?;
-    result(shown_zone(&account, &name))
+async fn zone(call: Call) -> Answer {
+    result(shown_zone(&call.account, &call.zone))
 }

@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Body;
+use axum::response::IntoResponse;
 use http::header::{CONNECTION, HOST, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::edge::gate::{Gate, Pass};
@@ -105,13 +107,13 @@ enum Failure {
 
 fn no_answer(error: &hyper_util::client::legacy::Error) -> Response<Body> {
     let error = format!("the runtime did not answer: {error}; see the sandbox's log");
-    refuse(StatusCode::BAD_GATEWAY, &json!({"error": error}))
+    refuse(StatusCode::BAD_GATEWAY, json!({"error": error}))
 }
 
 fn away() -> Response<Body> {
     refuse(
         StatusCode::SERVICE_UNAVAILABLE,
-        &json!({"error": "the sandbox's runtime is restarting; try again"}),
+        json!({"error": "the sandbox's runtime is restarting; try again"}),
     )
 }
 
@@ -129,7 +131,7 @@ fn target(there: &Upstream, request: &Request<Arriving>) -> Result<u16, Box<Resp
     if let Standing::Down(down) = &there.process {
         return Err(refused(
             StatusCode::SERVICE_UNAVAILABLE,
-            &json!({"error": down}),
+            json!({"error": down}),
         ));
     }
     let host = host(request);
@@ -141,7 +143,7 @@ fn target(there: &Upstream, request: &Request<Arriving>) -> Result<u16, Box<Resp
             let error = format!("no Worker answers for `{host}{path}`");
             return Err(refused(
                 StatusCode::NOT_FOUND,
-                &json!({"error": error, "known": table.known}),
+                json!({"error": error, "known": table.known}),
             ));
         }
         // A name that DNS does not lead to the edge: what a client gets from Cloudflare for a name without an origin has this status
@@ -150,14 +152,14 @@ fn target(there: &Upstream, request: &Request<Arriving>) -> Result<u16, Box<Resp
                 "no proxied DNS record for `{host}`: nothing reaches a Worker there, whatever its routes are"
             );
             let answer = json!({"error": error, "known": table.known});
-            return Err(refused(nowhere(), &answer));
+            return Err(refused(nowhere(), answer));
         }
     };
     let chosen = choose(request, script, backends);
     chosen.map(|backend| backend.port).ok_or_else(|| {
         refused(
             StatusCode::NOT_FOUND,
-            &json!({"error": format!("the Worker `{script}` has no running version")}),
+            json!({"error": format!("the Worker `{script}` has no running version")}),
         )
     })
 }
@@ -271,16 +273,10 @@ fn local(uri: &Uri, port: u16) -> Uri {
 }
 
 /// The same, for the rare case among larger ones.
-fn refused(status: StatusCode, body: &serde_json::Value) -> Box<Response<Body>> {
+fn refused(status: StatusCode, body: Value) -> Box<Response<Body>> {
     Box::new(refuse(status, body))
 }
 
-fn refuse(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        http::header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    response
+fn refuse(status: StatusCode, body: Value) -> Response<Body> {
+    (status, Json(body)).into_response()
 }

@@ -1,8 +1,6 @@
 //! Where the runtime posts Analytics Engine data points, and the last of them.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,31 +10,28 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::runtime::log::Recent;
+
 /// The header by which the runtime's configuration tells the data set: the runtime itself only knows the binding.
 pub(crate) const DATASET_HEADER: &str = "X-Sandbox-Dataset";
 /// The header with the account.
 pub(crate) const ACCOUNT_HEADER: &str = "X-Sandbox-Account";
 
-const KEPT: usize = 10_000;
+/// Data points of every data set.
+#[derive(Clone, Debug)]
+pub(crate) struct Points(Recent);
 
-/// A bounded list of data points, shared by everyone who holds a clone.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Points(Arc<Mutex<VecDeque<Value>>>);
+impl Default for Points {
+    fn default() -> Self {
+        Self(Recent::new(10_000))
+    }
+}
 
 impl Points {
     /// All points, oldest first, of one data set or of all.
     pub(crate) fn of(&self, dataset: Option<&str>) -> Vec<Value> {
-        let points = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = |point: &&Value| dataset.is_none_or(|dataset| point["dataset"] == dataset);
-        points.iter().filter(wanted).cloned().collect()
-    }
-
-    fn push(&self, point: Value) {
-        let mut points = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if points.len() == KEPT {
-            points.pop_front();
-        }
-        points.push_back(point);
+        let wanted = |point: &Value| dataset.is_none_or(|dataset| point["dataset"] == dataset);
+        self.0.values(wanted)
     }
 }
 
@@ -63,7 +58,9 @@ async fn receive(State(points): State<Points>, headers: HeaderMap, body: Bytes) 
             .unwrap_or_default()
     };
     if let Ok(raw) = serde_json::from_slice(&body) {
-        points.push(point(header(ACCOUNT_HEADER), header(DATASET_HEADER), &raw));
+        points
+            .0
+            .push(point(header(ACCOUNT_HEADER), header(DATASET_HEADER), &raw));
     }
     StatusCode::OK
 }

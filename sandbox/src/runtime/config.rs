@@ -75,19 +75,20 @@ pub(crate) fn render(state: &State, analytics: SocketAddr, strictness: Strictnes
         config.sockets.insert(TAILS.to_owned());
     }
     for (account, dataset) in datasets {
-        let headers = format!(
-            "(name = \"{ACCOUNT_HEADER}\", value = {}), (name = \"{DATASET_HEADER}\", value = {})",
-            quote(&account),
-            quote(&dataset)
-        );
-        let _ = writeln!(
-            services,
-            "    (name = {}, external = (address = \"{analytics}\", http = (injectRequestHeaders = [{headers}]))),",
-            quote(&analytics_service(&account, &dataset))
-        );
+        services += &posting(analytics, &account, &dataset);
     }
     config.text = frame(&services, &sockets);
     config
+}
+
+/// What posts a data set's points to the sandbox.
+fn posting(sandbox: SocketAddr, account: &str, dataset: &str) -> String {
+    let name = quote(&analytics_service(account, dataset));
+    let (account, dataset) = (quote(account), quote(dataset));
+    format!(
+        "    (name = {name}, external = (address = \"{sandbox}\", http = (injectRequestHeaders = [\
+         (name = \"{ACCOUNT_HEADER}\", value = {account}), (name = \"{DATASET_HEADER}\", value = {dataset})]))),\n"
+    )
 }
 
 /// What takes the trace events of every version, asleep while nobody tails; a request to its socket wakes it.
@@ -138,8 +139,8 @@ fn frame(services: &str, sockets: &str) -> String {
 mod tests {
     use super::*;
     use crate::account::deployment::{Request, Secrets, create};
+    use crate::account::fixture::fixed;
     use crate::account::fixture::{room, room_with_two_versions};
-    use crate::account::stamp::tests::fixed;
     use serde_json::json;
 
     fn analytics() -> SocketAddr {

@@ -6,11 +6,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use anyhow::Context;
-use http::Uri;
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::account::assignment::{Report, bounds};
@@ -18,6 +14,7 @@ use crate::account::module::{Kind, Module};
 use crate::account::namespace::Namespace;
 use crate::account::script::Script;
 use crate::account::version::Version;
+use crate::runtime::ask::ask;
 use crate::runtime::capnp::quote;
 
 /// The entrypoint that says what the objects run.
@@ -149,13 +146,7 @@ fn folder(index: usize, module: &str) -> String {
 
 /// Asks the host at `port` for every object that has run there.
 pub(crate) async fn reports(port: u16) -> anyhow::Result<Vec<Report>> {
-    let uri: Uri = format!("http://127.0.0.1:{port}/").parse()?;
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let asking = async {
-        let body = client.get(uri).await?.into_body();
-        anyhow::Ok(body.collect().await?.to_bytes())
-    };
-    let body = tokio::time::timeout(PATIENCE, asking)
+    let body = tokio::time::timeout(PATIENCE, ask(Method::GET, port))
         .await
         .context("the objects took too long")?
         .context("asking the objects what they run")?;

@@ -4,8 +4,11 @@
 //! Imports: `account`
 
 pub(crate) mod analytics;
+pub(crate) mod ask;
 pub(crate) mod capnp;
 pub(crate) mod config;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub(crate) mod host;
 pub(crate) mod log;
 pub(crate) mod probe;

@@ -4,16 +4,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
-use http::Uri;
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use http::Method;
 
 use crate::account::bundle::Described;
 use crate::account::error::{ApiError, invalid};
 use crate::account::metadata::Metadata;
 use crate::account::module::Module;
+use crate::runtime::ask::ask;
 use crate::runtime::config::render_probe;
 use crate::runtime::log::Log;
 use crate::runtime::process;
@@ -59,12 +56,7 @@ pub(crate) async fn probe(
 }
 
 async fn exports(port: u16) -> anyhow::Result<Described> {
-    let uri: Uri = format!("http://127.0.0.1:{port}/").parse()?;
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let answer = client
-        .get(uri)
-        .await
-        .context("asking the bundle for its exports")?;
-    let body = answer.into_body().collect().await?.to_bytes();
+    let body = ask(Method::GET, port).await;
+    let body = body.context("asking the bundle for its exports")?;
     serde_json::from_slice(&body).context("reading the bundle's exports")
 }

@@ -59,28 +59,7 @@ pub(crate) async fn start(
     tokio::fs::write(&path, &config.text)
         .await
         .with_context(|| format!("writing `{}`", path.display()))?;
-    let mut child = Command::new(workerd)
-        .args(["serve", "--experimental", file, "--control-fd=1"])
-        .current_dir(directory)
-        .env_clear()
-        .envs(
-            config
-                .environment
-                .iter()
-                .map(|(name, value)| (name, value.expose())),
-        )
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| {
-            format!(
-                "starting `{}`; install it or name another file",
-                workerd.display()
-            )
-        })?;
+    let mut child = spawn(workerd, directory, file, config)?;
     let (leash, end) = (oneshot::channel(), watch::channel(None));
     let id = child.id();
     let pipes = (child.stdout.take(), child.stderr.take());
@@ -108,6 +87,27 @@ pub(crate) async fn start(
         }
     });
     Ok(process(ports))
+}
+
+fn spawn(workerd: &Path, directory: &Path, file: &str, config: &Config) -> anyhow::Result<Child> {
+    let secrets = config.environment.iter();
+    Command::new(workerd)
+        .args(["serve", "--experimental", file, "--control-fd=1"])
+        .current_dir(directory)
+        .env_clear()
+        .envs(secrets.map(|(name, value)| (name, value.expose())))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| {
+            format!(
+                "starting `{}`; install it or name another file",
+                workerd.display()
+            )
+        })
 }
 
 impl Process {

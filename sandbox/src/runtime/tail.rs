@@ -165,7 +165,7 @@ fn milliseconds(time: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::trace::tests::{alarm, request};
+    use crate::runtime::fixture::{alarm, request};
 
     const NOON: SystemTime = UNIX_EPOCH;
 

@@ -99,7 +99,7 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::trace::tests::{alarm, request};
+    use crate::runtime::fixture::{alarm, request};
     use serde_json::{Value, json};
 
     fn passes(filter: Value, trace: &Trace) -> bool {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use serde_json::{Value, json};
+
 use crate::account::binding::Binding;
 use crate::account::module::Module;
 use crate::account::namespace::{Namespace, Storage};
@@ -108,7 +110,7 @@ pub(crate) fn worker(
         "\n      bindings = [\n        {}\n      ],",
         bindings.join(",\n        ")
     );
-    let origin = serde_json::json!({
+    let origin = json!({
         "account": scope.account_id, "script": scope.script.name, "version": version.id,
     });
     let _ = write!(
@@ -171,10 +173,6 @@ fn render_binding(
     environment: &mut Vec<(String, SecretValue)>,
     datasets: &mut BTreeSet<(String, String)>,
 ) -> Option<String> {
-    let primary = |script: &str| {
-        let version = scope.account.scripts.get(script)?.primary()?;
-        Some((service(scope.account_id, script, &version.id), version))
-    };
     Some(match binding.kind.as_str() {
         "plain_text" => format!("text = {}", quote(binding.text("text").unwrap_or_default())),
         "json" => format!("json = {}", quote(&binding.fields["json"].to_string())),
@@ -186,26 +184,12 @@ fn render_binding(
             ));
             format!("fromEnvironment = \"{variable}\"")
         }
-        "durable_object_namespace" => {
-            let (class, other) = binding.class(&scope.script.name)?;
-            let (target, version) = primary(other.unwrap_or(&scope.script.name))?;
-            let owner = scope
-                .account
-                .scripts
-                .get(other.unwrap_or(&scope.script.name))?;
-            let versions = match scope.strictness {
-                Strictness::Strict => host::versions(owner),
-                Strictness::Lenient => vec![version],
-            };
-            let exports = |version: &&Version| version.described.exports_class(class);
-            versions.iter().any(exports).then_some(())?;
-            format!(
-                "durableObjectNamespace = (className = {}, serviceName = {})",
-                quote(class),
-                quote(&target)
-            )
+        "durable_object_namespace" => object_binding(scope, binding)?,
+        "service" => {
+            let owner = scope.account.scripts.get(binding.text("service")?)?;
+            let service = service(scope.account_id, &owner.name, &owner.primary()?.id);
+            format!("service = {}", quote(&service))
         }
-        "service" => format!("service = {}", quote(&primary(binding.text("service")?)?.0)),
         "analytics_engine" => {
             let dataset = binding.text("dataset").unwrap_or_default();
             datasets.insert((scope.account_id.to_owned(), dataset.to_owned()));
@@ -222,19 +206,39 @@ fn render_binding(
             )
         }
         "version_metadata" => {
-            let tag = scope
-                .version
+            let version = scope.version;
+            let tag = version
                 .annotations
                 .get("workers/tag")
-                .and_then(|tag| tag.as_str())
-                .unwrap_or_default();
-            let version = scope.version;
-            let metadata =
-                serde_json::json!({"id": version.id, "tag": tag, "timestamp": version.created_on});
+                .and_then(Value::as_str);
+            let metadata = json!({
+                "id": version.id, "tag": tag.unwrap_or_default(), "timestamp": version.created_on,
+            });
             format!("json = {}", quote(&metadata.to_string()))
         }
         _ => return None,
     })
+}
+
+/// A class where its objects live; none when no version of its script that objects run exports it.
+fn object_binding(scope: &Scope<'_>, binding: &Binding) -> Option<String> {
+    let (class, other) = binding.class(&scope.script.name)?;
+    let owner = scope
+        .account
+        .scripts
+        .get(other.unwrap_or(&scope.script.name))?;
+    let primary = owner.primary()?;
+    let versions = match scope.strictness {
+        Strictness::Strict => host::versions(owner),
+        Strictness::Lenient => vec![primary],
+    };
+    let exports = |version: &&Version| version.described.exports_class(class);
+    versions.iter().any(exports).then_some(())?;
+    let target = service(scope.account_id, &owner.name, &primary.id);
+    let (class, target) = (quote(class), quote(&target));
+    Some(format!(
+        "durableObjectNamespace = (className = {class}, serviceName = {target})"
+    ))
 }
 
 /// The name of the service that takes a data set's points.

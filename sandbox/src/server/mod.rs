@@ -4,11 +4,9 @@
 //! Imports: nothing
 
 pub(crate) mod arriving;
-mod resettable;
 
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,19 +16,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::net::sockopt::set_socket_linger;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::server::arriving::Arriving;
-use crate::server::resettable::Resettable;
-
-/// What a handler does: answer, or cut the connection with a reset.
-pub(crate) enum Reply {
-    /// An answer.
-    Answer(Response<Body>),
-    /// No answer: the peer sees a connection reset.
-    Reset,
-}
 
 /// Binds a loopback port; 0 is any free one.
 pub(crate) async fn bind(port: u16) -> anyhow::Result<TcpListener> {
@@ -40,11 +30,12 @@ pub(crate) async fn bind(port: u16) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("listening on `{address}`; choose another port"))
 }
 
-/// Serves every connection until the task is aborted; the connections end with it.
+/// Serves every connection until the task is aborted; the connections end with it. Where the handler gives no answer, the peer sees
+/// a connection reset.
 pub(crate) async fn serve<H, F>(listener: TcpListener, handler: H)
 where
     H: Fn(Request<Arriving>, SocketAddr) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Reply> + Send + 'static,
+    F: Future<Output = Option<Response<Body>>> + Send + 'static,
 {
     let mut connections = JoinSet::new();
     loop {
@@ -64,27 +55,27 @@ where
 async fn connection<H, F>(stream: TcpStream, peer: SocketAddr, handler: H)
 where
     H: Fn(Request<Arriving>, SocketAddr) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Reply> + Send + 'static,
+    F: Future<Output = Option<Response<Body>>> + Send + 'static,
 {
     let _ = stream.set_nodelay(true);
-    let reset = Arc::new(AtomicBool::new(false));
-    let io = TokioIo::new(Resettable::new(stream, reset.clone()));
     let service = service_fn(move |request: Request<Incoming>| {
-        let reply = handler(request.map(Arriving::from), peer);
-        let reset = reset.clone();
+        let answer = handler(request.map(Arriving::from), peer);
         async move {
-            match reply.await {
-                Reply::Answer(response) => Ok(response),
-                Reply::Reset => {
-                    reset.store(true, Ordering::SeqCst);
-                    Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
-                }
-            }
+            answer
+                .await
+                .ok_or(ErrorKind::ConnectionReset)
+                .map_err(io::Error::from)
         }
     });
-    let served = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(io, service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    let _ = served.await;
+    let served = (&mut connection).await;
+    if served.is_err_and(|error| error.is_user())
+        && let Some(parts) = connection.into_parts()
+    {
+        // Closing a socket that does not linger discards what is queued and sends RST
+        let _ = set_socket_linger(parts.io.inner(), Some(Duration::ZERO));
+    }
 }

@@ -1,0 +1,117 @@
+//! What only tests want, and what is shipped has not (feature `faults`): calls that go wrong on request, a record of all calls, a rate
+//! limit that is kept.
+
+mod fault;
+pub(crate) mod journal;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use self::fault::Fault;
+pub(super) use self::fault::Kind;
+use super::call::Sent;
+use super::context::Shared;
+use super::endpoint::{Endpoint, delete, get, post, put};
+use super::envelope::{Answer, result};
+use super::quota::{Policy, throttled};
+use crate::account::error::{invalid, refuse};
+
+/// The calls below `/sandbox` that make it a test's.
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get("/sandbox", "/faults", faults),
+        post("/sandbox", "/faults", add_fault),
+        delete("/sandbox", "/faults", clear),
+        get("/sandbox", "/requests", requests),
+        delete("/sandbox", "/requests", clear),
+        get("/sandbox", "/limits", limits),
+        put("/sandbox", "/limits", keep_limits),
+        delete("/sandbox", "/limits", tell_limits),
+    ]
+}
+
+/// What a call that meets a fault gets instead of its answer; `None` is a reset. `handle` has the routes answer it.
+pub(super) async fn happen<F>(
+    fault: Kind,
+    path: &str,
+    router: Router,
+    handle: impl FnOnce(Router) -> F,
+) -> Option<Response<Body>>
+where
+    F: Future<Output = Response<Body>>,
+{
+    match fault {
+        Kind::Status { status } => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let words = "an unknown error has occurred (asked for by a test)";
+            Some(refuse(status, 10013, words).into_response())
+        }
+        Kind::RateLimit { retry_after } => Some(throttled(path, retry_after.into())),
+        Kind::Html => Some(html()),
+        Kind::Reset => None,
+        Kind::Hang => std::future::pending().await,
+        Kind::Panic => Some(handle(Router::new().fallback(broken)).await),
+        Kind::Lost => {
+            handle(router).await;
+            None
+        }
+    }
+}
+
+async fn broken() {
+    panic!("asked for by a test");
+}
+
+fn html() -> Response<Body> {
+    let headers = [
+        (HeaderName::from_static("cf-mitigated"), "challenge"),
+        (CONTENT_TYPE, "text/html; charset=UTF-8"),
+    ];
+    let page = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>blocked</body></html>";
+    (StatusCode::FORBIDDEN, headers, page).into_response()
+}
+
+async fn faults(State(context): Shared) -> Answer {
+    result(json!(context.journal.faults()))
+}
+
+async fn add_fault(State(context): Shared, body: Bytes) -> Answer {
+    let fault: Fault = serde_json::from_slice(&body)
+        .map_err(|error| invalid(10026, format!("no such fault: {error}")))?;
+    context.journal.add(fault.clone());
+    result(json!(fault))
+}
+
+async fn requests(State(context): Shared) -> Answer {
+    result(json!(context.journal.calls()))
+}
+
+async fn clear(State(context): Shared) -> Answer {
+    context.journal.clear();
+    result(Value::Null)
+}
+
+/// The limit that is kept; null while Cloudflare's is told only.
+async fn limits(State(context): Shared) -> Answer {
+    result(json!(context.quotas.kept()))
+}
+
+/// `{calls, seconds}`: from now on every token has so many calls in so many seconds of each kind, and is refused beyond them.
+async fn keep_limits(State(context): Shared, Sent(policy): Sent<Policy>) -> Answer {
+    if policy.calls == 0 || policy.seconds == 0 {
+        return Err(invalid(10026, "`calls` and `seconds` start at 1"));
+    }
+    context.quotas.keep(Some(policy));
+    result(json!(policy))
+}
+
+/// Back to telling; what was spent is forgotten.
+async fn tell_limits(State(context): Shared) -> Answer {
+    context.quotas.keep(None);
+    result(Value::Null)
+}
