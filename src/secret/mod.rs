@@ -9,6 +9,7 @@ mod command;
 mod dotenv;
 mod file;
 mod guard;
+mod json;
 mod pasted;
 pub mod policy;
 mod read;
@@ -19,6 +20,7 @@ mod value;
 
 pub use dotenv::with as with_dotenv;
 pub use file::with as with_json;
+pub use json::json;
 pub use pasted::hidden;
 pub use read::{read, typed};
 pub use source::{NOT_A_SOURCE, Source};
