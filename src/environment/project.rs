@@ -8,7 +8,6 @@ use crate::environment::manifest;
 use crate::environment::name::EnvironmentName;
 use crate::environment::problem::Problem;
 use crate::environment::{self, Environment, Written};
-use crate::secret;
 use crate::terminal::advice::Advice;
 use crate::terminal::suggestion;
 
@@ -108,7 +107,7 @@ impl Project {
             Ok(manifest) => environment::understand(Written {
                 name,
                 path: &shown,
-                source: &secret::hidden(&source),
+                source: &source,
                 manifest,
             }),
             Err(problem) => Err(vec![problem]),
