@@ -61,7 +61,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let kept = args.plan.as_deref().map(SavedPlan::read).transpose()?;
     let artifacts = super::generate::rendered(context)?;
     let remote = if args.sandbox {
-        Remote::rehearsal(&environment, &context.progress).await?
+        Remote::rehearsal(&environment, &context.runner).await?
     } else {
         Remote::from_env(&environment, &context.progress).await?
     };

@@ -24,7 +24,7 @@ use edge_broadcast_protocol::contract::binding;
 use crate::cli::{Cli, Command};
 use crate::cloudflare::credentials;
 use crate::environment::project::Project;
-use crate::process::invocation;
+use crate::process::run::Runner;
 use crate::secret::Source;
 use crate::terminal::output::Format;
 use crate::terminal::progress::Progress;
@@ -34,6 +34,8 @@ pub struct Context {
     pub project: Project,
     pub format: Format,
     pub progress: Progress,
+    /// Runs what a build or a sandbox needs.
+    pub runner: Runner,
 }
 
 /// Runs the command that was typed.
@@ -42,12 +44,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(folder) => folder,
         None => std::env::current_dir()?,
     };
+    let (project, progress) = (Project::find(&from)?, Progress::stderr());
     let context = Context {
-        project: Project::find(&from)?,
+        runner: Runner::new(progress.clone(), secret_variables(&project)),
+        project,
         format: if cli.json { Format::Json } else { Format::Text },
-        progress: Progress::stderr(),
+        progress,
     };
-    invocation::keep_from_tools(secret_variables(&context.project));
     match cli.command {
         Command::Check(args) => check::run(&context, &args),
         Command::Generate(args) => generate::run(&context, &args),

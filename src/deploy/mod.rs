@@ -2,7 +2,7 @@
 //!
 //! Here stand the order of writes and the way back. What to write is decided in `plan`, how a call looks in `cloudflare`.
 //!
-//! Imports: `build`, `cloudflare`, `environment`, `live`, `plan`, `secret`, `terminal`
+//! Imports: `build`, `cloudflare`, `environment`, `live`, `plan`, `process`, `secret`, `terminal`
 
 pub mod apply;
 pub mod half_done;

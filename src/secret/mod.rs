@@ -5,16 +5,13 @@
 //!
 //! Imports: `process`, `terminal`
 
-mod command;
 mod dotenv;
 mod file;
-mod guard;
 mod json;
 pub mod policy;
 mod read;
 pub mod sender;
 mod source;
-pub mod tool;
 mod value;
 
 pub use dotenv::with as with_dotenv;
