@@ -80,7 +80,8 @@ fn checked(kind: &str, metadata: &serde_json::Value) -> String {
 
 /// The uploads of a first deployment, or of one over what the first left.
 fn uploads(environment: &str) -> Vec<(Script, Upload)> {
-    let environment = Project { root: repository() }
+    let environment = Project::load(repository())
+        .unwrap()
         .environment(environment)
         .unwrap();
     let desired = Desired::new(

@@ -23,6 +23,7 @@ use edge_broadcast_protocol::contract::binding;
 
 use crate::cli::{Cli, Command};
 use crate::cloudflare::credentials;
+use crate::environment::Environment;
 use crate::environment::project::Project;
 use crate::process::run::Runner;
 use crate::secret::Source;
@@ -75,20 +76,10 @@ fn secret_variables(project: &Project) -> BTreeSet<String> {
     ];
     let usual = usual.iter().chain(&credentials::VARIABLES);
     let mut names: BTreeSet<String> = usual.map(|name| (*name).to_owned()).collect();
-    // A manifest with a problem is reported by whatever needs it
-    for name in project.names().unwrap_or_default() {
-        let Ok(environment) = project.environment(name.as_str()) else {
-            continue;
-        };
-        names.extend(
-            environment
-                .secrets
-                .into_values()
-                .filter_map(|secret| match secret.source {
-                    Source::Env(variable) => Some(variable),
-                    Source::File { .. } | Source::Command { .. } | Source::Prompt => None,
-                }),
-        );
-    }
+    let sources = project.good().flat_map(Environment::sources);
+    names.extend(sources.filter_map(|(_, source)| match source {
+        Source::Env(variable) => Some(variable.clone()),
+        Source::File { .. } | Source::Command { .. } | Source::Prompt => None,
+    }));
     names
 }
