@@ -18,14 +18,13 @@ use crate::cloudflare::payload::Inputs;
 use crate::deploy::apply::{self, Probe};
 use crate::deploy::half_done::{HalfDone, Undertaking};
 use crate::deploy::remote::Remote;
-use crate::deploy::secrets::{Values, WhenMissing};
 use crate::environment::{Environment, script};
 use crate::live::rooms::{self, Proof, Sought};
 use crate::live::site::Site;
 use crate::live::verify::{self, Expected, Publisher, verify};
 use crate::plan::saved::SavedPlan;
 use crate::plan::{self, Desired, Observed, Plan, Step};
-use crate::secret::Value;
+use crate::secret::{Secrets, Value};
 use crate::terminal::confirm;
 use crate::terminal::output::Format;
 use crate::terminal::step_summary;
@@ -65,17 +64,13 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         Remote::from_env(&environment, &context.progress).await?
     };
-    let values = Values {
-        environment: &environment,
-        folder: &context.project.root,
-        when_missing: if args.sandbox {
-            WhenMissing::MakeUp
-        } else {
-            WhenMissing::Fail
-        },
-    };
+    let tell = |line: &str| context.progress.say(line);
+    let mut sources = context.secrets(&environment);
+    if args.sandbox {
+        sources = sources.or_made_up(&tell);
+    }
     let observed = observe(&remote.cloudflare, &environment).await?;
-    expect_secrets(context, &values, &observed)?;
+    expect_secrets(&environment, &sources, &observed, tell)?;
     let [(gateway, gateway_was), (room, room_was)] = super::build::built(context).await?;
     let observed = match (gateway_was, room_was) {
         (Outcome::Unchanged, Outcome::Unchanged) => observed,
@@ -101,13 +96,10 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
             &rollout,
         )?)?;
     }
-    let tell = |line: &str| context.progress.say(line);
     let mut secrets = BTreeMap::new();
     if !plan.is_empty() {
         for name in plan.secrets().into_iter().chain([WEBHOOK_SECRET]) {
-            if !secrets.contains_key(name) {
-                secrets.insert(name.to_owned(), values.read(name, tell)?);
-            }
+            secrets.insert(name.to_owned(), sources.good(name)?.clone());
         }
     }
     if !plan.is_empty() && environment.protected && !args.yes && !args.sandbox {
@@ -174,16 +166,17 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Cheap and certain first: a secret that will be sent, and that nobody can have here, shows before minutes of compiling.
 fn expect_secrets(
-    context: &Context,
-    values: &Values<'_>,
+    environment: &Environment,
+    secrets: &Secrets<'_>,
     observed: &Observed,
+    tell: impl Fn(&str),
 ) -> anyhow::Result<()> {
-    let gateway = script::gateway(values.environment);
+    let gateway = script::gateway(environment);
     for name in plan::unset(&gateway, observed.scripts.get(&gateway.name)) {
-        values.expect(&name)?;
+        secrets.expect(&name)?;
     }
-    if let Err(error) = values.expect(WEBHOOK_SECRET) {
-        context.progress.say(&format!(
+    if let Err(error) = secrets.expect(WEBHOOK_SECRET) {
+        tell(&format!(
             "if something has to change, this will stop: {error:#}"
         ));
     }

@@ -26,7 +26,7 @@ use crate::cloudflare::credentials;
 use crate::environment::Environment;
 use crate::environment::project::Project;
 use crate::process::run::Runner;
-use crate::secret::Source;
+use crate::secret::{Secrets, Source};
 use crate::terminal::output::Format;
 use crate::terminal::progress::Progress;
 
@@ -37,6 +37,13 @@ pub struct Context {
     pub progress: Progress,
     /// Runs what a build or a sandbox needs.
     pub runner: Runner,
+}
+
+impl Context {
+    /// The secrets of an environment: one of these for each command, so that it reads each source once.
+    fn secrets<'a>(&'a self, environment: &'a Environment) -> Secrets<'a> {
+        Secrets::new(environment.sources(), &self.project.root)
+    }
 }
 
 /// Runs the command that was typed.

@@ -8,4 +8,3 @@ pub mod apply;
 pub mod half_done;
 pub mod remote;
 pub mod rollback;
-pub mod secrets;

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{Source, Value, file};
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Input, Printed, Terms};
-use crate::terminal::escape;
+use crate::terminal::output;
 
 /// Long enough for somebody to touch a key or to answer a password manager.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -56,14 +56,14 @@ fn command(words: &[String], folder: &Path) -> anyhow::Result<Value> {
         limit: Some(LIMIT),
         kept: 0,
     };
-    let output = run::run(&program, terms, |line| {
-        eprintln!("{}", escape::text(&format!("{}: {line}", program.name())));
+    let printed = run::run(&program, terms, |line| {
+        output::tell(&format!("{}: {line}", program.name()));
     })?;
-    Value::of_output(&output)
+    Value::of_output(&printed)
 }
 
 /// Whether somebody can be asked.
-fn can_ask() -> bool {
+pub(super) fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::env::var_os("CI").is_none()
 }
 
