@@ -318,9 +318,8 @@ async fn after_the_plan(
     crate::support::cryptography();
     let token = Value::new(sandbox.token.clone());
     let cloudflare = Cloudflare::new(&sandbox.api, sandbox.account_id.clone(), token).unwrap();
-    let project = edge_broadcast::environment::project::Project {
-        root: project.path().to_owned(),
-    };
+    let project =
+        edge_broadcast::environment::project::Project::load(project.path().to_owned()).unwrap();
     let environment = project.environment("staging").unwrap();
     let wanted = Wanted::release("one");
     let desired = wanted.desired(&environment);

@@ -6,6 +6,7 @@ use std::process::Command;
 use edge_broadcast::build::module::hex;
 use edge_broadcast::build::toolchain::cache::Cache;
 use edge_broadcast::build::toolchain::npm_project::{self, NpmProject};
+use edge_broadcast::process::run::Runner;
 use edge_broadcast::terminal::progress::Progress;
 use sha2::{Digest, Sha256};
 
@@ -31,7 +32,12 @@ fn installed(name: &str, manifest: &str, lock: &str) -> PathBuf {
         lock,
         purpose: "has wrangler and other packages that tests run",
     };
-    npm_project::ensure(&project, &Cache::locate().unwrap(), &Progress::stderr()).unwrap()
+    npm_project::ensure(
+        &project,
+        &Cache::locate().unwrap(),
+        &Runner::new(Progress::stderr(), [].into()),
+    )
+    .unwrap()
 }
 
 /// The real wrangler, told to ask nobody and to report nothing.

@@ -390,11 +390,10 @@ async fn a_version_override_that_takes_no_effect_is_found() {
 }
 
 fn staging() -> Environment {
-    edge_broadcast::environment::project::Project {
-        root: crate::support::repository(),
-    }
-    .environment("staging")
-    .unwrap()
+    edge_broadcast::environment::project::Project::load(crate::support::repository())
+        .unwrap()
+        .environment("staging")
+        .unwrap()
 }
 
 fn cloudflare(sandbox: &Sandbox) -> Cloudflare {

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use edge_broadcast::build::toolchain::cache::Cache;
 use edge_broadcast::cloudflare::metadata::metadata;
 use edge_broadcast::environment::project::Project;
+use edge_broadcast::environment::script::Script;
 use edge_broadcast::plan::{Desired, Observed, Plan, Rollout, Step, Upload};
 use edge_broadcast::secret::Value;
 use edge_broadcast::terminal::progress::Progress;
@@ -78,8 +79,9 @@ fn checked(kind: &str, metadata: &serde_json::Value) -> String {
 }
 
 /// The uploads of a first deployment, or of one over what the first left.
-fn uploads(environment: &str) -> Vec<(edge_broadcast::environment::script::Script, Upload)> {
-    let environment = Project { root: repository() }
+fn uploads(environment: &str) -> Vec<(Script, Upload)> {
+    let environment = Project::load(repository())
+        .unwrap()
         .environment(environment)
         .unwrap();
     let desired = Desired::new(
@@ -106,19 +108,22 @@ fn uploads(environment: &str) -> Vec<(edge_broadcast::environment::script::Scrip
         .collect()
 }
 
+/// The metadata that is sent for an upload, which sets each of its secrets to some value.
+fn sent(script: &Script, upload: &Upload) -> serde_json::Value {
+    let secrets = upload.secrets.iter();
+    let secrets = secrets
+        .map(|name| (name.clone(), Value::generate()))
+        .collect();
+    let text = metadata(script, "index.js", upload, &secrets).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
 #[test]
 fn the_metadata_of_every_environment_is_of_the_types_of_cloudflares_own_sdk() {
-    let secret = Value::generate();
     for environment in ["local", "staging", "production"] {
         for (script, mut upload) in uploads(environment) {
-            let secrets: Vec<_> = upload
-                .secrets
-                .iter()
-                .map(|name| (name.as_str(), &secret))
-                .collect();
-            let first = metadata(&script, "index.js", &upload, &secrets);
             assert_eq!(
-                checked("script", &first),
+                checked("script", &sent(&script, &upload)),
                 "ok",
                 "{environment}: {}",
                 script.name
@@ -127,9 +132,9 @@ fn the_metadata_of_every_environment_is_of_the_types_of_cloudflares_own_sdk() {
                 latest: None,
                 adopt: None,
             };
-            let next = metadata(&script, "index.js", &upload, &[]);
+            upload.secrets.clear();
             assert_eq!(
-                checked("version", &next),
+                checked("version", &sent(&script, &upload)),
                 "ok",
                 "{environment}: {}",
                 script.name
@@ -140,8 +145,9 @@ fn the_metadata_of_every_environment_is_of_the_types_of_cloudflares_own_sdk() {
 
 #[test]
 fn the_check_finds_an_unknown_key_and_a_wrong_type() {
-    let (script, upload) = uploads("staging").remove(0);
-    let good = metadata(&script, "index.js", &upload, &[]);
+    let (script, mut upload) = uploads("staging").remove(0);
+    upload.secrets.clear();
+    let good = sent(&script, &upload);
     let mut unknown = good.clone();
     unknown["observabillity"] = true.into();
     assert_eq!(checked("script", &unknown), "unknown keys: observabillity");

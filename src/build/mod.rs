@@ -25,9 +25,9 @@ use self::record::Record;
 pub use self::size::Size;
 use self::toolchain::{BuildTools, wasm_target};
 pub use self::worker::Worker;
-use crate::process::{child, file_lock};
+use crate::process::file_lock;
+use crate::process::run::Runner;
 use crate::terminal::advice::Advice;
-use crate::terminal::progress::Progress;
 
 /// A Worker, ready for upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,13 +90,13 @@ pub fn load(root: &Path) -> Result<Bundles> {
 }
 
 /// The bundles, built where they are missing or older than their sources.
-pub fn ensure(root: &Path, progress: &Progress) -> Result<Bundles> {
-    let [(gateway, _), (room, _)] = build(root, progress)?;
+pub fn ensure(root: &Path, runner: &Runner) -> Result<Bundles> {
+    let [(gateway, _), (room, _)] = build(root, runner)?;
     Ok(Bundles { gateway, room })
 }
 
 /// As [`ensure`], in the order of [`Worker::ALL`], and says which were built.
-pub fn build(root: &Path, progress: &Progress) -> Result<[(Bundle, Outcome); 2]> {
+pub fn build(root: &Path, runner: &Runner) -> Result<[(Bundle, Outcome); 2]> {
     let compiler = wasm_target::compiler(root)?;
     let unchanged = |worker| -> Result<Option<(Bundle, Outcome)>> {
         let found = unchanged(root, worker, &compiler)?;
@@ -105,14 +105,14 @@ pub fn build(root: &Path, progress: &Progress) -> Result<[(Bundle, Outcome); 2]>
     if let [Some(gateway), Some(room)] = [unchanged(Worker::Gateway)?, unchanged(Worker::Room)?] {
         return Ok([gateway, room]);
     }
-    let tools = toolchain::build_tools(root, progress)?;
-    let _alone = file_lock::acquire(&root.join(".edge-broadcast/build.lock"), progress)?;
+    let tools = toolchain::build_tools(root, runner)?;
+    let _alone = file_lock::acquire(&root.join(".edge-broadcast/build.lock"), &runner.progress)?;
     // Looked for again: another process may have built it in the meantime.
     let ensure = |worker| -> Result<_> {
         match unchanged(worker)? {
             Some(found) => Ok(found),
             None => Ok((
-                make(root, worker, &tools, &compiler, progress)?,
+                make(root, worker, &tools, &compiler, runner)?,
                 Outcome::Built,
             )),
         }
@@ -151,9 +151,9 @@ fn make(
     worker: Worker,
     tools: &BuildTools,
     compiler: &str,
-    progress: &Progress,
+    runner: &Runner,
 ) -> Result<Bundle> {
-    let step = progress.start(format!(
+    let step = runner.progress.start(format!(
         "building the {worker} worker: the first time about a minute"
     ));
     // Before compiling: a source that changes meanwhile makes the bundle count as old.
@@ -163,11 +163,12 @@ fn make(
     // What an interrupted build left there would make worker-build wait.
     remove(&staging)?;
     let remaps = compile::remaps(root, compiler)?;
-    child::run(
-        &compile::invocation(root, worker, tools, &remaps, &target, &staging),
-        &step,
-    )
-    .with_context(|| format!("cannot build the `{worker}` worker"))?;
+    runner
+        .run(
+            &compile::invocation(root, worker, tools, &remaps, &target, &staging),
+            &step,
+        )
+        .with_context(|| format!("cannot build the `{worker}` worker"))?;
     let modules = module::read_all(&staging)?;
     let record = Record {
         inputs,

@@ -7,7 +7,7 @@ use anyhow::bail;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::client::{Cloudflare, Repeat};
 use super::error::ApiError;
@@ -455,23 +455,10 @@ async fn put<T: DeserializeOwned>(
     inputs: &Inputs,
 ) -> anyhow::Result<T> {
     let bundle = inputs.bundle(upload.role);
-    let secrets: Vec<_> = upload
-        .secrets
-        .iter()
-        .map(|name| (name.as_str(), &inputs.secrets[name]))
-        .collect();
-    let mut metadata = metadata(
-        inputs.script(upload.role),
-        bundle.main_module,
-        upload,
-        &secrets,
-    );
-    if let Some(live) = &upload.inherit_from {
-        inherit(&mut metadata, &upload.inherited_secrets, live);
-    }
-    let metadata = metadata.to_string();
+    let script = inputs.script(upload.role);
+    let metadata = metadata(script, bundle.main_module, upload, &inputs.secrets)?;
     let form = || {
-        let mut form = Form::new().text("metadata", metadata.clone());
+        let mut form = Form::new().part("metadata", Part::stream(metadata.clone()));
         for module in &bundle.modules {
             let part = Part::bytes(module.bytes.clone())
                 .file_name(module.name)
@@ -488,23 +475,14 @@ async fn put<T: DeserializeOwned>(
         .await
 }
 
-/// `keep_bindings` takes the secrets over from the newest version, which need not be the live one: then each is named with the
-/// version that it comes from, and nothing else is kept.
-fn inherit(metadata: &mut Json, secrets: &BTreeSet<String>, version: &str) {
-    metadata["keep_bindings"] = json!([]);
-    let bindings = metadata["bindings"].as_array_mut();
-    let named = secrets
-        .iter()
-        .map(|name| json!({ "type": "inherit", "name": name, "version_id": version }));
-    bindings.expect("the bindings are a list").extend(named);
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
     use axum::http;
     use axum::response::IntoResponse;
+
+    use serde_json::Value as Json;
 
     use super::super::paged::answering;
     use super::*;

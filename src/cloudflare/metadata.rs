@@ -1,29 +1,63 @@
 //! The upload of a version: the `metadata` part and the modules, as wrangler sends them (recorded from 4.164).
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use super::secrets::Text;
 use crate::environment::script::{Binding, Script};
 use crate::plan::{Lane, Upload};
-use crate::secret::Value;
+use crate::secret::{self, Value};
 
-/// The `metadata` of an upload. Holds secret values: never print it.
+/// A part of the `metadata`.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Field<'a> {
+    Plain(Json),
+    Secret(Text<'a>),
+    Bindings(Vec<Field<'a>>),
+}
+
+/// The text of the `metadata` of an upload, with those of `secrets` that the upload sets. It holds their values and is never printed:
+/// every clone is the same buffer, which is zeroed when the last one is dropped. Of what is made of it on the way (frames of HTTP, TLS
+/// records) reqwest and what it stands on keep buffers of their own, which are out of our hands.
 pub fn metadata(
     script: &Script,
     main_module: &str,
     upload: &Upload,
-    secrets: &[(&str, &Value)],
-) -> Json {
-    let mut bindings: Vec<Json> = script
+    secrets: &BTreeMap<String, Value>,
+) -> anyhow::Result<Bytes> {
+    let mut fields: BTreeMap<String, Field> = plain(script, main_module, upload)
+        .into_iter()
+        .map(|(key, value)| (key, Field::Plain(value)))
+        .collect();
+    let own = script
         .bindings
         .iter()
-        .map(|(name, binding)| named(name, binding))
-        .collect();
-    for (name, value) in secrets {
-        bindings.push(json!({ "name": name, "type": "secret_text", "text": value.expose() }));
+        .map(|(name, binding)| Field::Plain(named(name, binding)));
+    let set = upload
+        .secrets
+        .iter()
+        .map(|name| Field::Secret(Text::of(name, &secrets[name])));
+    let mut bindings: Vec<Field> = own.chain(set).collect();
+    if let Some(live) = &upload.inherit_from {
+        // `keep_bindings` takes the secrets over from the newest version, which need not be the live one: then each is named with
+        // the version that it comes from, and nothing else is kept
+        fields.insert("keep_bindings".to_owned(), Field::Plain(json!([])));
+        bindings.extend(upload.inherited_secrets.iter().map(|name| {
+            Field::Plain(json!({ "type": "inherit", "name": name, "version_id": live }))
+        }));
     }
+    fields.insert("bindings".to_owned(), Field::Bindings(bindings));
+    Ok(Bytes::from_owner(secret::json(&fields)?))
+}
+
+/// Everything but the bindings.
+fn plain(script: &Script, main_module: &str, upload: &Upload) -> serde_json::Map<String, Json> {
     let mut metadata = json!({
         "main_module": main_module,
-        "bindings": bindings,
         "compatibility_date": script.compatibility_date,
         "compatibility_flags": [],
         // Without it an upload drops the secrets that it does not list
@@ -65,7 +99,10 @@ pub fn metadata(
             };
         }
     }
-    metadata
+    match metadata {
+        Json::Object(fields) => fields,
+        _ => unreachable!("an object was written above"),
+    }
 }
 
 fn named(name: &str, binding: &Binding) -> Json {
@@ -76,6 +113,16 @@ fn named(name: &str, binding: &Binding) -> Json {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::http;
+    use axum::response::IntoResponse;
+    use reqwest::Method;
+    use reqwest::multipart::{Form, Part};
+    use serde::de::IgnoredAny;
+
+    use super::super::client::Repeat;
+    use super::super::paged::answering;
     use super::*;
     use crate::environment::Environment;
     use crate::plan::{Desired, Kept, Observed, Plan, Rollout, Step};
@@ -116,12 +163,16 @@ source = "env:X"
             logpush: true,
             tail_consumers: vec![json!({ "service": "tail" })],
         };
-        let secret = Value::new("value".to_owned());
-        let metadata = metadata(&script, "index.js", &upload, &[("SECRET", &secret)]);
+        upload.secrets = ["SECRET".to_owned()].into();
+        let secrets = [("SECRET".to_owned(), Value::new("va\"lue".to_owned()))].into();
+        let text = metadata(&script, "index.js", &upload, &secrets).unwrap();
+        let metadata: Json = serde_json::from_slice(&text).unwrap();
+        // As recorded requests have it: every key in its order
+        assert_eq!(text, metadata.to_string());
         let bindings = metadata["bindings"].as_array().unwrap();
         assert_eq!(
             bindings.last().unwrap(),
-            &json!({ "name": "SECRET", "type": "secret_text", "text": "value" })
+            &json!({ "name": "SECRET", "type": "secret_text", "text": "va\"lue" })
         );
         assert_eq!(
             metadata,
@@ -142,6 +193,52 @@ source = "env:X"
         );
     }
 
+    /// The body of a request with `form`, with a boundary that does not change.
+    async fn sent(form: impl Fn() -> Form) -> String {
+        let bodies = Arc::new(Mutex::new(Vec::new()));
+        let got = Arc::clone(&bodies);
+        let cloudflare = answering(move |_: &Method, _: &http::Uri, body: &[u8]| {
+            got.lock().unwrap().push(body.to_vec());
+            axum::Json(json!({ "success": true, "errors": [], "result": null })).into_response()
+        });
+        let cloudflare = cloudflare.await;
+        let path = cloudflare.of_account("x");
+        let done = cloudflare
+            .call_filled::<IgnoredAny>(Method::POST, &path, Repeat::Never, |request| {
+                request.multipart(form())
+            })
+            .await;
+        done.unwrap();
+        let body = String::from_utf8(bodies.lock().unwrap().remove(0)).unwrap();
+        let boundary = body
+            .lines()
+            .next()
+            .unwrap()
+            .trim_start_matches('-')
+            .to_owned();
+        body.replace(&boundary, "boundary")
+    }
+
+    #[tokio::test]
+    async fn a_part_of_zeroed_bytes_is_sent_as_a_part_of_text_is_and_every_try_has_the_same_bytes()
+    {
+        let (script, upload) = room();
+        let text = metadata(&script, "index.js", &upload, &BTreeMap::new()).unwrap();
+        assert_eq!(text.as_ptr(), text.clone().as_ptr());
+        let plain = String::from_utf8(text.to_vec()).unwrap();
+        let part = sent(|| Form::new().part("metadata", Part::stream(text.clone()))).await;
+        assert_eq!(
+            part,
+            format!(
+                "--boundary\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n{plain}\r\n--boundary--\r\n"
+            )
+        );
+        assert_eq!(
+            part,
+            sent(|| Form::new().text("metadata", plain.clone())).await
+        );
+    }
+
     #[test]
     fn an_upload_of_the_code_lane_has_only_what_belongs_to_the_version() {
         let (script, upload) = room();
@@ -156,7 +253,8 @@ source = "env:X"
             },
             ..upload
         };
-        let metadata = metadata(&script, "index.js", &upload, &[]);
+        let text = metadata(&script, "index.js", &upload, &BTreeMap::new()).unwrap();
+        let metadata: Json = serde_json::from_slice(&text).unwrap();
         assert_eq!(
             metadata,
             json!({

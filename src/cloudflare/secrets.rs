@@ -8,18 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
+use bytes::Bytes;
 use reqwest::Method;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value as Json, json};
-use zeroize::Zeroizing;
 
 use super::client::{Cloudflare, Repeat};
 use super::observe::{self, Listed};
 use super::page::{Places, Reach};
 use super::settle::settle;
 use super::wire::{ScriptSettings, WholeResources, WholeVersion};
-use crate::secret::Value;
+use crate::secret::{self, Value};
 
 /// How long a change may take to be seen where it is read.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -135,12 +135,23 @@ struct Patch<'a> {
     secrets: BTreeMap<&'a str, Option<Text<'a>>>,
 }
 
+/// The value of a secret as requests have it.
 #[derive(Serialize)]
-struct Text<'a> {
+pub(super) struct Text<'a> {
     name: &'a str,
     text: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn of(name: &'a str, value: &'a Value) -> Self {
+        Self {
+            name,
+            text: value.expose(),
+            kind: "secret_text",
+        }
+    }
 }
 
 /// Changes secrets in one version, and makes sure that nothing else changed with them.
@@ -159,7 +170,7 @@ pub async fn change(
             .call_filled::<IgnoredAny>(Method::PATCH, &path, Repeat::Never, |request| {
                 request
                     .header("content-type", "application/merge-patch+json")
-                    .body(body.to_vec())
+                    .body(body.clone())
             })
             .await
             .map(drop)
@@ -192,27 +203,15 @@ pub async fn change(
     Ok(after)
 }
 
-fn body(changes: &Changes<'_>) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    let text = |value: Option<&Value>| value.map_or(0, |value| value.expose().len());
-    let needed: usize = changes
-        .iter()
-        .map(|(name, value)| 2 * name.len() + 6 * text(*value) + 64)
-        .sum();
-    // Room for all of it from the start: a buffer that grows leaves its earlier self behind
-    let mut body = Zeroizing::new(Vec::with_capacity(needed + 64));
+fn body(changes: &Changes<'_>) -> anyhow::Result<Bytes> {
     let secrets = changes.iter().map(|(name, value)| {
-        let text = value.map(|value| Text {
-            name,
-            text: value.expose(),
-            kind: "secret_text",
-        });
+        let text = value.map(|value| Text::of(name, value));
         (*name, text)
     });
     let patch = Patch {
         secrets: secrets.collect(),
     };
-    serde_json::to_writer(&mut *body, &patch).context("writing JSON")?;
-    Ok(body)
+    Ok(Bytes::from_owner(secret::json(&patch)?))
 }
 
 /// `sent` is how often the change was sent: where answers were lost, each may have made a version.

@@ -25,8 +25,8 @@ pub async fn run(context: &Context) -> Result<ExitCode> {
 
 /// The bundles, built where they are out of date. Compiling blocks for minutes, and Ctrl-C must still be heard.
 pub(super) async fn built(context: &Context) -> Result<[(Bundle, Outcome); 2]> {
-    let (root, progress) = (context.project.root.clone(), context.progress.clone());
-    tokio::task::spawn_blocking(move || build::build(&root, &progress))
+    let (root, runner) = (context.project.root.clone(), context.runner.clone());
+    tokio::task::spawn_blocking(move || build::build(&root, &runner))
         .await
         .context("building the workers")?
 }

@@ -15,13 +15,12 @@ use crate::cloudflare::payload::Inputs;
 use crate::deploy::apply::{self, Probe};
 use crate::deploy::remote::Remote;
 use crate::deploy::running::Running;
-use crate::deploy::secrets::{Values, WhenMissing};
 use crate::deploy::verification::Verification;
 use crate::environment::{Environment, script};
 use crate::live::verify;
 use crate::plan::saved::SavedPlan;
 use crate::plan::{self, Desired, Observed, Plan};
-use crate::secret::Value;
+use crate::secret::{Secrets, Value};
 use crate::terminal::confirm;
 use crate::terminal::output::Format;
 use crate::terminal::step_summary;
@@ -51,8 +50,17 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
     let saved = args.plan.as_deref().map(SavedPlan::read).transpose()?;
     let artifacts = super::generate::rendered(context)?;
-    let (remote, values) = sources(context, args, &environment).await?;
-    let (bundles, observed) = built(context, &remote, &values).await?;
+    let remote = if args.sandbox {
+        Remote::rehearsal(&environment, &context.runner).await?
+    } else {
+        Remote::from_env(&environment, &context.progress).await?
+    };
+    let tell = |line: &str| context.progress.say(line);
+    let mut sources = context.secrets(&environment);
+    if args.sandbox {
+        sources = sources.or_made_up(&tell);
+    }
+    let (bundles, observed) = built(context, &remote, &environment, &sources).await?;
     let desired = Desired::of(&environment, &bundles);
     let rollout = match &saved {
         Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
@@ -67,8 +75,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         let account = remote.cloudflare.account();
         saved.check(&SavedPlan::new(account, &observed, &plan, &rollout)?)?;
     }
-    let tell = |line: &str| context.progress.say(line);
-    let secrets = read_secrets(&values, &plan, tell)?;
+    let secrets = read_secrets(&sources, &plan)?;
     if !plan.is_empty() && environment.protected && !args.yes && !args.sandbox {
         confirm::protected(environment.name.as_str(), &plan, "plan")?;
     }
@@ -108,56 +115,38 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Cloudflare and the secrets' sources; of a rehearsal, a sandbox and values that may be made up.
-async fn sources<'a>(
-    context: &'a Context,
-    args: &Args,
-    environment: &'a Environment,
-) -> anyhow::Result<(Remote, Values<'a>)> {
-    let (remote, when_missing) = if args.sandbox {
-        let remote = Remote::rehearsal(environment, &context.progress).await?;
-        (remote, WhenMissing::MakeUp)
-    } else {
-        let remote = Remote::from_env(environment, &context.progress).await?;
-        (remote, WhenMissing::Fail)
-    };
-    let values = Values {
-        environment,
-        folder: &context.project.root,
-        when_missing,
-    };
-    Ok((remote, values))
-}
-
 /// Builds both Workers, and observes what is live after that.
 async fn built(
     context: &Context,
     remote: &Remote,
-    values: &Values<'_>,
+    environment: &Environment,
+    secrets: &Secrets<'_>,
 ) -> anyhow::Result<(Bundles, Observed)> {
-    let observed = observe(&remote.cloudflare, values.environment).await?;
-    expect_secrets(context, values, &observed)?;
+    let observed = observe(&remote.cloudflare, environment).await?;
+    let tell = |line: &str| context.progress.say(line);
+    expect_secrets(environment, secrets, &observed, tell)?;
     let [(gateway, gateway_was), (room, room_was)] = super::build::built(context).await?;
     let observed = match (gateway_was, room_was) {
         (Outcome::Unchanged, Outcome::Unchanged) => observed,
         // Much may have happened while it compiled
-        _ => observe(&remote.cloudflare, values.environment).await?,
+        _ => observe(&remote.cloudflare, environment).await?,
     };
     Ok((Bundles { gateway, room }, observed))
 }
 
 /// Refuses what is certain to fail before minutes of compiling: a secret that will be sent and has no value here.
 fn expect_secrets(
-    context: &Context,
-    values: &Values<'_>,
+    environment: &Environment,
+    secrets: &Secrets<'_>,
     observed: &Observed,
+    tell: impl Fn(&str),
 ) -> anyhow::Result<()> {
-    let gateway = script::gateway(values.environment);
+    let gateway = script::gateway(environment);
     for name in plan::unset(&gateway, observed.scripts.get(&gateway.name)) {
-        values.expect(&name)?;
+        secrets.expect(&name)?;
     }
-    if let Err(error) = values.expect(WEBHOOK_SECRET) {
-        context.progress.say(&format!(
+    if let Err(error) = secrets.expect(WEBHOOK_SECRET) {
+        tell(&format!(
             "if something has to change, this will stop: {error:#}"
         ));
     }
@@ -165,16 +154,12 @@ fn expect_secrets(
 }
 
 /// Reads the secrets that `plan` sends, and the one that the verification publishes with. Where nothing changes no source is read.
-fn read_secrets(
-    values: &Values<'_>,
-    plan: &Plan,
-    tell: impl Fn(&str),
-) -> anyhow::Result<BTreeMap<String, Value>> {
+fn read_secrets(sources: &Secrets<'_>, plan: &Plan) -> anyhow::Result<BTreeMap<String, Value>> {
     let mut names = plan.secrets();
     if !plan.is_empty() {
         names.insert(WEBHOOK_SECRET);
     }
-    let read = |name: &str| Ok((name.to_owned(), values.read(name, &tell)?));
+    let read = |name: &str| Ok((name.to_owned(), sources.good(name)?.clone()));
     names.into_iter().map(read).collect()
 }
 

@@ -23,9 +23,10 @@ use edge_broadcast_protocol::contract::binding;
 
 use crate::cli::{Cli, Command};
 use crate::cloudflare::credentials;
+use crate::environment::Environment;
 use crate::environment::project::Project;
-use crate::process::invocation;
-use crate::secret::Source;
+use crate::process::run::Runner;
+use crate::secret::{Secrets, Source};
 use crate::terminal::output::Format;
 use crate::terminal::progress::Progress;
 
@@ -34,6 +35,15 @@ pub struct Context {
     pub project: Project,
     pub format: Format,
     pub progress: Progress,
+    /// Runs what a build or a sandbox needs.
+    pub runner: Runner,
+}
+
+impl Context {
+    /// The secrets of an environment: one of these for each command, so that it reads each source once.
+    fn secrets<'a>(&'a self, environment: &'a Environment) -> Secrets<'a> {
+        Secrets::new(environment.sources(), &self.project.root)
+    }
 }
 
 /// Runs the command that was typed.
@@ -42,12 +52,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(folder) => folder,
         None => std::env::current_dir()?,
     };
+    let (project, progress) = (Project::find(&from)?, Progress::stderr());
     let context = Context {
-        project: Project::find(&from)?,
+        runner: Runner::new(progress.clone(), secret_variables(&project)),
+        project,
         format: if cli.json { Format::Json } else { Format::Text },
-        progress: Progress::stderr(),
+        progress,
     };
-    invocation::keep_from_tools(secret_variables(&context.project));
     match cli.command {
         Command::Check(args) => check::run(&context, &args),
         Command::Generate(args) => generate::run(&context, &args),
@@ -72,20 +83,10 @@ fn secret_variables(project: &Project) -> BTreeSet<String> {
     ];
     let usual = usual.iter().chain(&credentials::VARIABLES);
     let mut names: BTreeSet<String> = usual.map(|name| (*name).to_owned()).collect();
-    // A manifest with a problem is reported by whatever needs it
-    for name in project.names().unwrap_or_default() {
-        let Ok(environment) = project.environment(name.as_str()) else {
-            continue;
-        };
-        names.extend(
-            environment
-                .secrets
-                .into_values()
-                .filter_map(|secret| match secret.source {
-                    Source::Env(variable) => Some(variable),
-                    Source::File { .. } | Source::Command { .. } | Source::Prompt => None,
-                }),
-        );
-    }
+    let sources = project.good().flat_map(Environment::sources);
+    names.extend(sources.filter_map(|(_, source)| match source {
+        Source::Env(variable) => Some(variable.clone()),
+        Source::File { .. } | Source::Command { .. } | Source::Prompt => None,
+    }));
     names
 }

@@ -65,7 +65,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
                 &remote.site(&environment)?,
                 &environment,
                 &args.room,
-                &context.project.root,
+                &context.secrets(&environment),
             )
             .await?
         }

@@ -22,7 +22,6 @@ use crate::deploy::rollback::{self, Extent, History, Target, Unread};
 use crate::deploy::running::Running;
 use crate::environment::{CodeUpdateStrategy, Environment, script};
 use crate::live::verify::{self, Expected, Publisher, verify};
-use crate::secret;
 use crate::terminal::advice::Advice;
 use crate::terminal::confirm;
 use crate::terminal::output::Format;
@@ -262,11 +261,10 @@ async fn checked(
     environment: &Environment,
     version: Option<&str>,
 ) -> anyhow::Result<verify::Report> {
-    let source = &environment.secrets[WEBHOOK_SECRET].source;
-    let value = secret::read(WEBHOOK_SECRET, source, &context.project.root);
+    let secrets = context.secrets(environment);
     let absent = format!("the source of `{WEBHOOK_SECRET}` gave no value");
     let expected = Expected {
-        publisher: match &value {
+        publisher: match secrets.value(WEBHOOK_SECRET) {
             Ok(value) => Publisher::Secret(value),
             Err(_) => Publisher::Absent(&absent),
         },

@@ -23,8 +23,8 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         .collect();
     zones.sort();
     zones.dedup();
-    let progress = context.progress.clone();
-    let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&progress))
+    let runner = context.runner.clone();
+    let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&runner))
         .await
         .context("installing workerd")??;
     let mut sandbox = sandbox::start(Options {

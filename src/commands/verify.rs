@@ -10,15 +10,14 @@ use super::Context;
 use crate::cli::Environment as Args;
 use crate::deploy::remote::Remote;
 use crate::live::verify::{Expected, Publisher, verify};
-use crate::secret;
 
 pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment)?;
-    let source = &environment.secrets[WEBHOOK_SECRET].source;
-    let value = secret::read(WEBHOOK_SECRET, source, &context.project.root)?;
+    let secrets = context.secrets(&environment);
+    let value = secrets.value(WEBHOOK_SECRET)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let expected = Expected {
-        publisher: Publisher::Secret(&value),
+        publisher: Publisher::Secret(value),
         version: None,
         patience: Duration::ZERO,
     };

@@ -2,11 +2,10 @@
 //!
 //! Here stand the order of writes and the way back. What to write is decided in `plan`, how a call looks in `cloudflare`.
 //!
-//! Imports: `build`, `cloudflare`, `environment`, `live`, `plan`, `secret`, `terminal`
+//! Imports: `build`, `cloudflare`, `environment`, `live`, `plan`, `process`, `secret`, `terminal`
 
 pub mod apply;
 pub mod remote;
 pub mod rollback;
 pub mod running;
-pub mod secrets;
 pub mod verification;

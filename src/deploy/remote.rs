@@ -9,6 +9,7 @@ use crate::build::toolchain;
 use crate::cloudflare::Cloudflare;
 use crate::environment::Environment;
 use crate::live::site::Site;
+use crate::process::run::Runner;
 use crate::secret::Value;
 use crate::terminal::progress::Progress;
 
@@ -39,9 +40,9 @@ impl Remote {
 
     /// A new, empty sandbox that knows the environment's zone. A rehearsal assumes that the zone is ready: the hosts of its routes have
     /// their DNS records, which the tool never makes.
-    pub async fn rehearsal(environment: &Environment, progress: &Progress) -> anyhow::Result<Self> {
-        let progress_of_tools = progress.clone();
-        let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&progress_of_tools))
+    pub async fn rehearsal(environment: &Environment, runner: &Runner) -> anyhow::Result<Self> {
+        let runner = runner.clone();
+        let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&runner))
             .await
             .context("installing workerd")??;
         let sandbox = sandbox::start(Options {

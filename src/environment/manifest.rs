@@ -12,9 +12,8 @@ use crate::environment::name::{
     AccountId, CompatibilityDate, Continent, Dataset, Host, LocationHint, Origin, RegionName,
     SecretName, Span, SstName, Whole, WorkerName,
 };
-use crate::environment::problem::Problem;
-use crate::secret::sender;
-use crate::secret::{self, NOT_A_SOURCE, Source};
+use crate::environment::problem::{self, Problem};
+use crate::secret::{Source, sender};
 
 /// One environment as written.
 #[derive(Debug, Deserialize)]
@@ -243,27 +242,18 @@ pub struct Traffic {
 pub fn parse(path: &str, source: &str) -> Result<Manifest, Problem> {
     toml_edit::de::from_str(source).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        let mut drawn = secret::hidden(source);
         let mut message = plain(error.message().trim_end());
-        if drawn.get(span.clone()) != source.get(span.clone()) {
+        let before = source[..span.start].rsplit('\n').next();
+        let is_key = message.starts_with("unknown field ")
+            && before.is_none_or(|before| before.trim().is_empty());
+        if problem::may_hold_value(source, span.start) && !is_key {
             message = without_text(&message);
-        }
-        if message.starts_with(NOT_A_SOURCE) {
-            // Perhaps the value itself was pasted: its line is drawn, the text is not
-            let hidden = source[span.clone()].replace(|c: char| !c.is_whitespace(), "*");
-            drawn = [&drawn[..span.start], &hidden, &drawn[span.end..]].concat();
-            return Problem::at(
-                path,
-                &drawn,
-                span.start..span.start + hidden.len(),
-                &message,
-            );
         }
         let message = match help(&message) {
             Some(help) => format!("{message}\n{help}"),
             None => message,
         };
-        Problem::at(path, &drawn, span, &message)
+        Problem::at(path, source, span, &message)
     })
 }
 

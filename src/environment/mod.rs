@@ -137,6 +137,12 @@ pub struct Traffic {
 }
 
 impl Environment {
+    /// Where each secret's value comes from, by its name.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
+        let secrets = self.secrets.iter();
+        secrets.map(|(name, secret)| (name.as_str(), &secret.source))
+    }
+
     /// The script that has the routes and the secrets.
     pub fn gateway_script(&self) -> String {
         format!("{}-{}", self.worker, self.name)

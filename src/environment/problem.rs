@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 /// Something in a manifest that a person must change.
@@ -23,7 +23,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem at the bytes `span` of `source`. The message's lines after the first are the help.
+    /// A problem at the bytes `span` of `source`. The message's lines after the first are the help. A line that may hold the value of a
+    /// secret is named and not drawn.
     pub fn at(path: &str, source: &str, span: Range<usize>, message: &str) -> Self {
         let (message, help) = match message.split_once('\n') {
             Some((message, help)) => (message.to_owned(), Some(help.to_owned())),
@@ -38,11 +39,16 @@ impl Problem {
         let before = &source[..start];
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        let mut report = Level::ERROR.primary_title(&message).element(
-            Snippet::source(source)
-                .path(path)
-                .annotation(AnnotationKind::Primary.span(start..end)),
-        );
+        let title = Level::ERROR.primary_title(&message);
+        let mut report = if may_hold_value(source, start) {
+            title.element(Origin::path(path).line(line).char_column(column))
+        } else {
+            title.element(
+                Snippet::source(source)
+                    .path(path)
+                    .annotation(AnnotationKind::Primary.span(start..end)),
+            )
+        };
         if let Some(help) = &help {
             report = report.element(Level::HELP.message(help));
         }
@@ -56,6 +62,42 @@ impl Problem {
             excerpt,
         }
     }
+}
+
+/// Keys under `[secrets.NAME]` whose text is never a value.
+const HARMLESS: [&str; 3] = ["rotate_every", "retry_horizon", "senders"];
+
+/// Whether the line of the byte `at`, below `[secrets`, may hold a value that somebody pasted where its source belongs. Looks at lines
+/// alone: the text need not be TOML.
+pub fn may_hold_value(source: &str, at: usize) -> bool {
+    let bare = |line: &str| line.trim_start().trim_start_matches('[').to_owned();
+    let is_header = |line: &&str| {
+        line.trim_start().starts_with('[')
+            && bare(line).trim_start().starts_with(char::is_alphanumeric)
+    };
+    let is_of_secrets = |line: &str| {
+        bare(line)
+            .trim_start_matches([' ', '\t', '"', '\''])
+            .starts_with("secrets")
+    };
+    let end = source[at..].find('\n').map_or(source.len(), |to| at + to);
+    let mut upwards = source[..end].rsplit('\n').peekable();
+    if upwards.peek().is_some_and(is_header) {
+        return false;
+    }
+    // The key of the line, or of the lines that it goes on
+    let begins =
+        |line: &&str| is_header(line) || line.trim_start().starts_with(char::is_alphanumeric);
+    let key = upwards
+        .clone()
+        .find(begins)
+        .and_then(|line| line.split_once('='));
+    if key.is_some_and(|(key, _)| HARMLESS.contains(&key.trim())) {
+        return false;
+    }
+    upwards
+        .find(|line| is_header(line) || is_of_secrets(line))
+        .is_some_and(is_of_secrets)
 }
 
 fn floor(source: &str, at: usize) -> usize {
@@ -95,6 +137,44 @@ error: `Glow` is wrong
   = help: use `glow`
 "#);
         assert_eq!((problem.line, problem.column), (2, 8));
+    }
+
+    /// Wherever the mistake is, and whatever the value was pasted into.
+    #[test]
+    fn no_line_that_may_hold_the_value_of_a_secret_is_drawn() {
+        for pasted in [
+            "[secrets]\nA = \"hunter2\"\n",
+            "[secrets.A]\nsource = hunter2\nvalue = \"hunter2\"\n",
+            "[secrets.\"A\"] # four\nsource = \"\"\"\n\nhunter2 = hunter2\n\"\"\"\n",
+            "[ secrets . A ]\nsource = [\n  [\"hunter2\"],\n]\n",
+            "[\"secrets\"]\nA.source = 'hunter2'\nsenders_2 = [\"hunter2\"]\n",
+            "secrets.A = { source = \"hunter2\" }\n\nsecrets.B.source = \"\"\"\nhunter2\"\"\"\n",
+            "'secrets' = { A = { source =\n\"hunter2\" } }\n",
+        ] {
+            let manifest = format!("{pasted}[sst]\napp = \"glow\"\n");
+            for at in 0..manifest.len() {
+                let problem = Problem::at("e.toml", &manifest, at..at + 3, "wrong");
+                let drawn = problem.to_string();
+                assert!(!drawn.contains("hunter2"), "{drawn}");
+                let (line, column) = (problem.line, problem.column);
+                assert!(
+                    drawn.contains(&format!("e.toml:{line}:{column}")),
+                    "{drawn}"
+                );
+            }
+            let sst = Problem::at("e.toml", &manifest, manifest.len() - 7..manifest.len(), "");
+            assert!(sst.to_string().contains("app = \"glow\""), "{sst}");
+        }
+        let senders = "[secrets.A]\nsenders = [\n  \"shh\",\n]\nsource = \"hunter2\"\n";
+        let drawn = |at: usize| Problem::at("e.toml", senders, at..at + 3, "").to_string();
+        assert!(drawn(senders.find("shh").unwrap()).contains("\"shh\""));
+        assert!(!drawn(senders.find("hunter2").unwrap()).contains("hunter2"));
+        let room = "[secrets.API_KEY]\nsource = \"env:A\"\n[room]\nhistory = 1\n";
+        assert!(
+            Problem::at("e.toml", room, 0..4, "")
+                .to_string()
+                .contains("API_KEY")
+        );
     }
 
     #[test]

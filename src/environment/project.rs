@@ -1,8 +1,9 @@
 //! The project on disk: its root folder and the manifests in it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
@@ -10,11 +11,13 @@ use crate::environment::problem::Problem;
 use crate::terminal::advice::Advice;
 use crate::terminal::suggestion;
 
-/// A folder that has `environments/` and `worker/`.
-#[derive(Clone, Debug)]
+/// A folder that has `environments/` and `worker/`, with every manifest read once.
+#[derive(Debug)]
 pub struct Project {
     /// The folder, absolute.
     pub root: PathBuf,
+    /// What each manifest means, its problems, or why it cannot be read: a mistake for whoever needs that one.
+    manifests: BTreeMap<EnvironmentName, Result<Result<Environment, Vec<Problem>>, Advice>>,
 }
 
 /// Manifests that could not be understood: every problem of every file.
@@ -35,7 +38,6 @@ impl Project {
     pub fn find(from: &Path) -> anyhow::Result<Self> {
         from.ancestors()
             .find(|folder| folder.join("environments").is_dir() && folder.join("worker").is_dir())
-            .map(|root| Self { root: root.to_owned() })
             .with_context(|| {
                 Advice::new(
                     format!(
@@ -45,31 +47,32 @@ impl Project {
                     "change into the project, or name it with `--project`",
                 )
             })
+            .and_then(|root| Self::load(root.to_owned()))
     }
 
-    /// The names of all environments, sorted.
-    pub fn names(&self) -> anyhow::Result<Vec<EnvironmentName>> {
-        let folder = self.root.join("environments");
-        let mut names = Vec::new();
-        for entry in
-            std::fs::read_dir(&folder).with_context(|| format!("reading `{}`", folder.display()))?
-        {
-            let path = entry
-                .with_context(|| format!("reading `{}`", folder.display()))?
-                .path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "toml")
-            {
+    /// Reads every manifest of the project at `root`.
+    pub fn load(root: PathBuf) -> anyhow::Result<Self> {
+        let folder = root.join("environments");
+        let reading = || format!("reading `{}`", folder.display());
+        let mut manifests = BTreeMap::new();
+        for entry in std::fs::read_dir(&folder).with_context(reading)? {
+            let path = entry.with_context(reading)?.path();
+            if path.extension().is_some_and(|ending| ending == "toml") {
                 let stem = path.file_stem().unwrap_or_default().to_string_lossy();
                 let name = stem.parse().map_err(|error: String| {
-                    anyhow::anyhow!("the file name of `{}`: {error}", path.display())
+                    anyhow!("the file name of `{}`: {error}", path.display())
                 })?;
-                names.push(name);
+                let read = read(&path, &name).map_err(|error| Advice::of(&error));
+                manifests.insert(name, read);
             }
         }
-        names.sort();
-        Ok(names)
+        Ok(Self { root, manifests })
+    }
+
+    /// The environments whose manifests are good.
+    pub fn good(&self) -> impl Iterator<Item = &Environment> {
+        let manifests = self.manifests.values();
+        manifests.filter_map(|meant| meant.as_ref().ok()?.as_ref().ok())
     }
 
     /// One environment by the name a person typed.
@@ -80,14 +83,13 @@ impl Project {
 
     /// The named environments, or all when none is named. Problems of all of them are reported together.
     pub fn environments(&self, wanted: &[String]) -> anyhow::Result<Vec<Environment>> {
-        let known = self.names()?;
-        let chosen = choose(&known, wanted)?;
+        let known: Vec<_> = self.manifests.keys().collect();
         let mut environments = Vec::new();
         let mut problems = Vec::new();
-        for name in chosen {
-            match self.read(name)? {
-                Ok(environment) => environments.push(environment),
-                Err(found) => problems.extend(found),
+        for name in choose(&known, wanted)? {
+            match self.manifests[name].as_ref().map_err(Advice::clone)? {
+                Ok(environment) => environments.push(environment.clone()),
+                Err(found) => problems.extend(found.iter().cloned()),
             }
         }
         if problems.is_empty() {
@@ -96,21 +98,23 @@ impl Project {
             Err(Problems(problems).into())
         }
     }
+}
 
-    fn read(&self, name: &EnvironmentName) -> anyhow::Result<Result<Environment, Vec<Problem>>> {
-        let shown = format!("environments/{name}.toml");
-        let path = self.root.join(&shown);
-        let source = std::fs::read_to_string(&path)
-            .with_context(|| format!("reading `{}`", path.display()))?;
-        Ok(Environment::resolve(name, &shown, &source))
-    }
+fn read(path: &Path, name: &EnvironmentName) -> anyhow::Result<Result<Environment, Vec<Problem>>> {
+    let source =
+        std::fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?;
+    Ok(Environment::resolve(
+        name,
+        &format!("environments/{name}.toml"),
+        &source,
+    ))
 }
 
 fn choose<'a>(
-    known: &'a [EnvironmentName],
+    known: &[&'a EnvironmentName],
     wanted: &[String],
 ) -> anyhow::Result<Vec<&'a EnvironmentName>> {
-    let texts: Vec<&str> = known.iter().map(EnvironmentName::as_str).collect();
+    let texts: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
     if texts.is_empty() {
         bail!(Advice::new(
             "there is no environment",
@@ -129,12 +133,12 @@ fn choose<'a>(
                 fix: fix.map(|near| format!("did you mean `{near}`?")),
             });
         };
-        if !chosen.contains(&&known[at]) {
-            chosen.push(&known[at]);
+        if !chosen.contains(&known[at]) {
+            chosen.push(known[at]);
         }
     }
     Ok(if chosen.is_empty() {
-        known.iter().collect()
+        known.to_vec()
     } else {
         chosen
     })
@@ -149,6 +153,7 @@ mod tests {
         let known: Vec<EnvironmentName> = ["local", "production", "staging"]
             .map(|name| name.parse().unwrap())
             .into();
+        let known: Vec<_> = known.iter().collect();
         let error = |name: &str| {
             let error = choose(&known, &[name.to_owned()]).unwrap_err();
             format!("{:#}", Advice::of(&error))
@@ -166,8 +171,9 @@ mod tests {
     #[test]
     fn no_name_means_every_environment_and_a_repeated_name_counts_once() {
         let known: Vec<EnvironmentName> = ["a", "b"].map(|name| name.parse().unwrap()).into();
+        let known: Vec<_> = known.iter().collect();
         assert_eq!(choose(&known, &[]).unwrap().len(), 2);
         let twice = ["b".to_owned(), "b".to_owned()];
-        assert_eq!(choose(&known, &twice).unwrap(), [&known[1]]);
+        assert_eq!(choose(&known, &twice).unwrap(), [known[1]]);
     }
 }

@@ -14,8 +14,8 @@ use super::{
 use crate::environment::manifest::{self, CodeUpdateMode, Manifest};
 use crate::environment::name::{EnvironmentName, Span, Whole};
 use crate::environment::problem::Problem;
+use crate::secret::Source;
 use crate::secret::sender::{Sender, Surroundings};
-use crate::secret::{self, Source};
 
 impl Environment {
     /// The environment `name`, whose manifest has the text `source`; `path` is only for problems.
@@ -30,8 +30,7 @@ impl Environment {
             return Ok(environment(name, &manifest, secrets));
         }
         broken.sort_by_key(|(span, _)| span.start);
-        let drawn = secret::hidden(source);
-        let problem = |(span, message): Broken| Problem::at(path, &drawn, span, &message);
+        let problem = |(span, message): Broken| Problem::at(path, source, span, &message);
         Err(broken.into_iter().map(problem).collect())
     }
 }

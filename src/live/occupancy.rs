@@ -1,7 +1,5 @@
 //! How many sockets a room has, asked of the room itself.
 
-use std::path::Path;
-
 use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::binding::ADMIN_SECRET;
 use serde::Serialize;
@@ -9,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::environment::Environment;
 use crate::live::site::Site;
-use crate::secret;
+use crate::secret::Secrets;
 
 /// A room and its sockets, all shards together.
 #[derive(Debug, Serialize)]
@@ -18,24 +16,24 @@ pub struct Occupied {
     pub sockets: u64,
 }
 
-/// Asks each of the rooms, with `GET /rooms/:token` and the admin secret, whose source begins in `folder`.
+/// Asks each of the rooms, with `GET /rooms/:token` and the admin secret.
 pub async fn ask(
     site: &Site,
     environment: &Environment,
     tokens: &[String],
-    folder: &Path,
+    secrets: &Secrets<'_>,
 ) -> anyhow::Result<Vec<Occupied>> {
     let mut occupied = Vec::new();
     if tokens.is_empty() {
         return Ok(occupied);
     }
-    let Some(secret) = environment.secrets.get(ADMIN_SECRET) else {
+    if !environment.secrets.contains_key(ADMIN_SECRET) {
         bail!(
             "the rooms of `{}` cannot be asked: its manifest names no `[secrets.{ADMIN_SECRET}]`",
             environment.name
         );
-    };
-    let value = secret::read(ADMIN_SECRET, &secret.source, folder)?;
+    }
+    let value = secrets.value(ADMIN_SECRET)?;
     for token in tokens {
         let authorization = [("authorization", value.bearer())];
         let (status, body) = site

@@ -5,27 +5,12 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Where values are found in this process's environment.
-static KEPT_FROM_TOOLS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-
-/// Takes these environment variables away from every tool that is run from now on: whatever a build runs, it needs no secret.
-pub fn keep_from_tools(names: impl IntoIterator<Item = String>) {
-    kept_from_tools().extend(names);
-}
-
-fn kept_from_tools() -> MutexGuard<'static, BTreeSet<String>> {
-    // What a panic interrupts is still a set of names
-    KEPT_FROM_TOOLS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A program to run: everything that its result depends on, and nothing run yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Invocation {
+    name: String,
     program: PathBuf,
     arguments: Vec<OsString>,
     set: BTreeMap<String, OsString>,
@@ -36,12 +21,24 @@ pub struct Invocation {
 impl Invocation {
     /// `program` in `directory`, without arguments.
     pub fn new(program: impl Into<PathBuf>, directory: impl Into<PathBuf>) -> Self {
+        let program = program.into();
+        let name = program.file_name().unwrap_or_default();
         Self {
-            program: program.into(),
+            name: name.to_string_lossy().into_owned(),
+            program,
             arguments: Vec::new(),
             set: BTreeMap::new(),
             unset: Vec::new(),
             directory: directory.into(),
+        }
+    }
+
+    /// The program and the arguments of a command line that a manifest names, which people know it by. There is at least one word.
+    pub fn of_words(words: &[String], directory: impl Into<PathBuf>) -> Self {
+        let name = words[0].clone();
+        Self {
+            name: name.clone(),
+            ..Self::new(name, directory).args(&words[1..])
         }
     }
 
@@ -69,19 +66,18 @@ impl Invocation {
     }
 
     /// The program's name, for messages about it.
-    pub fn name(&self) -> String {
-        let name = self.program.file_name().unwrap_or_default();
-        name.to_string_lossy().into_owned()
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    /// The form that the operating system runs.
-    pub fn command(&self) -> Command {
+    /// The form that the operating system runs, without the variables `withheld` unless it sets them itself.
+    pub(super) fn command(&self, withheld: &BTreeSet<String>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(&self.directory);
         for name in &self.unset {
             command.env_remove(name);
         }
-        for name in kept_from_tools().iter() {
+        for name in withheld {
             command.env_remove(name);
         }
         command.envs(&self.set);

@@ -5,21 +5,20 @@
 //!
 //! Imports: `process`, `terminal`
 
-mod command;
 mod dotenv;
 mod file;
-mod guard;
-mod pasted;
+mod json;
 pub mod policy;
 mod read;
+mod secrets;
 pub mod sender;
 mod source;
-pub mod tool;
 mod value;
 
 pub use dotenv::with as with_dotenv;
 pub use file::with as with_json;
-pub use pasted::hidden;
+pub use json::json;
 pub use read::{read, typed};
+pub use secrets::Secrets;
 pub use source::{NOT_A_SOURCE, Source};
 pub use value::Value;

@@ -54,16 +54,20 @@ pub const MAKE: &str = "echo \"whsec_$(openssl rand -base64 32)\"";
 
 /// Refuses a value that is too easy to guess, or that no HTTP header can carry.
 pub fn check(name: &str, value: &Value) -> anyhow::Result<()> {
-    match weakness(value.expose()) {
+    match weakness(value) {
         None => Ok(()),
-        Some(why) => {
-            anyhow::bail!("the value of the secret `{name}` {why}; make a good one with `{MAKE}`")
-        }
+        Some(why) => anyhow::bail!(refusal(name, &why)),
     }
 }
 
+/// The error about a weakness.
+pub(super) fn refusal(name: &str, why: &str) -> String {
+    format!("the value of the secret `{name}` {why}; make a good one with `{MAKE}`")
+}
+
 /// What is wrong with a value.
-fn weakness(value: &str) -> Option<String> {
+pub(super) fn weakness(value: &Value) -> Option<String> {
+    let value = value.expose();
     let bytes = value.len();
     let folded = Zeroizing::new(value.to_ascii_lowercase());
     if value == KNOWN_WHOLE || KNOWN.iter().any(|known| folded.contains(known)) {
@@ -171,7 +175,7 @@ mod tests {
     #[test]
     fn what_the_tool_makes_and_what_password_managers_make_is_good() {
         for _ in 0..1000 {
-            assert_eq!(weakness(Value::generate().expose()), None);
+            assert_eq!(weakness(&Value::generate()), None);
         }
         for value in [
             "another-secret-than-the-deployed-one",
@@ -179,12 +183,8 @@ mod tests {
             "Tr0ub4dor&3-correct-horse",
             "3b1f8a6e9c2d4057a1e6f3b8",
         ] {
-            assert_eq!(
-                weakness(value).is_none(),
-                value.len() >= 24,
-                "{:?}",
-                weakness(value)
-            );
+            let weakness = weakness(&Value::new(value.to_owned()));
+            assert_eq!(weakness.is_none(), value.len() >= 24, "{weakness:?}");
         }
     }
 }

@@ -2,11 +2,18 @@
 
 use std::io::{IsTerminal, Read};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use zeroize::Zeroizing;
 
-use super::{Source, Value, command, file};
+use super::{Source, Value, file};
+use crate::process::invocation::Invocation;
+use crate::process::run::{self, Input, Printed, Terms};
+use crate::terminal::output;
+
+/// Long enough for somebody to touch a key or to answer a password manager.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Reads the value of the secret `name` from its source. Relative paths and commands begin in `folder`.
 pub fn read(name: &str, source: &Source, folder: &Path) -> anyhow::Result<Value> {
@@ -15,7 +22,7 @@ pub fn read(name: &str, source: &Source, folder: &Path) -> anyhow::Result<Value>
         Source::File { path, key } => {
             file::read(&folder.join(path), key.as_deref().unwrap_or(name))
         }
-        Source::Command { words, .. } => command::read(words, folder),
+        Source::Command { words, .. } => command(words, folder),
         Source::Prompt => prompt(name),
     }
     .with_context(|| format!("the secret `{name}` has no value: its source `{source}`"))?;
@@ -37,8 +44,31 @@ fn environment_variable(name: &str, source: &Source, variable: &str) -> anyhow::
     }
 }
 
+/// The output of `op read`, `sops -d`, `aws secretsmanager get-secret-value`, `vault kv get`; their standard error is shown as it comes.
+fn command(words: &[String], folder: &Path) -> anyhow::Result<Value> {
+    let program = Invocation::of_words(words, folder);
+    let terms = Terms {
+        input: match std::io::stdin().is_terminal() {
+            true => Input::Terminal,
+            false => Input::Bytes(b""),
+        },
+        output: Printed::Returned,
+        limit: Some(LIMIT),
+        kept: 0,
+    };
+    let printed = run::run(&program, terms, |line| {
+        output::tell(&format!("{}: {line}", program.name()));
+    })?;
+    Value::of_output(&printed)
+}
+
+/// Whether somebody can be asked.
+pub(super) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::env::var_os("CI").is_none()
+}
+
 fn prompt(name: &str) -> anyhow::Result<Value> {
-    if !std::io::stdin().is_terminal() || std::env::var_os("CI").is_some() {
+    if !can_ask() {
         bail!(
             "asks on a terminal, and there is none; use another source, or `secrets set --stdin`"
         );

@@ -193,10 +193,9 @@ impl World {
 }
 
 pub(crate) fn options(state: Option<PathBuf>) -> Options {
-    let workerd = edge_broadcast::build::toolchain::workerd(
-        &edge_broadcast::terminal::progress::Progress::hidden(),
-    )
-    .unwrap();
+    let workerd =
+        edge_broadcast::build::toolchain::workerd(&edge_broadcast::process::run::Runner::hidden())
+            .unwrap();
     Options {
         workerd,
         api_port: 0,

@@ -12,8 +12,8 @@ use edge_broadcast::deploy::apply::{Inputs, Probe, Report, apply};
 use edge_broadcast::environment::Environment;
 use edge_broadcast::live::site::Site;
 use edge_broadcast::plan::{Conflicts, Desired, Observed, Plan, Rollout};
+use edge_broadcast::process::run::Runner;
 use edge_broadcast::secret::Value as Secret;
-use edge_broadcast::terminal::progress::Progress;
 use edge_broadcast_sandbox::{self as sandbox, Options, Strictness};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ impl Rig {
     ) -> Self {
         cryptography();
         let options = Options {
-            workerd: toolchain::workerd(&Progress::hidden()).unwrap(),
+            workerd: toolchain::workerd(&Runner::hidden()).unwrap(),
             api_port: 0,
             port: 0,
             state: state.map(Path::to_owned),

@@ -1,16 +1,14 @@
 //! A tool that cargo compiles and installs: cargo checks what it downloads against the registry's checksums.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
 use super::cache::Cache;
 use super::override_variable;
-use crate::process::child;
 use crate::process::invocation::Invocation;
+use crate::process::run::{self, Runner};
 use crate::terminal::advice::Advice;
-use crate::terminal::progress::Progress;
 
 /// A tool from the Rust registry.
 #[derive(Clone, Copy, Debug)]
@@ -71,15 +69,15 @@ pub fn install(
     cache: &Cache,
     root: &Path,
     target: &Path,
-    progress: &Progress,
+    runner: &Runner,
 ) -> Result<PathBuf> {
-    let step = progress.start(format!(
+    let step = runner.progress.start(format!(
         "installing {} {version}, which {}: once, {}",
         tool.package, tool.purpose, tool.usually
     ));
     let staging = cache.staging()?;
     let invocation = installation(tool, version, root, target, staging.path());
-    child::run(&invocation, &step).map_err(|error| {
+    runner.run(&invocation, &step).map_err(|error| {
         let package = tool.package;
         let what = format!(
             "cannot install `{package}` {version} with cargo: {error:#}\ntried: {invocation}"
@@ -146,12 +144,7 @@ fn program_in(place: &Path, tool: &CargoTool) -> PathBuf {
 
 /// The last word of `--version`.
 fn version_of(program: &Path) -> Option<String> {
-    let output = Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
+    let output = run::answer(&Invocation::new(program, ".").arg("--version")).ok()?;
     let said = String::from_utf8(output.stdout).ok()?;
     said.split_whitespace().next_back().map(str::to_owned)
 }

@@ -20,7 +20,7 @@ use self::cache::Cache;
 use self::cargo_tool::{WASM_BINDGEN, WORKER_BUILD};
 use self::locked_versions::LockedVersions;
 use self::npm_tool::{ESBUILD, WASM_OPT, WORKERD};
-use crate::terminal::progress::Progress;
+use crate::process::run::Runner;
 
 /// Variables with which users name their own programs for a build.
 pub const BUILD_VARIABLES: [&str; 3] = ["WASM_BINDGEN_BIN", "WASM_OPT_BIN", "ESBUILD_BIN"];
@@ -39,19 +39,19 @@ pub struct BuildTools {
 }
 
 /// Cloudflare's runtime, for the sandbox.
-pub fn workerd(progress: &Progress) -> Result<PathBuf> {
-    npm_tool::ensure(&WORKERD, &Cache::locate()?, progress)
+pub fn workerd(runner: &Runner) -> Result<PathBuf> {
+    npm_tool::ensure(&WORKERD, &Cache::locate()?, runner)
 }
 
 /// Everything that building the project at `root` needs.
-pub fn build_tools(root: &Path, progress: &Progress) -> Result<BuildTools> {
+pub fn build_tools(root: &Path, runner: &Runner) -> Result<BuildTools> {
     let cache = Cache::locate()?;
     let versions = LockedVersions::read(root)?;
     // The quick ones first: what is wrong with this machine shows before minutes of compiling.
-    wasm_target::ensure(root, progress)?;
-    let wasm_opt = npm_tool::ensure(&WASM_OPT, &cache, progress)?;
-    let esbuild = npm_tool::ensure(&ESBUILD, &cache, progress)?;
-    let (worker_build, wasm_bindgen) = cargo_tools(&versions, &cache, root, progress)?;
+    wasm_target::ensure(root, runner)?;
+    let wasm_opt = npm_tool::ensure(&WASM_OPT, &cache, runner)?;
+    let esbuild = npm_tool::ensure(&ESBUILD, &cache, runner)?;
+    let (worker_build, wasm_bindgen) = cargo_tools(&versions, &cache, root, runner)?;
     Ok(BuildTools {
         worker_build,
         wasm_bindgen,
@@ -64,7 +64,7 @@ fn cargo_tools(
     versions: &LockedVersions,
     cache: &Cache,
     root: &Path,
-    progress: &Progress,
+    runner: &Runner,
 ) -> Result<(PathBuf, PathBuf)> {
     let find = |tool, version: &str| cargo_tool::find(tool, version, cache);
     let worker_build = find(&WORKER_BUILD, &versions.worker)?;
@@ -72,14 +72,14 @@ fn cargo_tools(
     if let (Some(worker_build), Some(wasm_bindgen)) = (worker_build, wasm_bindgen) {
         return Ok((worker_build, wasm_bindgen));
     }
-    let _alone = cache.lock("cargo-install", progress)?;
+    let _alone = cache.lock("cargo-install", &runner.progress)?;
     // One target directory: the tools have many crates in common.
     let target = cache.staging()?;
     // Found again: another process may have installed them in the meantime.
     let ensure = |tool, version: &str| -> Result<_> {
         match find(tool, version)? {
             Some(program) => Ok(program),
-            None => cargo_tool::install(tool, version, cache, root, target.path(), progress),
+            None => cargo_tool::install(tool, version, cache, root, target.path(), runner),
         }
     };
     Ok((

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::cache::Cache;
-use crate::process::child;
 use crate::process::invocation::Invocation;
+use crate::process::run::Runner;
 use crate::terminal::advice::Advice;
-use crate::terminal::progress::Progress;
 
 /// What to install, and what to call it in the cache.
 #[derive(Clone, Copy, Debug)]
@@ -34,22 +33,22 @@ pub fn modules(project: &NpmProject, cache: &Cache) -> PathBuf {
 }
 
 /// Installs the packages unless they are there, and says where: the path of `node_modules`.
-pub fn ensure(project: &NpmProject, cache: &Cache, progress: &Progress) -> Result<PathBuf> {
+pub fn ensure(project: &NpmProject, cache: &Cache, runner: &Runner) -> Result<PathBuf> {
     let modules = modules(project, cache);
     if modules.is_dir() {
         return Ok(modules);
     }
-    let _alone = cache.lock(project.name, progress)?;
+    let _alone = cache.lock(project.name, &runner.progress)?;
     // Another process may have installed them in the meantime.
     if !modules.is_dir() {
-        install(project, cache, progress)?;
+        install(project, cache, runner)?;
     }
     Ok(modules)
 }
 
-fn install(project: &NpmProject, cache: &Cache, progress: &Progress) -> Result<()> {
+fn install(project: &NpmProject, cache: &Cache, runner: &Runner) -> Result<()> {
     let NpmProject { name, version, .. } = project;
-    let step = progress.start(format!(
+    let step = runner.progress.start(format!(
         "installing {name} {version}, which {}: once, usually a few seconds",
         project.purpose
     ));
@@ -63,7 +62,7 @@ fn install(project: &NpmProject, cache: &Cache, progress: &Progress) -> Result<(
             .with_context(|| format!("cannot write `{}`", path.display()))?;
     }
     let invocation = installation(staging.path());
-    child::run(&invocation, &step).map_err(|error| {
+    runner.run(&invocation, &step).map_err(|error| {
         let what =
             format!("cannot install `{name}` {version} with npm: {error:#}\ntried: {invocation}");
         Advice::new(
@@ -107,7 +106,7 @@ mod tests {
             lock: "",
             purpose: "pads",
         };
-        let found = ensure(&project, &Cache::at(root.path()), &Progress::hidden());
+        let found = ensure(&project, &Cache::at(root.path()), &Runner::hidden());
         assert_eq!(found.unwrap(), installed);
     }
 }

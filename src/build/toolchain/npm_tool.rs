@@ -10,8 +10,8 @@ use super::cache::Cache;
 use super::npm_project::{self, NpmProject};
 use super::override_variable;
 use super::platform;
+use crate::process::run::Runner;
 use crate::terminal::advice::Advice;
-use crate::terminal::progress::Progress;
 
 /// A tool from the npm registry.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,7 @@ pub const WORKERD: NpmTool = NpmTool {
 };
 
 /// The user's own program; else the installed one, downloaded into the cache if it is not there.
-pub fn ensure(tool: &NpmTool, cache: &Cache, progress: &Progress) -> Result<PathBuf> {
+pub fn ensure(tool: &NpmTool, cache: &Cache, runner: &Runner) -> Result<PathBuf> {
     if let Some(own) = override_variable::program(tool.variable)? {
         return Ok(own);
     }
@@ -77,7 +77,7 @@ pub fn ensure(tool: &NpmTool, cache: &Cache, progress: &Progress) -> Result<Path
         purpose: tool.purpose,
     };
     let own = format!("or name a program of your own in `{}`", tool.variable);
-    let modules = npm_project::ensure(&project, cache, progress).map_err(|error| {
+    let modules = npm_project::ensure(&project, cache, runner).map_err(|error| {
         let Advice { what, fix } = Advice::of(&error);
         Advice::new(what, format!("{}, {own}", fix.unwrap_or_default()))
     })?;

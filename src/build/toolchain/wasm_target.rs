@@ -1,21 +1,19 @@
 //! The Rust compiler that the project uses, and its wasm standard library.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use super::override_variable;
-use crate::process::child;
 use crate::process::invocation::Invocation;
+use crate::process::run::{self, Runner};
 use crate::terminal::advice::Advice;
-use crate::terminal::progress::Progress;
 
 /// What Workers run.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Adds the wasm standard library to the project's compiler unless it has it.
-pub fn ensure(root: &Path, progress: &Progress) -> Result<()> {
+pub fn ensure(root: &Path, runner: &Runner) -> Result<()> {
     let library = ask_rustc(root, &["--print", "target-libdir", "--target", TARGET])?;
     if Path::new(library.trim()).is_dir() {
         return Ok(());
@@ -31,10 +29,10 @@ pub fn ensure(root: &Path, progress: &Progress) -> Result<()> {
             )
         ));
     }
-    let step = progress.start(format!(
+    let step = runner.progress.start(format!(
         "adding the Rust target {TARGET}: once, a few seconds"
     ));
-    child::run(&addition(root), &step).with_context(|| {
+    runner.run(&addition(root), &step).with_context(|| {
         Advice::new(
             format!("cannot add the Rust target `{TARGET}`"),
             "check that rustup reaches its server",
@@ -60,15 +58,9 @@ fn addition(root: &Path) -> Invocation {
 
 // In the project's directory, so that its `rust-toolchain.toml` chooses the compiler.
 fn ask_rustc(root: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("rustc")
-        .args(arguments)
-        .current_dir(root)
-        .stdin(Stdio::null())
-        .output()
-        .context(Advice::new(
-            "cannot start `rustc`",
-            "install Rust with rustup",
-        ))?;
+    let output = run::answer(&Invocation::new("rustc", root).args(arguments)).context(
+        Advice::new("cannot start `rustc`", "install Rust with rustup"),
+    )?;
     if !output.status.success() {
         bail!(
             "`rustc {}` failed: {}",

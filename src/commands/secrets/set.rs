@@ -61,9 +61,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         .project
         .environment(&args.secret.environment.environment)?;
     let name = args.secret.name.as_str();
-    let Some(wanted) = environment.secrets.get(name) else {
+    if !environment.secrets.contains_key(name) {
         bail!(unknown(&environment, name));
-    };
+    }
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let script = environment.gateway_script();
     let live = secrets::read(&remote.cloudflare, &script)
@@ -84,13 +84,16 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         &format!("set `{name}`"),
         Consent::of(args.secret.yes),
     )?;
+    let (piped, sources);
     let value = if args.stdin {
-        secret::typed(name)?
+        piped = secret::typed(name)?;
+        policy::check(name, &piped)?;
+        &piped
     } else {
-        secret::read(name, &wanted.source, &context.project.root)?
+        sources = context.secrets(&environment);
+        sources.good(name)?
     };
-    policy::check(name, &value)?;
-    let changes = BTreeMap::from([(slot, Some(&value))]);
+    let changes = BTreeMap::from([(slot, Some(value))]);
     let after = secrets::change(&remote.cloudflare, &script, &live, &changes).await?;
     let tags = age::with(&after.tags, slot, SystemTime::now());
     secrets::tag(&remote.cloudflare, &script, &tags).await?;

@@ -1,9 +1,7 @@
 //! Hands a value to a sender.
 
-use std::collections::VecDeque;
 use std::io::Write;
 use std::path::Path;
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -11,7 +9,9 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::meant::{Input, Means, Sender};
-use crate::secret::{Value, tool, with_dotenv, with_json};
+use crate::process::invocation::Invocation;
+use crate::process::run::{self, Input as Stdin, Printed, Terms};
+use crate::secret::{Value, json, with_dotenv, with_json};
 
 /// How long a sender may take: it may deploy something.
 pub const LIMIT: Duration = Duration::from_secs(600);
@@ -23,7 +23,7 @@ pub fn give(
     sender: &Sender,
     value: &Value,
     folder: &Path,
-    hear: impl Fn(&str) + Send + 'static,
+    hear: impl Fn(&str),
 ) -> anyhow::Result<()> {
     match &sender.means {
         Means::Program { words, input } => program(words, input, value, folder, hear),
@@ -37,39 +37,26 @@ fn program(
     input: &Input,
     value: &Value,
     folder: &Path,
-    hear: impl Fn(&str) + Send + 'static,
+    hear: impl Fn(&str),
 ) -> anyhow::Result<()> {
-    let bytes = written(input, value)?;
-    let (sender, heard) = channel();
-    let hidden = value.clone();
-    let hear = move |line: &str| {
-        let line = line.replace(hidden.expose(), "[redacted]");
-        hear(&line);
-        // A program that stopped being listened to may go on talking
-        let _ = sender.send(line);
+    let redacted = |said: &str| said.replace(value.expose(), "[redacted]");
+    let terms = Terms {
+        input: Stdin::Bytes(&written(input, value)?),
+        output: Printed::Returned,
+        limit: Some(LIMIT),
+        kept: KEPT_LINES,
     };
-    tool::run(words, folder, &bytes, LIMIT, hear)
+    let program = Invocation::of_words(words, folder);
+    run::run(&program, terms, |line| hear(&redacted(line)))
         .map(drop)
-        .map_err(|error| {
-            let mut said = VecDeque::new();
-            for line in heard.try_iter() {
-                said.push_back(line);
-                if said.len() > KEPT_LINES {
-                    said.pop_front();
-                }
-            }
-            let said: String = said.iter().map(|line| format!("\n  {line}")).collect();
-            anyhow!("{error:#}{said}")
-        })
+        .map_err(|error| anyhow!(redacted(&format!("{error:#}"))))
 }
 
 /// What the program finds on its standard input.
 fn written(input: &Input, value: &Value) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let text = value.expose();
-    // Room for all of it, escaped too: a buffer that grows leaves its earlier self behind
-    let mut bytes = Zeroizing::new(Vec::with_capacity(6 * text.len() + 256));
     match input {
-        Input::Value => bytes.extend_from_slice(text.as_bytes()),
+        Input::Value => Ok(Zeroizing::new(text.as_bytes().to_vec())),
         Input::Line(name) => {
             let plain = |c: char| c.is_ascii_alphanumeric() || "_+/=.:@%-".contains(c);
             if !text.chars().all(plain) {
@@ -77,21 +64,17 @@ fn written(input: &Input, value: &Value) -> anyhow::Result<Zeroizing<Vec<u8>>> {
                     "the value has a character that versions of `sst secret load` read differently; give it to this sender yourself, or set a value of letters, digits and `_+/=.:@%-`"
                 );
             }
-            for part in [name, "=", text, "\n"] {
-                bytes.extend_from_slice(part.as_bytes());
-            }
+            Ok(Zeroizing::new(
+                [name.as_str(), "=", text, "\n"].concat().into_bytes(),
+            ))
         }
-        Input::Parameter(name) => {
-            let request = Parameter {
-                name,
-                value: text,
-                kind: "SecureString",
-                overwrite: true,
-            };
-            serde_json::to_writer(&mut *bytes, &request).context("writing JSON")?;
-        }
+        Input::Parameter(name) => json(&Parameter {
+            name,
+            value: text,
+            kind: "SecureString",
+            overwrite: true,
+        }),
     }
-    Ok(bytes)
 }
 
 /// The request of `aws ssm put-parameter` (docs: Systems Manager, PutParameter).
