@@ -7,5 +7,4 @@
 pub mod apply;
 pub mod half_done;
 pub mod remote;
-pub mod rollback;
 pub mod secrets;

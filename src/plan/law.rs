@@ -103,11 +103,7 @@ fn after(observed: &Observed, desired: &Desired, plan: &Plan) -> Observed {
                 };
                 entry.latest = Some((version.id.clone(), version.tag.clone()));
                 if matches!(upload.lane, Lane::Lifecycle { .. }) {
-                    entry.split = vec![Share {
-                        version_id: version.id.clone(),
-                        tag: version.tag.clone(),
-                        percentage: 100.0,
-                    }];
+                    entry.split = Split::all(&version.id).tagged([version.tag.clone()]);
                     entry.active = version.clone();
                     entry.observability = wanted.script.observability;
                     entry.kept.clone_from(&upload.kept);
@@ -118,11 +114,7 @@ fn after(observed: &Observed, desired: &Desired, plan: &Plan) -> Observed {
                 let entry = live.scripts.get_mut(&shift.script).unwrap();
                 let version = uploaded[&shift.script].clone();
                 if shift.percent == 100 {
-                    entry.split = vec![Share {
-                        version_id: version.id.clone(),
-                        tag: version.tag.clone(),
-                        percentage: 100.0,
-                    }];
+                    entry.split = Split::all(&version.id).tagged([version.tag.clone()]);
                     entry.active = version;
                 }
             }

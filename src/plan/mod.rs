@@ -8,13 +8,17 @@ mod conflict;
 mod counts;
 mod desired;
 mod display;
+pub mod history;
 mod host;
 #[cfg(test)]
 mod law;
 mod observed;
+pub mod release;
+pub mod rollback;
 mod rollout;
 pub mod saved;
 mod settings;
+mod split;
 mod step;
 mod upload;
 
@@ -24,8 +28,9 @@ use serde::Serialize;
 
 pub use self::conflict::{Conflict, Conflicts};
 pub use self::desired::{Desired, Wanted};
-pub use self::observed::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
+pub use self::observed::{Holding, Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed};
 pub use self::rollout::Rollout;
+pub use self::split::{Percent, Share, Split};
 pub use self::step::{Change, Lane, OverrideDns, Shift, Step, Then, Upload};
 pub use self::upload::{filled, unset};
 use crate::build::Worker;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::observed::Kept;
+use super::split::Percent;
 use crate::build::Worker;
 
 /// One write, or one write and the deployment that makes it live.
@@ -90,7 +91,7 @@ pub struct Shift {
     /// The version that has the rest, and that traffic returns to when a check fails.
     pub from: String,
     /// Share of the new version when the plan was made, in percent.
-    pub reached: f64,
+    pub reached: Percent,
     /// What happens before the next step.
     pub then: Then,
 }

@@ -6,8 +6,10 @@ use edge_broadcast_protocol::contract::binding;
 use serde_json::{Value, json};
 
 use super::desired::Wanted;
-use super::observed::{Live, LiveVersion, Share};
+use super::observed::{Live, LiveVersion};
+use super::release;
 use super::rollout::Rollout;
+use super::split::{Percent, Share};
 use super::step::{Change, Lane, Shift, Step, Then, Upload};
 use crate::build::Worker;
 use crate::environment::script::{Migration, Script};
@@ -103,7 +105,7 @@ pub(super) fn of(
         note(
             "share of traffic (%)".to_owned(),
             Some(json!(begun.percentage)),
-            Some(json!(100.0)),
+            Some(json!(Percent::ALL)),
         );
     }
     if changes.is_empty() {
@@ -118,11 +120,7 @@ pub(super) fn of(
         },
         Some(live) if !pending.is_empty() => Lane::Lifecycle {
             why: format!("the migration `{}` is pending", pending.join("`, `")),
-            replaces: live
-                .split
-                .iter()
-                .map(|share| share.version_id.clone())
-                .collect(),
+            replaces: live.split.versions().map(ToOwned::to_owned).collect(),
             old_tag: version.migration_tag.clone(),
             migrations: pending,
         },
@@ -145,7 +143,7 @@ pub(super) fn of(
         role: script.role,
         script: script.name.clone(),
         tag: wanted.tag(),
-        message: format!("edge-broadcast {} {release}", script.environment),
+        message: release::of_version(&script.environment, release),
         lane,
         keeps: version.secrets.difference(&secrets).cloned().collect(),
         inherit_from: live
@@ -196,7 +194,7 @@ pub(super) fn shifts(
         .iter()
         .find(|share| begun.is_none_or(|begun| begun.version_id != share.version_id));
     let Some(from) = old else { return Vec::new() };
-    let reached = begun.map_or(0.0, |begun| begun.percentage);
+    let reached = begun.map_or(Percent::default(), |begun| begun.percentage);
     let shift = |percent, then| {
         Step::Shift(Shift {
             role: upload.role,
@@ -210,13 +208,13 @@ pub(super) fn shifts(
     let stages = rollout.stages();
     let mut shifts = Vec::new();
     // A request can name a version of the gateway; which version a room runs is decided per object
-    if stages.len() > 1 && reached == 0.0 && upload.role == Worker::Gateway {
+    if stages.len() > 1 && reached == Percent::default() && upload.role == Worker::Gateway {
         shifts.push(shift(0, Then::Check));
     }
     // The run that reached a stage may have been interrupted before it checked it
     for percent in stages
         .iter()
-        .filter(|percent| f64::from(**percent) >= reached)
+        .filter(|percent| Percent::from(**percent) >= reached)
     {
         let then = if *percent < 100 {
             Then::Check

@@ -1,6 +1,6 @@
 //! Rotates the webhook secret without an outage.
 //!
-//! Imports: `cloudflare`, `environment`, `live`, `secret`, `terminal`
+//! Imports: `cloudflare`, `environment`, `live`, `plan`, `secret`, `terminal`
 //!
 //! # Two slots
 //!
