@@ -19,7 +19,7 @@ use crate::environment::Environment;
 use crate::environment::script::Binding;
 use crate::http::body;
 use crate::plan::history::{Deployed, Extent, Listed};
-use crate::plan::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Split};
+use crate::plan::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Split, version_tag};
 
 /// More than an account has, and what wrangler asks for.
 const NAMESPACES_PER_PAGE: u32 = 1000;
@@ -219,7 +219,7 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
     )?;
     let tag = active.annotations.tag;
     let latest = versions.first();
-    let code = match tag.as_deref().and_then(build::code_of_tag) {
+    let code = match tag.as_deref().and_then(version_tag::code) {
         Some(code) => Some(code.to_owned()),
         // A version that wrangler, the dashboard or a change of secrets made has no tag of ours: its modules are read
         // back. Only the newest version's can be

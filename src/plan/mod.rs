@@ -17,10 +17,12 @@ pub mod release;
 pub mod rollback;
 mod rollout;
 pub mod saved;
+pub mod script_tags;
 mod settings;
 mod split;
 mod step;
 mod upload;
+pub mod version_tag;
 
 use std::collections::BTreeSet;
 

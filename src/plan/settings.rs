@@ -5,16 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::observed::Live;
+use super::script_tags;
 use super::step::{Change, Step};
 use crate::environment::script::Script;
 
 /// The steps for tags, observability and workers.dev.
 pub(super) fn steps(script: &Script, live: Option<&Live>) -> Vec<Step> {
-    let wanted: BTreeSet<String> = [
-        format!("cf:service={}", script.service),
-        format!("cf:environment={}", script.environment),
-    ]
-    .into();
+    let wanted = script_tags::of(script);
     let mut steps = Vec::new();
     let tags: BTreeSet<String> = live.map(|live| live.tags.clone()).unwrap_or_default();
     let observability = live.is_some_and(|live| live.observability);

@@ -107,6 +107,7 @@ impl Split {
     }
 
     /// The same split, of whose versions the tags were read, in the order of the shares.
+    #[must_use]
     pub fn tagged(mut self, tags: impl IntoIterator<Item = Option<String>>) -> Self {
         for (share, tag) in self.0.iter_mut().zip(tags) {
             share.tag = tag;
@@ -143,6 +144,7 @@ impl Split {
     }
 
     /// The same split as if `version` were not listed while it has no traffic: it may be or not.
+    #[must_use]
     pub fn without_idle(&self, version: &str) -> Self {
         let idle =
             |share: &&Share| share.version_id == version && share.percentage == Percent::default();

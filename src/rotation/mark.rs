@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::author::Author;
 use crate::secret::Value;
 
-const PREFIX: &str = "edge-broadcast:rotation=";
+const PREFIX: &str = crate::plan::script_tags::ROTATION;
 
 /// What was begun or done last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
