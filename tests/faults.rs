@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use edge_broadcast::build::Worker;
 use edge_broadcast::deploy::apply::Report;
 use edge_broadcast::environment::Environment;
-use edge_broadcast::plan::{Observed, Plan, Step};
+use edge_broadcast::plan::{Observed, Percent, Plan, Step};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
@@ -288,7 +288,7 @@ fn is_true(report: &Report, plan: &Plan, live: &Observed, case: &str) {
                     || next
                     || live.scripts[&shift.script].split.iter().any(|share| {
                         share.version_id == *version
-                            && (share.percentage - f64::from(shift.percent)).abs() < 0.01
+                            && share.percentage == Percent::from(shift.percent)
                     })
             }
             Step::Settings {

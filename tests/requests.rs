@@ -1,10 +1,13 @@
-//! What every upload and every deployment carries, as the sandbox got it.
+//! What every upload and every deployment carries, and what a command reads, as the sandbox got it.
+
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::support::manifest;
 use crate::support::rig::{Rig, Wanted, staging};
+use crate::support::{Project, Run, Sandbox, api, built, manifest};
 
+const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1yZXF1ZXN0cy10ZXN0czE=";
 const SCRIPTS: [&str; 2] = ["glow-broadcast-staging-room", "glow-broadcast-staging"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,4 +90,77 @@ async fn a_secret_that_the_manifest_does_not_name_survives_an_upload_that_brings
         "{secrets:?}"
     );
     rig.stop().await;
+}
+
+/// The GETs that a command sent more than once, each with how often.
+async fn repeated(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
+    api::call(sandbox, "DELETE", "/sandbox/requests", None).await;
+    Run::new(args.iter().copied())
+        .inside(&Project::with_all())
+        .against(sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds();
+    let calls = api::call(sandbox, "GET", "/sandbox/requests", None).await["result"].clone();
+    let mut gets: BTreeMap<String, usize> = BTreeMap::new();
+    for call in calls.as_array().unwrap() {
+        if call["method"] == "GET" {
+            let text = |name: &str| call[name].as_str().unwrap_or_default();
+            let account = format!("/accounts/{}/workers/", sandbox.account_id);
+            let path = text("path").trim_start_matches(&account);
+            *gets.entry(format!("{path}?{}", text("query"))).or_default() += 1;
+        }
+    }
+    assert!(gets.len() > 6, "{args:?} read nothing: {gets:?}");
+    let repeated = gets.into_iter().filter(|(_, count)| *count > 1);
+    repeated
+        .map(|(path, count)| format!("{count} x {path}"))
+        .collect()
+}
+
+/// Everything that is live is read once, and everything that is shown of it is a view of that. Whatever writes looks again, since
+/// Cloudflare cannot be asked to change something only if it still is as it was read.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_command_sends_a_get_twice_but_to_look_again_around_a_write() {
+    built();
+    let sandbox = Sandbox::start();
+    let [room, gateway] = SCRIPTS;
+    let zone = api::zone(&sandbox).await;
+    assert_eq!(
+        repeated(&sandbox, &["deploy", "staging"]).await,
+        [
+            // Before the route is added: nobody else has it
+            format!("2 x /zones/{zone}/workers/routes?"),
+            // Before its upload, before the gateway's, and at the end: nobody else deployed it
+            format!("4 x scripts/{room}/deployments?"),
+            // Before its upload, and at the end
+            format!("3 x scripts/{gateway}/deployments?"),
+        ]
+    );
+    let reading = [
+        &["deploy", "staging"][..],
+        &["plan", "staging"],
+        &["status", "staging"],
+        &["doctor", "staging"],
+        &["secrets", "list", "staging"],
+    ];
+    for args in reading {
+        assert_eq!(repeated(&sandbox, args).await, [""; 0], "{args:?}");
+    }
+    // More versions than the page that a plan reads has: how old a secret is, is read from a page of another size
+    let path = api::of_account(&sandbox, &format!("workers/scripts/{gateway}/secrets"));
+    for _ in 0..11 {
+        let secret = json!({ "name": "WEBHOOK_SECRET", "text": SECRET, "type": "secret_text" });
+        let answer = api::call(&sandbox, "PUT", &path, Some(secret)).await;
+        assert_eq!(answer["success"], true, "{answer}");
+    }
+    for args in &reading[1..] {
+        assert_eq!(repeated(&sandbox, args).await, [""; 0], "{args:?}");
+    }
+    let foreign = api::foreign_version(&sandbox, gateway).await;
+    api::split(&sandbox, gateway, &[(&foreign, 100)]).await;
+    assert_eq!(
+        repeated(&sandbox, &["rollback", "staging"]).await,
+        // Before the write, that the split is the one that was decided about; after it, that it is the wanted one
+        [format!("2 x scripts/{gateway}/deployments?")]
+    );
 }

@@ -1,19 +1,9 @@
-//! The code of a live version: named by our tag, or recognised by its modules.
+//! The code of a live version, recognised by its modules.
 
 use super::module::{self, MODULES, Module};
 
 /// The length of [`super::Bundle::tag`].
 const CODE: usize = 16;
-
-/// The code's name in a version tag `<code>-<settings>`; `None` when the tag is not one of ours.
-pub fn code_of_tag(tag: &str) -> Option<&str> {
-    let (code, settings) = tag.split_once('-')?;
-    let hex = |text: &str| {
-        text.bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    (code.len() == CODE && settings.len() == 8 && hex(code) && hex(settings)).then_some(code)
-}
 
 /// The code's name from the modules in a multipart body; `None` when it has other modules than a bundle has.
 pub async fn code_of_multipart(body: &[u8], boundary: &str) -> Option<String> {
@@ -48,22 +38,6 @@ pub async fn code_of_multipart(body: &[u8], boundary: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_tags_of_our_form_name_code() {
-        assert_eq!(
-            code_of_tag("0123456789abcdef-01234567"),
-            Some("0123456789abcdef")
-        );
-        for tag in [
-            "",
-            "v1.2.3",
-            "0123456789abcdef",
-            "0123456789abcdeX-01234567",
-        ] {
-            assert_eq!(code_of_tag(tag), None, "{tag}");
-        }
-    }
 
     #[tokio::test]
     async fn modules_in_any_order_are_recognised_and_other_modules_are_not() {

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-pub use self::content::{code_of_multipart, code_of_tag};
+pub use self::content::code_of_multipart;
 pub use self::module::Module;
 use self::record::Record;
 pub use self::size::Size;

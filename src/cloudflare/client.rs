@@ -1,12 +1,14 @@
 //! One request to the API: address, token, envelope, repeats.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
-use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Value as Json, json};
 
 use super::credentials::{self, Access, BASE, Credentials, Surroundings};
 use super::envelope::{Call, Envelope, Info, decode};
@@ -41,6 +43,7 @@ pub struct Cloudflare {
     timeout: Duration,
     turns: Turns,
     progress: Progress,
+    zones: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// Whether a call may be sent again when its answer is lost.
@@ -131,6 +134,7 @@ impl Cloudflare {
             credentials,
             timeout: TIMEOUT,
             progress: Progress::hidden(),
+            zones: Arc::default(),
         })
     }
 
@@ -157,9 +161,19 @@ impl Cloudflare {
         self.base != BASE
     }
 
+    /// The ids of the zones that were looked for, by name.
+    pub(super) fn known_zones(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.zones.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The path of something of this account.
     pub(super) fn of_account(&self, rest: &str) -> String {
         format!("/accounts/{}/{rest}", self.account)
+    }
+
+    /// The path of something of a script.
+    pub(super) fn of_script(&self, script: &str, rest: &str) -> String {
+        self.of_account(&format!("workers/scripts/{script}/{rest}"))
     }
 
     /// GETs one thing; `None` when it does not exist.
@@ -208,6 +222,25 @@ impl Cloudflare {
     ) -> anyhow::Result<T> {
         self.call_filled(method, path, repeat, |request| request.json(body))
             .await
+    }
+
+    /// Sends a write that changes nothing more when it is repeated.
+    pub(super) async fn write(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Json,
+    ) -> anyhow::Result<()> {
+        let _: IgnoredAny = self.send(method, path, Repeat::Safe, body).await?;
+        Ok(())
+    }
+
+    /// Deletes something, which may be gone already: a repeat after a lost answer finds it so.
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        match self.write(Method::DELETE, path, &json!({})).await {
+            Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => Ok(()),
+            result => result,
+        }
     }
 
     /// Sends whatever `fill` puts into the request, again when that is safe, and opens the envelope.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::secrets::Text;
+use super::wire::SecretText;
 use crate::environment::script::{Binding, Script};
 use crate::plan::{Lane, Upload};
 use crate::secret::{self, Value};
@@ -16,7 +16,7 @@ use crate::secret::{self, Value};
 #[serde(untagged)]
 enum Field<'a> {
     Plain(Json),
-    Secret(Text<'a>),
+    Secret(SecretText<'a>),
     Bindings(Vec<Field<'a>>),
 }
 
@@ -40,7 +40,7 @@ pub fn metadata(
     let set = upload
         .secrets
         .iter()
-        .map(|name| Field::Secret(Text::of(name, &secrets[name])));
+        .map(|name| Field::Secret(SecretText::of(name, &secrets[name])));
     let mut bindings: Vec<Field> = own.chain(set).collect();
     if let Some(live) = &upload.inherit_from {
         // `keep_bindings` takes the secrets over from the newest version, which need not be the live one: then each is named with

@@ -4,6 +4,7 @@
 //! - `envelope`: what is in an answer: null means absent
 //! - `page`: lists, page by page
 //! - `wire`: the shapes of the answers
+//! - `once`: a call that must not be sent twice, and whose answer may be lost
 //! - [`credentials`]: what opens the API, and where it is
 //! - `rate_limit`: how fast calls may follow each other; `turn`: a call's turn by a clock
 //! - `path`: what may stand in the address of a call
@@ -21,6 +22,7 @@ pub mod error;
 pub mod execute;
 pub mod metadata;
 pub mod observe;
+mod once;
 pub mod page;
 #[cfg(test)]
 pub(crate) mod paged;
@@ -28,7 +30,6 @@ mod path;
 pub mod payload;
 mod rate_limit;
 pub mod secrets;
-mod settle;
 mod turn;
 mod wire;
 

@@ -6,22 +6,20 @@ use anyhow::Context;
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::client::{Cloudflare, Repeat};
 use super::envelope;
 use super::error::ApiError;
 use super::page::{Pages, or_nothing};
 use super::path::with_query;
-use super::wire::{
-    Deployment, Domain, Namespace, Resources, Route, ScriptSettings, Subdomain, Version,
-    VersionItem, Zone,
-};
+use super::wire::{Namespace, Resources, Sandbox, ScriptSettings, Subdomain, Version, Zone};
 use crate::build;
 use crate::environment::Environment;
 use crate::environment::script::Binding;
 use crate::http::body;
-use crate::plan::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
+use crate::plan::history::{Deployed, Extent, Listed};
+use crate::plan::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Split, version_tag};
 
 /// More than an account has, and what wrangler asks for.
 const NAMESPACES_PER_PAGE: u32 = 1000;
@@ -38,7 +36,7 @@ pub async fn observe(
 ) -> anyhow::Result<Observed> {
     let (room, gateway) = (environment.room_script(), environment.gateway_script());
     let objects = cloudflare.of_account("workers/durable_objects/namespaces");
-    let (room_live, gateway_live, zone, namespaces) = tokio::try_join!(
+    let (room_live, gateway_live, (routes, domains), namespaces) = tokio::try_join!(
         script(cloudflare, &room),
         script(cloudflare, &gateway),
         zone_hosts(cloudflare, environment.zone.as_str()),
@@ -55,7 +53,6 @@ pub async fn observe(
             classes.entry(script).or_default().insert(class);
         }
     }
-    let (routes, domains) = zone;
     let scripts = [(room, room_live), (gateway, gateway_live)]
         .into_iter()
         .filter_map(|(name, live)| Some((name, live?)))
@@ -68,42 +65,23 @@ pub async fn observe(
     })
 }
 
-/// The id of the zone `name` in the account.
+/// The id of the zone `name` in the account, which stays the same: it is read once.
 pub(super) async fn zone_id(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<String> {
+    if let Some(id) = cloudflare.known_zones().get(name) {
+        return Ok(id.clone());
+    }
     let pairs = [("name", name), ("account.id", cloudflare.account())];
     let path = with_query("/zones", &pairs);
     let is_it = |zone: &Zone| zone.name.as_ref().is_none_or(|other| other == name);
     let zone = Pages::<Zone>::new(cloudflare, path).find(is_it).await?;
-    zone.map(|zone| zone.id).with_context(|| {
+    let Zone { id, .. } = zone.with_context(|| {
         format!(
             "the account `{}` has no zone `{name}`; correct `cloudflare.zone` in the manifest, or give the API token Zone Read on it",
             cloudflare.account()
         )
-    })
-}
-
-/// A version without what is in it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(from = "VersionItem")]
-pub struct Listed {
-    pub id: String,
-    /// `workers/tag`
-    pub tag: Option<String>,
-    /// `workers/message`
-    pub message: Option<String>,
-    /// When it was made, RFC 3339.
-    pub created_on: String,
-}
-
-impl From<VersionItem> for Listed {
-    fn from(item: VersionItem) -> Self {
-        Self {
-            id: item.id,
-            tag: item.annotations.tag,
-            message: item.annotations.message,
-            created_on: item.metadata.created_on,
-        }
-    }
+    })?;
+    cloudflare.known_zones().insert(name.to_owned(), id.clone());
+    Ok(id)
 }
 
 /// The versions of a script, the newest first. There can be thousands.
@@ -112,12 +90,19 @@ pub fn versions<'a>(cloudflare: &'a Cloudflare, script: &str) -> Pages<'a, Liste
 }
 
 /// At least `count` of the newest versions of a script, the newest first, or all; none when it does not exist.
-pub async fn newest_versions(
+async fn newest_versions(
     cloudflare: &Cloudflare,
     script: &str,
     count: usize,
-) -> anyhow::Result<Vec<Listed>> {
-    or_nothing(list_of(cloudflare, script, "versions").first(count).await)
+) -> anyhow::Result<(Vec<Listed>, Extent)> {
+    let mut versions = list_of(cloudflare, script, "versions");
+    let newest = or_nothing(versions.first(count).await)?;
+    let read = if versions.is_over() {
+        Extent::All
+    } else {
+        Extent::Newest
+    };
+    Ok((newest, read))
 }
 
 /// The newest version of a script, which need not be deployed; `None` when it does not exist.
@@ -125,7 +110,7 @@ pub async fn newest_version(
     cloudflare: &Cloudflare,
     script: &str,
 ) -> anyhow::Result<Option<Listed>> {
-    let newest = newest_versions(cloudflare, script, 1).await?;
+    let (newest, _) = newest_versions(cloudflare, script, 1).await?;
     Ok(newest.into_iter().next())
 }
 
@@ -139,8 +124,21 @@ pub async fn version(
     if uuid::Uuid::parse_str(id).is_err() {
         return Ok(None);
     }
-    let path = cloudflare.of_account(&format!("workers/scripts/{script}/versions/{id}"));
-    cloudflare.find(&path).await
+    cloudflare.find(&path_of(cloudflare, script, id)).await
+}
+
+fn path_of(cloudflare: &Cloudflare, script: &str, version: &str) -> String {
+    cloudflare.of_script(script, &format!("versions/{version}"))
+}
+
+/// What is in the version `id` of a script.
+pub(super) async fn resources(
+    cloudflare: &Cloudflare,
+    script: &str,
+    id: &str,
+) -> anyhow::Result<Resources> {
+    let version: Version = cloudflare.get(&path_of(cloudflare, script, id)).await?;
+    Ok(version.resources)
 }
 
 fn list_of<'a, T: DeserializeOwned>(
@@ -148,33 +146,7 @@ fn list_of<'a, T: DeserializeOwned>(
     script: &str,
     list: &str,
 ) -> Pages<'a, T> {
-    let path = cloudflare.of_account(&format!("workers/scripts/{script}/{list}"));
-    Pages::new(cloudflare, path)
-}
-
-/// A deployment: when it was made, and the versions that got traffic, the largest share first.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(from = "Deployment")]
-pub struct Deployed {
-    /// RFC 3339.
-    pub created_on: String,
-    /// Version ids and percentages.
-    pub shares: Vec<(String, f64)>,
-}
-
-impl From<Deployment> for Deployed {
-    fn from(deployment: Deployment) -> Self {
-        let mut shares: Vec<(String, f64)> = deployment
-            .versions
-            .into_iter()
-            .map(|share| (share.version_id, share.percentage))
-            .collect();
-        shares.sort_by(|a, b| b.1.total_cmp(&a.1));
-        Self {
-            created_on: deployment.created_on,
-            shares,
-        }
-    }
+    Pages::new(cloudflare, cloudflare.of_script(script, list))
 }
 
 /// The deployments of a script, the newest first. There can be thousands.
@@ -182,18 +154,12 @@ pub fn deployments<'a>(cloudflare: &'a Cloudflare, script: &str) -> Pages<'a, De
     list_of(cloudflare, script, "deployments").sized(HISTORY_PER_PAGE)
 }
 
-/// The split that a script has now: version ids and percentages, the largest first; none when it does not exist.
-pub async fn split(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Vec<(String, f64)>> {
+/// The split that a script has now; none when it does not exist.
+pub async fn split(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Split> {
     let newest: Vec<Deployed> =
         or_nothing(list_of(cloudflare, script, "deployments").first(1).await)?;
     let newest = newest.into_iter().next();
-    Ok(newest.map(|newest| newest.shares).unwrap_or_default())
-}
-
-/// The ids of the versions that get traffic now, the largest share first; none when the script does not exist.
-pub async fn live(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Vec<String>> {
-    let split = split(cloudflare, script).await?;
-    Ok(split.into_iter().map(|(id, _)| id).collect())
+    Ok(newest.map(|newest| newest.split).unwrap_or_default())
 }
 
 /// The zone's routes.
@@ -202,15 +168,7 @@ pub(super) async fn routes(
     zone_id: &str,
 ) -> anyhow::Result<Vec<LiveRoute>> {
     let path = format!("/zones/{zone_id}/workers/routes");
-    let routes: Vec<Route> = Pages::new(cloudflare, path).all().await?;
-    Ok(routes
-        .into_iter()
-        .map(|route| LiveRoute {
-            id: route.id,
-            pattern: route.pattern,
-            script: route.script,
-        })
-        .collect())
+    Pages::new(cloudflare, path).all().await
 }
 
 async fn zone_hosts(
@@ -219,73 +177,67 @@ async fn zone_hosts(
 ) -> anyhow::Result<(Vec<LiveRoute>, Vec<LiveDomain>)> {
     let id = zone_id(cloudflare, zone).await?;
     let domains_path = cloudflare.of_account(&with_query("workers/domains", &[("zone_id", &id)]));
-    let (routes, domains) = tokio::try_join!(
+    tokio::try_join!(
         routes(cloudflare, &id),
-        Pages::<Domain>::new(cloudflare, domains_path).all(),
-    )?;
-    let domains = domains
-        .into_iter()
-        .map(|domain| LiveDomain {
-            id: domain.id,
-            hostname: domain.hostname,
-            script: domain.service,
-        })
-        .collect();
-    Ok((routes, domains))
+        Pages::new(cloudflare, domains_path).all(),
+    )
+}
+
+/// What a deployment and a change of secrets both go by: the version `active`, at least `count` of the newest ones, and the tags.
+pub(super) async fn parts(
+    cloudflare: &Cloudflare,
+    script: &str,
+    active: &str,
+    count: usize,
+) -> anyhow::Result<(Version, (Vec<Listed>, Extent), ScriptSettings)> {
+    let paths = [
+        path_of(cloudflare, script, active),
+        cloudflare.of_script(script, "script-settings"),
+    ];
+    tokio::try_join!(
+        cloudflare.get(&paths[0]),
+        newest_versions(cloudflare, script, count),
+        cloudflare.get(&paths[1]),
+    )
 }
 
 async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Live>> {
-    let shares = split(cloudflare, name).await?;
-    let Some(((first, _), others)) = shares.split_first() else {
+    let split = split(cloudflare, name).await?;
+    let mut ids = split.versions();
+    let Some(first) = ids.next() else {
         return Ok(None);
     };
-    let path = |rest: &str| cloudflare.of_account(&format!("workers/scripts/{name}/{rest}"));
-    let paths = [
-        path(&format!("versions/{first}")),
-        path("script-settings"),
-        path("subdomain"),
-    ];
-    let others = others.iter().map(async |(id, _)| {
-        let path = path(&format!("versions/{id}"));
-        cloudflare.get::<VersionItem>(&path).await
+    let others = ids.map(async |id| {
+        let path = path_of(cloudflare, name, id);
+        cloudflare.get::<Listed>(&path).await
     });
-    let (active, others, latest, settings, subdomain) = tokio::try_join!(
-        cloudflare.get::<Version>(&paths[0]),
+    let subdomain = cloudflare.of_script(name, "subdomain");
+    let ((active, (versions, versions_read), settings), others, subdomain) = tokio::try_join!(
+        parts(cloudflare, name, first, 1),
         try_join_all(others),
-        newest_version(cloudflare, name),
-        cloudflare.get::<ScriptSettings>(&paths[1]),
-        cloudflare.get::<Subdomain>(&paths[2]),
+        cloudflare.get::<Subdomain>(&subdomain),
     )?;
-    let tags = others.into_iter().map(|other| other.annotations.tag);
-    let tags = std::iter::once(active.annotations.tag.clone()).chain(tags);
-    let split = shares
-        .iter()
-        .zip(tags)
-        .map(|((id, percentage), tag)| Share {
-            version_id: id.clone(),
-            tag,
-            percentage: *percentage,
-        })
-        .collect();
-    let latest = latest.map(|newest| (newest.id, newest.tag));
     let tag = active.annotations.tag;
-    let code = match tag.as_deref().and_then(build::code_of_tag) {
+    let latest = versions.first();
+    let code = match tag.as_deref().and_then(version_tag::code) {
         Some(code) => Some(code.to_owned()),
         // A version that wrangler, the dashboard or a change of secrets made has no tag of ours: its modules are read
         // back. Only the newest version's can be
-        None if latest.as_ref().is_some_and(|(id, _)| id == first) => {
+        None if latest.is_some_and(|latest| latest.id == first) => {
             content(cloudflare, name).await?
         }
         None => None,
     };
+    let others = others.into_iter().map(|other| other.tag);
+    let rest = active.resources.without_secrets();
     Ok(Some(Live {
         active: LiveVersion {
-            id: first.clone(),
-            tag,
+            id: first.to_owned(),
+            tag: tag.clone(),
             code,
             ..uploaded(name, active.resources)
         },
-        latest,
+        latest: latest.map(|latest| (latest.id.clone(), latest.tag.clone())),
         tags: settings.tags,
         observability: settings.observability.enabled,
         kept: Kept {
@@ -295,7 +247,10 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
         },
         workers_dev: subdomain.enabled,
         previews: subdomain.previews_enabled,
-        split,
+        split: split.clone().tagged(std::iter::once(tag).chain(others)),
+        versions,
+        versions_read,
+        rest,
     }))
 }
 
@@ -305,50 +260,42 @@ pub async fn migration_tag(
     script: &str,
     version: &str,
 ) -> anyhow::Result<Option<String>> {
-    let path = cloudflare.of_account(&format!("workers/scripts/{script}/versions/{version}"));
-    let version: Version = cloudflare.get(&path).await?;
-    Ok(version.resources.script_runtime.migration_tag)
+    let resources = resources(cloudflare, script, version).await?;
+    Ok(resources.script_runtime.migration_tag)
 }
 
 /// What a version was uploaded with.
 pub(super) fn uploaded(script: &str, resources: Resources) -> LiveVersion {
+    let secrets = resources.secrets();
+    let bindings = resources.bindings.into_iter().filter_map(|binding| {
+        let name = binding.name()?.to_owned();
+        (!binding.is_secret()).then(|| (name, comparable(script, binding.0)))
+    });
     let runtime = resources.script_runtime;
-    let mut live = LiveVersion {
+    LiveVersion {
+        bindings: bindings.collect(),
+        secrets,
         compatibility_date: runtime.compatibility_date,
         compatibility_flags: runtime.compatibility_flags,
         cpu_ms: runtime.limits.cpu_ms,
         placement: resources.script.placement_mode,
         migration_tag: runtime.migration_tag,
         ..LiveVersion::default()
-    };
-    for binding in resources.bindings {
-        let Some(name) = binding.name().map(ToOwned::to_owned) else {
-            continue;
-        };
-        if binding.is_secret() {
-            live.secrets.insert(name);
-        } else {
-            live.bindings.insert(name, comparable(script, binding.0));
-        }
     }
-    live
 }
 
 /// A binding with the fields that this tool sends: what the API adds, like the id of a class's namespace, is no difference.
 /// One of a kind that this tool never sends stays as it is, but for its name, which is the key.
 fn comparable(script: &str, mut binding: Json) -> Json {
     match Binding::deserialize(&binding) {
-        Ok(Binding::DurableObjectNamespace {
-            class_name,
-            script_name,
-        }) => {
-            let script_name = script_name.filter(|owner| owner != script);
-            plain(&Binding::DurableObjectNamespace {
-                class_name,
-                script_name,
-            })
+        Ok(mut known) => {
+            if let Binding::DurableObjectNamespace { script_name, .. } = &mut known
+                && script_name.as_deref() == Some(script)
+            {
+                *script_name = None;
+            }
+            json!(known)
         }
-        Ok(known) => plain(&known),
         Err(_) => {
             if let Some(fields) = binding.as_object_mut() {
                 fields.remove("name");
@@ -358,13 +305,9 @@ fn comparable(script: &str, mut binding: Json) -> Json {
     }
 }
 
-fn plain(binding: &Binding) -> Json {
-    serde_json::to_value(binding).expect("bindings are plain data")
-}
-
 /// The content hash of the modules of the newest version: `GET scripts/S/content/v2` answers with multipart form data.
 async fn content(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<String>> {
-    let path = cloudflare.of_account(&format!("workers/scripts/{script}/content/v2"));
+    let path = cloudflare.of_script(script, "content/v2");
     let answer = match cloudflare.raw(&path, Repeat::Safe, MODULES).await {
         Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => return Ok(None),
         result => result?,
@@ -382,10 +325,6 @@ async fn content(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option
 impl Cloudflare {
     /// The address at which a sandbox serves the routes' hosts; `None` when the API is not a sandbox's.
     pub async fn ingress(&self) -> anyhow::Result<Option<std::net::SocketAddr>> {
-        #[derive(Deserialize)]
-        struct Sandbox {
-            ingress: std::net::SocketAddr,
-        }
         match self.raw("/sandbox", Repeat::Never, body::JSON).await {
             Ok(answer) => Ok(envelope::parse(&answer.body)
                 .and_then(|answer| serde_json::from_value(answer).ok())
@@ -476,14 +415,14 @@ mod tests {
                 let live = &observed.scripts["w-e"];
                 let split = live.split.iter().map(|share| {
                     let tag = share.tag.as_deref().unwrap();
-                    (share.version_id.clone(), tag, share.percentage)
+                    (share.version_id.clone(), tag, share.percentage.to_string())
                 });
                 let newest = format!("tag {}", count - 1);
                 assert_eq!(
                     split.collect::<Vec<_>>(),
                     [
-                        (paged::id(5), "tag 5", 90.0),
-                        (paged::id(count - 1), newest.as_str(), 10.0)
+                        (paged::id(5), "tag 5", "90".to_owned()),
+                        (paged::id(count - 1), newest.as_str(), "10".to_owned())
                     ],
                     "{paging:?}"
                 );

@@ -93,7 +93,7 @@ impl<'a, T: DeserializeOwned> Pages<'a, T> {
     }
 
     /// The first items: `count` of them and the rest of their page, or all.
-    pub async fn first(mut self, count: usize) -> anyhow::Result<Vec<T>> {
+    pub async fn first(&mut self, count: usize) -> anyhow::Result<Vec<T>> {
         let mut first = Vec::new();
         while first.len() < count && !self.is_over {
             first.extend(self.next().await?);
@@ -102,7 +102,7 @@ impl<'a, T: DeserializeOwned> Pages<'a, T> {
     }
 
     /// The first item that is one of `wanted`.
-    pub(super) async fn find(mut self, wanted: impl Fn(&T) -> bool) -> anyhow::Result<Option<T>> {
+    pub(super) async fn find(&mut self, wanted: impl Fn(&T) -> bool) -> anyhow::Result<Option<T>> {
         while !self.is_over {
             if let Some(found) = self.next().await?.into_iter().find(&wanted) {
                 return Ok(Some(found));
@@ -158,6 +158,17 @@ pub(super) enum Reach {
 }
 
 impl<'a, T: DeserializeOwned> Places<'a, T> {
+    /// A list of which all is known.
+    pub(super) fn all(cloudflare: &'a Cloudflare, items: Vec<T>) -> Self {
+        Self {
+            cloudflare,
+            path: String::new(),
+            count: items.len(),
+            pages: [(0, items)].into(),
+            reach: Reach::All,
+        }
+    }
+
     /// The list at `path`, which has no query. Reads its first page and its last, or all of what does not say how much it is.
     pub(super) async fn of(
         cloudflare: &'a Cloudflare,

@@ -3,7 +3,6 @@
 //! `PATCH scripts/S/secrets-bulk` changes several in one version and deploys it at once (recorded from wrangler 4.164).
 
 use std::cell::Cell;
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,13 +11,15 @@ use bytes::Bytes;
 use reqwest::Method;
 use serde::Serialize;
 use serde::de::IgnoredAny;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::client::{Cloudflare, Repeat};
-use super::observe::{self, Listed};
+use super::observe;
+use super::once;
 use super::page::{Places, Reach};
-use super::settle::settle;
-use super::wire::{ScriptSettings, WholeResources, WholeVersion};
+use super::wire::{SecretText, SecretsPatch};
+pub use crate::plan::Holding;
+use crate::plan::history::{Extent, Listed};
 use crate::secret::{self, Value};
 
 /// How long a change may take to be seen where it is read.
@@ -28,21 +29,6 @@ const PAUSE: Duration = Duration::from_millis(500);
 const NEWEST: usize = 10;
 /// Versions of one page of a list, the most that the API gives.
 const PER_PAGE: u32 = 100;
-
-/// What a script holds, as far as its secrets go.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Holding {
-    /// The versions that get traffic, the largest share first.
-    pub live: Vec<String>,
-    /// The newest versions, the newest first.
-    pub versions: Vec<String>,
-    /// Names of the secrets of the version with the largest share.
-    pub secrets: BTreeSet<String>,
-    /// Everything else of that version that a change of secrets must leave alone: code, bindings, runtime.
-    pub rest: Json,
-    /// The script's tags, which are not part of a version.
-    pub tags: BTreeSet<String>,
-}
 
 /// New values by name; nothing removes the secret.
 pub type Changes<'a> = BTreeMap<&'a str, Option<&'a Value>>;
@@ -64,94 +50,24 @@ pub enum Bound {
     AtLeast,
 }
 
-impl Holding {
-    /// The version that gets all traffic and is the newest; `None` while a change of secrets would deploy something else too.
-    pub fn settled(&self) -> Option<&str> {
-        match self.live.as_slice() {
-            [only] if self.latest().is_none_or(|latest| latest == only) => Some(only),
-            _ => None,
-        }
-    }
-
-    /// The newest version.
-    pub fn latest(&self) -> Option<&str> {
-        self.versions.first().map(String::as_str)
-    }
-
-    /// How many versions were made since `before`; `None` when it is not among the newest any more.
-    fn newer_than(&self, before: &Self) -> Option<usize> {
-        let latest = before.latest()?;
-        self.versions.iter().position(|version| version == latest)
-    }
-}
-
 /// Reads what `script` holds; `None` when it does not exist or was never deployed.
 pub async fn read(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<Holding>> {
-    let live = observe::live(cloudflare, script).await?;
-    let Some(first) = live.first() else {
+    let split = observe::split(cloudflare, script).await?;
+    let Some(first) = split.versions().next() else {
         return Ok(None);
     };
-    let path = |rest: &str| cloudflare.of_account(&format!("workers/scripts/{script}/{rest}"));
-    let paths = [path(&format!("versions/{first}")), path("script-settings")];
-    let (version, versions, settings) = tokio::try_join!(
-        cloudflare.get::<WholeVersion>(&paths[0]),
-        observe::newest_versions(cloudflare, script, NEWEST),
-        cloudflare.get::<ScriptSettings>(&paths[1]),
-    )
-    .with_context(|| format!("reading the secrets of `{script}`"))?;
-    let (secrets, rest) = divided(version);
+    let (version, (versions, versions_read), settings) =
+        observe::parts(cloudflare, script, first, NEWEST)
+            .await
+            .with_context(|| format!("reading the secrets of `{script}`"))?;
     Ok(Some(Holding {
-        versions: versions.into_iter().map(|listed| listed.id).collect(),
-        secrets,
-        rest,
+        live: split.versions().map(ToOwned::to_owned).collect(),
+        versions,
+        versions_read,
+        secrets: version.resources.secrets(),
+        rest: version.resources.without_secrets(),
         tags: settings.tags,
-        live,
     }))
-}
-
-/// The names of a version's secrets, and all else.
-pub(super) fn divided(version: WholeVersion) -> (BTreeSet<String>, Json) {
-    let mut secrets = BTreeSet::new();
-    let mut others = BTreeMap::new();
-    let WholeResources { bindings, mut rest } = version.resources;
-    for binding in bindings {
-        let name = binding.name().unwrap_or_default().to_owned();
-        if binding.is_secret() {
-            secrets.insert(name);
-        } else {
-            others.insert(name, binding.0);
-        }
-    }
-    // Says who deployed last, not what
-    if let Some(code) = rest.get_mut("script").and_then(Json::as_object_mut) {
-        code.remove("last_deployed_from");
-    }
-    (secrets, json!({ "bindings": others, "resources": rest }))
-}
-
-/// The body of a change, which holds values.
-#[derive(Serialize)]
-struct Patch<'a> {
-    secrets: BTreeMap<&'a str, Option<Text<'a>>>,
-}
-
-/// The value of a secret as requests have it.
-#[derive(Serialize)]
-pub(super) struct Text<'a> {
-    name: &'a str,
-    text: &'a str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-}
-
-impl<'a> Text<'a> {
-    pub(super) fn of(name: &'a str, value: &'a Value) -> Self {
-        Self {
-            name,
-            text: value.expose(),
-            kind: "secret_text",
-        }
-    }
 }
 
 /// Changes secrets in one version, and makes sure that nothing else changed with them.
@@ -162,7 +78,7 @@ pub async fn change(
     changes: &Changes<'_>,
 ) -> anyhow::Result<Holding> {
     let body = body(changes)?;
-    let path = cloudflare.of_account(&format!("workers/scripts/{script}/secrets-bulk"));
+    let path = cloudflare.of_script(script, "secrets-bulk");
     let sent = Cell::new(0);
     let send = async || {
         sent.set(sent.get() + 1);
@@ -183,7 +99,7 @@ pub async fn change(
         let made = now().await?.newer_than(before) != Some(0);
         Ok(made.then_some(()))
     };
-    settle(send, done).await?;
+    once::send(send, done).await?;
     let until = Instant::now() + PATIENCE;
     let after = loop {
         let after = now().await?;
@@ -205,10 +121,10 @@ pub async fn change(
 
 fn body(changes: &Changes<'_>) -> anyhow::Result<Bytes> {
     let secrets = changes.iter().map(|(name, value)| {
-        let text = value.map(|value| Text::of(name, value));
+        let text = value.map(|value| SecretText::of(name, value));
         (*name, text)
     });
-    let patch = Patch {
+    let patch = SecretsPatch {
         secrets: secrets.collect(),
     };
     Ok(Bytes::from_owner(secret::json(&patch)?))
@@ -246,18 +162,20 @@ pub async fn tag(
     script: &str,
     tags: &BTreeSet<String>,
 ) -> anyhow::Result<()> {
-    let path = cloudflare.of_account(&format!("workers/scripts/{script}/script-settings"));
+    let path = cloudflare.of_script(script, "script-settings");
     cloudflare
-        .send::<IgnoredAny>(Method::PATCH, &path, Repeat::Safe, &json!({ "tags": tags }))
+        .write(Method::PATCH, &path, &json!({ "tags": tags }))
         .await
         .with_context(|| format!("noting on `{script}` how far the rotation is"))?;
     Ok(())
 }
 
 /// Since when each of `names`, which the newest version of `script` has, is there. Cloudflare does not say when a value was set.
+/// What `live` tells already is not read again.
 pub async fn since(
     cloudflare: &Cloudflare,
     script: &str,
+    live: &Holding,
     names: impl IntoIterator<Item = &String>,
 ) -> anyhow::Result<BTreeMap<String, Since>> {
     let mut names = names.into_iter().peekable();
@@ -265,25 +183,35 @@ pub async fn since(
     if names.peek().is_none() {
         return Ok(since);
     }
-    let path = cloudflare.of_account(&format!("workers/scripts/{script}/versions"));
-    let mut versions = Places::<Listed>::of(cloudflare, path.clone(), PER_PAGE).await?;
+    let mut versions: Places<'_, Listed> = match live.versions_read {
+        Extent::All => Places::all(cloudflare, live.versions.clone()),
+        Extent::Newest => {
+            Places::of(
+                cloudflare,
+                cloudflare.of_script(script, "versions"),
+                PER_PAGE,
+            )
+            .await?
+        }
+    };
     let count = versions.count();
     let oldest = match versions.reach() {
         Reach::All => Bound::AtMost,
         Reach::FirstPage => Bound::AtLeast,
     };
     // Two secrets are looked for in much the same versions
-    let mut known: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    if let Some(active) = live.live.first() {
+        known.insert(active.clone(), live.secrets.clone());
+    }
     for name in names {
         let has = async |at: usize| {
-            let there = match known.entry(at) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => {
-                    let path = format!("{path}/{}", versions.at(at).await?.id);
-                    unknown.insert(divided(cloudflare.get(&path).await?).0)
-                }
-            };
-            anyhow::Ok(there.contains(name))
+            let id = &versions.at(at).await?.id;
+            if !known.contains_key(id) {
+                let resources = observe::resources(cloudflare, script, id).await?;
+                known.insert(id.clone(), resources.secrets());
+            }
+            anyhow::Ok(known[id].contains(name))
         };
         let Some(at) = oldest_with(count, has).await? else {
             continue;
@@ -335,13 +263,25 @@ async fn oldest_with(
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use serde_json::Value as Json;
+
     use super::super::paged::{self, Account, Made, Story, Tells};
     use super::*;
+
+    fn version(id: &str) -> Listed {
+        Listed {
+            id: id.to_owned(),
+            tag: None,
+            message: None,
+            created_on: String::new(),
+        }
+    }
 
     fn holding(secrets: &[&str], rest: Json) -> Holding {
         Holding {
             live: vec!["v1".to_owned()],
-            versions: vec!["v1".to_owned()],
+            versions: vec![version("v1")],
+            versions_read: Extent::All,
             secrets: secrets.iter().map(|&name| name.to_owned()).collect(),
             rest,
             tags: BTreeSet::new(),
@@ -355,7 +295,7 @@ mod tests {
         let before = holding(&["B", "C"], json!({ "etag": 1 }));
         let result = |versions: &[&str], secrets: &[&str], etag, sent| {
             let after = Holding {
-                versions: versions.iter().map(|&id| id.to_owned()).collect(),
+                versions: versions.iter().map(|id| version(id)).collect(),
                 ..holding(secrets, json!({ "etag": etag }))
             };
             check("s", &before, &changes, &after, sent).is_ok()
@@ -373,7 +313,7 @@ mod tests {
     fn a_script_is_settled_when_all_traffic_has_the_newest_version() {
         let mut live = holding(&[], Json::Null);
         assert_eq!(live.settled(), Some("v1"));
-        live.versions.insert(0, "v2".to_owned());
+        live.versions.insert(0, version("v2"));
         assert_eq!(live.settled(), None);
     }
 
@@ -476,7 +416,11 @@ mod tests {
         for paging in paged::pagings() {
             let account = Account::start([("S".to_owned(), story(3000))].into(), paging).await;
             let names = ["A", "B", "C"].map(ToOwned::to_owned);
-            let since = since(&account.cloudflare, "S", &names).await.unwrap();
+            let live = read(&account.cloudflare, "S").await.unwrap().unwrap();
+            account.calls();
+            let since = since(&account.cloudflare, "S", &live, &names)
+                .await
+                .unwrap();
             all.insert(format!("{since:?}"));
             if !matches!(paging.tells, Tells::Nothing) {
                 let calls = account.calls().len();

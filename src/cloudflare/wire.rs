@@ -5,44 +5,89 @@
 //! an error: an identifier, a name that something is looked for by, and what a default would misrepresent, like a share of traffic.
 //! Keys that are not named here are ignored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
-use serde::Deserialize;
-use serde_json::{Map, Value as Json};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value as Json, json};
 
 use super::path::id;
+use crate::plan::history::{Deployed, Listed};
+use crate::plan::{LiveDomain, LiveRoute, Share};
+use crate::secret::Value;
+
+/// What a plan knows in words of its own is read as the API writes it.
+macro_rules! read_as {
+    ($($plain:ty: $wire:ident,)*) => {$(
+        impl<'de> Deserialize<'de> for $plain {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $wire::deserialize(deserializer).map(Self::from)
+            }
+        }
+    )*};
+}
+
+read_as! {
+    Deployed: Deployment,
+    Listed: VersionItem,
+    LiveRoute: Route,
+    LiveDomain: Domain,
+}
 
 /// An item of `GET scripts/S/deployments`.
-#[derive(Debug, Deserialize)]
-pub(super) struct Deployment {
+#[derive(Deserialize)]
+struct Deployment {
     #[serde(default)]
-    pub(super) created_on: String,
-    pub(super) versions: Vec<Part>,
+    created_on: String,
+    versions: Vec<Part>,
 }
 
 /// A version's share of a deployment.
-#[derive(Debug, Deserialize)]
-pub(super) struct Part {
+#[derive(Deserialize)]
+struct Part {
     #[serde(deserialize_with = "id")]
-    pub(super) version_id: String,
-    pub(super) percentage: f64,
+    version_id: String,
+    percentage: f64,
+}
+
+impl From<Deployment> for Deployed {
+    fn from(deployment: Deployment) -> Self {
+        let parts = deployment.versions.into_iter();
+        Self {
+            created_on: deployment.created_on,
+            split: parts
+                .map(|part| Share::new(&part.version_id, part.percentage))
+                .collect(),
+        }
+    }
 }
 
 /// An item of `GET scripts/S/versions`, what `GET scripts/S/versions/V` says in front of the resources, and the answer to `POST scripts/S/versions`.
-#[derive(Debug, Deserialize)]
-pub(super) struct VersionItem {
+#[derive(Deserialize)]
+struct VersionItem {
     #[serde(deserialize_with = "id")]
-    pub(super) id: String,
+    id: String,
     #[serde(default)]
-    pub(super) metadata: VersionMetadata,
+    metadata: VersionMetadata,
     #[serde(default)]
-    pub(super) annotations: Annotations,
+    annotations: Annotations,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct VersionMetadata {
-    pub(super) created_on: String,
+struct VersionMetadata {
+    created_on: String,
+}
+
+impl From<VersionItem> for Listed {
+    fn from(item: VersionItem) -> Self {
+        Self {
+            id: item.id,
+            tag: item.annotations.tag,
+            message: item.annotations.message,
+            created_on: item.metadata.created_on,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -62,12 +107,39 @@ pub(super) struct Version {
     pub(super) resources: Resources,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Resources {
+    #[serde(skip_serializing)]
     pub(super) bindings: Vec<Binding>,
     pub(super) script: Code,
     pub(super) script_runtime: Runtime,
+    #[serde(flatten)]
+    rest: Map<String, Json>,
+}
+
+impl Resources {
+    /// The names of the secrets.
+    pub(super) fn secrets(&self) -> BTreeSet<String> {
+        let secrets = self.bindings.iter().filter(|binding| binding.is_secret());
+        secrets
+            .filter_map(|secret| secret.name().map(ToOwned::to_owned))
+            .collect()
+    }
+
+    /// All but the secrets, to be compared with another version's.
+    pub(super) fn without_secrets(&self) -> Json {
+        let others = self.bindings.iter().filter(|binding| !binding.is_secret());
+        let others: BTreeMap<_, _> = others
+            .map(|other| (other.name().unwrap_or_default(), &other.0))
+            .collect();
+        let mut resources = json!(self);
+        // Says who deployed last, not what
+        if let Some(code) = resources["script"].as_object_mut() {
+            code.remove("last_deployed_from");
+        }
+        json!({ "bindings": others, "resources": resources })
+    }
 }
 
 /// A binding of a version, of any kind.
@@ -86,39 +158,31 @@ impl Binding {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Code {
     pub(super) placement_mode: Option<String>,
+    #[serde(flatten)]
+    rest: Map<String, Json>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Runtime {
     pub(super) compatibility_date: String,
     pub(super) compatibility_flags: Vec<String>,
     pub(super) migration_tag: Option<String>,
     pub(super) limits: Limits,
+    #[serde(flatten)]
+    rest: Map<String, Json>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Limits {
     pub(super) cpu_ms: Option<u32>,
-}
-
-/// `GET scripts/S/versions/V` with all that it says of the version's resources, to be compared with another one.
-#[derive(Debug, Deserialize)]
-pub(super) struct WholeVersion {
-    pub(super) resources: WholeResources,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WholeResources {
-    pub(super) bindings: Vec<Binding>,
     #[serde(flatten)]
-    pub(super) rest: Map<String, Json>,
+    rest: Map<String, Json>,
 }
 
 /// `GET scripts/S/script-settings`
@@ -157,22 +221,47 @@ pub(super) struct Zone {
 }
 
 /// An item of `GET /zones/Z/workers/routes`
-#[derive(Debug, Deserialize)]
-pub(super) struct Route {
+#[derive(Deserialize)]
+struct Route {
     #[serde(deserialize_with = "id")]
-    pub(super) id: String,
-    pub(super) pattern: String,
+    id: String,
+    pattern: String,
     #[serde(default)]
-    pub(super) script: Option<String>,
+    script: Option<String>,
+}
+
+impl From<Route> for LiveRoute {
+    fn from(route: Route) -> Self {
+        let Route {
+            id,
+            pattern,
+            script,
+        } = route;
+        Self {
+            id,
+            pattern,
+            script,
+        }
+    }
 }
 
 /// `GET /accounts/A/workers/domains/D`, and an item of `GET /accounts/A/workers/domains`
-#[derive(Debug, Deserialize)]
-pub(super) struct Domain {
+#[derive(Deserialize)]
+struct Domain {
     #[serde(deserialize_with = "id")]
-    pub(super) id: String,
-    pub(super) hostname: String,
-    pub(super) service: String,
+    id: String,
+    hostname: String,
+    service: String,
+}
+
+impl From<Domain> for LiveDomain {
+    fn from(domain: Domain) -> Self {
+        Self {
+            id: domain.id,
+            hostname: domain.hostname,
+            script: domain.service,
+        }
+    }
 }
 
 /// An item of `GET /accounts/A/workers/durable_objects/namespaces`
@@ -181,6 +270,39 @@ pub(super) struct Domain {
 pub(super) struct Namespace {
     pub(super) script: Option<String>,
     pub(super) class: Option<String>,
+}
+
+/// `GET /sandbox`, which only a sandbox has.
+#[derive(Deserialize)]
+pub(super) struct Sandbox {
+    pub(super) ingress: SocketAddr,
+}
+
+/// The body of `PATCH scripts/S/secrets-bulk`, which holds values.
+#[derive(Serialize)]
+pub(super) struct SecretsPatch<'a> {
+    /// Nothing removes a secret.
+    pub(super) secrets: BTreeMap<&'a str, Option<SecretText<'a>>>,
+}
+
+/// The value of a secret as requests have it.
+#[derive(Serialize)]
+pub(super) struct SecretText<'a> {
+    name: &'a str,
+    text: &'a str,
+    /// `secret_text`
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+impl<'a> SecretText<'a> {
+    pub(super) fn of(name: &'a str, value: &'a Value) -> Self {
+        Self {
+            name,
+            text: value.expose(),
+            kind: "secret_text",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -194,8 +316,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::envelope::{Call, Envelope, decode, decode_list};
-    use super::super::observe::{Deployed, Listed};
-    use super::super::{observe, secrets};
+    use super::super::observe;
     use super::*;
 
     /// An answer and how the tool reads it.
@@ -245,8 +366,13 @@ mod tests {
     }
 
     fn whole(call: Call<'_>, body: &Json) -> anyhow::Result<String> {
-        let version = decode(call, "result", opened(body).result)?;
-        Ok(format!("{:?}", secrets::divided(version)))
+        let version: Version = decode(call, "result", opened(body).result)?;
+        let resources = version.resources;
+        Ok(format!(
+            "{:?} {}",
+            resources.secrets(),
+            resources.without_secrets()
+        ))
     }
 
     /// Recorded from the live API: what was called, and the answer.
@@ -347,7 +473,7 @@ mod tests {
         );
         get(path, detail.clone(), Json::Null, one::<Listed>, &[]);
         // The answer to an upload
-        get("uploaded", detail, Json::Null, one::<VersionItem>, &[]);
+        get("uploaded", detail, Json::Null, one::<Listed>, &[]);
         let settings = json!({
             "tags": ["t"], "logpush": true,
             "observability": { "enabled": true, "head_sampling_rate": 0.5, "logs": { "enabled": true, "persist": true } },
@@ -375,16 +501,22 @@ mod tests {
             &[],
         );
         let routes = json!([{ "id": "r1", "pattern": "a/*", "script": "S" }, { "id": "r2", "pattern": "b/*" }]);
-        get("routes", routes, Json::Null, many::<Route>, &[]);
+        get("routes", routes, Json::Null, many::<LiveRoute>, &[]);
         let domain = json!({ "id": "d", "hostname": "a", "service": "S", "environment": "production", "zone_id": "z" });
         get(
             "workers/domains",
             json!([domain]),
             Json::Null,
-            many::<Domain>,
+            many::<LiveDomain>,
             &[],
         );
-        get("workers/domains/d", domain, Json::Null, one::<Domain>, &[]);
+        get(
+            "workers/domains/d",
+            domain,
+            Json::Null,
+            one::<LiveDomain>,
+            &[],
+        );
         let namespace =
             json!({ "id": "n", "name": "S_R", "script": "S", "class": "R", "use_sqlite": true });
         get(

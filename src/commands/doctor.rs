@@ -7,7 +7,7 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::Context;
-use super::secrets::facts::{Facts, facts};
+use super::secrets::facts::Facts;
 use crate::build::{self, Bundles};
 use crate::cli::Environments;
 use crate::cloudflare::error::advice;
@@ -104,7 +104,7 @@ async fn examine(
     if let Ok(bundles) = bundles {
         drift(environment, bundles, &observed, examined);
     }
-    let facts = facts(&remote.cloudflare, environment).await?;
+    let facts = Facts::observed(&remote.cloudflare, environment, &observed).await?;
     secrets(environment, &facts, examined);
     examined.secrets = Some(facts);
     if observed.scripts.contains_key(&environment.gateway_script()) {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::Context;
-use super::secrets::facts::{Facts, facts};
+use super::secrets::facts::Facts;
 use crate::build;
 use crate::cli::Plan as Args;
 use crate::cloudflare::observe::observe;
@@ -71,7 +71,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         }
         SocketImpact::None => Vec::new(),
     };
-    let secrets = facts(&remote.cloudflare, &environment).await?;
+    let secrets = Facts::observed(&remote.cloudflare, &environment, &observed).await?;
     let answer = Answer {
         plan,
         occupied,

@@ -13,15 +13,17 @@ use super::Context;
 use crate::cli::Rollback as Args;
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::error::ApiError;
-use crate::cloudflare::execute::{self, OldSecrets, Split};
-use crate::cloudflare::observe::{self, Deployed, Listed};
+use crate::cloudflare::execute::{self, Change, OldSecrets};
+use crate::cloudflare::observe;
 use crate::cloudflare::page::Pages;
 use crate::deploy::apply;
 use crate::deploy::remote::Remote;
-use crate::deploy::rollback::{self, Extent, History, Target, Unread};
 use crate::deploy::running::Running;
 use crate::environment::{CodeUpdateStrategy, Environment, script};
 use crate::live::verify::{self, Expected, Publisher, verify};
+use crate::plan::history::{Deployed, Extent, History, Listed, Unread};
+use crate::plan::rollback::{self, Target};
+use crate::plan::{Split, release};
 use crate::terminal::advice::Advice;
 use crate::terminal::confirm;
 use crate::terminal::output::Format;
@@ -316,18 +318,18 @@ async fn give(
     code_update: CodeUpdateStrategy,
     secrets: OldSecrets,
 ) -> anyhow::Result<()> {
-    let message = format!("edge-broadcast {} rollback", environment.name);
-    let split = |secrets| Split {
+    let message = release::of_rollback(environment.name.as_str());
+    let split = Split::all(&target.to);
+    let change = |secrets| Change {
         script: &target.script,
         to: &target.to,
-        percent: 100,
-        from: &target.from,
+        split: &split,
         before: &target.before,
         message: &message,
         code_update,
         secrets,
     };
-    match execute::shift(cloudflare, split(secrets)).await {
+    match execute::shift(cloudflare, change(secrets)).await {
         Err(error) if execute::is_secret_change(&error) => {
             // A yes is for this script: of the other one another secret may have changed
             confirm::go_on(
@@ -337,7 +339,7 @@ async fn give(
                 ),
                 "--accept-old-secrets",
             )?;
-            execute::shift(cloudflare, split(OldSecrets::Accept)).await
+            execute::shift(cloudflare, change(OldSecrets::Accept)).await
         }
         result => result,
     }

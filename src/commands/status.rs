@@ -8,14 +8,14 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::Context;
-use super::secrets::facts::{Facts, facts};
+use super::secrets::facts::Facts;
 use crate::build::{self, Bundles};
 use crate::cli::Environments;
 use crate::cloudflare::error::advice;
 use crate::cloudflare::observe::observe;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
-use crate::plan::{Desired, Plan, Rollout, Share, filled};
+use crate::plan::{Desired, Plan, Rollout, Split, filled};
 use crate::terminal::advice::Advice;
 
 #[derive(Serialize)]
@@ -52,7 +52,7 @@ struct Status {
 
 #[derive(Serialize)]
 struct Script {
-    split: Vec<Share>,
+    split: Split,
     code: Option<String>,
 }
 
@@ -178,7 +178,7 @@ async fn status(
             .keys()
             .map(|name| (name.clone(), filled(name, &set)))
             .collect(),
-        facts: facts(&remote.cloudflare, environment).await?,
+        facts: Facts::observed(&remote.cloudflare, environment, &observed).await?,
         drift,
     })
 }
@@ -228,7 +228,7 @@ impl fmt::Display for Status {
                         "\n  {name:wide$}  code {}",
                         script.code.as_deref().unwrap_or("of another tool")
                     )?;
-                    for share in &script.split {
+                    for share in script.split.iter() {
                         write!(f, "  {} at {} %", share.version_id, share.percentage)?;
                     }
                 }

@@ -6,10 +6,10 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::build::Worker;
-use crate::cloudflare::execute::{self, OldSecrets, Overtaken, Split};
+use crate::cloudflare::execute::{self, Change, OldSecrets, Overtaken};
 pub use crate::cloudflare::payload::Inputs;
 use crate::cloudflare::{Cloudflare, observe};
-use crate::plan::{Lane, Plan, Shift, Step, Then, Upload};
+use crate::plan::{Lane, Plan, Shift, Split, Step, Then, Upload, release};
 
 /// Outcome of a plan, step by step.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -94,7 +94,7 @@ struct Run<'a, T> {
     report: &'a mut Report,
     tell: T,
     /// The split that this run gave each script last.
-    splits: BTreeMap<String, Vec<(String, f64)>>,
+    splits: BTreeMap<String, Split>,
 }
 
 impl<T: Fn(&str)> Run<'_, T> {
@@ -138,14 +138,11 @@ impl<T: Fn(&str)> Run<'_, T> {
             Step::Shift(shift) => {
                 self.undisturbed().await?;
                 let to = self.report.versions[&shift.script].clone();
-                let before = self.splits.get(&shift.script).cloned().unwrap_or_else(|| {
-                    vec![
-                        (to.clone(), shift.reached),
-                        (shift.from.clone(), 100.0 - shift.reached),
-                    ]
-                });
-                self.shift(shift, &to, &shift.from, shift.percent, &before)
-                    .await
+                let before = self.splits.get(&shift.script).cloned();
+                let before =
+                    before.unwrap_or_else(|| Split::between(&to, shift.reached, &shift.from));
+                let split = Split::between(&to, shift.percent, &shift.from);
+                self.shift(shift, &to, split, &before).await
             }
             step => execute::execute(self.cloudflare, &self.inputs.zone, step).await,
         }
@@ -154,7 +151,7 @@ impl<T: Fn(&str)> Run<'_, T> {
     fn uploaded(&mut self, upload: &Upload, version: String) {
         if matches!(upload.lane, Lane::Lifecycle { .. }) {
             self.splits
-                .insert(upload.script.clone(), vec![(version.clone(), 100.0)]);
+                .insert(upload.script.clone(), Split::all(&version));
         }
         self.report.versions.insert(upload.script.clone(), version);
     }
@@ -209,7 +206,7 @@ impl<T: Fn(&str)> Run<'_, T> {
             let ours = match self.splits.get(script) {
                 Some(split) => {
                     let now = observe::split(self.cloudflare, script).await?;
-                    execute::is_same(&now, split)
+                    now.is_same(split)
                 }
                 None => {
                     let newest = observe::newest_version(self.cloudflare, script).await?;
@@ -240,11 +237,8 @@ impl<T: Fn(&str)> Run<'_, T> {
         for shift in shifts.into_iter().rev() {
             let Shift { script, from, .. } = shift;
             (self.tell)(&format!("give all traffic of `{script}` back to `{from}`"));
-            let (new, before) = (
-                self.report.versions[script].clone(),
-                self.splits[script].clone(),
-            );
-            match self.shift(shift, from, &new, 100, &before).await {
+            let before = self.splits[script].clone();
+            match self.shift(shift, from, Split::all(from), &before).await {
                 Ok(()) => self.report.returned.push(script.clone()),
                 Err(error) => {
                     self.report
@@ -259,25 +253,22 @@ impl<T: Fn(&str)> Run<'_, T> {
         &mut self,
         shift: &Shift,
         to: &str,
-        from: &str,
-        percent: u8,
-        before: &[(String, f64)],
+        split: Split,
+        before: &Split,
     ) -> anyhow::Result<()> {
         let script = self.inputs.script(shift.role);
-        let split = Split {
+        let change = Change {
             script: &shift.script,
             to,
-            percent,
-            from,
+            split: &split,
             before,
-            message: &format!("edge-broadcast {}", script.environment),
+            message: &release::of_deployment(&script.environment),
             code_update: script.code_update,
             // The version before may lack only what this run added
             secrets: OldSecrets::Accept,
         };
-        execute::shift(self.cloudflare, split).await?;
-        self.splits
-            .insert(shift.script.clone(), execute::shares(to, percent, from));
+        execute::shift(self.cloudflare, change).await?;
+        self.splits.insert(shift.script.clone(), split);
         Ok(())
     }
 }

@@ -6,6 +6,5 @@
 
 pub mod apply;
 pub mod remote;
-pub mod rollback;
 pub mod running;
 pub mod verification;

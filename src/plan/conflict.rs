@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::desired::Wanted;
-use super::observed::{Live, Observed, Share};
+use super::observed::{Live, Observed};
+use super::split::Split;
 use super::upload::unfinished_rollout;
 use crate::terminal::advice::Advice;
 
@@ -16,7 +17,7 @@ use crate::terminal::advice::Advice;
 #[cfg_attr(test, strum_discriminants(derive(strum::EnumIter)))]
 pub enum Conflict {
     /// A script, its environment, and its gradual deployment of another version than the wanted one.
-    GradualDeployment(String, String, Vec<Share>),
+    GradualDeployment(String, String, Split),
     /// A script and its migration.
     UnknownMigration(String, String),
     /// A script and its Durable Object class.

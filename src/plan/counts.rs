@@ -61,7 +61,7 @@ impl fmt::Display for Counts {
 mod tests {
     use super::*;
     use crate::build::Worker;
-    use crate::plan::{Change, OverrideDns, SocketImpact, Then};
+    use crate::plan::{Change, OverrideDns, Percent, SocketImpact, Then};
 
     fn plan(steps: Vec<Step>) -> Plan {
         Plan {
@@ -130,7 +130,7 @@ mod tests {
             script: script.to_owned(),
             percent,
             from: String::new(),
-            reached: 0.0,
+            reached: Percent::default(),
             then: Then::Check,
         })
     }

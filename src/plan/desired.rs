@@ -1,8 +1,8 @@
 //! The state that the manifest and the bundles ask for.
 
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::version_tag;
 use crate::build::module::hex;
 use crate::build::{Bundle, Bundles};
 use crate::environment::script::{self, Script};
@@ -27,18 +27,16 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// The version's `workers/tag` (at most 25 characters): code, then settings. Equal tags are equal versions, secrets aside.
+    /// The version's `workers/tag`.
     pub fn tag(&self) -> String {
         let script = &self.script;
-        let settings = json!([
-            script.bindings,
-            script.compatibility_date,
+        let settings = (
+            &script.bindings,
+            &script.compatibility_date,
             script.cpu_ms,
-            script.migrations,
-        ]);
-        let digest = Sha256::digest(settings.to_string());
-        let short = hex(&digest[..4]);
-        format!("{}-{short}", self.code)
+            &script.migrations,
+        );
+        version_tag::of(&self.code, &settings)
     }
 }
 

@@ -8,15 +8,21 @@ mod conflict;
 mod counts;
 mod desired;
 mod display;
+pub mod history;
 mod host;
 mod observed;
+pub mod release;
+pub mod rollback;
 mod rollout;
 pub mod saved;
+pub mod script_tags;
 mod settings;
+mod split;
 mod step;
 #[cfg(test)]
 mod tests;
 mod upload;
+pub mod version_tag;
 
 use std::collections::BTreeSet;
 
@@ -24,8 +30,9 @@ use serde::Serialize;
 
 pub use self::conflict::{Conflict, Conflicts};
 pub use self::desired::{Desired, Wanted};
-pub use self::observed::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Share};
+pub use self::observed::{Holding, Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed};
 pub use self::rollout::Rollout;
+pub use self::split::{Percent, Share, Split};
 pub use self::step::{Change, Lane, Shift, Step, Then, Upload};
 pub use self::upload::{filled, unset};
 use crate::build::Worker;

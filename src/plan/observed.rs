@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::history::{Extent, Listed};
+use super::split::Split;
+
 /// What is live, as far as the manifest governs it. Made by GETs only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Observed {
@@ -21,7 +24,7 @@ pub struct Observed {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Live {
     /// The versions that get traffic, the largest share first.
-    pub split: Vec<Share>,
+    pub split: Split,
     /// The version with the largest share.
     pub active: LiveVersion,
     /// The newest version, which need not be deployed, and its tag.
@@ -31,6 +34,67 @@ pub struct Live {
     pub kept: Kept,
     pub workers_dev: bool,
     pub previews: bool,
+    /// The newest versions, the newest first, as far as they were read.
+    #[serde(skip)]
+    pub versions: Vec<Listed>,
+    #[serde(skip)]
+    pub versions_read: Extent,
+    /// Everything of the active version that a change of secrets must leave alone: code, bindings, runtime.
+    #[serde(skip)]
+    pub rest: Value,
+}
+
+/// A script as far as its secrets go: a view of what is live of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Holding {
+    /// The versions that get traffic, the largest share first.
+    pub live: Vec<String>,
+    /// The newest versions, the newest first, as far as they were read.
+    pub versions: Vec<Listed>,
+    pub versions_read: Extent,
+    /// Names of the secrets of the version with the largest share.
+    pub secrets: BTreeSet<String>,
+    /// As in [`Live`].
+    pub rest: Value,
+    /// The script's tags, which are not part of a version.
+    pub tags: BTreeSet<String>,
+}
+
+impl Live {
+    /// What is live as far as the secrets go.
+    pub fn holding(&self) -> Holding {
+        Holding {
+            live: self.split.versions().map(ToOwned::to_owned).collect(),
+            versions: self.versions.clone(),
+            versions_read: self.versions_read,
+            secrets: self.active.secrets.clone(),
+            rest: self.rest.clone(),
+            tags: self.tags.clone(),
+        }
+    }
+}
+
+impl Holding {
+    /// The version that gets all traffic and is the newest; `None` while a change of secrets would deploy something else too.
+    pub fn settled(&self) -> Option<&str> {
+        match self.live.as_slice() {
+            [only] if self.latest().is_none_or(|latest| latest == only) => Some(only),
+            _ => None,
+        }
+    }
+
+    /// The newest version.
+    pub fn latest(&self) -> Option<&str> {
+        self.versions.first().map(|newest| newest.id.as_str())
+    }
+
+    /// How many versions were made since `before`; `None` when it is not among the newest any more.
+    pub fn newer_than(&self, before: &Self) -> Option<usize> {
+        let latest = before.latest()?;
+        self.versions
+            .iter()
+            .position(|version| version.id == latest)
+    }
 }
 
 /// Settings of a script that the manifest does not govern. A write that replaces them sends them as they are.
@@ -54,15 +118,6 @@ impl Kept {
         whole.insert("enabled".to_owned(), enabled.into());
         whole.into()
     }
-}
-
-/// A version's share of the traffic.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Share {
-    pub version_id: String,
-    /// The version's `workers/tag`.
-    pub tag: Option<String>,
-    pub percentage: f64,
 }
 
 /// A version as it was uploaded.

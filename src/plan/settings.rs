@@ -3,16 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::observed::Live;
+use super::script_tags;
 use super::step::{Change, Step};
 use crate::environment::script::Script;
 
 /// The steps for tags, observability and workers.dev.
 pub(super) fn steps(script: &Script, live: Option<&Live>) -> Vec<Step> {
-    let wanted: BTreeSet<String> = [
-        format!("cf:service={}", script.service),
-        format!("cf:environment={}", script.environment),
-    ]
-    .into();
+    let wanted = script_tags::of(script);
     let mut steps = Vec::new();
     let tags: BTreeSet<String> = live.map(|live| live.tags.clone()).unwrap_or_default();
     let merged: BTreeSet<&String> = tags.union(&wanted).collect();

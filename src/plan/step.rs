@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::observed::Kept;
+use super::split::Percent;
 use crate::build::Worker;
 use crate::environment::OverrideDns;
 
@@ -86,7 +87,7 @@ pub struct Shift {
     /// The version that has the rest, and that traffic returns to when a check fails.
     pub from: String,
     /// Share of the new version when the plan was made, in percent.
-    pub reached: f64,
+    pub reached: Percent,
     /// Action before the next step.
     pub then: Then,
 }

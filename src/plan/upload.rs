@@ -6,8 +6,10 @@ use edge_broadcast_protocol::contract::binding;
 use serde_json::Value;
 
 use super::desired::Wanted;
-use super::observed::{Live, LiveVersion, Share};
+use super::observed::{Live, LiveVersion};
+use super::release;
 use super::rollout::Rollout;
+use super::split::{Percent, Share};
 use super::step::{Change, Lane, Shift, Step, Then, Upload};
 use crate::build::Worker;
 use crate::environment::script::{Binding, Migration, Script};
@@ -39,7 +41,7 @@ pub(super) fn of(
         role: script.role,
         script: script.name.clone(),
         tag: wanted.tag(),
-        message: format!("edge-broadcast {} {release}", script.environment),
+        message: release::of_version(&script.environment, release),
         lane: lane(wanted, live, pending, &secrets),
         inherited_secrets: active.secrets.difference(&secrets).cloned().collect(),
         inherit_from: newest
@@ -124,7 +126,7 @@ fn lane(
             };
         }
     };
-    let split = live.iter().flat_map(|live| &live.split);
+    let split = live.iter().flat_map(|live| live.split.iter());
     Lane::Lifecycle {
         why,
         replaces: split.map(|share| share.version_id.clone()).collect(),
@@ -167,7 +169,7 @@ pub(super) fn shifts(
     let Some(from) = others.find(|share| Some(*share) != unfinished) else {
         return Vec::new();
     };
-    let reached = unfinished.map_or(0.0, |share| share.percentage);
+    let reached = unfinished.map_or(Percent::default(), |share| share.percentage);
     let shift = |percent, then| {
         Step::Shift(Shift {
             role: upload.role,
@@ -181,13 +183,13 @@ pub(super) fn shifts(
     let stages = rollout.stages();
     let mut shifts = Vec::new();
     // A request can name a version of the gateway; which version a room runs is decided per object
-    if stages.len() > 1 && reached == 0.0 && upload.role == Worker::Gateway {
+    if stages.len() > 1 && reached == Percent::default() && upload.role == Worker::Gateway {
         shifts.push(shift(0, Then::Check));
     }
     // The run that reached a stage may have been interrupted before it checked it
     let ahead = stages
         .iter()
-        .filter(|percent| f64::from(**percent) >= reached);
+        .filter(|percent| Percent::from(**percent) >= reached);
     shifts.extend(ahead.map(|percent| match percent {
         100 => shift(100, Then::GoOn),
         percent => shift(*percent, Then::Check),

@@ -4,28 +4,24 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const PREFIX: &str = "edge-broadcast:set=";
+use crate::plan::script_tags::{self, SET};
 
 /// When this tool set `name` last, as far as it is noted.
 pub fn among(tags: &BTreeSet<String>, name: &str) -> Option<SystemTime> {
-    let prefix = format!("{PREFIX}{name}:");
-    let seconds = tags.iter().find_map(|tag| tag.strip_prefix(&prefix))?;
+    let seconds = script_tags::among(tags, &format!("{SET}{name}:"))?;
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds.parse().ok()?))
 }
 
 /// `tags` in which `name` was set at `time`.
 pub fn with(tags: &BTreeSet<String>, name: &str, time: SystemTime) -> BTreeSet<String> {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut tags = without(tags, name);
-    tags.insert(format!("{PREFIX}{name}:{}", since.as_secs()));
-    tags
+    let seconds = since.as_secs().to_string();
+    script_tags::with(tags, &format!("{SET}{name}:"), Some(&seconds))
 }
 
 /// `tags` in which nothing is said of `name`.
 pub fn without(tags: &BTreeSet<String>, name: &str) -> BTreeSet<String> {
-    let prefix = format!("{PREFIX}{name}:");
-    let others = tags.iter().filter(|tag| !tag.starts_with(&prefix));
-    others.cloned().collect()
+    script_tags::with(tags, &format!("{SET}{name}:"), None)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which secrets an environment should have and which it has: the matrix of `secrets list`. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -9,22 +9,9 @@ use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::contract::slot::Slot;
 use serde::Serialize;
 
-use crate::cloudflare::secrets::{Bound, Since};
+use crate::cloudflare::secrets::{Bound, Holding, Since};
 use crate::environment::Environment;
 use crate::rotation::age;
-
-/// What is live of one environment.
-#[derive(Clone, Debug, Default)]
-pub struct Live {
-    /// Names of the gateway's secrets; `None` when it is not deployed.
-    pub gateway: Option<BTreeSet<String>>,
-    /// Names of the room's secrets, which should be none.
-    pub room: BTreeSet<String>,
-    /// The gateway's tags, which say when this tool set a value.
-    pub tags: BTreeSet<String>,
-    /// Since when the gateway's secrets are there, for what the tags do not say.
-    pub since: BTreeMap<String, Since>,
-}
 
 /// Several environments.
 #[derive(Debug, Serialize)]
@@ -82,18 +69,31 @@ impl Cell {
 }
 
 impl Column {
-    /// Compares what the manifest asks for with what is live at `now`.
-    pub fn of(environment: &Environment, live: &Live, now: SystemTime) -> Self {
-        let nothing = BTreeSet::new();
-        let there = live.gateway.as_ref().unwrap_or(&nothing);
+    /// Compares what the manifest asks for with what is live at `now`: of the gateway, which may not be deployed, and of the room, which
+    /// should have no secret. `since` says since when the gateway's secrets are there, for what its tags do not say.
+    pub fn of(
+        environment: &Environment,
+        gateway: Option<&Holding>,
+        room: Option<&Holding>,
+        since: &BTreeMap<String, Since>,
+        now: SystemTime,
+    ) -> Self {
+        let nothing = Holding::default();
+        let gateway = gateway.unwrap_or(&nothing);
+        let there = &gateway.secrets;
         let slots = Slot::ALL.map(Slot::binding);
         let filled = slots.iter().filter(|slot| there.contains(**slot)).count();
         let mut secrets = Vec::new();
         let mut add = |name: &str, state: State, every: Option<Duration>| {
             let age = match state {
                 State::Present | State::Extra | State::RotationOpen => {
-                    // What is from a clock that is ahead was just now
-                    since(name, live).map(|Since { time, bound }| {
+                    let noted = age::among(&gateway.tags, name).map(|time| Since {
+                        time,
+                        bound: Bound::AtMost,
+                    });
+                    let since = noted.or_else(|| since.get(name).copied());
+                    // A time in the future, by a clock that is ahead, is now
+                    since.map(|Since { time, bound }| {
                         (now.duration_since(time).unwrap_or_default(), bound)
                     })
                 }
@@ -138,7 +138,7 @@ impl Column {
         for name in there.iter().filter(|name| !named(name)) {
             add(name, State::Extra, None);
         }
-        for name in &live.room {
+        for name in room.iter().flat_map(|room| &room.secrets) {
             secrets.push(Cell {
                 name: name.clone(),
                 script: environment.room_script(),
@@ -160,15 +160,6 @@ impl Column {
             .iter()
             .filter(|cell| cell.state == State::Extra)
     }
-}
-
-/// Since when a secret has its value, as far as it is known.
-fn since(name: &str, live: &Live) -> Option<Since> {
-    let noted = age::among(&live.tags, name).map(|time| Since {
-        time,
-        bound: Bound::AtMost,
-    });
-    noted.or_else(|| live.since.get(name).copied())
 }
 
 impl Inventory {
@@ -279,14 +270,23 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(days * DAY)
     }
 
+    /// What is live of both scripts, and since when the gateway's secrets are there.
+    #[derive(Default)]
+    struct Live {
+        gateway: Holding,
+        room: Holding,
+        since: BTreeMap<String, Since>,
+    }
+
     fn live(since: &[(&str, u64, Bound)]) -> Live {
         Live {
-            gateway: Some(
-                since
+            gateway: Holding {
+                secrets: since
                     .iter()
                     .map(|(name, _, _)| (*name).to_owned())
                     .collect(),
-            ),
+                ..Holding::default()
+            },
             since: since
                 .iter()
                 .map(|&(name, days, bound)| {
@@ -305,7 +305,8 @@ mod tests {
         );
         let name = "staging".parse().unwrap();
         let environment = Environment::resolve(&name, "staging.toml", &manifest).unwrap();
-        let column = Column::of(&environment, live, at(now));
+        let (gateway, room) = (Some(&live.gateway), Some(&live.room));
+        let column = Column::of(&environment, gateway, room, &live.since, at(now));
         let cells = column.secrets.iter();
         cells
             .map(|cell| format!("{} of {}: {cell}", cell.name, cell.script))
@@ -326,14 +327,14 @@ mod tests {
             ("ADMIN_SECRET", 10, Bound::AtMost),
             ("WEBHOOK_SECRET", 10, Bound::AtMost),
         ]);
-        live.room.insert("STRAY".to_owned());
+        live.room.secrets.insert("STRAY".to_owned());
         assert_eq!(cells(&live, 99), all("present, 89 d", "present, 89 d"));
         assert_eq!(
             cells(&live, 100),
             all("present, 90 d", "present, 90 d, rotation due")
         );
         // Another secret that this tool sets does not make this one younger
-        live.tags = age::with(&live.tags, "ADMIN_SECRET", at(99));
+        live.gateway.tags = age::with(&live.gateway.tags, "ADMIN_SECRET", at(99));
         assert_eq!(
             cells(&live, 100),
             all("present, 24 h", "present, 90 d, rotation due")
@@ -346,7 +347,7 @@ mod tests {
             cells(&live, 35),
             all("present, 0 min", "present, over 25 d, rotation due")
         );
-        live.tags = age::with(&live.tags, "WEBHOOK_SECRET", at(30));
+        live.gateway.tags = age::with(&live.gateway.tags, "WEBHOOK_SECRET", at(30));
         assert_eq!(cells(&live, 35), all("present, 0 min", "present, 5 d"));
     }
 

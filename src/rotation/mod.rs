@@ -2,7 +2,7 @@
 //!
 //! What is decided stands in files that are pure; only [`run`] and the files above it read and write. Nothing of a deployment's plan.
 //!
-//! Imports: `cloudflare`, `environment`, `live`, `secret`, `terminal`
+//! Imports: `cloudflare`, `environment`, `live`, `plan`, `secret`, `terminal`
 //!
 //! # Two slots
 //!

@@ -11,7 +11,7 @@ use edge_broadcast_protocol::contract::slot::Slot;
 use super::run_id::{RunId, hash};
 use crate::secret::Value;
 
-const PREFIX: &str = "edge-broadcast:rotation=";
+const PREFIX: &str = crate::plan::script_tags::ROTATION;
 
 /// What was begun or done last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

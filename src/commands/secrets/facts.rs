@@ -1,5 +1,6 @@
 //! What `plan`, `status` and `doctor` show of an environment's secrets: the facts of `secrets list` and of `secrets rotate --status`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -7,8 +8,9 @@ use serde::Serialize;
 
 use crate::cloudflare::{Cloudflare, secrets};
 use crate::environment::Environment;
+use crate::plan::{Holding, Live, Observed};
 use crate::rotation::age;
-use crate::rotation::inventory::{Cell, Column, Live, State};
+use crate::rotation::inventory::{Cell, Column, State};
 use crate::rotation::status::Status;
 
 /// The facts of one environment.
@@ -20,42 +22,50 @@ pub struct Facts {
     pub rotation: Option<Status>,
 }
 
-/// Reads the facts. Sends nothing but GETs, and reads no value.
-pub async fn facts(cloudflare: &Cloudflare, environment: &Environment) -> anyhow::Result<Facts> {
-    let script = environment.gateway_script();
-    let room_script = environment.room_script();
-    let (gateway, room) = tokio::try_join!(
-        secrets::read(cloudflare, &script),
-        secrets::read(cloudflare, &room_script),
-    )?;
-    let since = match &gateway {
-        Some(live) => {
-            let is_noted = |name: &&String| age::among(&live.tags, name).is_some();
-            let names = live.secrets.iter().filter(|name| !is_noted(name));
-            secrets::since(cloudflare, &script, names).await?
-        }
-        None => Default::default(),
-    };
-    let rotation = gateway
-        .as_ref()
-        .map(|live| Status::of(environment, live, None));
-    let (names, tags) = match gateway {
-        Some(live) => (Some(live.secrets), live.tags),
-        None => Default::default(),
-    };
-    let live = Live {
-        gateway: names,
-        room: room.map(|room| room.secrets).unwrap_or_default(),
-        tags,
-        since,
-    };
-    Ok(Facts {
-        inventory: Column::of(environment, &live, SystemTime::now()).secrets,
-        rotation,
-    })
-}
-
 impl Facts {
+    /// Reads what the scripts hold, and the facts. Sends nothing but GETs, and reads no value.
+    pub async fn read(cloudflare: &Cloudflare, environment: &Environment) -> anyhow::Result<Self> {
+        let (gateway, room) = (environment.gateway_script(), environment.room_script());
+        let (gateway, room) = tokio::try_join!(
+            secrets::read(cloudflare, &gateway),
+            secrets::read(cloudflare, &room),
+        )?;
+        Self::of(cloudflare, environment, gateway, room).await
+    }
+
+    /// The facts of what was observed. Reads only how old what has no note is.
+    pub async fn observed(
+        cloudflare: &Cloudflare,
+        environment: &Environment,
+        observed: &Observed,
+    ) -> anyhow::Result<Self> {
+        let held = |script: String| observed.scripts.get(&script).map(Live::holding);
+        let (gateway, room) = (environment.gateway_script(), environment.room_script());
+        Self::of(cloudflare, environment, held(gateway), held(room)).await
+    }
+
+    async fn of(
+        cloudflare: &Cloudflare,
+        environment: &Environment,
+        gateway: Option<Holding>,
+        room: Option<Holding>,
+    ) -> anyhow::Result<Self> {
+        let since = match &gateway {
+            Some(live) => {
+                let is_noted = |name: &&String| age::among(&live.tags, name).is_some();
+                let names = live.secrets.iter().filter(|name| !is_noted(name));
+                secrets::since(cloudflare, &environment.gateway_script(), live, names).await?
+            }
+            None => BTreeMap::new(),
+        };
+        let gateway = gateway.as_ref();
+        let now = SystemTime::now();
+        Ok(Self {
+            inventory: Column::of(environment, gateway, room.as_ref(), &since, now).secrets,
+            rotation: gateway.map(|live| Status::of(environment, live, None)),
+        })
+    }
+
     /// The facts as a column of the matrix.
     pub(super) fn column(self, environment: &Environment) -> Column {
         Column {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use super::super::Context;
-use super::facts::facts;
+use super::facts::Facts;
 use super::{Consent, confirm};
 use crate::cli::ListSecrets as Args;
 use crate::cloudflare::secrets;
@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     let mut columns = Vec::new();
     for environment in &environments {
         let remote = Remote::from_env(environment, &context.progress).await?;
-        let mut column = facts(&remote.cloudflare, environment)
+        let mut column = Facts::read(&remote.cloudflare, environment)
             .await?
             .column(environment);
         if args.prune && column.extra().next().is_some() {
@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
                 Consent::of(args.yes),
             )?;
             prune(context, &remote, environment, &column).await?;
-            column = facts(&remote.cloudflare, environment)
+            column = Facts::read(&remote.cloudflare, environment)
                 .await?
                 .column(environment);
         }

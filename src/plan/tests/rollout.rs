@@ -200,11 +200,18 @@ fn a_rollout_that_was_interrupted_between_two_stages_goes_on_at_the_next() {
         .split(Worker::Gateway, 30.0);
     let plan = world.rollout("25,50,100").try_plan().unwrap();
     let shares = plan.steps.iter().filter_map(|step| match step {
-        Step::Shift(shift) => Some((shift.percent, shift.reached, shift.from.as_str())),
+        Step::Shift(shift) => Some((
+            shift.percent,
+            shift.reached.to_string(),
+            shift.from.as_str(),
+        )),
         _ => None,
     });
     let shares: Vec<_> = shares.collect();
-    assert_eq!(shares, [(50, 30.0, "v1"), (100, 30.0, "v1")]);
+    assert_eq!(
+        shares,
+        [(50, "30".to_owned(), "v1"), (100, "30".to_owned(), "v1")]
+    );
 }
 
 #[test]

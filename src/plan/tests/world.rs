@@ -6,7 +6,7 @@ use crate::build::Worker;
 use crate::environment::Environment;
 use crate::plan::{
     Conflicts, Desired, Lane, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Plan, Rollout,
-    Share, Step,
+    Split, Step,
 };
 
 /// The smallest manifest.
@@ -103,12 +103,9 @@ impl World {
     pub(super) fn split(self, role: Worker, percent: f64) -> Self {
         let change = |live: &mut Live| {
             let (newest, tag) = live.latest.clone().unwrap();
-            live.split[0].percentage = 100.0 - percent;
-            live.split.push(Share {
-                version_id: newest,
-                tag,
-                percentage: percent,
-            });
+            let from = &live.split[0];
+            let tags = [tag, from.tag.clone()];
+            live.split = Split::between(&newest, percent, &from.version_id).tagged(tags);
         };
         match role {
             Worker::Gateway => self.gateway(change),
@@ -196,11 +193,7 @@ pub(super) fn carried_out(observed: &Observed, desired: &Desired, plan: &Plan) -
                 };
                 entry.latest = Some((version.id.clone(), version.tag.clone()));
                 if matches!(upload.lane, Lane::Lifecycle { .. }) {
-                    entry.split = vec![Share {
-                        version_id: version.id.clone(),
-                        tag: version.tag.clone(),
-                        percentage: 100.0,
-                    }];
+                    entry.split = Split::all(&version.id).tagged([version.tag.clone()]);
                     entry.active = version.clone();
                     entry.observability = wanted.script.observability;
                     entry.kept.clone_from(&upload.unmanaged);
@@ -211,11 +204,7 @@ pub(super) fn carried_out(observed: &Observed, desired: &Desired, plan: &Plan) -
                 let entry = live.scripts.get_mut(&shift.script).unwrap();
                 let version = uploaded[&shift.script].clone();
                 if shift.percent == 100 {
-                    entry.split = vec![Share {
-                        version_id: version.id.clone(),
-                        tag: version.tag.clone(),
-                        percentage: 100.0,
-                    }];
+                    entry.split = Split::all(&version.id).tagged([version.tag.clone()]);
                     entry.active = version;
                 }
             }

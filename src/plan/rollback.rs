@@ -1,49 +1,10 @@
 //! Which versions a rollback goes back to. Pure.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
 use anyhow::{Context, bail};
 use serde::Serialize;
 
-use crate::cloudflare::observe::{Deployed, Listed};
-
-/// What became of a script, as far as it was read: it can be a story of thousands.
-#[derive(Clone, Debug)]
-pub struct History {
-    pub script: String,
-    /// The newest first.
-    pub deployments: Vec<Deployed>,
-    pub deployments_read: Extent,
-    /// By id.
-    pub versions: BTreeMap<String, Listed>,
-    pub versions_read: Extent,
-}
-
-/// How much of a list was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    Newest,
-    All,
-}
-
-/// More of a script's history is needed than was read. Read another page of it, and ask again.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Unread {
-    Deployments(String),
-    Versions(String),
-}
-
-impl fmt::Display for Unread {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Self::Deployments(script) => write!(f, "older deployments of `{script}` are not read"),
-            Self::Versions(script) => write!(f, "older versions of `{script}` are not read"),
-        }
-    }
-}
-
-impl std::error::Error for Unread {}
+use super::history::{Extent, History, is_before};
+use super::split::Split;
 
 /// Versions that an error names.
 const NAMED: usize = 10;
@@ -55,166 +16,21 @@ pub struct Target {
     /// The version that loses its traffic; of a gradual deployment, the other one than `to`.
     pub from: String,
     pub to: String,
-    /// The split as it is now: version ids and percentages.
+    /// The split as it is now.
     #[serde(skip)]
-    pub before: Vec<(String, f64)>,
+    pub before: Split,
 }
 
-impl History {
-    /// The newest split.
-    fn now(&self) -> anyhow::Result<&[(String, f64)]> {
-        self.deployments
-            .first()
-            .map(|newest| newest.shares.as_slice())
-            .filter(|shares| !shares.is_empty())
-            .with_context(|| format!("`{}` was never deployed", self.script))
-    }
-
-    /// The version that has all traffic.
-    pub fn live(&self) -> Option<&str> {
-        alone(self.deployments.first()?)
-    }
-
-    /// Nothing, once all is read; more before.
-    fn no_deployment<T>(&self) -> anyhow::Result<Option<T>> {
-        match self.deployments_read {
-            Extent::All => Ok(None),
-            Extent::Newest => Err(Unread::Deployments(self.script.clone()).into()),
-        }
-    }
-
-    /// A version by id; `None` when the script has none of it any more.
-    fn listed(&self, version: &str) -> anyhow::Result<Option<&Listed>> {
-        match (self.versions.get(version), self.versions_read) {
-            (None, Extent::Newest) => Err(Unread::Versions(self.script.clone()).into()),
-            (listed, _) => Ok(listed),
-        }
-    }
-
-    /// The release that made a version: the last word of its message, when the message is ours.
-    fn release(&self, version: &str) -> anyhow::Result<Option<&str>> {
-        let message = self
-            .listed(version)?
-            .and_then(|listed| listed.message.as_deref());
-        Ok(message.and_then(|message| {
-            let words = message.strip_prefix("edge-broadcast ")?;
-            words.rsplit(' ').next()
-        }))
-    }
-
-    /// The deployments, once no older one can have had `version`.
-    fn since_it_was_made(&self, version: &str) -> anyhow::Result<&[Deployed]> {
-        if self.deployments_read == Extent::Newest {
-            let made = self.listed(version)?.map(|listed| &listed.created_on);
-            let oldest = self.deployments.last();
-            let reached = made
-                .zip(oldest)
-                .is_some_and(|(made, oldest)| is_before(&oldest.created_on, made));
-            if !reached {
-                self.no_deployment::<()>()?;
-            }
-        }
-        Ok(&self.deployments)
-    }
-
-    /// The deployments older than the oldest one that gave `version` all traffic; all, when none did.
-    fn older_than(&self, version: &str) -> anyhow::Result<&[Deployed]> {
-        let deployments = self.since_it_was_made(version)?;
-        let oldest = deployments
-            .iter()
-            .rposition(|deployed| alone(deployed) == Some(version));
-        Ok(&deployments[oldest.map_or(0, |oldest| oldest + 1)..])
-    }
-
-    /// The version that had all traffic before the present one came, not before it came back; in a gradual deployment, before that
-    /// began.
-    fn before(&self) -> anyhow::Result<Option<&str>> {
-        let older = match self.now()? {
-            [(only, _)] => self.older_than(only)?,
-            _ => self.deployments.as_slice(),
-        };
-        match older.iter().find_map(alone) {
-            Some(before) => Ok(Some(before)),
-            None => self.no_deployment(),
-        }
-    }
-
-    /// The version that a rollback takes away: the present one; of a gradual deployment, the one that came with it.
-    fn subject(&self) -> anyhow::Result<&str> {
-        let shares = self.now()?;
-        let before = self.before()?;
-        let came = shares.iter().find(|(id, _)| Some(id.as_str()) != before);
-        Ok(came.map_or(&shares[0].0, |(id, _)| id))
-    }
-
-    /// When `version` got traffic first.
-    fn since(&self, version: &str) -> anyhow::Result<&str> {
-        let first = self
-            .since_it_was_made(version)?
-            .iter()
-            .rfind(|deployed| deployed.shares.iter().any(|(id, _)| id == version));
-        Ok(first.map_or("", |first| &first.created_on))
-    }
-
-    /// The version that had the most traffic at a time.
-    fn at(&self, time: &str) -> anyhow::Result<Option<&str>> {
-        let deployed = self
-            .deployments
-            .iter()
-            .find(|deployed| !time.is_empty() && !is_before(time, &deployed.created_on));
-        match deployed {
-            Some(deployed) => Ok(deployed.shares.first().map(|(id, _)| id.as_str())),
-            None => self.no_deployment(),
-        }
-    }
-
-    /// The versions that had all traffic once, the newest first, as far as deployments were read.
-    fn settled(&self) -> Vec<&str> {
-        let mut settled: Vec<&str> = Vec::new();
-        for id in self.deployments.iter().filter_map(alone) {
-            if !settled.contains(&id) {
-                settled.push(id);
-            }
-        }
-        settled
-    }
-
-    /// The newest version of `release` that had all traffic once.
-    fn settled_of(&self, release: &str) -> anyhow::Result<Option<&str>> {
-        for id in self.settled() {
-            if self.release(id)? == Some(release) {
-                return Ok(Some(id));
-            }
-        }
-        self.no_deployment()
-    }
-
-    fn target(&self, to: &str) -> anyhow::Result<Option<Target>> {
-        let shares = self.now()?;
-        let Some((from, _)) = shares.iter().find(|(id, _)| id != to) else {
-            return Ok(None);
-        };
-        Ok(Some(Target {
-            script: self.script.clone(),
-            from: from.clone(),
-            to: to.to_owned(),
-            before: shares.to_vec(),
-        }))
-    }
-}
-
-/// Whether a time is before another one, both RFC 3339 in UTC. What is not known is not before.
-fn is_before(time: &str, other: &str) -> bool {
-    // Without the `Z`, as a fraction of a second may be shorter than another one
-    !time.is_empty() && time.trim_end_matches('Z') < other.trim_end_matches('Z')
-}
-
-/// The version that a deployment gave all traffic.
-fn alone(deployed: &Deployed) -> Option<&str> {
-    match deployed.shares.as_slice() {
-        [(id, _)] => Some(id),
-        _ => None,
-    }
+/// Everything of `history` to the version `to`; `None` when it has everything.
+fn target(history: &History, to: &str) -> anyhow::Result<Option<Target>> {
+    let before = history.now()?;
+    let from = before.versions().find(|id| *id != to);
+    Ok(from.map(|from| Target {
+        script: history.script.clone(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+        before: before.clone(),
+    }))
 }
 
 /// One release back: the scripts that the newest live release changed go to what they had before; the others stay. Of two live
@@ -242,10 +58,10 @@ pub fn previous(histories: &[History]) -> anyhow::Result<Vec<Target>> {
             || (release.is_some() && history.release(history.subject()?)? == release);
         if goes {
             let before = history.before()?.with_context(|| {
-                let current = &history.deployments[0].shares[0].0;
+                let current = &history.deployments[0].split[0].version_id;
                 format!("`{}` has no version before `{current}`", history.script)
             })?;
-            targets.extend(history.target(before)?);
+            targets.extend(target(history, before)?);
         }
     }
     Ok(targets)
@@ -269,11 +85,8 @@ pub fn to(histories: &[History], version: &str) -> anyhow::Result<Vec<Target>> {
     // The oldest time: later it may have come back beside another version of the other script
     let deployed = deployments
         .iter()
-        .rfind(|deployed| alone(deployed) == Some(version))
-        .or_else(|| {
-            let has = |deployed: &&Deployed| deployed.shares.iter().any(|(id, _)| id == version);
-            deployments.iter().rfind(has)
-        })
+        .rfind(|deployed| deployed.split.only() == Some(version))
+        .or_else(|| deployments.iter().rfind(|deployed| deployed.split.has(version)))
         .with_context(|| {
             format!(
                 "the version `{version}` of `{}` was never deployed, so it is nothing to go back to",
@@ -283,7 +96,7 @@ pub fn to(histories: &[History], version: &str) -> anyhow::Result<Vec<Target>> {
     let mut targets = Vec::new();
     for history in histories {
         if history.script == named.script {
-            targets.extend(history.target(version)?);
+            targets.extend(target(history, version)?);
             continue;
         }
         let same = match release {
@@ -297,7 +110,7 @@ pub fn to(histories: &[History], version: &str) -> anyhow::Result<Vec<Target>> {
         let other = other.with_context(|| {
             format!("no version of `{}` belongs to `{version}`", history.script)
         })?;
-        targets.extend(history.target(other)?);
+        targets.extend(target(history, other)?);
     }
     Ok(targets)
 }
@@ -324,14 +137,16 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::Index;
 
+    use super::super::history::{Deployed, Listed, Unread};
+    use super::super::release;
+    use super::super::split::Share;
     use super::*;
 
     /// Versions `name:release`, and deployments of `name` at growing times, the oldest first.
     fn history(script: &str, versions: &[&str], deployments: &[(&str, &str)]) -> History {
         let listed = |text: &&str| {
             let (id, release) = text.split_once(':').unwrap();
-            let message =
-                (!release.is_empty()).then(|| format!("edge-broadcast staging {release}"));
+            let message = (!release.is_empty()).then(|| release::of_version("staging", release));
             let listed = Listed {
                 id: id.to_owned(),
                 tag: None,
@@ -342,9 +157,9 @@ mod tests {
         };
         let deployed = |(time, shares): &(&str, &str)| Deployed {
             created_on: (*time).to_owned(),
-            shares: shares
+            split: shares
                 .split('+')
-                .map(|id| (id.to_owned(), 100.0 / shares.split('+').count() as f64))
+                .map(|id| Share::new(id, 100.0 / shares.split('+').count() as f64))
                 .collect(),
         };
         History {
@@ -441,7 +256,7 @@ mod tests {
                 .unwrap();
             let back = Deployed {
                 created_on: time.to_owned(),
-                shares: vec![(target.to.clone(), 100.0)],
+                split: Split::all(&target.to),
             };
             history.deployments.insert(0, back);
         }
@@ -565,10 +380,7 @@ mod tests {
         let room = history("r", &["r1:a"], &[("0", "r1")]);
         let targets = to(&[gateway, room], "g1").unwrap();
         assert_eq!(targets[0].to, "g1");
-        assert_eq!(
-            targets[0].before,
-            [("g3".to_owned(), 50.0), ("g2".to_owned(), 50.0)]
-        );
+        assert_eq!(targets[0].before, Split::between("g3", 50, "g2"));
     }
 
     /// What became of two scripts: at each time one of them gets a new version, alone or beside the one before, or goes back to an
@@ -584,24 +396,24 @@ mod tests {
                 let made = |number: usize| format!("{}{number}", history.script);
                 let count = history.versions.len();
                 let created_on = format!("2026-10-01T00:{time:02}:00Z");
-                let shares = if what < 3 || count == 0 {
-                    let message = format!("edge-broadcast e {release}");
+                let split = if what < 3 || count == 0 {
+                    let message = release::of_version("e", &release.to_string());
                     let listed = Listed {
                         id: made(count),
                         tag: None,
                         message: (release > 0).then_some(message),
                         created_on: created_on.clone(),
                     };
-                    let shares = match what {
-                        2 if count > 0 => vec![(made(count), 60.0), (made(count - 1), 40.0)],
-                        _ => vec![(made(count), 100.0)],
+                    let split = match what {
+                        2 if count > 0 => Split::between(&made(count), 60, &made(count - 1)),
+                        _ => Split::all(&made(count)),
                     };
                     history.versions.insert(listed.id.clone(), listed);
-                    shares
+                    split
                 } else {
-                    vec![(made(which % count), 100.0)]
+                    Split::all(&made(which % count))
                 };
-                let deployed = Deployed { created_on, shares };
+                let deployed = Deployed { created_on, split };
                 history.deployments.insert(0, deployed);
             }
             histories
@@ -698,10 +510,10 @@ mod tests {
                 .unwrap()
                 .created_on
                 .clone_from(&created_on);
-            let shares = vec![(id, 100.0)];
+            let split = Split::all(&id);
             gateway
                 .deployments
-                .insert(0, Deployed { created_on, shares });
+                .insert(0, Deployed { created_on, split });
         }
         let mut room = gateway.clone();
         room.script = "r".to_owned();

@@ -13,7 +13,7 @@ const PAUSES: [Duration; 3] = [
 
 /// Sends until it is known whether it was done. After an answer that leaves that open, `done` looks; only when it
 /// was not done is it sent again.
-pub(super) async fn settle<T>(
+pub(super) async fn send<T>(
     send: impl AsyncFn() -> anyhow::Result<T>,
     done: impl AsyncFn() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {

@@ -1,0 +1,44 @@
+//! The writes, one function each. Each looks first that the world still is as the plan saw it.
+
+mod domains;
+mod overtaken;
+mod routes;
+mod settings;
+mod traffic;
+mod upload;
+
+use anyhow::bail;
+
+pub use self::overtaken::Overtaken;
+pub use self::traffic::{Change, OldSecrets, is_secret_change, shift};
+pub use self::upload::upload;
+use super::client::Cloudflare;
+use crate::plan::Step;
+
+/// Performs a step that is no upload and no shift. What belongs to somebody else by now is left alone.
+pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow::Result<()> {
+    match step {
+        Step::Upload(_) | Step::Shift(_) => bail!("`{}` is not a step of its own", step.title()),
+        Step::Settings {
+            script,
+            tags,
+            observability,
+            ..
+        } => settings::set(cloudflare, script, tags, *observability).await,
+        Step::WorkersDev {
+            script, enabled, ..
+        } => settings::workers_dev(cloudflare, script, *enabled).await,
+        Step::AddRoute { pattern, script } => routes::add(cloudflare, zone, pattern, script).await,
+        Step::RemoveRoute {
+            id,
+            pattern,
+            script,
+        } => routes::remove(cloudflare, zone, (id, pattern), script).await,
+        Step::AddDomain {
+            hostname,
+            script,
+            override_dns,
+        } => domains::add(cloudflare, zone, hostname, script, *override_dns).await,
+        Step::RemoveDomain { id, script, .. } => domains::remove(cloudflare, id, script).await,
+    }
+}

@@ -1,0 +1,58 @@
+//! Zone routes: added and removed, never taken from another script.
+
+use reqwest::Method;
+use serde::de::IgnoredAny;
+use serde_json::json;
+
+use super::overtaken::taken;
+use crate::cloudflare::client::{Cloudflare, Repeat};
+use crate::cloudflare::{observe, once};
+
+/// Routes `pattern` to `script`.
+pub(super) async fn add(
+    cloudflare: &Cloudflare,
+    zone: &str,
+    pattern: &str,
+    script: &str,
+) -> anyhow::Result<()> {
+    let zone = observe::zone_id(cloudflare, zone).await?;
+    let path = format!("/zones/{zone}/workers/routes");
+    let body = json!({ "pattern": pattern, "script": script });
+    let add = async || {
+        cloudflare
+            .send::<IgnoredAny>(Method::POST, &path, Repeat::Never, &body)
+            .await
+            .map(drop)
+    };
+    let added = async || {
+        let routes = observe::routes(cloudflare, &zone).await?;
+        match routes.into_iter().find(|route| route.pattern == pattern) {
+            None => Ok(None),
+            Some(route) if route.script.as_deref() == Some(script) => Ok(Some(())),
+            Some(route) => Err(taken(&format!("the route `{pattern}`"), route.script)),
+        }
+    };
+    match added().await? {
+        Some(()) => Ok(()),
+        None => once::send(add, added).await,
+    }
+}
+
+/// Removes the route `id`, unless it is another script's by now.
+pub(super) async fn remove(
+    cloudflare: &Cloudflare,
+    zone: &str,
+    (id, pattern): (&str, &str),
+    script: &str,
+) -> anyhow::Result<()> {
+    let zone = observe::zone_id(cloudflare, zone).await?;
+    let routes = observe::routes(cloudflare, &zone).await?;
+    match routes.into_iter().find(|route| route.id == id) {
+        None => Ok(()),
+        Some(route) if route.script.as_deref() == Some(script) => {
+            let path = format!("/zones/{zone}/workers/routes/{id}");
+            cloudflare.delete(&path).await
+        }
+        Some(route) => Err(taken(&format!("the route `{pattern}`"), route.script)),
+    }
+}

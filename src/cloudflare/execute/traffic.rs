@@ -1,0 +1,89 @@
+//! Which versions of a script get the traffic.
+
+use reqwest::Method;
+use serde::de::IgnoredAny;
+use serde_json::json;
+
+use super::overtaken::{self, Overtaken};
+use crate::cloudflare::client::{Cloudflare, Repeat};
+use crate::cloudflare::error::ApiError;
+use crate::cloudflare::{observe, once};
+use crate::environment::CodeUpdateStrategy;
+use crate::plan::Split;
+
+/// A change of a script's split.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    pub script: &'a str,
+    /// The version that gets a share.
+    pub to: &'a str,
+    /// The wanted split.
+    pub split: &'a Split,
+    /// The split that this one replaces. Any other one is somebody else's.
+    pub before: &'a Split,
+    pub message: &'a str,
+    pub code_update: CodeUpdateStrategy,
+    /// Whether to repeat with `force` what is refused with 10220, because a secret changed since.
+    pub secrets: OldSecrets,
+}
+
+/// Whether a version may come back with the secrets that it had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldSecrets {
+    Refuse,
+    Accept,
+}
+
+/// Changes the split, unless it is another one by now than the one to replace.
+pub async fn shift(cloudflare: &Cloudflare, wanted: Change<'_>) -> anyhow::Result<()> {
+    let script = wanted.script;
+    let body = json!({
+        "strategy": "percentage",
+        "versions": wanted.split.sent(),
+        "annotations": { "workers/message": wanted.message },
+        "code_update_strategy": wanted.code_update,
+    });
+    let path = cloudflare.of_script(script, "deployments");
+    let reached = async || -> anyhow::Result<Option<()>> {
+        let now = observe::split(cloudflare, script).await?;
+        let serving = |split: &Split| split.without_idle(wanted.to);
+        if now.is_same(wanted.split) {
+            Ok(Some(()))
+        } else if serving(&now).is_same(&serving(wanted.before)) {
+            Ok(None)
+        } else {
+            Err(overtaken::deployed(script, &now))
+        }
+    };
+    if reached().await?.is_some() {
+        return Ok(());
+    }
+    let post = async |path: &str| {
+        cloudflare
+            .send::<IgnoredAny>(Method::POST, path, Repeat::Never, &body)
+            .await
+            .map(drop)
+    };
+    let send = async || match post(&path).await {
+        // Not at once: what else it makes the API overlook is documented nowhere
+        Err(error) if wanted.secrets == OldSecrets::Accept && is_secret_change(&error) => {
+            post(&format!("{path}?force=true")).await
+        }
+        result => result,
+    };
+    once::send(send, &reached).await?;
+    match reached().await? {
+        Some(()) => Ok(()),
+        None => Err(Overtaken(format!(
+            "`{script}` was given another split in the same moment; plan again"
+        ))
+        .into()),
+    }
+}
+
+/// Whether a split was refused because a secret changed since the version that is to come back.
+pub fn is_secret_change(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref()
+        .is_some_and(|error: &ApiError| error.is(&[10220]))
+}
