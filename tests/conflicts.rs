@@ -57,7 +57,7 @@ async fn a_route_or_domain_of_another_script_stops_the_deployment_before_any_wri
     assert_eq!(
         printed.stderr.split("error: ").nth(1),
         Some(
-            "nothing was changed, because of what is live:\n  - the route `broadcast-staging.glow.trade/*` belongs to the script `somebody-elses`\n    remove that route in the dashboard, or use another host in the manifest\n"
+            "nothing was changed, because of what is live:\n  - the route `broadcast-staging.glow.trade/*` belongs to the script `somebody-elses`\n    help: remove that route in the dashboard, or use another host in the manifest\n"
         )
     );
     let printed = deploy(&sandbox, &custom_domain()).fails();

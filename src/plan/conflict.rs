@@ -87,7 +87,7 @@ impl fmt::Display for Conflicts {
         f.write_str("nothing was changed, because of what is live:")?;
         for conflict in &self.0 {
             let Advice { what, fix } = conflict.advice();
-            write!(f, "\n  - {what}\n    {}", fix.unwrap_or_default())?;
+            write!(f, "\n  - {what}\n    help: {}", fix.unwrap_or_default())?;
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ fn each_conflict_says_what_is_in_the_way_and_what_can_be_done() {
                 assert_snapshot!(told(kind, &world), @r"
 nothing was changed, because of what is live:
   - `w-e` has a gradual deployment running: `v1` at 90 %, `v2` at 10 %
-    it is not of what is to be deployed now; `edge-broadcast rollback e` ends it
+    help: it is not of what is to be deployed now; `edge-broadcast rollback e` ends it
 ");
             }
             Kind::UnknownMigration => {
@@ -45,7 +45,7 @@ nothing was changed, because of what is live:
                 assert_snapshot!(told(kind, &world), @r"
 nothing was changed, because of what is live:
   - `w-e-room` is at the Durable Object migration `their-1`, which this project does not know
-    replaying migrations over it could delete rooms: use another `worker.name`, or the version of this project that made it
+    help: replaying migrations over it could delete rooms: use another `worker.name`, or the version of this project that made it
 ");
             }
             Kind::UnknownClass => {
@@ -56,7 +56,7 @@ nothing was changed, because of what is live:
                 assert_snapshot!(told(kind, &world), @r"
 nothing was changed, because of what is live:
   - `w-e-room` has a Durable Object class `Theirs`, which this project would delete with all its data
-    use another `worker.name`, or delete the class with a migration of its own project
+    help: use another `worker.name`, or delete the class with a migration of its own project
 ");
             }
             Kind::RouteTaken => {
@@ -64,7 +64,7 @@ nothing was changed, because of what is live:
                 assert_snapshot!(told(kind, &world), @r"
 nothing was changed, because of what is live:
   - the route `a.glow.trade/*` belongs to the script `theirs`
-    remove that route in the dashboard, or use another host in the manifest
+    help: remove that route in the dashboard, or use another host in the manifest
 ");
             }
             Kind::DomainTaken => {
@@ -81,7 +81,7 @@ nothing was changed, because of what is live:
                 assert_snapshot!(told(kind, &world), @r"
 nothing was changed, because of what is live:
   - the custom domain `a.glow.trade` belongs to the script `theirs`
-    remove it from that script first, or use another host in the manifest
+    help: remove it from that script first, or use another host in the manifest
 ");
             }
         }
@@ -94,7 +94,7 @@ fn a_route_that_runs_no_worker_is_a_conflict_too() {
     assert_snapshot!(told(Kind::RouteTaken, &world), @r"
 nothing was changed, because of what is live:
   - the route `a.glow.trade/*` is set to run no Worker
-    remove that route in the dashboard, or use another host in the manifest
+    help: remove that route in the dashboard, or use another host in the manifest
 ");
 }
 
@@ -106,8 +106,8 @@ fn a_rollout_of_the_wanted_version_that_another_one_overtook_is_a_conflict() {
         .split(Worker::Gateway, 60.0);
     assert_snapshot!(world.plan(), @r"
 nothing was changed, because of what is live:
-  - `w-e` has a gradual deployment running: `v1` at 40 %, `v2` at 60 %
-    it is not of what is to be deployed now; `edge-broadcast rollback e` ends it
+  - `w-e` has a gradual deployment running: `v2` at 60 %, `v1` at 40 %
+    help: it is not of what is to be deployed now; `edge-broadcast rollback e` ends it
 ");
 }
 
@@ -123,12 +123,12 @@ fn all_conflicts_are_told_at_once() {
     assert_snapshot!(world.plan(), @r"
 nothing was changed, because of what is live:
   - `w-e-room` is at the Durable Object migration `their-1`, which this project does not know
-    replaying migrations over it could delete rooms: use another `worker.name`, or the version of this project that made it
+    help: replaying migrations over it could delete rooms: use another `worker.name`, or the version of this project that made it
   - `w-e-room` has a Durable Object class `Other`, which this project would delete with all its data
-    use another `worker.name`, or delete the class with a migration of its own project
+    help: use another `worker.name`, or delete the class with a migration of its own project
   - `w-e-room` has a Durable Object class `Theirs`, which this project would delete with all its data
-    use another `worker.name`, or delete the class with a migration of its own project
+    help: use another `worker.name`, or delete the class with a migration of its own project
   - the route `a.glow.trade/*` belongs to the script `theirs`
-    remove that route in the dashboard, or use another host in the manifest
+    help: remove that route in the dashboard, or use another host in the manifest
 ");
 }

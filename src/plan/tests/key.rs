@@ -153,9 +153,9 @@ fn of_scripts(keys: &mut Keys) {
     assert_snapshot!(keys.change("worker.name", "name = \"w\"", "name = \"x\""), @r"
 nothing was changed, because of what is live:
   - the custom domain `a.glow.trade` belongs to the script `w-e`
-    remove it from that script first, or use another host in the manifest
+    help: remove it from that script first, or use another host in the manifest
   - the route `us.glow.trade/*` belongs to the script `w-e`
-    remove that route in the dashboard, or use another host in the manifest
+    help: remove that route in the dashboard, or use another host in the manifest
 ");
     assert_snapshot!(keys.change("worker.compatibility_date", "2026-10-01", "2026-11-01"), @r"
 e: 4 steps

@@ -6,7 +6,7 @@ use crate::build::Worker;
 use crate::environment::Environment;
 use crate::plan::{
     Conflicts, Desired, Lane, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Plan, Rollout,
-    Split, Step,
+    Share, Split, Step,
 };
 
 /// The smallest manifest.
@@ -103,9 +103,10 @@ impl World {
     pub(super) fn split(self, role: Worker, percent: f64) -> Self {
         let change = |live: &mut Live| {
             let (newest, tag) = live.latest.clone().unwrap();
-            let from = &live.split[0];
-            let tags = [tag, from.tag.clone()];
-            live.split = Split::between(&newest, percent, &from.version_id).tagged(tags);
+            let mut shares = vec![live.split[0].clone(), Share::new(&newest, percent)];
+            shares[0].percentage = (100.0 - percent).into();
+            shares[1].tag = tag;
+            live.split = shares.into_iter().collect();
         };
         match role {
             Worker::Gateway => self.gateway(change),
