@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use edge_broadcast::build::Worker;
+use edge_broadcast::cloudflare::error::advice;
 use edge_broadcast::deploy::apply::Report;
 use edge_broadcast::environment::Environment;
 use edge_broadcast::plan::{Observed, Percent, Plan, Step};
@@ -195,8 +196,8 @@ async fn one_deployment(rig: &Rig, wanted: &Wanted, nth: usize, kind: &str) {
     rig.forget().await;
     fault(rig, nth, kind).await;
     let cloudflare = match kind.contains("hang") {
-        true => rig.cloudflare.clone().patient_for(TIMEOUT),
-        false => rig.cloudflare.clone(),
+        true => rig.client().patient_for(TIMEOUT),
+        false => rig.client(),
     };
     let began = Instant::now();
     let (report, result) = rig.deploy_through(&cloudflare, wanted).await;
@@ -538,7 +539,7 @@ async fn of_two_deployments_at_once_one_wins_and_the_other_says_so() {
             let said: Vec<String> = [&a, &b]
                 .iter()
                 .filter_map(|result| result.as_ref().err())
-                .map(|error| format!("{error:#}"))
+                .map(|error| advice(error).line())
                 .collect();
             assert_eq!(said.len(), 1, "round {round}: {said:?}");
             assert!(said[0].contains("plan again"), "round {round}: {said:?}");

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use super::{SCRIPT, SWITCH, World, staging};
 
@@ -33,17 +35,29 @@ fn on_a_terminal(world: &World, prompt: &str, typed: &str) -> (bool, String) {
     }
     let mut child = command.spawn().unwrap();
     let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    let (mut shown, mut some) = (String::new(), [0; 1024]);
-    let mut is_typed = false;
-    loop {
-        let read = screen.read(&mut some).unwrap();
-        if read == 0 {
-            break;
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut some = [0; 1024];
+        while let Ok(read @ 1..) = screen.read(&mut some) {
+            let _ = tell.send(String::from_utf8_lossy(&some[..read]).into_owned());
         }
-        shown += &String::from_utf8_lossy(&some[..read]);
-        if !is_typed && shown.contains(prompt) {
-            writeln!(keyboard, "{typed}").unwrap();
-            is_typed = true;
+    });
+    let mut shown = String::new();
+    loop {
+        match told.recv_timeout(Duration::from_secs(1)) {
+            Ok(more) if shown.contains(prompt) => shown += &more,
+            Ok(more) => {
+                shown += &more;
+                if shown.contains(prompt) {
+                    writeln!(keyboard, "{typed}").unwrap();
+                }
+            }
+            // A prompt forgets what was typed before it reads: on a busy machine that can be all of it
+            Err(RecvTimeoutError::Timeout) if shown.contains(prompt) => {
+                let _ = writeln!(keyboard, "{typed}");
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
         }
     }
     (child.wait().unwrap().success(), shown)

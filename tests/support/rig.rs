@@ -84,10 +84,7 @@ impl Rig {
             strictness,
         };
         let sandbox = sandbox::start(options).await.unwrap();
-        let token = Secret::new(sandbox.token().to_owned());
-        let cloudflare = Cloudflare::new(&sandbox.api(), ACCOUNT.to_owned(), token)
-            .unwrap()
-            .patient_for(PATIENCE);
+        let cloudflare = client(&sandbox);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             sandbox,
@@ -212,6 +209,11 @@ impl Rig {
 
     pub(crate) async fn plan(&self, wanted: &Wanted) -> Plan {
         self.try_plan(wanted).await.unwrap()
+    }
+
+    /// A client that knows nothing yet, as a command has it.
+    pub(crate) fn client(&self) -> Cloudflare {
+        client(&self.sandbox)
     }
 
     /// Plans and applies, as `deploy` does.
@@ -341,4 +343,10 @@ impl Wanted {
             ),
         }
     }
+}
+
+fn client(sandbox: &sandbox::Sandbox) -> Cloudflare {
+    let token = Secret::new(sandbox.token().to_owned());
+    let cloudflare = Cloudflare::new(&sandbox.api(), ACCOUNT.to_owned(), token);
+    cloudflare.unwrap().patient_for(PATIENCE)
 }
