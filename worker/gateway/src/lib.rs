@@ -16,7 +16,7 @@ mod stub;
 mod uses;
 
 use config::Config;
-use edge_broadcast_protocol::contract::metric::{Event, Point};
+use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::gateway::route::{self, Route};
 use edge_broadcast_shell::{env, reply};
 use request::Request;
@@ -51,7 +51,8 @@ async fn fetch(raw: web_sys::Request, env: Env, context: Context) -> Result<Resp
     };
     Ok(answer.unwrap_or_else(|refusal| {
         request.debug(|| format!("refused {method}: {} {}", refusal.status, refusal.code));
-        env::measure(&request.env, &Point::new("", Event::Refusal, refusal.code));
+        let code = refusal.code;
+        env::measure(&request.env, "", Event::Refusal { code });
         reply::refusal(&refusal)
     }))
 }

@@ -3,7 +3,7 @@
 use crate::request::Request;
 use crate::{join, js, uses};
 use edge_broadcast_protocol::contract::call::{Call, Publish};
-use edge_broadcast_protocol::contract::metric::{Event, Point};
+use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::contract::refusal::{self, Refusal};
 use edge_broadcast_protocol::contract::slot::Slot;
 use edge_broadcast_protocol::contract::token::Token;
@@ -172,10 +172,8 @@ async fn send(
     let response = request.root(token).ask(&call, body).await?;
     request.debug(|| format!("broadcast to `{token}`: {}", response.status()));
     if response.ok() {
-        env::measure(
-            &request.env,
-            &Point::new(token, Event::Publish, slot.binding()),
-        );
+        let slot = slot.binding();
+        env::measure(&request.env, token, Event::Publish { slot });
     }
     Ok(response)
 }

@@ -3,7 +3,7 @@
 use crate::object::Object;
 use crate::{js, shard};
 use edge_broadcast_protocol::contract::call::{Connect, NEXT, Part};
-use edge_broadcast_protocol::contract::metric::{Event, Point};
+use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::contract::refusal::{self, Refusal};
 use edge_broadcast_protocol::room::greeting::greeting;
 use edge_broadcast_protocol::room::peer::{self, Peer};
@@ -93,12 +93,8 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
         return None;
     }
     object.debug(|| format!("`{}` opened a socket, now {sockets}", peer.name));
-    env::measure(
-        &object.env,
-        &Point::new(&peer.token, Event::Connect, "")
-            .region(&peer.region)
-            .count(sockets),
-    );
+    let region = &peer.region;
+    env::measure(&object.env, &peer.token, Event::Connect { region, sockets });
     response
 }
 

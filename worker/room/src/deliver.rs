@@ -5,7 +5,7 @@ use crate::{js, save};
 use edge_broadcast_protocol::contract::call::Call;
 use edge_broadcast_protocol::contract::close;
 use edge_broadcast_protocol::contract::counters::Billed;
-use edge_broadcast_protocol::contract::metric::{Event, Point};
+use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::room::headcount::Moment;
 use edge_broadcast_protocol::room::shard::{PUSH_AGAIN_MS, Pushed};
 use edge_broadcast_protocol::room::stream::Push;
@@ -117,13 +117,12 @@ fn account(object: &Object, token: &str, delivery: Delivery, frame: &str, starte
             with_shards(object, Delivery::default()).sockets + object.sockets(),
         )
     });
-    env::measure(
-        &object.env,
-        &Point::new(token, Event::Broadcast, "")
-            .count(delivery.sockets)
-            .bytes(frame.len())
-            .took(took_ms),
-    );
+    let event = Event::Broadcast {
+        sockets: delivery.sockets,
+        bytes: frame.len(),
+        took_ms,
+    };
+    env::measure(&object.env, token, event);
 }
 
 /// The reach that a delivery would have now, as far as the root knows without asking.

@@ -18,7 +18,7 @@ mod uses;
 
 use edge_broadcast_protocol::contract::call::{self, Call};
 use edge_broadcast_protocol::contract::counters::Billed;
-use edge_broadcast_protocol::contract::metric::{Event, Point};
+use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::contract::refusal::{self, Refusal};
 use edge_broadcast_shell::{self as shell, env, reply};
 use object::Object;
@@ -46,8 +46,8 @@ impl DurableObject for BroadcastRoom {
         let answer = serve(&self.object, &request).await;
         Ok(answer
             .unwrap_or_else(|refusal| {
-                let point = Point::new("", Event::Refusal, refusal.code);
-                env::measure(&self.object.env, &point);
+                let code = refusal.code;
+                env::measure(&self.object.env, "", Event::Refusal { code });
                 reply::refusal(&refusal)
             })
             .into())

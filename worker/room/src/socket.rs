@@ -3,7 +3,7 @@
 use crate::object::Object;
 use crate::{js, save, shard};
 use edge_broadcast_protocol::contract::call::Part;
-use edge_broadcast_protocol::contract::metric::{Event, Point};
+use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::room::peer::{self, PONG, Peer, Reply};
 use edge_broadcast_shell::{env, unix_ms};
 use std::rc::Rc;
@@ -58,12 +58,12 @@ pub(crate) async fn closed(object: &Rc<Object>, socket: &WebSocket, code: u16) {
         .filter(|estimate| *estimate > 8)
         .unwrap_or_else(|| object.count(socket));
     object.debug(|| format!("`{}` lost a socket, now {sockets}", peer.name));
-    env::measure(
-        &object.env,
-        &Point::new(&peer.token, Event::Disconnect, &code.to_string())
-            .region(&peer.region)
-            .count(sockets),
-    );
+    let event = Event::Disconnect {
+        code: &code.to_string(),
+        region: &peer.region,
+        sockets,
+    };
+    env::measure(&object.env, &peer.token, event);
     let part = peer.part();
     save::counters(object, part);
     if part == Part::Shard && sockets == 0 && object.memory().connecting == 0 {

@@ -1,6 +1,6 @@
 //! What the deployment gives a Worker.
 
-use edge_broadcast_protocol::contract::metric::Point;
+use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::contract::{binding, health};
 use serde::de::DeserializeOwned;
 use worker::wasm_bindgen::JsValue;
@@ -51,8 +51,9 @@ pub fn stub(env: &JsValue, name: &str, hint: Option<&str>) -> JsValue {
     object(env, binding::ROOM, name, hint)
 }
 
-/// Writes a data point where Analytics Engine is bound; never fails.
-pub fn measure(env: &JsValue, point: &Point) {
-    let blobs = point.blobs.to_vec();
-    write(env, binding::ANALYTICS, &point.index, blobs, &point.doubles);
+/// Writes a data point where Analytics Engine is bound; never fails. `token` is empty where the event belongs to no room.
+pub fn measure(env: &JsValue, token: &str, event: Event) {
+    let (blobs, doubles) = event.columns();
+    let blobs = blobs.map(str::to_owned).to_vec();
+    write(env, binding::ANALYTICS, token, blobs, &doubles);
 }

@@ -2,78 +2,52 @@
 //!
 //! `index1` token, `blob1` event, `blob2` detail, `blob3` region, `double1` count, `double2` bytes, `double3` milliseconds.
 
-/// One data point.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Point {
-    pub index: String,
-    pub blobs: [String; 3],
-    pub doubles: [f64; 3],
-}
-
 /// The event that a data point counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum Event<'event> {
     /// A socket was opened; the count is the sockets of its object.
-    Connect,
+    Connect { region: &'event str, sockets: u32 },
     /// A socket was closed; the detail is the close code, the count the sockets left.
-    Disconnect,
+    Disconnect {
+        code: &'event str,
+        region: &'event str,
+        sockets: u32,
+    },
     /// A frame was sent; the count is the sockets that got it, the time that of the whole room.
-    Broadcast,
-    /// A publish was accepted; the detail is the secret slot.
-    Publish,
+    Broadcast {
+        sockets: u32,
+        bytes: usize,
+        took_ms: u64,
+    },
+    /// A publish was accepted; the detail is the binding of the secret slot.
+    Publish { slot: &'event str },
     /// A request was refused; the detail is the error code.
-    Refusal,
+    Refusal { code: &'event str },
 }
 
-impl Event {
-    /// The word in `blob1`.
-    pub(crate) const fn name(self) -> &'static str {
+impl<'event> Event<'event> {
+    /// The blobs and the doubles.
+    pub fn columns(self) -> ([&'event str; 3], [f64; 3]) {
+        let one = |event, detail| ([event, detail, ""], [1.0, 0.0, 0.0]);
+        let sockets = |sockets| [f64::from(sockets), 0.0, 0.0];
         match self {
-            Self::Connect => "connect",
-            Self::Disconnect => "disconnect",
-            Self::Broadcast => "broadcast",
-            Self::Publish => "publish",
-            Self::Refusal => "refusal",
+            Self::Connect { region, sockets: n } => (["connect", "", region], sockets(n)),
+            Self::Disconnect {
+                code,
+                region,
+                sockets: n,
+            } => (["disconnect", code, region], sockets(n)),
+            Self::Broadcast {
+                sockets,
+                bytes,
+                took_ms,
+            } => (
+                ["broadcast", "", ""],
+                [f64::from(sockets), bytes as f64, took_ms as f64],
+            ),
+            Self::Publish { slot } => one("publish", slot),
+            Self::Refusal { code } => one("refusal", code),
         }
-    }
-}
-
-impl Point {
-    /// A data point of one `event`.
-    pub fn new(token: &str, event: Event, detail: &str) -> Self {
-        Self {
-            index: token.to_owned(),
-            blobs: [event.name().to_owned(), detail.to_owned(), String::new()],
-            doubles: [1.0, 0.0, 0.0],
-        }
-    }
-
-    /// Sets `blob3`.
-    #[must_use]
-    pub fn region(mut self, region: &str) -> Self {
-        region.clone_into(&mut self.blobs[2]);
-        self
-    }
-
-    /// Sets `double1`.
-    #[must_use]
-    pub fn count(mut self, count: u32) -> Self {
-        self.doubles[0] = f64::from(count);
-        self
-    }
-
-    /// Sets `double2`.
-    #[must_use]
-    pub fn bytes(mut self, bytes: usize) -> Self {
-        self.doubles[1] = bytes as f64;
-        self
-    }
-
-    /// Sets `double3`.
-    #[must_use]
-    pub fn took(mut self, milliseconds: u64) -> Self {
-        self.doubles[2] = milliseconds as f64;
-        self
     }
 }
 
@@ -83,13 +57,45 @@ mod tests {
 
     #[test]
     fn every_column_has_its_place() {
-        let point = Point::new("SOL", Event::Broadcast, "batch")
-            .region("eu")
-            .count(3)
-            .bytes(200)
-            .took(7);
-        assert_eq!(point.index, "SOL");
-        assert_eq!(point.blobs, ["broadcast", "batch", "eu"]);
-        assert_eq!(point.doubles, [3.0, 200.0, 7.0]);
+        let (region, sockets) = ("eu", 3);
+        for (event, blobs, doubles) in [
+            (
+                Event::Connect { region, sockets },
+                ["connect", "", "eu"],
+                [3.0, 0.0, 0.0],
+            ),
+            (
+                Event::Disconnect {
+                    code: "1006",
+                    region,
+                    sockets,
+                },
+                ["disconnect", "1006", "eu"],
+                [3.0, 0.0, 0.0],
+            ),
+            (
+                Event::Broadcast {
+                    sockets,
+                    bytes: 200,
+                    took_ms: 7,
+                },
+                ["broadcast", "", ""],
+                [3.0, 200.0, 7.0],
+            ),
+            (
+                Event::Publish {
+                    slot: "WEBHOOK_SECRET",
+                },
+                ["publish", "WEBHOOK_SECRET", ""],
+                [1.0, 0.0, 0.0],
+            ),
+            (
+                Event::Refusal { code: "not_found" },
+                ["refusal", "not_found", ""],
+                [1.0, 0.0, 0.0],
+            ),
+        ] {
+            assert_eq!(event.columns(), (blobs, doubles), "{event:?}");
+        }
     }
 }
