@@ -70,7 +70,7 @@ fn describe(object: &Object, region: String) -> report::Object {
     if memory.room.window.is_waiting() {
         held_by.push("batch_window".to_owned());
     }
-    if memory.saver.is_pending() {
+    if memory.saver.pending {
         held_by.push("save".to_owned());
     }
     report::Object {

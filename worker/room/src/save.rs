@@ -44,7 +44,7 @@ pub(crate) fn changed(object: &Rc<Object>) {
 pub(crate) fn counters(object: &Rc<Object>, part: Part) {
     let is_due = |object: &Object| {
         let memory = object.memory();
-        !memory.saver.is_pending() && unix_ms() >= memory.room.saved_ms + counters::INTERVAL_MS
+        !memory.saver.pending && unix_ms() >= memory.room.saved_ms + counters::INTERVAL_MS
     };
     if !is_due(object) {
         return;

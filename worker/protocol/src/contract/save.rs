@@ -25,14 +25,8 @@ pub enum Save {
 #[derive(Clone, Debug, Default)]
 pub struct Saver {
     last_ms: Option<u64>,
-    pending: Pending,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Pending {
-    #[default]
-    No,
-    Timer,
+    /// Whether a timer is to write the exact record.
+    pub pending: bool,
 }
 
 impl Saver {
@@ -41,7 +35,7 @@ impl Saver {
         let lost = self
             .last_ms
             .is_some_and(|last_ms| now_ms >= last_ms + LOST_MS);
-        if self.pending == Pending::Timer && !lost {
+        if self.pending && !lost {
             return Save::Nothing;
         }
         let left_ms = self
@@ -52,19 +46,14 @@ impl Saver {
             self.saved(now_ms);
             return Save::Exact;
         }
-        self.pending = Pending::Timer;
+        self.pending = true;
         Save::Behind { timer_ms: left_ms }
     }
 
     /// The timer has run out, and the exact record is being written.
     pub fn saved(&mut self, now_ms: u64) {
         self.last_ms = Some(now_ms);
-        self.pending = Pending::No;
-    }
-
-    /// Whether a timer is to write the exact record.
-    pub fn is_pending(&self) -> bool {
-        self.pending == Pending::Timer
+        self.pending = false;
     }
 }
 
@@ -79,9 +68,9 @@ mod tests {
         assert_eq!(saver.changed(6_000), Save::Exact);
         assert_eq!(saver.changed(6_300), Save::Behind { timer_ms: 700 });
         assert_eq!(saver.changed(6_400), Save::Nothing);
-        assert!(saver.is_pending());
+        assert!(saver.pending);
         saver.saved(7_000);
-        assert!(!saver.is_pending());
+        assert!(!saver.pending);
         assert_eq!(saver.changed(7_001), Save::Behind { timer_ms: 999 });
         assert_eq!(saver.changed(11_999), Save::Nothing);
         assert_eq!(saver.changed(12_000), Save::Exact, "the timer was lost");
