@@ -16,15 +16,6 @@ const MAX_ROOMS: usize = 1024;
 pub struct Search {
     start: u32,
     index: u32,
-    pass: Pass,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pass {
-    /// From the start on.
-    Onward,
-    /// From the first object to the start: sockets may have closed there.
-    Before,
 }
 
 impl Search {
@@ -33,7 +24,6 @@ impl Search {
         Self {
             start,
             index: start,
-            pass: Pass::Onward,
         }
     }
 
@@ -44,26 +34,22 @@ impl Search {
 
     /// Moves on from an object that had no place and named the `next` one, or none: the object to ask now, if there is one.
     pub fn advance(&mut self, next: Option<u32>) -> Option<u32> {
-        let end = match self.pass {
-            Pass::Onward => MAX_SHARDS,
-            Pass::Before => self.start,
+        let end = if self.has_wrapped() {
+            self.start
+        } else {
+            MAX_SHARDS
         };
         // What a room says is taken only if it leads forward: two versions may not agree on how shards are numbered.
         let onward = next.filter(|next| (self.index + 1..end).contains(next));
-        self.index = match (onward, self.pass) {
-            (Some(next), _) => next,
-            (None, Pass::Onward) if self.start > 0 => {
-                self.pass = Pass::Before;
-                0
-            }
-            (None, _) => return None,
-        };
+        // Sockets may have closed before the start.
+        let wrapped = (self.start > 0 && !self.has_wrapped()).then_some(0);
+        self.index = onward.or(wrapped)?;
         Some(self.index)
     }
 
     /// Whether everything from the start on was full.
     pub fn has_wrapped(&self) -> bool {
-        self.pass == Pass::Before
+        self.index < self.start
     }
 }
 
