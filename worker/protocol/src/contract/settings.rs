@@ -75,20 +75,3 @@ pub enum Conflate {
     /// Every update, in order.
     All,
 }
-
-#[cfg(test)]
-impl Default for GatewaySettings {
-    fn default() -> Self {
-        Self {
-            allowed_origins: Vec::new(),
-            require_origin: false,
-            require_signature: false,
-            connections_per_ip: 0,
-            max_message_bytes: 16_384,
-            compression: false,
-            connect_period: 60,
-            broadcast_period: 60,
-            regions: Vec::new(),
-        }
-    }
-}
