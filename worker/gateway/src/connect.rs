@@ -53,7 +53,7 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
     let response = find_place(request, connect).await?;
     match (response.status(), request.parameter("errors")) {
         (101, _) => {
-            request.debug(|| format!("connected a client to `{token}`"));
+            request.debug(|| format!("connected a client to `{}`", token.as_str()));
             if !settings.compression {
                 return Ok(js::uncompressed(&response));
             }
@@ -82,7 +82,7 @@ async fn find_place(request: &Request, mut connect: Connect) -> Result<Response,
     let now_ms = unix_ms();
     let mut search = Search::from(STARTS.with_borrow(|starts| starts.start(&first, now_ms)));
     loop {
-        connect.place = connect.place.at(search.index());
+        connect.place.index = search.index();
         let call = Call::Connect(connect.clone());
         let response = request
             .object(&connect.place)

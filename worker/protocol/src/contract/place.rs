@@ -6,21 +6,19 @@ use serde::{Deserialize, Serialize};
 
 /// The object that counts uses of secrets. No token has a `/`, so no room has this name.
 pub const USES_OBJECT: &str = "/secrets";
-/// The object that `GET /health?deep=1` touches.
-const HEALTH_OBJECT: &str = "/health";
 
 /// The object that `GET /health?deep=1` touches, or with `&probe=` the one of that number: so many anybody may wake, none of
 /// which stores anything, and no more. Which version of a room an object runs is decided by its name.
 pub fn health_object(probe: Option<u8>) -> String {
     match probe {
-        None => HEALTH_OBJECT.to_owned(),
-        Some(probe) => format!("{HEALTH_OBJECT}/{probe}"),
+        None => "/health".to_owned(),
+        Some(probe) => format!("/health/{probe}"),
     }
 }
 
 /// One object of a room. Index 0 of the first region is the root, named by the token alone; a shard's name is
 /// `token/region/index`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     pub token: String,
     /// Empty where the manifest has no regions.
@@ -31,7 +29,7 @@ pub struct Place {
 }
 
 /// The relation of a region to the root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Home {
     Root,
@@ -50,15 +48,6 @@ impl Place {
             region: region.map(|region| region.name.clone()).unwrap_or_default(),
             index: 0,
             home,
-        }
-    }
-
-    /// The same region's shard number `index`.
-    #[must_use]
-    pub fn at(&self, index: u32) -> Self {
-        Self {
-            index,
-            ..self.clone()
         }
     }
 
@@ -99,14 +88,21 @@ mod tests {
         let home = Place::first(&token, &regions, regions.first());
         let away = Place::first(&token, &regions, regions.get(1));
         let plain = Place::first(&token, &[], None);
+        let at = |place: &Place, index| Place {
+            index,
+            ..place.clone()
+        };
         assert_eq!(home.name(), "SOL");
-        assert_eq!(home.at(1).name(), "SOL/us/1");
+        assert_eq!(at(&home, 1).name(), "SOL/us/1");
         assert_eq!(away.name(), "SOL/eu/0");
         assert_eq!(plain.name(), "SOL");
-        assert_eq!(plain.at(2).name(), "SOL//2");
-        let probe = health_object(Some(255));
-        assert_eq!(probe, "/health/255");
-        for name in ["SOL/us/1", USES_OBJECT, HEALTH_OBJECT, &probe] {
+        assert_eq!(at(&plain, 2).name(), "SOL//2");
+        let (health, probe) = (health_object(None), health_object(Some(255)));
+        assert_eq!(
+            (health.as_str(), probe.as_str()),
+            ("/health", "/health/255")
+        );
+        for name in ["SOL/us/1", USES_OBJECT, &health, &probe] {
             assert!(Token::try_from(name).is_err(), "{name}");
         }
     }

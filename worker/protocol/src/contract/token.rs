@@ -1,7 +1,6 @@
 //! The name of a room.
 
 use super::refusal::{self, Refusal};
-use std::fmt;
 
 /// Longest token in bytes; a base58 mint address has 44.
 pub const MAX_TOKEN_BYTES: usize = 64;
@@ -33,12 +32,6 @@ impl TryFrom<&str> for Token {
             return Ok(Self(text.to_owned()));
         }
         Err(refusal::INVALID_TOKEN)
-    }
-}
-
-impl fmt::Display for Token {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
     }
 }
 
