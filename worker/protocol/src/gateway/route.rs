@@ -36,24 +36,25 @@ impl Route {
         if segments.next().is_some() {
             return Err(refusal::NOT_FOUND);
         }
+        let only = |allow: &'static str| match allow.split(',').any(|name| name.trim() == method) {
+            true => Ok(()),
+            false => Err(Refusal::method(allow)),
+        };
+        let room = |token, allow, route: fn(Token) -> Self| {
+            only(allow).and_then(|()| Token::try_from(token).map(route))
+        };
+        let snapshot = match method {
+            "OPTIONS" => Self::SnapshotPreflight,
+            _ => Self::Snapshot,
+        };
         match (resource, argument) {
-            ("health", None) => get(method).map(|()| Self::Health),
-            ("ws", Some(token)) => {
-                only(method, "GET").and_then(|()| Token::try_from(token).map(Self::Connect))
-            }
-            ("broadcast", None) => only(method, "POST").map(|()| Self::PublishMany),
-            ("broadcast", Some(token)) => {
-                only(method, "POST").and_then(|()| Token::try_from(token).map(Self::Publish))
-            }
-            ("snapshot", Some(token)) => match method {
-                "GET" | "HEAD" => Token::try_from(token).map(Self::Snapshot),
-                "OPTIONS" => Token::try_from(token).map(Self::SnapshotPreflight),
-                _ => Err(Refusal::method("GET, HEAD, OPTIONS")),
-            },
-            ("rooms", Some(token)) => {
-                get(method).and_then(|()| Token::try_from(token).map(Self::Room))
-            }
-            ("secrets", Some("uses")) => get(method).map(|()| Self::SecretUses),
+            ("health", None) => only("GET, HEAD").map(|()| Self::Health),
+            ("ws", Some(token)) => room(token, "GET", Self::Connect),
+            ("broadcast", None) => only("POST").map(|()| Self::PublishMany),
+            ("broadcast", Some(token)) => room(token, "POST", Self::Publish),
+            ("snapshot", Some(token)) => room(token, "GET, HEAD, OPTIONS", snapshot),
+            ("rooms", Some(token)) => room(token, "GET, HEAD", Self::Room),
+            ("secrets", Some("uses")) => only("GET, HEAD").map(|()| Self::SecretUses),
             _ => Err(refusal::NOT_FOUND),
         }
     }
@@ -72,38 +73,18 @@ pub fn parameter<'url>(url: &'url str, key: &str) -> Option<&'url str> {
 
 /// The path of an absolute URL as the runtime writes it: `https://host/path?query`.
 pub fn path(url: &str) -> &str {
-    let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    let rest = &url[after_scheme..];
-    let Some(start) = rest.find('/') else {
-        return "/";
-    };
-    let path = &rest[start..];
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').map_or("/", |start| &rest[start..]);
     &path[..path.find(['?', '#']).unwrap_or(path.len())]
 }
 
 /// The host of an absolute URL, without its port.
 pub fn host(url: &str) -> &str {
-    let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    let rest = &url[after_scheme..];
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,
-    }
-}
-
-fn get(method: &str) -> Result<(), Refusal> {
-    match method {
-        "GET" | "HEAD" => Ok(()),
-        _ => Err(Refusal::method("GET, HEAD")),
-    }
-}
-
-fn only(method: &str, allowed: &'static str) -> Result<(), Refusal> {
-    if method == allowed {
-        Ok(())
-    } else {
-        Err(Refusal::method(allowed))
     }
 }
 
