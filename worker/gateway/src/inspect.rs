@@ -7,6 +7,7 @@ use edge_broadcast_protocol::contract::place::{Place, USES_OBJECT};
 use edge_broadcast_protocol::contract::refusal::{self, Refusal};
 use edge_broadcast_protocol::contract::token::Token;
 use edge_broadcast_protocol::gateway::credential;
+use std::slice;
 use worker::wasm_bindgen::JsValue;
 use worker::worker_sys::web_sys::Response;
 
@@ -36,5 +37,6 @@ pub(crate) async fn secret_uses(request: &Request) -> Result<Response, Refusal> 
 /// Without an admin secret these paths do not exist.
 fn authorise(request: &Request) -> Result<(), Refusal> {
     let admin = request.config.admin.as_ref().ok_or(refusal::NOT_FOUND)?;
-    credential::admin(request.header("authorization").as_deref(), admin)
+    let header = request.header("authorization");
+    credential::bearer(header.as_deref(), slice::from_ref(admin)).map(|_| ())
 }

@@ -9,7 +9,7 @@ use edge_broadcast_protocol::contract::slot::Slot;
 use edge_broadcast_protocol::contract::token::Token;
 use edge_broadcast_protocol::contract::{binding, head, signature};
 use edge_broadcast_protocol::gateway::batch::{self, MAX_BATCH_BYTES};
-use edge_broadcast_protocol::gateway::claim::{Claim, Headers};
+use edge_broadcast_protocol::gateway::claim::Claim;
 use edge_broadcast_protocol::gateway::{credential, media_type};
 use edge_broadcast_shell::{self as shell, env, reply, unix_ms};
 use std::collections::BTreeMap;
@@ -99,12 +99,12 @@ async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Re
         .or_else(|| request.header("idempotency-key"));
     let slot = match &signature {
         Some(signature) => {
-            let headers = Headers {
+            let claim = Claim {
                 id: id.as_deref(),
                 timestamp: timestamp.as_deref(),
                 signature: Some(signature),
             };
-            Claim::of(headers, unix_ms())?.verify(&bytes, &config.secrets)?
+            claim.verify(unix_ms(), &bytes, &config.secrets)?
         }
         None if config.settings.require_signature => return Err(refusal::SIGNATURE_REQUIRED),
         None => credential::bearer(request.header("authorization").as_deref(), &config.secrets)?,

@@ -15,7 +15,7 @@ const MAX_SIGNATURES: usize = 16;
 
 /// The three headers of Standard Webhooks as they came.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Headers<'request> {
+pub struct Claim<'request> {
     /// `webhook-id`
     pub id: Option<&'request str>,
     /// `webhook-timestamp`, unix seconds
@@ -24,30 +24,19 @@ pub struct Headers<'request> {
     pub signature: Option<&'request str>,
 }
 
-/// Headers of the right shape and within the tolerance. Nothing is proved yet.
-#[derive(Clone, Copy, Debug)]
-pub struct Claim<'request> {
-    id: &'request str,
-    timestamp: &'request str,
-    signature: &'request str,
-}
-
-impl<'request> Claim<'request> {
-    /// Checks what can be checked without the body.
+impl Claim<'_> {
+    /// The slot whose key made one of the signatures over `body`. Every key is tried with every signature.
     ///
     /// # Errors
-    /// 401 for headers that are missing or misshapen, and for a timestamp out of tolerance.
-    pub fn of(headers: Headers<'request>, now_ms: u64) -> Result<Self, Refusal> {
+    /// 401 for headers that are missing or misshapen, and for a timestamp out of tolerance; 403 when no key made any.
+    pub fn verify(&self, now_ms: u64, body: &[u8], secrets: &[Secret]) -> Result<Slot, Refusal> {
         let (Some(id), Some(timestamp), Some(signature)) =
-            (headers.id, headers.timestamp, headers.signature)
+            (self.id, self.timestamp, self.signature)
         else {
             return Err(refusal::MISSING_CREDENTIALS);
         };
-        if !is_id(id) {
-            return Err(refusal::MALFORMED_SIGNATURE);
-        }
         let digits = !timestamp.is_empty() && timestamp.bytes().all(|byte| byte.is_ascii_digit());
-        let seconds: u64 = digits
+        let seconds: u64 = (is_id(id) && digits)
             .then(|| timestamp.parse().ok())
             .flatten()
             .ok_or(refusal::MALFORMED_SIGNATURE)?;
@@ -57,21 +46,9 @@ impl<'request> Claim<'request> {
         if entries(signature).next().is_none() {
             return Err(refusal::MALFORMED_SIGNATURE);
         }
-        Ok(Self {
-            id,
-            timestamp,
-            signature,
-        })
-    }
-
-    /// The slot whose key made one of the signatures over `body`. Every key is tried with every signature.
-    ///
-    /// # Errors
-    /// 403 when none did.
-    pub fn verify(&self, body: &[u8], secrets: &[Secret]) -> Result<Slot, Refusal> {
         matching(secrets, |secret| {
-            let expected = sign(secret.signing_key(), self.id, self.timestamp, body);
-            entries(self.signature).fold(Choice::from(0), |found, given| {
+            let expected = sign(secret.signing_key(), id, timestamp, body);
+            entries(signature).fold(Choice::from(0), |found, given| {
                 found | given.as_slice().ct_eq(&expected)
             })
         })
@@ -109,12 +86,8 @@ mod tests {
             .collect()
     }
 
-    fn headers<'text>(
-        id: &'text str,
-        timestamp: &'text str,
-        signature: &'text str,
-    ) -> Headers<'text> {
-        Headers {
+    fn claim<'text>(id: &'text str, timestamp: &'text str, signature: &'text str) -> Claim<'text> {
+        Claim {
             id: Some(id),
             timestamp: Some(timestamp),
             signature: Some(signature),
@@ -122,8 +95,8 @@ mod tests {
     }
 
     fn verified(signature: &str, now_ms: u64, body: &[u8]) -> Result<Slot, u16> {
-        Claim::of(headers(ID, TIMESTAMP, signature), now_ms)
-            .and_then(|claim| claim.verify(body, &slots()))
+        claim(ID, TIMESTAMP, signature)
+            .verify(now_ms, body, &slots())
             .map_err(|refusal| refusal.status)
     }
 
@@ -169,17 +142,15 @@ mod tests {
             (ID, TIMESTAMP, "v2,AAAA"),
             (ID, TIMESTAMP, "v1,not base64"),
         ] {
-            let refused = Claim::of(headers(id, timestamp, signature), NOW_MS);
+            let refused = claim(id, timestamp, signature).verify(NOW_MS, BODY, &slots());
             assert_eq!(
                 refused.unwrap_err().status,
                 401,
                 "{id} {timestamp} {signature}"
             );
         }
-        assert_eq!(
-            Claim::of(Headers::default(), NOW_MS).unwrap_err().status,
-            401
-        );
+        let refused = Claim::default().verify(NOW_MS, BODY, &slots());
+        assert_eq!(refused.unwrap_err().status, 401);
     }
 
     proptest! {
@@ -187,17 +158,15 @@ mod tests {
         fn no_header_panics_and_nothing_random_verifies(
             id in ".*", timestamp in "[0-9+-]{0,20}", signature in ".*", now in any::<u64>(), body in any::<Vec<u8>>(),
         ) {
-            if let Ok(claim) = Claim::of(headers(&id, &timestamp, &signature), now) {
-                prop_assert!(claim.verify(&body, &slots()).is_err());
-            }
+            prop_assert!(claim(&id, &timestamp, &signature).verify(now, &body, &slots()).is_err());
         }
 
         #[test]
         fn what_we_sign_verifies(id in "[!-~]{1,64}", seconds in 1u64..1_000_000_000_000, body in any::<Vec<u8>>()) {
             let header = signature(SECRET, &id, seconds, &body);
             let timestamp = seconds.to_string();
-            let claim = Claim::of(headers(&id, &timestamp, &header), seconds * 1000).unwrap();
-            prop_assert_eq!(claim.verify(&body, &slots()), Ok(Slot::Alternate));
+            let verified = claim(&id, &timestamp, &header).verify(seconds * 1000, &body, &slots());
+            prop_assert_eq!(verified, Ok(Slot::Alternate));
         }
     }
 }

@@ -53,14 +53,6 @@ pub fn bearer(authorization: Option<&str>, secrets: &[Secret]) -> Result<Slot, R
     matching(secrets, |secret| secret.digest.ct_eq(&digest)).ok_or(refusal::WRONG_CREDENTIALS)
 }
 
-/// Checks that the `Authorization` header carries exactly `secret`; used for the admin secret.
-///
-/// # Errors
-/// As [`bearer`].
-pub fn admin(authorization: Option<&str>, secret: &Secret) -> Result<(), Refusal> {
-    bearer(authorization, std::slice::from_ref(secret)).map(|_| ())
-}
-
 /// The first slot for which `accepts` holds; every slot is tried, whatever the earlier ones said.
 pub(crate) fn matching(secrets: &[Secret], accepts: impl Fn(&Secret) -> Choice) -> Option<Slot> {
     let mut found = 0u8;
