@@ -6,8 +6,7 @@ use edge_broadcast_protocol::contract::settings::GatewaySettings;
 use edge_broadcast_protocol::contract::slot::Slot;
 use edge_broadcast_protocol::gateway::credential::Secret;
 use edge_broadcast_shell::env;
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::cell::Cell;
 use worker::Env;
 
 pub(crate) struct Config {
@@ -22,15 +21,15 @@ pub(crate) struct Config {
 impl Config {
     /// # Errors
     /// 500 when `SETTINGS` is missing or cannot be read.
-    pub(crate) fn of(env: &Env) -> Result<Rc<Self>, Refusal> {
+    pub(crate) fn of(env: &Env) -> Result<&'static Self, Refusal> {
         thread_local! {
-            static CONFIG: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
+            static CONFIG: Cell<Option<&'static Config>> = const { Cell::new(None) };
         }
-        if let Some(config) = CONFIG.with_borrow(Clone::clone) {
+        if let Some(config) = CONFIG.get() {
             return Ok(config);
         }
-        let config = Rc::new(Self::read(env)?);
-        CONFIG.set(Some(config.clone()));
+        let config: &Self = Box::leak(Box::new(Self::read(env)?));
+        CONFIG.set(Some(config));
         Ok(config)
     }
 

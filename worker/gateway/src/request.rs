@@ -7,7 +7,6 @@ use edge_broadcast_protocol::contract::place::Place;
 use edge_broadcast_protocol::gateway::address;
 use edge_broadcast_protocol::gateway::route::{self, parameter};
 use edge_broadcast_shell as shell;
-use std::rc::Rc;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::web_sys;
 use worker::{Context, Env};
@@ -17,7 +16,7 @@ pub(crate) struct Request {
     pub(crate) url: String,
     pub(crate) env: Env,
     pub(crate) context: Context,
-    pub(crate) config: Rc<Config>,
+    pub(crate) config: &'static Config,
 }
 
 impl Request {
