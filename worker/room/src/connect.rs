@@ -78,9 +78,10 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
     let (frames, sockets) = {
         let mut memory = object.memory();
         let stream = &memory.room.stream;
-        let resume = stream.resume(call.since, call.epoch.as_deref());
-        let mut frames = vec![greeting(&peer.id, &peer.token, stream, &resume)];
-        frames.extend(update::frame(&resume.missed));
+        let missed = stream.resume(call.since, call.epoch.as_deref());
+        let greeting = greeting(&peer.id, &peer.token, stream, missed.as_deref());
+        let mut frames = vec![greeting];
+        frames.extend(update::frame(missed.iter().flatten()));
         memory.sockets.open();
         memory.room.counters.connects += 1;
         (frames, memory.sockets.estimate().unwrap_or_default())

@@ -427,10 +427,7 @@ mod tests {
             let mut back = Root::restored(&settings(), Some(&record), "e2");
             assert_eq!((back.stream.sent, back.stream.epoch.as_str()), (1, "e1"));
             assert_eq!(back.stream.latest.is_some(), kept, "{filler:?}");
-            assert!(
-                !back.stream.resume(Some(0), Some("e1")).recovered,
-                "{filler:?}"
-            );
+            assert_eq!(back.stream.resume(Some(0), Some("e1")), None, "{filler:?}");
             let repeat = publish_as(&mut back, Some("m1"), false, "{}", 2_000).unwrap();
             assert!(matches!(
                 repeat,

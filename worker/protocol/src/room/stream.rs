@@ -13,7 +13,7 @@ pub const MAX_STORED_BYTES: usize = 64 * 1024;
 pub const UNSURE_NUMBERS: u64 = 10_000;
 
 /// The state that root and shards share, and that the root stores.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
     /// Names one unbroken numbering. A new one says: forget what you knew.
     pub epoch: String,
@@ -25,14 +25,6 @@ pub struct Stream {
     floor: u64,
     pub latest: Option<Update>,
     history: VecDeque<Update>,
-}
-
-/// The answer to a client that says where it left off.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resume {
-    /// Whether `missed` is all that the client has missed.
-    pub recovered: bool,
-    pub missed: Vec<Update>,
 }
 
 /// Updates on their way from root to shard.
@@ -49,11 +41,7 @@ impl Stream {
     pub(crate) fn new(epoch: &str) -> Self {
         Self {
             epoch: epoch.to_owned(),
-            assigned: 0,
-            sent: 0,
-            floor: 0,
-            latest: None,
-            history: VecDeque::new(),
+            ..Self::default()
         }
     }
 
@@ -77,33 +65,14 @@ impl Stream {
             self.latest = Some(update.clone());
             self.history.push_back(update.clone());
         }
-        while self.history.len() > limit as usize {
-            self.forget_oldest();
-        }
-        self.shorten(MAX_HISTORY_BYTES);
+        self.shorten(limit as usize, MAX_HISTORY_BYTES);
     }
 
-    /// Finds what a client has missed whose last update was number `since` of `epoch`.
-    pub fn resume(&self, since: Option<u64>, epoch: Option<&str>) -> Resume {
-        match (since, epoch) {
-            (Some(since), Some(epoch))
-                if epoch == self.epoch && (self.floor..=self.sent).contains(&since) =>
-            {
-                Resume {
-                    recovered: true,
-                    missed: self
-                        .history
-                        .iter()
-                        .filter(|update| update.seq > since)
-                        .cloned()
-                        .collect(),
-                }
-            }
-            _ => Resume {
-                recovered: false,
-                missed: Vec::new(),
-            },
-        }
+    /// All that a client has missed whose last update was number `since` of `epoch`; `None` where that is not known.
+    pub fn resume(&self, since: Option<u64>, epoch: Option<&str>) -> Option<Vec<Update>> {
+        let since = since.filter(|since| (self.floor..=self.sent).contains(since))?;
+        let missed = self.history.iter().filter(|update| update.seq > since);
+        (epoch? == self.epoch).then(|| missed.cloned().collect())
     }
 
     /// A new numbering after numbers may have been lost: the latest value stays, the history does not.
@@ -149,7 +118,7 @@ impl Stream {
     #[must_use]
     pub(crate) fn stored(&self) -> Self {
         let mut stored = self.clone();
-        stored.shorten(MAX_STORED_BYTES);
+        stored.shorten(usize::MAX, MAX_STORED_BYTES);
         stored
     }
 
@@ -167,10 +136,10 @@ impl Stream {
     /// The push for a shard that may have missed everything after number `since`: all of it, or at least the latest
     /// value.
     pub fn since(&self, since: u64) -> Push {
-        let resume = self.resume(Some(since), Some(&self.epoch));
-        let (previous, updates) = match &self.latest {
-            Some(latest) if !resume.recovered => (latest.seq - 1, vec![latest.clone()]),
-            _ => (since, resume.missed),
+        let (previous, updates) = match (self.resume(Some(since), Some(&self.epoch)), &self.latest)
+        {
+            (None, Some(latest)) => (latest.seq - 1, vec![latest.clone()]),
+            (missed, _) => (since, missed.unwrap_or_default()),
         };
         Push {
             epoch: self.epoch.clone(),
@@ -184,19 +153,14 @@ impl Stream {
         format!("\"{}-{}\"", self.epoch, self.sent)
     }
 
-    fn shorten(&mut self, most_bytes: usize) {
+    /// Forgets the oldest updates beyond `most` and `most_bytes`.
+    fn shorten(&mut self, most: usize, most_bytes: usize) {
         let mut bytes: usize = self.history.iter().map(|update| update.text.len()).sum();
-        while bytes > most_bytes {
-            bytes -= self
-                .history
-                .front()
-                .map_or(bytes, |update| update.text.len());
-            self.forget_oldest();
-        }
-    }
-
-    fn forget_oldest(&mut self) {
-        if let Some(oldest) = self.history.pop_front() {
+        while self.history.len() > most || bytes > most_bytes {
+            let Some(oldest) = self.history.pop_front() else {
+                return;
+            };
+            bytes -= oldest.text.len();
             self.floor = oldest.seq;
         }
     }
@@ -227,11 +191,9 @@ mod tests {
     }
 
     fn missed(stream: &Stream, since: u64) -> (bool, Vec<u64>) {
-        let resume = stream.resume(Some(since), Some("e1"));
-        (
-            resume.recovered,
-            resume.missed.iter().map(|update| update.seq).collect(),
-        )
+        let missed = stream.resume(Some(since), Some("e1"));
+        let seqs = missed.iter().flatten().map(|update| update.seq).collect();
+        (missed.is_some(), seqs)
     }
 
     #[test]
@@ -252,9 +214,9 @@ mod tests {
     fn another_epoch_or_none_recovers_nothing() {
         let stream = stream(2, 8);
         for epoch in [None, Some("e0")] {
-            assert!(!stream.resume(Some(2), epoch).recovered);
+            assert_eq!(stream.resume(Some(2), epoch), None);
         }
-        assert!(!stream.resume(None, Some("e1")).recovered);
+        assert_eq!(stream.resume(None, Some("e1")), None);
     }
 
     #[test]
@@ -335,7 +297,7 @@ mod tests {
         let mut stream = stream(3, 8);
         stream.restart("e2");
         assert_eq!(stream.latest.as_ref().unwrap().seq, 3);
-        assert!(!stream.resume(Some(3), Some("e1")).recovered);
+        assert_eq!(stream.resume(Some(3), Some("e1")), None);
         assert_eq!(stream.number(None, "{}").text, r#"{"seq":4,"epoch":"e2"}"#);
     }
 
