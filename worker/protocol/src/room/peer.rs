@@ -38,12 +38,11 @@ pub fn tag(salt: &str, group: &str) -> String {
         .chain_update([0])
         .chain_update(group)
         .finalize();
-    let mut tag = String::from("ip:");
-    for byte in &digest[..16] {
-        tag.push(char::from(HEX[usize::from(byte >> 4)]));
-        tag.push(char::from(HEX[usize::from(byte & 15)]));
-    }
-    tag
+    let digits: String = digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("ip:{digits}")
 }
 
 /// The reaction to a frame from a client.
@@ -88,8 +87,6 @@ pub fn sweep_due(last_ms: Option<u64>, now_ms: u64, idle_timeout_ms: u32) -> boo
     idle_timeout_ms > 0
         && last_ms.is_none_or(|last_ms| now_ms >= last_ms.saturating_add(interval_ms))
 }
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]
 mod tests {
