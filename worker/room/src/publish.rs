@@ -8,6 +8,7 @@ use edge_broadcast_protocol::contract::head;
 use edge_broadcast_protocol::contract::receipt::Receipt;
 use edge_broadcast_protocol::contract::refusal::Refusal;
 use edge_broadcast_protocol::room::root::Outcome;
+use edge_broadcast_protocol::room::window::Offer;
 use edge_broadcast_shell::{reply, unix_ms};
 use std::rc::Rc;
 use worker::worker_sys::web_sys::Response;
@@ -33,8 +34,7 @@ pub(crate) async fn publish(
     let remember = |receipt: &Receipt| object.memory().room.remember(call, receipt, started_ms);
     let receipt = match outcome {
         Outcome::Answer(receipt) => receipt,
-        Outcome::Send(updates) => {
-            let seq = updates.last().map_or(0, |update| update.seq);
+        Outcome::Numbered(seq, Offer::Send(updates)) => {
             let remember = |delivery: Delivery| remember(&receipt(seq, delivery));
             let remember = call.id.is_some().then_some(&remember as &dyn Fn(Delivery));
             if let Some(remember) = remember {
@@ -46,11 +46,7 @@ pub(crate) async fn publish(
                 deliver::deliver(object, &call.token, updates, remember).await,
             )
         }
-        Outcome::Wait {
-            seq,
-            dropped,
-            timer_ms,
-        } => {
+        Outcome::Numbered(seq, Offer::Wait { dropped, timer_ms }) => {
             if let Some(wait_ms) = timer_ms {
                 deliver::send_after(object, &call.token, wait_ms);
             }

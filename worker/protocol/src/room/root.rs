@@ -3,7 +3,6 @@
 use super::bucket::Bucket;
 use super::recent::Recent;
 use super::stream::Stream;
-use super::update::Update;
 use super::window::{Offer, Window};
 use crate::contract::call::Publish;
 use crate::contract::counters::Counters;
@@ -34,14 +33,8 @@ pub struct Root {
 pub enum Outcome {
     /// Nothing is sent: it is a repeat, or stale.
     Answer(Receipt),
-    /// Send these now, as one frame.
-    Send(Vec<Update>),
-    /// It leaves with the next frame. A timer is to be set when `timer_ms` says so.
-    Wait {
-        seq: u64,
-        dropped: u32,
-        timer_ms: Option<u64>,
-    },
+    /// It has this number, and is sent now or waits.
+    Numbered(u64, Offer),
 }
 
 /// The currency of a stored record.
@@ -189,17 +182,11 @@ impl Root {
         // Until the real receipt is known: a repeat that arrives while this one is being delivered is a repeat too.
         let receipt = self.receipt(seq);
         self.remember(call, &receipt, now_ms);
-        Ok(match self.window.offer(update, now_ms) {
-            Offer::Send(updates) => Outcome::Send(updates),
-            Offer::Wait { dropped, timer_ms } => {
-                self.counters.conflated += u64::from(dropped);
-                Outcome::Wait {
-                    seq,
-                    dropped,
-                    timer_ms,
-                }
-            }
-        })
+        let offer = self.window.offer(update, now_ms);
+        if let Offer::Wait { dropped, .. } = offer {
+            self.counters.conflated += u64::from(dropped);
+        }
+        Ok(Outcome::Numbered(seq, offer))
     }
 
     /// Remembers the receipt of a publish that has an id.
@@ -254,7 +241,7 @@ mod tests {
         let outcome = room
             .publish(&call, head::read(body).unwrap(), body, now_ms)
             .map_err(|refusal| refusal.status)?;
-        if let Outcome::Send(updates) = &outcome {
+        if let Outcome::Numbered(_, Offer::Send(updates)) = &outcome {
             room.stream.record(updates, 8);
         }
         Ok(outcome)
@@ -265,7 +252,7 @@ mod tests {
     }
 
     fn is_sent(outcome: &Outcome) -> bool {
-        matches!(outcome, Outcome::Send(_))
+        matches!(outcome, Outcome::Numbered(_, Offer::Send(_)))
     }
 
     #[test]
@@ -376,7 +363,7 @@ mod tests {
             let next = room.record(Standing::Exact, 3_000);
             let numbers: Vec<(u64, String)> = (0..3)
                 .map(|_| match publish(&mut room, "{}") {
-                    Outcome::Send(updates) => (updates[0].seq, room.stream.epoch.clone()),
+                    Outcome::Numbered(seq, Offer::Send(_)) => (seq, room.stream.epoch.clone()),
                     outcome => panic!("{outcome:?}"),
                 })
                 .collect();
