@@ -54,7 +54,7 @@ pub(crate) async fn connect(object: &Rc<Object>, call: Connect) -> Result<Respon
 fn full(object: &Object, call: &Connect) -> Result<Response, Refusal> {
     object.memory().room.counters.refused_connects += 1;
     let next = call.place.index + 1;
-    if next >= object.settings().max_shards {
+    if next >= object.settings.max_shards {
         return Err(refusal::ROOM_FULL);
     }
     let [kind, cache] = reply::JSON;
@@ -102,7 +102,7 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
 /// Whether no socket can be added. The upper bound is known without counting and is never too low; where it says full, the
 /// sockets are counted before a client is turned away.
 fn is_full(object: &Object) -> bool {
-    let max = object.settings().max_connections;
+    let max = object.settings.max_connections;
     let most = object.memory().sockets.upper_bound();
     most.is_none_or(|most| most >= max) && object.count(&JsValue::UNDEFINED) >= max
 }

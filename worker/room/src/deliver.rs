@@ -94,7 +94,7 @@ fn record(object: &Object, updates: Vec<Update>) -> (Push, Vec<(String, Call)>, 
         previous: stream.sent,
         updates,
     };
-    stream.record(&push.updates, object.settings().history);
+    stream.record(&push.updates, object.settings.history);
     let (called, skipped) = memory.registry.push();
     (push, pushes(called), skipped)
 }
@@ -267,7 +267,7 @@ fn with_shards(object: &Object, own: Delivery) -> Delivery {
 
 /// Closes sockets whose clients are gone without a word. Part of a broadcast, which touches every socket anyway.
 fn sweep(object: &Object, sockets: &Array) {
-    let (now_ms, timeout_ms) = (unix_ms(), object.settings().idle_timeout_ms);
+    let (now_ms, timeout_ms) = (unix_ms(), object.settings.idle_timeout_ms);
     if !peer::sweep_due(object.memory().swept_ms, now_ms, timeout_ms) {
         return;
     }

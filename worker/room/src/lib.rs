@@ -104,7 +104,9 @@ async fn serve(
         .and_then(Call::decode)
         .ok_or(refusal::UNKNOWN_CALL)?;
     object.begin(call.name(), Billed::Request);
-    object.check()?;
+    if !object.has_settings {
+        return Err(refusal::ROOM_MISCONFIGURED);
+    }
     let part = call.part();
     let answer = answer(object, request, call).await;
     if let Some(part) = part {

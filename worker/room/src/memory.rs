@@ -2,13 +2,13 @@
 
 use edge_broadcast_protocol::contract::report::Awake;
 use edge_broadcast_protocol::contract::save::Saver;
-use edge_broadcast_protocol::contract::settings::RoomSettings;
 use edge_broadcast_protocol::room::headcount::Headcount;
 use edge_broadcast_protocol::room::registry::Registry;
 use edge_broadcast_protocol::room::root::Root;
 use std::collections::BTreeMap;
 use worker::wasm_bindgen::JsValue;
 
+#[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) room: Root,
     /// The root's shards.
@@ -34,28 +34,4 @@ pub(crate) struct Memory {
     pub(crate) swept_ms: Option<u64>,
     /// Other objects. Calls through one stub arrive in order.
     pub(crate) stubs: BTreeMap<String, JsValue>,
-}
-
-impl Memory {
-    pub(crate) fn new(settings: &RoomSettings, epoch: &str, now_ms: u64) -> Self {
-        Self {
-            room: Root::new(settings, epoch),
-            registry: Registry::default(),
-            saver: Saver::default(),
-            awake: Awake {
-                since_ms: now_ms,
-                ..Awake::default()
-            },
-            loaded: false,
-            joined: false,
-            clock_ms: 0,
-            connecting: 0,
-            sockets: Headcount::default(),
-            queued: 0,
-            failed_shards: 0,
-            to_push_again: Vec::new(),
-            swept_ms: None,
-            stubs: BTreeMap::new(),
-        }
-    }
 }

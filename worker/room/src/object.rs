@@ -5,7 +5,8 @@ use crate::memory::Memory;
 use edge_broadcast_protocol::contract::call::{Call, Part};
 use edge_broadcast_protocol::contract::counters::Billed;
 use edge_broadcast_protocol::contract::refusal::{self, Refusal};
-use edge_broadcast_protocol::contract::settings::{Conflate, RoomSettings};
+use edge_broadcast_protocol::contract::report::Awake;
+use edge_broadcast_protocol::contract::settings::RoomSettings;
 use edge_broadcast_protocol::contract::{binding, call};
 use edge_broadcast_protocol::room::peer;
 use edge_broadcast_protocol::room::registry::Registry;
@@ -26,8 +27,9 @@ pub(crate) const SHARDS_KEY: &str = "shards";
 pub(crate) struct Object {
     pub(crate) state: State,
     pub(crate) env: Env,
-    /// `None` where the deployment gave none that can be read.
-    settings: Option<RoomSettings>,
+    pub(crate) settings: RoomSettings,
+    /// Whether the deployment gave settings that can be read: without, nothing is served.
+    pub(crate) has_settings: bool,
     environment: String,
     memory: RefCell<Memory>,
 }
@@ -35,20 +37,26 @@ pub(crate) struct Object {
 impl Object {
     /// Wakes an object up. Kept small: this runs before every first event.
     pub(crate) fn new(state: State, env: Env) -> Self {
-        let settings = env::settings(&env);
+        let settings: Option<RoomSettings> = env::settings(&env);
+        let has_settings = settings.is_some();
+        let settings = settings.unwrap_or_default();
         let environment = env::text(&env, binding::ENVIRONMENT).unwrap_or_default();
         // It fails only for texts that are too long, and these are not.
         let _ = js::answer_pings(state.as_raw(), peer::PING, peer::PONG);
-        let memory = Memory::new(
-            settings.as_ref().unwrap_or(&NO_SETTINGS),
-            &epoch(),
-            unix_ms(),
-        );
+        let memory = Memory {
+            room: Root::new(&settings, &epoch()),
+            awake: Awake {
+                since_ms: unix_ms(),
+                ..Awake::default()
+            },
+            ..Memory::default()
+        };
         Self {
             state,
             env,
             settings,
             environment,
+            has_settings,
             memory: RefCell::new(memory),
         }
     }
@@ -61,19 +69,6 @@ impl Object {
             memory.room.counters.wake_ups += 1;
         }
         memory.room.counters.month.count(billed, unix_ms());
-    }
-
-    /// # Errors
-    /// 500 when there are no settings to serve with.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
-        self.settings
-            .as_ref()
-            .map(|_| ())
-            .ok_or(refusal::ROOM_MISCONFIGURED)
-    }
-
-    pub(crate) fn settings(&self) -> &RoomSettings {
-        self.settings.as_ref().unwrap_or(&NO_SETTINGS)
     }
 
     /// The memory, until the end of the statement: never hold it across an `await`.
@@ -99,11 +94,8 @@ impl Object {
             return Ok(());
         }
         memory.loaded = true;
-        let mut room = Root::restored(
-            self.settings(),
-            values.get(0).as_string().as_deref(),
-            &epoch(),
-        );
+        let record = values.get(0).as_string();
+        let mut room = Root::restored(&self.settings, record.as_deref(), &epoch());
         room.counters.add(&memory.room.counters);
         if part == Part::Shard {
             // Its stream is what the root says.
@@ -194,14 +186,3 @@ fn epoch() -> String {
     random.truncate(8);
     random
 }
-
-/// Stands in where there are no settings; nothing is served with it.
-const NO_SETTINGS: RoomSettings = RoomSettings {
-    max_connections: 0,
-    max_shards: 0,
-    batch_window_ms: 0,
-    conflate: Conflate::Latest,
-    history: 0,
-    idle_timeout_ms: 0,
-    publish_rate: 0,
-};

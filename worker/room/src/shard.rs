@@ -61,7 +61,7 @@ pub(crate) async fn join(
     clock_ms: u64,
 ) -> Result<Response, Refusal> {
     object.load(Part::Root).await?;
-    let max_shards = object.settings().max_shards;
+    let max_shards = object.settings.max_shards;
     let placed = object
         .memory()
         .registry
@@ -100,7 +100,7 @@ pub(crate) async fn leave(
 /// In a shard: the root has updates.
 pub(crate) fn push(object: &Rc<Object>, body: &str) -> Result<Response, Refusal> {
     let push: Push = serde_json::from_str(body).map_err(|_| refusal::INVALID_PUSH)?;
-    let history = object.settings().history;
+    let history = object.settings.history;
     let audience = deliver::audience(object);
     let news = object.memory().room.stream.receive(push, history);
     let mut pushed = match update::frame(&news) {

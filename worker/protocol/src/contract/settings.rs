@@ -47,7 +47,7 @@ pub struct Region {
 }
 
 /// Settings of the room script. Changing them makes a new version, so every socket reconnects.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoomSettings {
     /// Sockets per object, at most 32,768 (the runtime's own limit).
@@ -67,10 +67,11 @@ pub struct RoomSettings {
 }
 
 /// The updates that a batch keeps of those that arrive within one window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Conflate {
     /// The last update of each `type`.
+    #[default]
     Latest,
     /// Every update, in order.
     All,

@@ -1,7 +1,7 @@
 //! A token bucket: updates per second that one room accepts.
 
 /// A bucket that holds as many updates as it gets per second.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Bucket {
     rate: u32,
     /// Thousandths of an update.

@@ -13,7 +13,7 @@ use crate::contract::settings::RoomSettings;
 use serde::{Deserialize, Serialize};
 
 /// Everything that a root decides with. A shard has one too, for its stream and counters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Root {
     pub stream: Stream,
     pub window: Window,
@@ -69,12 +69,8 @@ impl Root {
         Self {
             stream: Stream::new(epoch),
             window: Window::new(settings.batch_window_ms, settings.conflate),
-            counters: Counters::default(),
-            saved_ms: 0,
-            unconfirmed: false,
-            recent: Recent::default(),
             bucket: Bucket::new(settings.publish_rate),
-            publisher_slot: None,
+            ..Self::default()
         }
     }
 

@@ -11,7 +11,7 @@ pub const MAX_WAITING_BYTES: usize = 1 << 20;
 ///
 /// A window opens when something is sent. No timer runs for it: one is needed only when an update arrives while the
 /// window is open, so a room that gets an update now and then has none, and hibernates.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Window {
     length_ms: u64,
     conflate: Conflate,
@@ -35,8 +35,7 @@ impl Window {
         Self {
             length_ms: u64::from(length_ms),
             conflate,
-            opened_ms: None,
-            waiting: Vec::new(),
+            ..Self::default()
         }
     }
 
