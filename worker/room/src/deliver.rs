@@ -1,6 +1,6 @@
 //! Sends updates to the room: to the shards that hold sockets, and to this object's own.
 
-use crate::object::Object;
+use crate::object::{self, Object};
 use crate::{js, save};
 use edge_broadcast_protocol::contract::call::Call;
 use edge_broadcast_protocol::contract::close;
@@ -19,7 +19,7 @@ use worker::js_sys::Array;
 use worker::wasm_bindgen_futures::spawn_local;
 
 /// The reach of a frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub(crate) sockets: u32,
     /// Objects that hold those sockets.
@@ -51,7 +51,7 @@ pub(crate) async fn deliver(
     } else {
         String::new()
     };
-    let answers = has_shards.then(|| object.ask(&calls, Some(&body)));
+    let answers = has_shards.then(|| object.ask(calls, Some(&body)));
     if answers.is_some() || object.memory().queued > 0 {
         // The calls leave when this turn of the event loop ends, and a full object's own sockets take it a second. What
         // comes after keeps its place behind this one.
@@ -71,7 +71,7 @@ pub(crate) async fn deliver(
     }
     save::changed(object);
     if let Some(answers) = answers {
-        let failed = read(object, &calls, answers.await, skipped, &mut delivery);
+        let failed = read(object, answers.await, skipped, &mut delivery);
         push_again(object, failed, push.previous);
         if let Some(remember) = remember
             && delivery != expected
@@ -114,7 +114,7 @@ fn account(object: &Object, token: &str, delivery: Delivery, frame: &str, starte
             "broadcast to {} sockets in {} objects, with {} active connections: {frame}",
             delivery.sockets,
             delivery.shards,
-            with_shards(object, Delivery::default()).sockets + object.sockets(),
+            estimate(object).sockets,
         )
     });
     let event = Event::Broadcast {
@@ -191,25 +191,23 @@ pub(crate) fn send_after(object: &Rc<Object>, token: &str, wait_ms: u64) {
 /// Adds what shards answered to a push to `delivery`; returns the shards that failed or were `skipped`.
 fn read(
     object: &Rc<Object>,
-    calls: &[(String, Call)],
-    answers: Vec<Option<String>>,
+    answers: Vec<(String, Option<String>)>,
     skipped: Vec<String>,
     delivery: &mut Delivery,
 ) -> Vec<String> {
     let mut memory = object.memory();
     let (mut forgotten, mut failed) = (false, skipped);
-    for ((name, _), answer) in calls.iter().zip(answers) {
-        memory.registry.answered(name);
-        let Some(pushed) = answer.and_then(|text| serde_json::from_str::<Pushed>(&text).ok())
-        else {
-            failed.push(name.clone());
+    for (name, answer) in answers {
+        memory.registry.answered(&name);
+        let Some(pushed) = object::read::<Pushed>(answer) else {
+            failed.push(name);
             continue;
         };
         delivery.sockets += pushed.sockets;
         delivery.shards += u32::from(pushed.sockets > 0);
-        memory.registry.count(name, pushed.sockets);
+        memory.registry.count(&name, pushed.sockets);
         if let Some(left_ms) = pushed.left_ms {
-            forgotten |= memory.registry.leave(name, left_ms);
+            forgotten |= memory.registry.leave(&name, left_ms);
         }
     }
     delivery.failed_shards = failed.len() as u32;
@@ -242,10 +240,9 @@ fn push_again(object: &Rc<Object>, mut names: Vec<String>, previous: u64) {
             (memory.room.stream.since(previous), pushes(names))
         };
         let body = serde_json::to_string(&push).unwrap_or_default();
-        for ((name, _), answer) in calls.iter().zip(object.ask(&calls, Some(&body)).await) {
-            if let Some(pushed) = answer.and_then(|text| serde_json::from_str::<Pushed>(&text).ok())
-            {
-                object.memory().registry.count(name, pushed.sockets);
+        for (name, answer) in object.ask(calls, Some(&body)).await {
+            if let Some(pushed) = object::read::<Pushed>(answer) {
+                object.memory().registry.count(&name, pushed.sockets);
             }
         }
     });

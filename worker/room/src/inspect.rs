@@ -1,13 +1,12 @@
 //! What an object says of itself.
 
-use crate::object::Object;
+use crate::object::{self, Object};
 use edge_broadcast_protocol::contract::call::{Call, Part};
 use edge_broadcast_protocol::contract::health::Room;
 use edge_broadcast_protocol::contract::refusal::Refusal;
 use edge_broadcast_protocol::contract::report::{self, Awake};
 use edge_broadcast_protocol::room::report::report;
 use edge_broadcast_shell::{env, reply};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use worker::wasm_bindgen::JsValue;
 use worker::worker_sys::web_sys::Response;
@@ -25,7 +24,7 @@ pub(crate) async fn inspect(
         return Ok(reply::json(&describe(object, region)));
     }
     let registry = object.memory().registry.clone();
-    let calls: Vec<(String, Call)> = registry
+    let calls = registry
         .shards()
         .iter()
         .map(|(name, shard)| {
@@ -37,19 +36,16 @@ pub(crate) async fn inspect(
             (name.clone(), call)
         })
         .collect();
-    let answers = object.ask(&calls, None).await;
-    let shards: BTreeMap<String, Option<report::Object>> = calls
-        .into_iter()
-        .zip(answers)
-        .map(|((name, _), answer)| {
-            (
-                name,
-                answer.and_then(|text| serde_json::from_str(&text).ok()),
-            )
-        })
-        .collect();
+    let answers = object.ask(calls, None).await.into_iter();
+    let shards = answers.map(|(name, answer)| (name, object::read(answer)));
     let root = describe(object, region);
-    let report = report(token, &object.memory().room, root, &registry, shards);
+    let report = report(
+        token,
+        &object.memory().room,
+        root,
+        &registry,
+        shards.collect(),
+    );
     Ok(reply::json(&report))
 }
 

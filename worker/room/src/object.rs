@@ -13,6 +13,7 @@ use edge_broadcast_protocol::room::registry::Registry;
 use edge_broadcast_protocol::room::root::Root;
 use edge_broadcast_protocol::room::shard::SHARD_TIME_LIMIT_MS;
 use edge_broadcast_shell::{self as shell, env, unix_ms};
+use serde::de::DeserializeOwned;
 use std::cell::{RefCell, RefMut};
 use worker::js_sys::Array;
 use worker::wasm_bindgen::JsValue;
@@ -55,8 +56,8 @@ impl Object {
             state,
             env,
             settings,
-            environment,
             has_settings,
+            environment,
             memory: RefCell::new(memory),
         }
     }
@@ -146,13 +147,13 @@ impl Object {
         stub
     }
 
-    /// Asks other objects, each its own call with the same body. The calls leave at once; `None` is an object that failed
-    /// or is late.
+    /// Asks other objects by their names, each its own call with the same body. The calls leave at once; `None` is an
+    /// object that failed or is late.
     pub(crate) fn ask(
         &self,
-        calls: &[(String, Call)],
+        calls: Vec<(String, Call)>,
         body: Option<&str>,
-    ) -> impl Future<Output = Vec<Option<String>>> {
+    ) -> impl Future<Output = Vec<(String, Option<String>)>> {
         let stubs = calls
             .iter()
             .map(|(name, _)| self.stub(name, None))
@@ -167,9 +168,9 @@ impl Object {
                 let answer = answers.get(at).as_string();
                 if answer.is_none() {
                     // A stub that has failed once may be broken for good.
-                    self.memory().stubs.remove(name);
+                    self.memory().stubs.remove(&name);
                 }
-                answer
+                (name, answer)
             });
             answers.collect()
         }
@@ -179,6 +180,11 @@ impl Object {
     pub(crate) fn debug(&self, text: impl FnOnce() -> String) {
         shell::debug(&self.environment, text);
     }
+}
+
+/// What an object answered, where it can be read.
+pub(crate) fn read<T: DeserializeOwned>(answer: Option<String>) -> Option<T> {
+    serde_json::from_str(&answer?).ok()
 }
 
 fn epoch() -> String {

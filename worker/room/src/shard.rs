@@ -1,6 +1,6 @@
 //! Root and shards: how a shard comes, what it is pushed, and how it goes.
 
-use crate::object::Object;
+use crate::object::{self, Object};
 use crate::{deliver, save};
 use edge_broadcast_protocol::contract::call::{Call, Connect, Part};
 use edge_broadcast_protocol::contract::refusal::{self, Refusal};
@@ -28,12 +28,10 @@ pub(crate) async fn ensure_joined(object: &Rc<Object>, connect: &Connect) -> Res
         region: place.region.clone(),
         clock_ms: clock_ms(object),
     };
-    let answers = object.ask(&[(place.token.clone(), call)], None).await;
-    let joined = answers
-        .into_iter()
-        .flatten()
-        .next()
-        .and_then(|text| serde_json::from_str::<Joined>(&text).ok())
+    let calls = vec![(place.token.clone(), call)];
+    let answer = object.ask(calls, None).await.pop();
+    let joined: Joined = answer
+        .and_then(|(_, answer)| object::read(answer))
         .ok_or(refusal::ROOM_UNAVAILABLE)?;
     let stream = joined.stream.ok_or(refusal::ROOM_FULL)?;
     let mut memory = object.memory();
@@ -50,7 +48,7 @@ pub(crate) async fn announce_leave(object: &Rc<Object>, token: &str, name: &str)
         clock_ms: clock_ms(object),
     };
     // If it is lost, the root learns at its next push.
-    object.ask(&[(token.to_owned(), call)], None).await;
+    object.ask(vec![(token.to_owned(), call)], None).await;
 }
 
 /// In the root: a shard is about to get its first socket.
