@@ -66,12 +66,9 @@ pub(crate) fn matching(secrets: &[Secret], accepts: impl Fn(&Secret) -> Choice) 
 
 fn strip_scheme(header: &str) -> &str {
     let header = header.trim();
-    match header.get(..6) {
-        Some(word) if word.eq_ignore_ascii_case("bearer") => match header[6..].chars().next() {
-            None => "",
-            Some(' ' | '\t') => header[6..].trim_start(),
-            Some(_) => header,
-        },
+    match header.split_once([' ', '\t']) {
+        Some((word, value)) if word.eq_ignore_ascii_case("bearer") => value.trim_start(),
+        None if header.eq_ignore_ascii_case("bearer") => "",
         _ => header,
     }
 }
