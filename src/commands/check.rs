@@ -25,7 +25,7 @@ impl fmt::Display for Answer {
     }
 }
 
-pub fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
+pub(super) fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
     match context.project.environments(&args.environments) {
         Ok(environments) => {
             let environments = environments

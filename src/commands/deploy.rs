@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::process::ExitCode;
 
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use serde::Serialize;
@@ -21,7 +20,7 @@ use crate::live::verify;
 use crate::plan::saved::SavedPlan;
 use crate::plan::{self, Desired, Observed, Plan};
 use crate::secret::{Secrets, Value};
-use crate::terminal::confirm;
+use crate::terminal::advice::Advice;
 use crate::terminal::output::Format;
 use crate::terminal::step_summary;
 
@@ -46,7 +45,7 @@ impl fmt::Display for Answer {
     }
 }
 
-pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = context.project.environment(&args.environment.environment)?;
     let saved = args.plan.as_deref().map(SavedPlan::read).transpose()?;
     let artifacts = super::generate::rendered(context)?;
@@ -69,15 +68,22 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let title = format!("deployment of {}", environment.name);
     let plan = match Plan::between(&desired, &observed, &rollout) {
         Ok(plan) => plan,
-        Err(conflicts) => return super::plan::refuse(context, &environment, &title, conflicts),
+        Err(conflicts) => {
+            return Err(super::plan::refuse(
+                context,
+                &environment,
+                &title,
+                conflicts,
+            ));
+        }
     };
     if let Some(saved) = &saved {
         let account = remote.cloudflare.account();
         saved.check(&SavedPlan::new(account, &observed, &plan, &rollout)?)?;
     }
     let secrets = read_secrets(&sources, &plan)?;
-    if !plan.is_empty() && environment.protected && !args.yes && !args.sandbox {
-        confirm::protected(environment.name.as_str(), &plan, "plan")?;
+    if !plan.is_empty() && !args.yes && !args.sandbox {
+        super::confirm(&environment, &plan, "plan")?;
     }
     super::generate::refresh(context, &artifacts)?;
     let verification = Verification::new(
@@ -106,12 +112,12 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         verified: verification.report.take(),
         plan,
         applied: running.finish(),
-        failure: error.as_ref().map(|error| format!("{error:#}")),
+        failure: error.as_ref().map(|error| Advice::of(error).line()),
     };
     tell_outcome(context, &title, &answer)?;
     match error {
         Some(error) => Err(error),
-        None => remote.close().await.map(|()| ExitCode::SUCCESS),
+        None => remote.close().await,
     }
 }
 
@@ -147,7 +153,8 @@ fn expect_secrets(
     }
     if let Err(error) = secrets.expect(WEBHOOK_SECRET) {
         tell(&format!(
-            "if something has to change, this will stop: {error:#}"
+            "if something has to change, this will stop: {:#}",
+            Advice::of(&error)
         ));
     }
     Ok(())

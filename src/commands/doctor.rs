@@ -1,7 +1,6 @@
 //! `doctor`: what is wrong with an environment, and how to mend it.
 
 use std::fmt;
-use std::process::ExitCode;
 
 use anyhow::bail;
 use serde::Serialize;
@@ -39,7 +38,7 @@ struct Finding {
     mend: Option<String>,
 }
 
-pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Result<()> {
     let environments = context.project.environments(&args.environments)?;
     let bundles = build::load(&context.project.root);
     let mut answer = Answer {
@@ -78,7 +77,7 @@ pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitC
     if !ill.is_empty() {
         bail!("something is wrong with `{}`", ill.join("`, `"));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 async fn examine(

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use serde::Serialize;
 
@@ -57,7 +56,7 @@ impl fmt::Display for Answer {
     }
 }
 
-pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = context.project.environment(&args.environment.environment)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let cloudflare = &remote.cloudflare;
@@ -70,12 +69,12 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
             environment.name
         );
     }
-    if environment.protected && !args.yes {
+    if !args.yes {
         let shown: Vec<String> = targets
             .iter()
             .map(|target| format!("{}: {} -> {}", target.script, target.from, target.to))
             .collect();
-        confirm::protected(environment.name.as_str(), &shown.join("\n"), "status")?;
+        super::confirm(&environment, &shown.join("\n"), "status")?;
     }
     let secrets = if args.accept_old_secrets {
         OldSecrets::Accept
@@ -95,12 +94,9 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let not_rolled_back = targets.split_off(run.report.done.len());
     let (verified, error) = match result {
         Ok(()) => {
-            let gateway = environment.gateway_script();
-            let target = targets.iter().find(|target| target.script == gateway);
-            let version = match target {
-                Some(target) => Some(target.to.as_str()),
-                None => histories[0].live(),
-            };
+            let [gateway, _] = &histories;
+            let back = targets.iter().find(|back| back.script == gateway.script);
+            let version = back.map_or(gateway.live(), |back| Some(&back.to));
             let report = checked(context, &remote, &environment, version).await?;
             let error = (!report.passed()).then(|| does_not_work(&environment, &report));
             (Some(report), error)
@@ -113,14 +109,14 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         rolled_back: targets,
         not_rolled_back,
         verified,
-        failure: error.as_ref().map(|error| format!("{error:#}")),
+        failure: error.as_ref().map(|error| Advice::of(error).line()),
     };
     if answer.verified.is_some() || context.format == Format::Json {
         context.format.answer(&answer)?;
     }
     match error {
         Some(error) => Err(error),
-        None => Ok(ExitCode::SUCCESS),
+        None => Ok(()),
     }
 }
 
@@ -279,13 +275,16 @@ async fn checked(
 fn does_not_work(environment: &Environment, report: &verify::Report) -> anyhow::Error {
     let name = &environment.name;
     if report.only_the_secret_differs() {
-        anyhow::anyhow!(
-            "`{name}` is rolled back, but the version that came back has another value of `{WEBHOOK_SECRET}` than its source gives: bring it to where it is missing with `edge-broadcast secrets set {name} {WEBHOOK_SECRET}`"
-        )
+        anyhow!(Advice::new(
+            format!(
+                "`{name}` is rolled back, but the version that came back has another value of `{WEBHOOK_SECRET}` than its source gives"
+            ),
+            format!(
+                "bring it to where it is missing with `edge-broadcast secrets set {name} {WEBHOOK_SECRET}`"
+            )
+        ))
     } else {
-        anyhow::anyhow!(
-            "`{name}` is rolled back, but it does not work as it must: see the failed checks"
-        )
+        anyhow!("`{name}` is rolled back, but it does not work as it must: see the failed checks")
     }
 }
 

@@ -1,7 +1,5 @@
 //! `sandbox`: the stand-in for Cloudflare, kept running.
 
-use std::process::ExitCode;
-
 use anyhow::Context as _;
 use edge_broadcast_sandbox::{self as sandbox, Options, Strictness};
 use serde_json::json;
@@ -11,7 +9,7 @@ use crate::build::toolchain;
 use crate::cli::Sandbox as Args;
 use crate::environment::Environment;
 
-pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environments = context.project.environments(&[])?;
     let mut zones: Vec<String> = environments
         .iter()
@@ -55,5 +53,5 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     // Ctrl-C ends this command from outside, and dropping the sandbox ends the runtime
     std::future::pending::<()>().await;
     drop(sandbox);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

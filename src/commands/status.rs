@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::process::ExitCode;
 
 use anyhow::bail;
 use serde::Serialize;
@@ -74,7 +73,7 @@ enum Drift {
     },
 }
 
-pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Result<()> {
     let environments = context.project.environments(&args.environments)?;
     let bundles = build::load(&context.project.root);
     let mut answer = Answer {
@@ -106,7 +105,7 @@ pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitC
     if !unreadable.is_empty() {
         bail!("cannot read what is live of `{}`", unreadable.join("`, `"));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 async fn status(

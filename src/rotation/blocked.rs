@@ -169,7 +169,7 @@ fn torn(new: Slot, seen: Seen, rotate: &str) -> (String, String) {
         Seen::Both => {
             format!("some publish with the new value (`{new}`), some with the old one (`{old}`)")
         }
-        Seen::Only => format!(
+        Seen::NewOnly => format!(
             "somebody publishes with the new value (`{new}`), and a sender that is silent now may have the old one (`{old}`) only"
         ),
         Seen::Earlier => format!("somebody has published with the new value (`{new}`)"),
@@ -309,7 +309,7 @@ help: see `edge-broadcast status staging` for what is deployed, and try `edge-br
 
     #[test]
     fn a_handover_that_was_cut_off_is_told_with_what_the_counters_showed() {
-        let torn = [Seen::Unknown, Seen::Earlier, Seen::Only, Seen::Both];
+        let torn = [Seen::Unknown, Seen::Earlier, Seen::NewOnly, Seen::Both];
         insta::assert_snapshot!(said(&torn.map(|seen| Blocked::Torn(A, seen)), "\"sst\""), @r"
 an earlier run was cut off between senders: nobody can tell who has the new value (`WEBHOOK_SECRET_ALTERNATE`), and it cannot be read back to finish the handover; nothing was changed and both are accepted
 help: `edge-broadcast secrets rotate staging --abort` hands the old value back to all, and a new rotation can begin; if you know that no sender took it, `--finish` puts a fresh value in its place; `--compromised` replaces both at once, and refuses publishes until every sender has the new one

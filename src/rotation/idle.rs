@@ -15,7 +15,7 @@ pub enum Evidence {
     /// The retry horizon has passed, and nobody can tell whether the value is still used.
     TimeAlone,
     /// None: somebody said that the rotation is to go on without.
-    Told,
+    Waived,
 }
 
 /// Which senders have used the new value of a handover that was cut off, as the counters show.
@@ -28,7 +28,7 @@ pub enum Seen {
     /// Some, but not while one looked.
     Earlier,
     /// Some while one looked, when none used the old value.
-    Only,
+    NewOnly,
     /// Some while one looked, and some the old value too.
     Both,
 }
@@ -70,7 +70,7 @@ impl Verdict {
 
 /// How long an interrupted handover is watched for a first use of the new value before it counts as taken by nobody: as long as it
 /// takes for a slot to count as unused, and not so short that a sender that publishes now and then is missed.
-pub fn untaken(horizon: Duration) -> Duration {
+pub fn patience(horizon: Duration) -> Duration {
     (horizon + LAG).max(Duration::from_secs(15))
 }
 

@@ -1,6 +1,6 @@
 //! Which secrets an environment should have and which it has: the matrix of `secrets list`. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::cloudflare::secrets::{Bound, Holding, Since};
 use crate::environment::Environment;
 use crate::rotation::age;
+use crate::rotation::position::Filled;
 
 /// Several environments.
 #[derive(Debug, Serialize)]
@@ -40,16 +41,19 @@ pub struct Cell {
 }
 
 /// Whether a secret is as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum State {
     Present,
     Missing,
     /// No manifest names it.
     Extra,
     /// The slot that the next rotation fills.
+    #[strum(to_string = "idle slot")]
     IdleSlot,
     /// Both slots are filled.
+    #[strum(to_string = "rotation open")]
     RotationOpen,
 }
 
@@ -61,7 +65,51 @@ pub enum Rotation {
     Fresh,
 }
 
+impl State {
+    /// The state of a secret that a manifest names, or of a slot, where the gateway has these `secrets`.
+    fn of(name: &str, secrets: &BTreeSet<String>) -> Self {
+        let is_slot = Slot::ALL.iter().any(|slot| slot.binding() == name);
+        match (secrets.contains(name), Filled::of(secrets)) {
+            (true, Filled::Both) if is_slot => Self::RotationOpen,
+            (true, _) => Self::Present,
+            (false, Filled::Neither) if name == WEBHOOK_SECRET => Self::Missing,
+            (false, _) if is_slot => Self::IdleSlot,
+            (false, _) => Self::Missing,
+        }
+    }
+}
+
 impl Cell {
+    fn new(name: &str, script: String, state: State) -> Self {
+        Self {
+            name: name.to_owned(),
+            script,
+            state,
+            age_seconds: None,
+            age: None,
+            rotation: None,
+        }
+    }
+
+    /// With what follows from how long its value was there at `now`. It is to be rotated after `every`.
+    fn aged(self, since: Option<Since>, now: SystemTime, every: Option<Duration>) -> Self {
+        let Some(Since { time, bound }) = since else {
+            return self;
+        };
+        // A time in the future, by a clock that is ahead, is now
+        let age = now.duration_since(time).unwrap_or_default();
+        let rotation = |every| match bound {
+            Bound::AtMost if age < every => Rotation::Fresh,
+            Bound::AtMost | Bound::AtLeast => Rotation::Due,
+        };
+        Self {
+            age_seconds: Some(age.as_secs()),
+            age: Some(bound),
+            rotation: every.map(rotation),
+            ..self
+        }
+    }
+
     /// Whether its value is older than the manifest wants, or may be.
     pub fn is_due(&self) -> bool {
         self.rotation == Some(Rotation::Due)
@@ -80,77 +128,39 @@ impl Column {
     ) -> Self {
         let nothing = Holding::default();
         let gateway = gateway.unwrap_or(&nothing);
-        let there = &gateway.secrets;
-        let slots = Slot::ALL.map(Slot::binding);
-        let filled = slots.iter().filter(|slot| there.contains(**slot)).count();
-        let mut secrets = Vec::new();
-        let mut add = |name: &str, state: State, every: Option<Duration>| {
-            let age = match state {
-                State::Present | State::Extra | State::RotationOpen => {
-                    let noted = age::among(&gateway.tags, name).map(|time| Since {
-                        time,
-                        bound: Bound::AtMost,
-                    });
-                    let since = noted.or_else(|| since.get(name).copied());
-                    // A time in the future, by a clock that is ahead, is now
-                    since.map(|Since { time, bound }| {
-                        (now.duration_since(time).unwrap_or_default(), bound)
-                    })
-                }
-                State::Missing | State::IdleSlot => None,
-            };
-            let rotation = every.zip(age).map(|(every, (age, bound))| match bound {
-                Bound::AtMost if age < every => Rotation::Fresh,
-                Bound::AtMost | Bound::AtLeast => Rotation::Due,
-            });
-            secrets.push(Cell {
-                name: name.to_owned(),
-                script: environment.gateway_script(),
-                state,
-                age_seconds: age.map(|(age, _)| age.as_secs()),
-                age: age.map(|(_, bound)| bound),
-                rotation,
-            });
-        };
+        let mut wanted: Vec<(&str, Option<Duration>)> = Vec::new();
         for (name, secret) in &environment.secrets {
-            if name != WEBHOOK_SECRET {
-                let state = if there.contains(name) {
-                    State::Present
-                } else {
-                    State::Missing
-                };
-                add(name, state, secret.rotate_every);
-                continue;
-            }
-            for slot in slots {
-                let state = match (there.contains(slot), filled) {
-                    (true, 1) => State::Present,
-                    (true, _) => State::RotationOpen,
-                    (false, 0) if slot == WEBHOOK_SECRET => State::Missing,
-                    (false, _) => State::IdleSlot,
-                };
-                add(slot, state, secret.rotate_every);
+            match name.as_str() {
+                WEBHOOK_SECRET => {
+                    let slots = Slot::ALL.map(|slot| (slot.binding(), secret.rotate_every));
+                    wanted.extend(slots);
+                }
+                name => wanted.push((name, secret.rotate_every)),
             }
         }
-        let named = |name: &String| {
-            environment.secrets.contains_key(name) || slots.contains(&name.as_str())
-        };
-        for name in there.iter().filter(|name| !named(name)) {
-            add(name, State::Extra, None);
-        }
-        for name in room.iter().flat_map(|room| &room.secrets) {
-            secrets.push(Cell {
-                name: name.clone(),
-                script: environment.room_script(),
-                state: State::Extra,
-                age_seconds: None,
-                age: None,
-                rotation: None,
+        let secrets = &gateway.secrets;
+        let cell = |name: &str, state, every| {
+            let cell = Cell::new(name, environment.gateway_script(), state);
+            if !secrets.contains(name) {
+                return cell;
+            }
+            let noted = age::among(&gateway.tags, name).map(|time| Since {
+                time,
+                bound: Bound::AtMost,
             });
-        }
+            cell.aged(noted.or(since.get(name).copied()), now, every)
+        };
+        let is_extra = |name: &&String| wanted.iter().all(|(wanted, _)| wanted != name);
+        let of_gateway = wanted
+            .iter()
+            .map(|&(name, every)| cell(name, State::of(name, secrets), every));
+        let extra = secrets.iter().filter(is_extra);
+        let extra = extra.map(|name| cell(name, State::Extra, None));
+        let of_room = room.iter().flat_map(|room| &room.secrets);
+        let of_room = of_room.map(|name| Cell::new(name, environment.room_script(), State::Extra));
         Self {
             environment: environment.name.to_string(),
-            secrets,
+            secrets: of_gateway.chain(extra).chain(of_room).collect(),
         }
     }
 
@@ -215,29 +225,16 @@ impl fmt::Display for Inventory {
                 names.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
-        // Each cell has a space on both sides
-        let lines: Vec<String> = table
-            .lines()
-            .map(|line| {
-                line.strip_prefix(' ')
-                    .unwrap_or(&line)
-                    .trim_end()
-                    .to_owned()
-            })
-            .collect();
-        f.write_str(&lines.join("\n"))
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        f.write_str(&table.trim_fmt())
     }
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self.state {
-            State::Present => "present",
-            State::Missing => "missing",
-            State::Extra => "extra",
-            State::IdleSlot => "idle slot",
-            State::RotationOpen => "rotation open",
-        })?;
+        write!(f, "{}", self.state)?;
         if let Some(age) = self.age_seconds {
             let over = match self.age {
                 Some(Bound::AtLeast) => "over ",

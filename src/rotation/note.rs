@@ -7,14 +7,18 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use edge_broadcast_protocol::contract::slot::Slot;
+use serde::de::value::{self, StrDeserializer};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::run_id::{RunId, hash};
+use crate::plan::script_tags;
 use crate::secret::Value;
 
-const PREFIX: &str = crate::plan::script_tags::ROTATION;
+const PREFIX: &str = script_tags::ROTATION;
 
 /// What was begun or done last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum State {
     /// A value is being written to the new slot; no sender has it.
     Writing,
@@ -65,24 +69,9 @@ impl Print {
     }
 }
 
-pub(super) const STATES: [(State, &str); 6] = [
-    (State::Writing, "writing"),
-    (State::Giving, "giving"),
-    (State::Given, "given"),
-    (State::Returning, "returning"),
-    (State::Returned, "returned"),
-    (State::Replacing, "replacing"),
-];
-const SLOTS: [(Slot, &str); 2] = [(Slot::Primary, "primary"), (Slot::Alternate, "alternate")];
-
-fn named<T: Copy>(words: &[(T, &str)], wanted: &str) -> Option<T> {
-    let found = words.iter().find(|(_, word)| *word == wanted);
-    found.map(|(value, _)| *value)
-}
-
-fn word<T: PartialEq>(words: &[(T, &'static str)], wanted: &T) -> &'static str {
-    let found = words.iter().find(|(value, _)| value == wanted);
-    found.map_or("", |(_, word)| word)
+/// The variant that serde knows by `word`.
+fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
+    T::deserialize(StrDeserializer::<value::Error>::new(word)).ok()
 }
 
 impl Note {
@@ -103,8 +92,8 @@ impl Note {
         };
         let (begun, of) = handed.split_once('/')?;
         Some(Self {
-            state: named(&STATES, state)?,
-            new: named(&SLOTS, slot)?,
+            state: named(state)?,
+            new: named(slot)?,
             print: Print(print.to_owned()),
             run_id: RunId {
                 id: id.to_owned(),
@@ -125,41 +114,37 @@ impl Note {
 
     /// `tags` with this note instead of any earlier one.
     pub fn noted(note: Option<&Self>, tags: &BTreeSet<String>) -> BTreeSet<String> {
-        let others = tags.iter().filter(|tag| !tag.starts_with(PREFIX)).cloned();
-        others.chain(note.map(ToString::to_string)).collect()
+        script_tags::with(tags, PREFIX, note.map(ToString::to_string).as_deref())
     }
 }
 
+/// What stands behind the prefix of the tag.
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self {
             state,
             new,
             print: Print(print),
-            run_id,
-            handed,
+            run_id: run,
+            handed: Handed { begun, of },
             uses,
         } = self;
+        state.serialize(&mut *f)?;
+        f.write_str(":")?;
+        new.serialize(&mut *f)?;
         write!(
             f,
-            "{PREFIX}{}:{}:{print}",
-            word(&STATES, state),
-            word(&SLOTS, new)
+            ":{print}:{}:{}:{}:{}",
+            run.id, run.at, run.machine, run.process
         )?;
-        let RunId {
-            id,
-            at,
-            machine,
-            process,
-        } = run_id;
-        write!(f, ":{id}:{at}:{machine}:{process}")?;
-        write!(f, ":{}/{}:", handed.begun, handed.of)?;
+        write!(f, ":{begun}/{of}:")?;
         uses.map_or(Ok(()), |uses| write!(f, "{uses}"))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::law::STATES;
     use super::*;
 
     #[test]
@@ -171,7 +156,7 @@ mod tests {
         .into();
         assert_eq!(Note::among(&tags), None);
         assert!(Note::is_among(&tags));
-        for (state, _) in STATES {
+        for state in STATES {
             for (new, machine, uses) in [
                 (Slot::Primary, "", None),
                 (Slot::Alternate, "a1b2c3d4", Some(12)),

@@ -15,16 +15,19 @@ use crate::rotation::status::Status;
 
 /// The facts of one environment.
 #[derive(Debug, Serialize)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Every secret that there is or should be.
-    pub inventory: Vec<Cell>,
+    pub(crate) inventory: Vec<Cell>,
     /// How far a rotation is; absent where the gateway is not deployed.
-    pub rotation: Option<Status>,
+    pub(crate) rotation: Option<Status>,
 }
 
 impl Facts {
     /// Reads what the scripts hold, and the facts. Sends nothing but GETs, and reads no value.
-    pub async fn read(cloudflare: &Cloudflare, environment: &Environment) -> anyhow::Result<Self> {
+    pub(crate) async fn read(
+        cloudflare: &Cloudflare,
+        environment: &Environment,
+    ) -> anyhow::Result<Self> {
         let (gateway, room) = (environment.gateway_script(), environment.room_script());
         let (gateway, room) = tokio::try_join!(
             secrets::read(cloudflare, &gateway),
@@ -34,7 +37,7 @@ impl Facts {
     }
 
     /// The facts of what was observed. Reads only how old what has no note is.
-    pub async fn observed(
+    pub(crate) async fn observed(
         cloudflare: &Cloudflare,
         environment: &Environment,
         observed: &Observed,
