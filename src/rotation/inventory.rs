@@ -110,6 +110,14 @@ impl Cell {
         }
     }
 
+    /// The row of the matrix that it stands in.
+    fn row(&self) -> String {
+        match self.script.ends_with("-room") {
+            true => format!("{} (room)", self.name),
+            false => self.name.clone(),
+        }
+    }
+
     /// Whether its value is older than the manifest wants, or may be.
     pub fn is_due(&self) -> bool {
         self.rotation == Some(Rotation::Due)
@@ -178,44 +186,27 @@ impl Inventory {
         let mut cells = self.environments.iter().flat_map(|column| &column.secrets);
         cells.all(|cell| cell.state != State::Missing)
     }
-
-    fn names(&self) -> Vec<(&str, bool)> {
-        let mut names: Vec<(&str, bool)> = Vec::new();
-        for column in &self.environments {
-            for cell in &column.secrets {
-                let row = (cell.name.as_str(), cell.script.ends_with("-room"));
-                if !names.contains(&row) {
-                    names.push(row);
-                }
-            }
-        }
-        names
-    }
 }
 
 impl fmt::Display for Inventory {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        let environments = self
-            .environments
-            .iter()
-            .map(|column| column.environment.clone());
-        table.set_header(["secret".to_owned()].into_iter().chain(environments));
-        for (name, of_room) in self.names() {
-            let mut row = vec![if of_room {
-                format!("{name} (room)")
-            } else {
-                name.to_owned()
-            }];
-            for column in &self.environments {
-                let cell = column
-                    .secrets
-                    .iter()
-                    .find(|cell| cell.name == name && cell.script.ends_with("-room") == of_room);
-                row.push(cell.map_or("-".to_owned(), ToString::to_string));
+        let columns = &self.environments;
+        let names = columns.iter().map(|column| column.environment.clone());
+        table.set_header(["secret".to_owned()].into_iter().chain(names));
+        let mut rows: Vec<String> = Vec::new();
+        for cell in columns.iter().flat_map(|column| &column.secrets) {
+            if !rows.contains(&cell.row()) {
+                rows.push(cell.row());
             }
-            table.add_row(row);
+        }
+        for row in rows {
+            let cells = columns.iter().map(|column| {
+                let cell = column.secrets.iter().find(|cell| cell.row() == row);
+                cell.map_or("-".to_owned(), ToString::to_string)
+            });
+            table.add_row([row.clone()].into_iter().chain(cells));
         }
         // A terminal's; names are not broken
         if let Some(columns) = f.width() {
