@@ -18,7 +18,7 @@ use crate::cloudflare::page::Pages;
 use crate::deploy::apply;
 use crate::deploy::remote::Remote;
 use crate::deploy::running::Running;
-use crate::environment::{CodeUpdateStrategy, Environment, script};
+use crate::environment::{Environment, script};
 use crate::live::verify::{self, Expected, Publisher, verify};
 use crate::plan::history::{Deployed, Extent, History, Listed, Unread};
 use crate::plan::rollback::{self, Target};
@@ -43,17 +43,22 @@ struct Answer {
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        for Target {
-            script, from, to, ..
-        } in &self.rolled_back
-        {
-            writeln!(f, "{script}: {from} -> {to}")?;
+        for target in &self.rolled_back {
+            writeln!(f, "{}", shown(target))?;
         }
         match &self.verified {
             Some(report) => write!(f, "\nverified {report}"),
             None => write!(f, "\nnot everything was rolled back"),
         }
     }
+}
+
+fn shown(
+    Target {
+        script, from, to, ..
+    }: &Target,
+) -> String {
+    format!("{script}: {from} -> {to}")
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
@@ -70,10 +75,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         );
     }
     if !args.yes {
-        let shown: Vec<String> = targets
-            .iter()
-            .map(|target| format!("{}: {} -> {}", target.script, target.from, target.to))
-            .collect();
+        let shown: Vec<String> = targets.iter().map(shown).collect();
         super::confirm(&environment, &shown.join("\n"), "status")?;
     }
     let secrets = if args.accept_old_secrets {
@@ -204,7 +206,7 @@ impl<'a> Unfinished<'a> {
             Unread::Versions(script) if *script == history.script => {
                 self.older_versions(history).await
             }
-            Unread::Deployments(_) | Unread::Versions(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -237,13 +239,12 @@ async fn give_all(
 ) -> anyhow::Result<()> {
     let title =
         |target: &Target| format!("give all traffic of `{}` to `{}`", target.script, target.to);
-    let code_update = script::gateway(environment).code_update;
     report.not_attempted = targets.iter().map(title).collect();
     for target in targets {
         let title = report.not_attempted.remove(0);
         context.progress.say(&title);
         report.failed = Some(title.clone());
-        give(cloudflare, environment, target, code_update, secrets)
+        give(cloudflare, environment, target, secrets)
             .await
             .with_context(|| format!("failed to {title}"))?;
         report.failed = None;
@@ -314,9 +315,9 @@ async fn give(
     cloudflare: &Cloudflare,
     environment: &Environment,
     target: &Target,
-    code_update: CodeUpdateStrategy,
     secrets: OldSecrets,
 ) -> anyhow::Result<()> {
+    let code_update = script::gateway(environment).code_update;
     let message = release::of_rollback(environment.name.as_str());
     let split = Split::all(&target.to);
     let change = |secrets| Change {

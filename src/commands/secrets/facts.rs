@@ -69,6 +69,13 @@ impl Facts {
         })
     }
 
+    /// The rotation, if there is something to do about it.
+    pub(in super::super) fn open_rotation(&self) -> Option<&Status> {
+        self.rotation
+            .as_ref()
+            .filter(|status| status.next.is_some())
+    }
+
     /// The facts as a column of the matrix.
     pub(super) fn column(self, environment: &Environment) -> Column {
         Column {
@@ -86,11 +93,9 @@ impl fmt::Display for Facts {
                 write!(f, "\n  secret {} of {}: {cell}", cell.name, cell.script)?;
             }
         }
-        match &self.rotation {
-            Some(status) if status.next.is_some() => {
-                write!(f, "\n  secret {}: {}", status.secret, status.stage)
-            }
-            Some(_) | None => Ok(()),
+        match self.open_rotation() {
+            Some(status) => write!(f, "\n  secret {}: {}", status.secret, status.stage),
+            None => Ok(()),
         }
     }
 }
