@@ -65,14 +65,13 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
         None => args.rollout.clone(),
     };
-    let title = format!("deployment of {}", environment.name);
     let plan = match Plan::between(&desired, &observed, &rollout) {
         Ok(plan) => plan,
         Err(conflicts) => {
             return Err(super::plan::refuse(
                 context,
                 &environment,
-                &title,
+                &title(&environment),
                 conflicts,
             ));
         }
@@ -86,12 +85,37 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         super::confirm(&environment, &plan, "plan")?;
     }
     super::generate::refresh(context, &artifacts)?;
-    let verification = Verification::new(
+    let inputs = inputs(desired, bundles, secrets);
+    carry_out(
+        context,
+        args,
+        &remote,
         &environment,
-        remote.site(&environment)?,
-        secrets.get(WEBHOOK_SECRET).cloned(),
-        &plan,
         &observed,
+        plan,
+        &inputs,
+    )
+    .await?;
+    remote.close().await
+}
+
+/// Applies `plan` and verifies what came of it; answers in any case.
+async fn carry_out(
+    context: &Context,
+    args: &Args,
+    remote: &Remote,
+    environment: &Environment,
+    observed: &Observed,
+    plan: Plan,
+    inputs: &Inputs,
+) -> anyhow::Result<()> {
+    let tell = |line: &str| context.progress.say(line);
+    let verification = Verification::new(
+        environment,
+        remote.site(environment)?,
+        inputs.secrets.get(WEBHOOK_SECRET).cloned(),
+        &plan,
+        observed,
         args.pause,
         &tell,
     )
@@ -100,7 +124,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let applied = apply::apply(
         &remote.cloudflare,
         &plan,
-        &inputs(desired, bundles, secrets),
+        inputs,
         &mut running.report,
         tell,
         async |probe: Probe<'_>| verification.check(probe).await,
@@ -114,11 +138,19 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         applied: running.finish(),
         failure: error.as_ref().map(|error| Advice::of(error).line()),
     };
-    tell_outcome(context, &title, &answer)?;
-    match error {
-        Some(error) => Err(error),
-        None => remote.close().await,
+    if answer.verified.is_some() || context.format == Format::Json {
+        context.format.answer(&answer)?;
     }
+    let title = title(environment);
+    match &answer.failure {
+        Some(failure) => step_summary::append(&title, &format!("{answer}\n\n{failure}")),
+        None => step_summary::append(&title, &answer),
+    }
+    error.map_or(Ok(()), Err)
+}
+
+fn title(environment: &Environment) -> String {
+    format!("deployment of {}", environment.name)
 }
 
 /// Builds both Workers, and observes what is live after that.
@@ -182,15 +214,4 @@ fn inputs(desired: Desired, bundles: Bundles, secrets: BTreeMap<String, Value>) 
         .into(),
         secrets,
     }
-}
-
-fn tell_outcome(context: &Context, title: &str, answer: &Answer) -> anyhow::Result<()> {
-    if answer.verified.is_some() || context.format == Format::Json {
-        context.format.answer(answer)?;
-    }
-    match &answer.failure {
-        Some(failure) => step_summary::append(title, &format!("{answer}\n\n{failure}")),
-        None => step_summary::append(title, answer),
-    }
-    Ok(())
 }
