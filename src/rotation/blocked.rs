@@ -14,7 +14,7 @@ use crate::terminal::progress::seconds;
 
 /// Why a rotation does not go on: its sentences are those of [`Blocked::advice`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Blocked {
+pub(crate) enum Blocked {
     Empty,
     NotOpen,
     Undoing,
@@ -48,7 +48,7 @@ pub enum Blocked {
 
 /// What the counters said at the end of a wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StillUsed {
+pub(crate) struct StillUsed {
     /// The slot that was to be emptied.
     pub slot: Slot,
     /// Publishes with its value, and with the one that stays.
@@ -59,7 +59,11 @@ pub struct StillUsed {
 }
 
 /// Refuses to change a secret of `script` while that would deploy something else too.
-pub fn settled(environment: &Environment, script: &str, live: &Holding) -> anyhow::Result<()> {
+pub(crate) fn settled(
+    environment: &Environment,
+    script: &str,
+    live: &Holding,
+) -> anyhow::Result<()> {
     if live.settled().is_some() {
         return Ok(());
     }
@@ -73,8 +77,12 @@ pub fn settled(environment: &Environment, script: &str, live: &Holding) -> anyho
 }
 
 impl Blocked {
-    /// The sentences, which name the environment. All of them stand here, which is why this is long.
-    pub fn advice(self, environment: &Environment) -> Advice {
+    /// The sentences, which name the environment.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table: all the sentences of a rotation stand here"
+    )]
+    pub(crate) fn advice(self, environment: &Environment) -> Advice {
         let name = &environment.name;
         let rotate = format!("edge-broadcast secrets rotate {name}");
         let secret = &environment.secrets[WEBHOOK_SECRET];

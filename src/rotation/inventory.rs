@@ -16,20 +16,20 @@ use crate::rotation::position::Filled;
 
 /// Several environments.
 #[derive(Debug, Serialize)]
-pub struct Inventory {
+pub(crate) struct Inventory {
     pub environments: Vec<Column>,
 }
 
 /// One environment.
 #[derive(Debug, Serialize)]
-pub struct Column {
+pub(crate) struct Column {
     pub environment: String,
     pub secrets: Vec<Cell>,
 }
 
 /// One secret of one environment.
 #[derive(Debug, Serialize)]
-pub struct Cell {
+pub(crate) struct Cell {
     pub name: String,
     pub script: String,
     pub state: State,
@@ -44,7 +44,7 @@ pub struct Cell {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "lowercase")]
-pub enum State {
+pub(crate) enum State {
     Present,
     Missing,
     /// No manifest names it.
@@ -60,7 +60,7 @@ pub enum State {
 /// Whether `rotate_every` has passed; where the age says too little, it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rotation {
+pub(crate) enum Rotation {
     Due,
     Fresh,
 }
@@ -119,7 +119,7 @@ impl Cell {
     }
 
     /// Whether its value is older than the manifest wants, or may be.
-    pub fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.rotation == Some(Rotation::Due)
     }
 }
@@ -127,7 +127,7 @@ impl Cell {
 impl Column {
     /// Compares what the manifest asks for with what is live at `now`: of the gateway, which may not be deployed, and of the room, which
     /// should have no secret. `since` says since when the gateway's secrets are there, for what its tags do not say.
-    pub fn of(
+    pub(crate) fn of(
         environment: &Environment,
         gateway: Option<&Holding>,
         room: Option<&Holding>,
@@ -173,7 +173,7 @@ impl Column {
     }
 
     /// The secrets that no manifest names, with their scripts.
-    pub fn extra(&self) -> impl Iterator<Item = &Cell> {
+    pub(crate) fn extra(&self) -> impl Iterator<Item = &Cell> {
         self.secrets
             .iter()
             .filter(|cell| cell.state == State::Extra)
@@ -182,7 +182,7 @@ impl Column {
 
 impl Inventory {
     /// Whether every required secret is there.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         let mut cells = self.environments.iter().flat_map(|column| &column.secrets);
         cells.all(|cell| cell.state != State::Missing)
     }

@@ -19,7 +19,7 @@ const PREFIX: &str = script_tags::ROTATION;
 /// What was begun or done last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub(crate) enum State {
     /// A value is being written to the new slot; no sender has it.
     Writing,
     /// It is proved to work and is being handed to the senders.
@@ -36,7 +36,7 @@ pub enum State {
 
 /// The note.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub(crate) struct Note {
     pub state: State,
     /// The slot of the new value.
     pub new: Slot,
@@ -52,7 +52,7 @@ pub struct Note {
 
 /// How far a handover is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Handed {
+pub(crate) struct Handed {
     /// Senders that were handed the value; the last of them perhaps only in part.
     pub begun: usize,
     /// All senders.
@@ -61,10 +61,10 @@ pub struct Handed {
 
 /// Eight hexadecimal digits of a value's SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Print(String);
+pub(crate) struct Print(String);
 
 impl Print {
-    pub fn of(value: &Value) -> Self {
+    pub(crate) fn of(value: &Value) -> Self {
         Self(hash(value.expose()))
     }
 }
@@ -76,12 +76,12 @@ fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
 
 impl Note {
     /// The note among a script's tags; one that cannot be read is none.
-    pub fn among(tags: &BTreeSet<String>) -> Option<Self> {
+    pub(crate) fn among(tags: &BTreeSet<String>) -> Option<Self> {
         tags.iter().find_map(|tag| Self::read(tag))
     }
 
     /// Whether there is a note, be it of another version of this tool and unreadable.
-    pub fn is_among(tags: &BTreeSet<String>) -> bool {
+    pub(crate) fn is_among(tags: &BTreeSet<String>) -> bool {
         tags.iter().any(|tag| tag.starts_with(PREFIX))
     }
 
@@ -113,7 +113,7 @@ impl Note {
     }
 
     /// `tags` with this note instead of any earlier one.
-    pub fn noted(note: Option<&Self>, tags: &BTreeSet<String>) -> BTreeSet<String> {
+    pub(crate) fn noted(note: Option<&Self>, tags: &BTreeSet<String>) -> BTreeSet<String> {
         script_tags::with(tags, PREFIX, note.map(ToString::to_string).as_deref())
     }
 }

@@ -12,7 +12,7 @@ use super::note::{Handed, Note, State};
 
 /// Which slots have a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filled {
+pub(crate) enum Filled {
     Neither,
     One(Slot),
     Both,
@@ -20,7 +20,7 @@ pub enum Filled {
 
 impl Filled {
     /// Of a gateway whose secrets have these names.
-    pub fn of(secrets: &BTreeSet<String>) -> Self {
+    pub(crate) fn of(secrets: &BTreeSet<String>) -> Self {
         match Slot::ALL.map(|slot| secrets.contains(slot.binding())) {
             [false, false] => Self::Neither,
             [true, false] => Self::One(Slot::Primary),
@@ -31,7 +31,7 @@ impl Filled {
 
     /// The slot of the new value: where it is, goes next, or was until it was revoked again. At the end of a rotation the new value is
     /// the old one of the next.
-    pub fn new_slot(self, note: Option<&Note>) -> Slot {
+    pub(crate) fn new_slot(self, note: Option<&Note>) -> Slot {
         match (self, note) {
             (Self::One(slot), _) => slot.other(),
             (Self::Both | Self::Neither, Some(note)) => note.new,
@@ -43,7 +43,7 @@ impl Filled {
 /// How far a rotation is, and what people are told of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
-pub enum Position {
+pub(crate) enum Position {
     /// No slot has a value.
     #[strum(to_string = "has no value")]
     Empty,
@@ -83,7 +83,7 @@ pub enum Position {
 
 /// One thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Write a fresh value to this slot, on which no sender depends, and prove it.
     Write(Slot),
     /// Hand the value of this slot, which the run knows, to every sender.
@@ -101,7 +101,7 @@ pub enum Step {
 
 /// What a decision rests on beside the position.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub(crate) struct Facts {
     pub note: Option<Note>,
     /// The slot of the new value: see [`Filled::new_slot`].
     pub new: Slot,
@@ -116,7 +116,7 @@ pub struct Facts {
 
 impl Facts {
     /// How far the handover came.
-    pub fn handed(&self) -> Handed {
+    pub(crate) fn handed(&self) -> Handed {
         self.note
             .as_ref()
             .map(|note| note.handed)
@@ -125,7 +125,7 @@ impl Facts {
 }
 
 impl Position {
-    pub fn of(filled: Filled, note: Option<&Note>) -> Self {
+    pub(crate) fn of(filled: Filled, note: Option<&Note>) -> Self {
         match (filled, note.map(|note| (note.state, note.new))) {
             (Filled::Neither, _) => Self::Empty,
             (Filled::One(_), None) => Self::AtRest,
@@ -148,7 +148,7 @@ impl Position {
     }
 
     /// What `rotate` does now.
-    pub fn next(self, facts: &Facts) -> Result<Step, Blocked> {
+    pub(crate) fn next(self, facts: &Facts) -> Result<Step, Blocked> {
         let (old, new) = (facts.new.other(), facts.new);
         match self {
             Self::Empty => Err(Blocked::Empty),
@@ -164,7 +164,7 @@ impl Position {
     }
 
     /// What `rotate --abort` does now.
-    pub fn undo(self, facts: &Facts) -> Result<Step, Blocked> {
+    pub(crate) fn undo(self, facts: &Facts) -> Result<Step, Blocked> {
         let (old, new) = (facts.new.other(), facts.new);
         match self {
             Self::Empty | Self::AtRest | Self::Revoked | Self::Replaced => Err(Blocked::NotOpen),
@@ -184,7 +184,7 @@ impl Position {
     }
 
     /// What `rotate --compromised` does now: one step, after which no earlier value is accepted. `new` is the slot of the new value.
-    pub fn compromise(self, new: Slot) -> Result<Step, Blocked> {
+    pub(crate) fn compromise(self, new: Slot) -> Result<Step, Blocked> {
         match self {
             Self::Empty => Err(Blocked::Empty),
             // Every sender has the new value already
@@ -196,7 +196,7 @@ impl Position {
     }
 
     /// What `rotate` with its options can do now; `None` where no rotation is open.
-    pub fn ways_on(self, environment: &str) -> Option<String> {
+    pub(crate) fn ways_on(self, environment: &str) -> Option<String> {
         let rotate = format!("edge-broadcast secrets rotate {environment}");
         Some(match self {
             Self::Empty | Self::AtRest => return None,

@@ -23,7 +23,7 @@ use crate::secret::{Secrets, Source, Value};
 use crate::terminal::advice::Advice;
 
 /// A rotation of one environment's webhook secret.
-pub struct Rotation<'a> {
+pub(crate) struct Rotation<'a> {
     cloudflare: &'a Cloudflare,
     pub(super) site: Site,
     pub(super) environment: &'a Environment,
@@ -54,7 +54,7 @@ pub(super) struct Held {
 
 impl<'a> Rotation<'a> {
     /// Nothing is read or written yet.
-    pub fn new(
+    pub(crate) fn new(
         cloudflare: &'a Cloudflare,
         site: Site,
         environment: &'a Environment,
@@ -251,7 +251,10 @@ pub(super) fn slot_of(value: &Value, filled: Filled, note: Option<&Note>) -> Opt
 }
 
 /// What the gateway of `environment` holds, which is an error where it is not deployed.
-pub async fn live(cloudflare: &Cloudflare, environment: &Environment) -> anyhow::Result<Holding> {
+pub(crate) async fn live(
+    cloudflare: &Cloudflare,
+    environment: &Environment,
+) -> anyhow::Result<Holding> {
     let script = environment.gateway_script();
     let live = secrets::read(cloudflare, &script).await?;
     live.with_context(|| {
@@ -277,7 +280,7 @@ fn counters(
 }
 
 /// The uses of both slots while both are filled, where they can be read: at rest they say nothing, and nobody is asked for a secret.
-pub async fn uses(live: &Holding, site: &Site, secrets: &Secrets<'_>) -> Option<Uses> {
+pub(crate) async fn uses(live: &Holding, site: &Site, secrets: &Secrets<'_>) -> Option<Uses> {
     if Filled::of(&live.secrets) != Filled::Both {
         return None;
     }

@@ -16,18 +16,18 @@ const LOOK: Duration = Duration::from_secs(3);
 
 /// A way to the counters.
 #[derive(Clone, Debug)]
-pub struct Counters {
+pub(crate) struct Counters {
     site: Site,
     admin: Value,
 }
 
 impl Counters {
-    pub fn new(site: Site, admin: Value) -> Self {
+    pub(crate) fn new(site: Site, admin: Value) -> Self {
         Self { site, admin }
     }
 
     /// The uses of both slots since they exist.
-    pub async fn read(&self) -> anyhow::Result<Uses> {
+    pub(crate) async fn read(&self) -> anyhow::Result<Uses> {
         let authorization = [("authorization", self.admin.bearer())];
         let (status, body) = self.site.get_with("/secrets/uses", &authorization).await?;
         match status {
@@ -47,7 +47,7 @@ impl Counters {
 
     /// Who uses the value of `new`, which had `noted` uses before anybody was handed it. Looks for `patience` at most: until somebody
     /// does. What was counted before one looked must have been handed over first.
-    pub async fn look(
+    pub(crate) async fn look(
         &self,
         new: Slot,
         noted: Option<u64>,

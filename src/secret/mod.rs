@@ -15,8 +15,8 @@ pub mod sender;
 mod source;
 mod value;
 
-pub use json::json;
-pub use read::piped;
+pub(crate) use json::json;
+pub(crate) use read::piped;
 pub use secrets::Secrets;
 pub use source::{NOT_A_SOURCE, Source};
 pub use value::Value;

@@ -87,7 +87,7 @@ fn prompt(name: &str) -> anyhow::Result<Value> {
 }
 
 /// The value of `name` that is piped into this command, good enough to be deployed.
-pub fn piped(name: &str) -> anyhow::Result<Value> {
+pub(crate) fn piped(name: &str) -> anyhow::Result<Value> {
     let mut stdin = std::io::stdin();
     if stdin.is_terminal() {
         bail!(Advice::new(
