@@ -11,6 +11,6 @@ pub mod http;
 pub mod live;
 pub mod plan;
 pub mod process;
-pub mod rotation;
+pub(crate) mod rotation;
 pub mod secret;
 pub mod terminal;

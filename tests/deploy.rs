@@ -324,7 +324,7 @@ fn a_deployment_that_changes_nothing_needs_no_secret() {
         .fails();
     assert_eq!(
         printed.stderr,
-        "if something has to change, this will stop: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set; set `WEBHOOK_SECRET` and run again\nerror: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set; set `WEBHOOK_SECRET` and run again\n"
+        "if something has to change, this will stop: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set\nhelp: set `WEBHOOK_SECRET` and run again\nerror: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set\nhelp: set `WEBHOOK_SECRET` and run again\n"
     );
     assert!(!project.path().join("generated").exists());
 }
@@ -344,7 +344,7 @@ fn every_secret_that_will_be_sent_is_asked_for_before_anything_is_written() {
         .fails();
     assert_eq!(
         printed.stderr,
-        "error: the secret `ADMIN_SECRET` has no value: its source `env:ADMIN_SECRET` names an environment variable that is not set; set `ADMIN_SECRET` and run again\n"
+        "error: the secret `ADMIN_SECRET` has no value: its source `env:ADMIN_SECRET` names an environment variable that is not set\nhelp: set `ADMIN_SECRET` and run again\n"
     );
     assert!(!project.path().join("generated").exists());
 }

@@ -80,7 +80,7 @@ fn a_missing_secret_stops_a_deployment() {
     let printed = refused_before_any_write(Run::new(["deploy", "staging"]));
     assert_eq!(
         printed.stderr,
-        "error: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set; set `WEBHOOK_SECRET` and run again\n"
+        "error: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set\nhelp: set `WEBHOOK_SECRET` and run again\n"
     );
 }
 

@@ -1,7 +1,6 @@
 //! `build`: both Workers as finished bundles.
 
 use std::fmt::Write as _;
-use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -11,7 +10,7 @@ use crate::build::{self, Bundle, Outcome, Size};
 use crate::terminal::output::{self, Format};
 
 /// Builds what is out of date and tells what there is now.
-pub async fn run(context: &Context) -> Result<ExitCode> {
+pub(super) async fn run(context: &Context) -> Result<()> {
     let built = built(context).await?;
     output::line(
         match context.format {
@@ -19,8 +18,7 @@ pub async fn run(context: &Context) -> Result<ExitCode> {
             Format::Json => json(&built)?,
         }
         .trim_end(),
-    )?;
-    Ok(ExitCode::SUCCESS)
+    )
 }
 
 /// The bundles, built where they are out of date. Compiling blocks for minutes, and Ctrl-C must still be heard.

@@ -9,6 +9,7 @@ use super::Context;
 use crate::cli::Environments;
 use crate::environment::problem::Problem;
 use crate::environment::project::Problems;
+use crate::terminal::output::Format;
 
 #[derive(Serialize)]
 struct Answer {
@@ -25,29 +26,23 @@ impl fmt::Display for Answer {
     }
 }
 
-pub fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
-    match context.project.environments(&args.environments) {
-        Ok(environments) => {
-            let environments = environments
-                .iter()
-                .map(|environment| environment.name.to_string())
-                .collect();
-            context.format.answer(&Answer {
-                environments,
-                problems: Vec::new(),
-            })?;
-            Ok(ExitCode::SUCCESS)
+pub(super) fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
+    let (environments, problems) = match context.project.environments(&args.environments) {
+        Ok(environments) => (environments, Vec::new()),
+        // People get the problems as the error
+        Err(error) if context.format == Format::Json => {
+            (Vec::new(), error.downcast::<Problems>()?.0)
         }
-        Err(error) => match error.downcast::<Problems>() {
-            Ok(Problems(problems)) if context.format == crate::terminal::output::Format::Json => {
-                context.format.answer(&Answer {
-                    environments: Vec::new(),
-                    problems,
-                })?;
-                Ok(ExitCode::FAILURE)
-            }
-            Ok(problems) => Err(problems.into()),
-            Err(error) => Err(error),
-        },
-    }
+        Err(error) => return Err(error),
+    };
+    let names = environments.iter().map(|it| it.name.to_string());
+    let answer = Answer {
+        environments: names.collect(),
+        problems,
+    };
+    context.format.answer(&answer)?;
+    Ok(match answer.problems.as_slice() {
+        [] => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::process::ExitCode;
 
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use serde::Serialize;
@@ -21,7 +20,7 @@ use crate::live::verify;
 use crate::plan::saved::SavedPlan;
 use crate::plan::{self, Desired, Observed, Plan};
 use crate::secret::{Secrets, Value};
-use crate::terminal::confirm;
+use crate::terminal::advice::Advice;
 use crate::terminal::output::Format;
 use crate::terminal::step_summary;
 
@@ -46,7 +45,7 @@ impl fmt::Display for Answer {
     }
 }
 
-pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = context.project.environment(&args.environment.environment)?;
     let saved = args.plan.as_deref().map(SavedPlan::read).transpose()?;
     let artifacts = super::generate::rendered(context)?;
@@ -66,26 +65,57 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
         None => args.rollout.clone(),
     };
-    let title = format!("deployment of {}", environment.name);
     let plan = match Plan::between(&desired, &observed, &rollout) {
         Ok(plan) => plan,
-        Err(conflicts) => return super::plan::refuse(context, &environment, &title, conflicts),
+        Err(conflicts) => {
+            return Err(super::plan::refuse(
+                context,
+                &environment,
+                &title(&environment),
+                conflicts,
+            ));
+        }
     };
     if let Some(saved) = &saved {
         let account = remote.cloudflare.account();
         saved.check(&SavedPlan::new(account, &observed, &plan, &rollout)?)?;
     }
     let secrets = read_secrets(&sources, &plan)?;
-    if !plan.is_empty() && environment.protected && !args.yes && !args.sandbox {
-        confirm::protected(environment.name.as_str(), &plan, "plan")?;
+    if !plan.is_empty() && !args.yes && !args.sandbox {
+        super::confirm(&environment, &plan, "plan")?;
     }
     super::generate::refresh(context, &artifacts)?;
-    let verification = Verification::new(
+    let inputs = inputs(desired, bundles, secrets);
+    carry_out(
+        context,
+        args,
+        &remote,
         &environment,
-        remote.site(&environment)?,
-        secrets.get(WEBHOOK_SECRET).cloned(),
-        &plan,
         &observed,
+        plan,
+        &inputs,
+    )
+    .await?;
+    remote.close().await
+}
+
+/// Applies `plan` and verifies what came of it; answers in any case.
+async fn carry_out(
+    context: &Context,
+    args: &Args,
+    remote: &Remote,
+    environment: &Environment,
+    observed: &Observed,
+    plan: Plan,
+    inputs: &Inputs,
+) -> anyhow::Result<()> {
+    let tell = |line: &str| context.progress.say(line);
+    let verification = Verification::new(
+        environment,
+        remote.site(environment)?,
+        inputs.secrets.get(WEBHOOK_SECRET).cloned(),
+        &plan,
+        observed,
         args.pause,
         &tell,
     )
@@ -94,7 +124,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let applied = apply::apply(
         &remote.cloudflare,
         &plan,
-        &inputs(desired, bundles, secrets),
+        inputs,
         &mut running.report,
         tell,
         async |probe: Probe<'_>| verification.check(probe).await,
@@ -106,13 +136,21 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         verified: verification.report.take(),
         plan,
         applied: running.finish(),
-        failure: error.as_ref().map(|error| format!("{error:#}")),
+        failure: error.as_ref().map(|error| Advice::of(error).line()),
     };
-    tell_outcome(context, &title, &answer)?;
-    match error {
-        Some(error) => Err(error),
-        None => remote.close().await.map(|()| ExitCode::SUCCESS),
+    if answer.verified.is_some() || context.format == Format::Json {
+        context.format.answer(&answer)?;
     }
+    let title = title(environment);
+    match &answer.failure {
+        Some(failure) => step_summary::append(&title, &format!("{answer}\n\n{failure}")),
+        None => step_summary::append(&title, &answer),
+    }
+    error.map_or(Ok(()), Err)
+}
+
+fn title(environment: &Environment) -> String {
+    format!("deployment of {}", environment.name)
 }
 
 /// Builds both Workers, and observes what is live after that.
@@ -147,7 +185,8 @@ fn expect_secrets(
     }
     if let Err(error) = secrets.expect(WEBHOOK_SECRET) {
         tell(&format!(
-            "if something has to change, this will stop: {error:#}"
+            "if something has to change, this will stop: {:#}",
+            Advice::of(&error)
         ));
     }
     Ok(())
@@ -175,15 +214,4 @@ fn inputs(desired: Desired, bundles: Bundles, secrets: BTreeMap<String, Value>) 
         .into(),
         secrets,
     }
-}
-
-fn tell_outcome(context: &Context, title: &str, answer: &Answer) -> anyhow::Result<()> {
-    if answer.verified.is_some() || context.format == Format::Json {
-        context.format.answer(answer)?;
-    }
-    match &answer.failure {
-        Some(failure) => step_summary::append(title, &format!("{answer}\n\n{failure}")),
-        None => step_summary::append(title, answer),
-    }
-    Ok(())
 }

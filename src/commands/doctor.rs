@@ -1,7 +1,6 @@
 //! `doctor`: what is wrong with an environment, and how to mend it.
 
 use std::fmt;
-use std::process::ExitCode;
 
 use anyhow::bail;
 use serde::Serialize;
@@ -39,7 +38,7 @@ struct Finding {
     mend: Option<String>,
 }
 
-pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Result<()> {
     let environments = context.project.environments(&args.environments)?;
     let bundles = build::load(&context.project.root);
     let mut answer = Answer {
@@ -64,21 +63,14 @@ pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitC
         answer.environments.push(examined);
     }
     context.format.answer(&answer)?;
-    let ill: Vec<&str> = answer
-        .environments
-        .iter()
-        .filter(|examined| {
-            examined
-                .findings
-                .iter()
-                .any(|finding| finding.mend.is_some())
-        })
-        .map(|examined| examined.environment.as_str())
-        .collect();
+    let is_wrong = |finding: &Finding| finding.mend.is_some();
+    let ill = answer.environments.iter();
+    let ill = ill.filter(|examined| examined.findings.iter().any(is_wrong));
+    let ill: Vec<&str> = ill.map(|examined| examined.environment.as_str()).collect();
     if !ill.is_empty() {
         bail!("something is wrong with `{}`", ill.join("`, `"));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 async fn examine(
@@ -109,18 +101,18 @@ async fn examine(
     examined.secrets = Some(facts);
     if observed.scripts.contains_key(&environment.gateway_script()) {
         let host = environment.main_host();
-        let answered = match remote.site(environment)?.get("/health").await {
-            Ok((200, _)) => Ok(()),
-            Ok((status, _)) => Err(format!("it answers {status}")),
-            Err(error) => Err(format!("{error:#}")),
+        let why = match remote.site(environment)?.get("/health").await {
+            Ok((200, _)) => {
+                examined.well(&format!("`{host}` answers"));
+                return Ok(());
+            }
+            Ok((status, _)) => format!("it answers {status}"),
+            Err(error) => format!("{error:#}"),
         };
-        match answered {
-            Ok(()) => examined.well(&format!("`{host}` answers")),
-            Err(why) => examined.wrong(
-                format!("`{host}` does not serve the gateway: {why}"),
-                format!("look at its DNS record, then at `edge-broadcast verify {name}`"),
-            ),
-        }
+        examined.wrong(
+            format!("`{host}` does not serve the gateway: {why}"),
+            format!("look at its DNS record, then at `edge-broadcast verify {name}`"),
+        );
     }
     Ok(())
 }
@@ -174,11 +166,7 @@ fn secrets(environment: &Environment, facts: &Facts, examined: &mut Examined) {
         };
         examined.wrong(format!("secret {secret} of {script}: {cell}"), mend);
     }
-    if let Some(status) = facts
-        .rotation
-        .as_ref()
-        .filter(|status| status.next.is_some())
-    {
+    if let Some(status) = facts.open_rotation() {
         examined.wrong(
             format!("secret {}: {}", status.secret, status.stage),
             format!("edge-broadcast secrets rotate {name} --status"),

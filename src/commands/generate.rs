@@ -1,7 +1,6 @@
 //! `generate`: manifests to files.
 
 use std::fmt;
-use std::process::ExitCode;
 
 use anyhow::bail;
 use serde::Serialize;
@@ -59,28 +58,20 @@ impl fmt::Display for Difference {
     }
 }
 
-pub fn run(context: &Context, args: &Generate) -> anyhow::Result<ExitCode> {
+pub(super) fn run(context: &Context, args: &Generate) -> anyhow::Result<()> {
     let root = &context.project.root;
     // Both wrangler.toml have a section for every environment, so all manifests are read whatever was named
-    let every = render::render(&context.project.environments(&[])?)?;
-    let wanted: Vec<String> = context
+    let mut chosen = rendered(context)?;
+    let orphans = artifact::orphans(root, &chosen)?;
+    let named = context
         .project
-        .environments(&args.environments.environments)?
-        .iter()
-        .map(|environment| format!("generated/{}/", environment.name))
-        .collect();
-    let shared =
-        |path: &str| path.starts_with("generated/gateway/") || path.starts_with("generated/room/");
-    let orphans = artifact::orphans(root, &every)?;
-    let chosen: Vec<Artifact> = every
-        .into_iter()
-        .filter(|artifact| {
-            shared(&artifact.path)
-                || wanted
-                    .iter()
-                    .any(|folder| artifact.path.starts_with(folder))
-        })
-        .collect();
+        .environments(&args.environments.environments)?;
+    let named = named.iter().map(|environment| environment.name.as_str());
+    let folders: Vec<&str> = ["gateway", "room"].into_iter().chain(named).collect();
+    chosen.retain(|artifact| {
+        let folder = artifact.path.split('/').nth(1);
+        folder.is_some_and(|folder| folders.contains(&folder))
+    });
     if args.check {
         return check(context, &chosen, orphans);
     }
@@ -90,8 +81,7 @@ pub fn run(context: &Context, args: &Generate) -> anyhow::Result<ExitCode> {
         written,
         unchanged,
         orphans,
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// All generated files as they should be, as a part of a longer command. Writes nothing.
@@ -109,11 +99,7 @@ pub(super) fn refresh(context: &Context, artifacts: &[Artifact]) -> anyhow::Resu
     Ok(())
 }
 
-fn check(
-    context: &Context,
-    artifacts: &[Artifact],
-    orphans: Vec<String>,
-) -> anyhow::Result<ExitCode> {
+fn check(context: &Context, artifacts: &[Artifact], orphans: Vec<String>) -> anyhow::Result<()> {
     let stale = artifact::stale(&context.project.root, artifacts)?;
     let difference = Difference { stale, orphans };
     let names = difference.names();
@@ -121,7 +107,7 @@ fn check(
         context.format.diff(&difference)?;
     }
     if names.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     bail!(Advice::new(
         format!("the generated files are stale: `{}`", names.join("`, `")),

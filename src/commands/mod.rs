@@ -4,19 +4,20 @@
 //!
 //! Imports: `build`, `cli`, `cloudflare`, `deploy`, `environment`, `generate`, `live`, `plan`, `process`, `rotation`, `secret`, `terminal`
 
-pub mod build;
-pub mod check;
-pub mod deploy;
-pub mod doctor;
-pub mod generate;
-pub mod plan;
-pub mod rollback;
-pub mod sandbox;
-pub mod secrets;
-pub mod status;
-pub mod verify;
+mod build;
+mod check;
+mod deploy;
+mod doctor;
+mod generate;
+mod plan;
+mod rollback;
+mod sandbox;
+mod secrets;
+mod status;
+mod verify;
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use edge_broadcast_protocol::contract::binding;
@@ -27,6 +28,7 @@ use crate::environment::Environment;
 use crate::environment::project::Project;
 use crate::process::run::Runner;
 use crate::secret::{Secrets, Source};
+use crate::terminal::confirm;
 use crate::terminal::output::Format;
 use crate::terminal::progress::Progress;
 
@@ -60,17 +62,27 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         progress,
     };
     match cli.command {
-        Command::Check(args) => check::run(&context, &args),
+        // These say with their status what they found
+        Command::Check(args) => return check::run(&context, &args),
+        Command::Plan(args) => return plan::run(&context, &args).await,
+        Command::Secrets(args) => return secrets::run(&context, &args).await,
         Command::Generate(args) => generate::run(&context, &args),
         Command::Build => build::run(&context).await,
-        Command::Plan(args) => plan::run(&context, &args).await,
         Command::Deploy(args) => deploy::run(&context, &args).await,
         Command::Rollback(args) => rollback::run(&context, &args).await,
         Command::Status(args) => status::run(&context, &args).await,
         Command::Doctor(args) => doctor::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
-        Command::Secrets(args) => secrets::run(&context, &args).await,
         Command::Sandbox(args) => sandbox::run(&context, &args).await,
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+/// Asks before `what` is done to a protected environment; `look` is the command that shows it.
+fn confirm(environment: &Environment, what: &impl Display, look: &str) -> anyhow::Result<()> {
+    match environment.protected {
+        true => confirm::protected(environment.name.as_str(), what, look),
+        false => Ok(()),
     }
 }
 

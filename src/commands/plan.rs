@@ -44,7 +44,7 @@ impl fmt::Display for Answer {
     }
 }
 
-pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let bundles = build::load(&context.project.root)?;
@@ -53,7 +53,7 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let title = format!("plan for {}", environment.name);
     let plan = match Plan::between(&desired, &observed, &args.rollout) {
         Ok(plan) => plan,
-        Err(conflicts) => return refuse(context, &environment, &title, conflicts),
+        Err(conflicts) => return Err(refuse(context, &environment, &title, conflicts)),
     };
     if let Some(path) = &args.out {
         SavedPlan::new(remote.cloudflare.account(), &observed, &plan, &args.rollout)?
@@ -93,20 +93,22 @@ struct Refused<'a> {
     conflicts: &'a [Conflict],
 }
 
-/// Tells the conflicts wherever somebody looks: people get them as the error.
+/// Tells the conflicts wherever somebody looks: people get them as this error.
 pub(super) fn refuse(
     context: &Context,
     environment: &Environment,
     title: &str,
     conflicts: Conflicts,
-) -> anyhow::Result<ExitCode> {
+) -> anyhow::Error {
     if context.format == Format::Json {
         let refused = Refused {
             environment: &environment.name,
             conflicts: &conflicts.0,
         };
-        output::json(&refused)?;
+        if let Err(error) = output::json(&refused) {
+            return error;
+        }
     }
     step_summary::append(title, &conflicts);
-    Err(conflicts.into())
+    conflicts.into()
 }

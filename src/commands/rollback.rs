@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use serde::Serialize;
 
@@ -19,7 +18,7 @@ use crate::cloudflare::page::Pages;
 use crate::deploy::apply;
 use crate::deploy::remote::Remote;
 use crate::deploy::running::Running;
-use crate::environment::{CodeUpdateStrategy, Environment, script};
+use crate::environment::{Environment, script};
 use crate::live::verify::{self, Expected, Publisher, verify};
 use crate::plan::history::{Deployed, Extent, History, Listed, Unread};
 use crate::plan::rollback::{self, Target};
@@ -44,11 +43,8 @@ struct Answer {
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        for Target {
-            script, from, to, ..
-        } in &self.rolled_back
-        {
-            writeln!(f, "{script}: {from} -> {to}")?;
+        for target in &self.rolled_back {
+            writeln!(f, "{}", shown(target))?;
         }
         match &self.verified {
             Some(report) => write!(f, "\nverified {report}"),
@@ -57,7 +53,15 @@ impl fmt::Display for Answer {
     }
 }
 
-pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+fn shown(
+    Target {
+        script, from, to, ..
+    }: &Target,
+) -> String {
+    format!("{script}: {from} -> {to}")
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = context.project.environment(&args.environment.environment)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let cloudflare = &remote.cloudflare;
@@ -70,12 +74,9 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
             environment.name
         );
     }
-    if environment.protected && !args.yes {
-        let shown: Vec<String> = targets
-            .iter()
-            .map(|target| format!("{}: {} -> {}", target.script, target.from, target.to))
-            .collect();
-        confirm::protected(environment.name.as_str(), &shown.join("\n"), "status")?;
+    if !args.yes {
+        let shown: Vec<String> = targets.iter().map(shown).collect();
+        super::confirm(&environment, &shown.join("\n"), "status")?;
     }
     let secrets = if args.accept_old_secrets {
         OldSecrets::Accept
@@ -95,12 +96,9 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let not_rolled_back = targets.split_off(run.report.done.len());
     let (verified, error) = match result {
         Ok(()) => {
-            let gateway = environment.gateway_script();
-            let target = targets.iter().find(|target| target.script == gateway);
-            let version = match target {
-                Some(target) => Some(target.to.as_str()),
-                None => histories[0].live(),
-            };
+            let [gateway, _] = &histories;
+            let back = targets.iter().find(|back| back.script == gateway.script);
+            let version = back.map_or(gateway.live(), |back| Some(&back.to));
             let report = checked(context, &remote, &environment, version).await?;
             let error = (!report.passed()).then(|| does_not_work(&environment, &report));
             (Some(report), error)
@@ -113,14 +111,14 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         rolled_back: targets,
         not_rolled_back,
         verified,
-        failure: error.as_ref().map(|error| format!("{error:#}")),
+        failure: error.as_ref().map(|error| Advice::of(error).line()),
     };
     if answer.verified.is_some() || context.format == Format::Json {
         context.format.answer(&answer)?;
     }
     match error {
         Some(error) => Err(error),
-        None => Ok(ExitCode::SUCCESS),
+        None => Ok(()),
     }
 }
 
@@ -208,7 +206,7 @@ impl<'a> Unfinished<'a> {
             Unread::Versions(script) if *script == history.script => {
                 self.older_versions(history).await
             }
-            Unread::Deployments(_) | Unread::Versions(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -241,13 +239,12 @@ async fn give_all(
 ) -> anyhow::Result<()> {
     let title =
         |target: &Target| format!("give all traffic of `{}` to `{}`", target.script, target.to);
-    let code_update = script::gateway(environment).code_update;
     report.not_attempted = targets.iter().map(title).collect();
     for target in targets {
         let title = report.not_attempted.remove(0);
         context.progress.say(&title);
         report.failed = Some(title.clone());
-        give(cloudflare, environment, target, code_update, secrets)
+        give(cloudflare, environment, target, secrets)
             .await
             .with_context(|| format!("failed to {title}"))?;
         report.failed = None;
@@ -279,13 +276,16 @@ async fn checked(
 fn does_not_work(environment: &Environment, report: &verify::Report) -> anyhow::Error {
     let name = &environment.name;
     if report.only_the_secret_differs() {
-        anyhow::anyhow!(
-            "`{name}` is rolled back, but the version that came back has another value of `{WEBHOOK_SECRET}` than its source gives: bring it to where it is missing with `edge-broadcast secrets set {name} {WEBHOOK_SECRET}`"
-        )
+        anyhow!(Advice::new(
+            format!(
+                "`{name}` is rolled back, but the version that came back has another value of `{WEBHOOK_SECRET}` than its source gives"
+            ),
+            format!(
+                "bring it to where it is missing with `edge-broadcast secrets set {name} {WEBHOOK_SECRET}`"
+            )
+        ))
     } else {
-        anyhow::anyhow!(
-            "`{name}` is rolled back, but it does not work as it must: see the failed checks"
-        )
+        anyhow!("`{name}` is rolled back, but it does not work as it must: see the failed checks")
     }
 }
 
@@ -315,9 +315,9 @@ async fn give(
     cloudflare: &Cloudflare,
     environment: &Environment,
     target: &Target,
-    code_update: CodeUpdateStrategy,
     secrets: OldSecrets,
 ) -> anyhow::Result<()> {
+    let code_update = script::gateway(environment).code_update;
     let message = release::of_rollback(environment.name.as_str());
     let split = Split::all(&target.to);
     let change = |secrets| Change {

@@ -1,6 +1,6 @@
 //! `sandbox`: the stand-in for Cloudflare, kept running.
 
-use std::process::ExitCode;
+use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use edge_broadcast_sandbox::{self as sandbox, Options, Strictness};
@@ -11,18 +11,11 @@ use crate::build::toolchain;
 use crate::cli::Sandbox as Args;
 use crate::environment::Environment;
 
-pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environments = context.project.environments(&[])?;
-    let mut zones: Vec<String> = environments
-        .iter()
-        .map(|environment| environment.zone.to_string())
-        .collect();
-    let records = environments
-        .iter()
-        .flat_map(Environment::routed_hosts)
-        .collect();
-    zones.sort();
-    zones.dedup();
+    let zones = environments.iter().map(|it| it.zone.to_string());
+    let zones: BTreeSet<String> = zones.collect();
+    let records = environments.iter().flat_map(Environment::routed_hosts);
     let runner = context.runner.clone();
     let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&runner))
         .await
@@ -32,8 +25,8 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
         api_port: args.api_port,
         port: args.port,
         state: args.state.clone(),
-        zones,
-        records,
+        zones: zones.into_iter().collect(),
+        records: records.collect(),
         strictness: if args.lenient {
             Strictness::Lenient
         } else {
@@ -55,5 +48,5 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     // Ctrl-C ends this command from outside, and dropping the sandbox ends the runtime
     std::future::pending::<()>().await;
     drop(sandbox);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

@@ -1,8 +1,7 @@
 //! `status`: what is live, of all environments on one screen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::process::ExitCode;
 
 use anyhow::bail;
 use serde::Serialize;
@@ -15,7 +14,7 @@ use crate::cloudflare::error::advice;
 use crate::cloudflare::observe::observe;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
-use crate::plan::{Desired, Plan, Rollout, Split, filled};
+use crate::plan::{Conflicts, Desired, Observed, Plan, Rollout, Split, Step, filled};
 use crate::terminal::advice::Advice;
 
 #[derive(Serialize)]
@@ -74,25 +73,25 @@ enum Drift {
     },
 }
 
-pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Result<()> {
     let environments = context.project.environments(&args.environments)?;
     let bundles = build::load(&context.project.root);
     let mut answer = Answer {
         environments: Vec::new(),
     };
     for environment in &environments {
-        let entry = status(context, environment, &bundles).await;
-        answer.environments.push(entry.map_or_else(
-            |error| {
+        let entry = match status(context, environment, &bundles).await {
+            Ok(status) => Entry::Read(Box::new(status)),
+            Err(error) => {
                 let Advice { what, fix } = advice(&error);
                 Entry::Unreadable {
                     environment: environment.name.to_string(),
                     error: what,
                     help: fix,
                 }
-            },
-            |status| Entry::Read(Box::new(status)),
-        ));
+            }
+        };
+        answer.environments.push(entry);
     }
     context.format.answer(&answer)?;
     let unreadable: Vec<&str> = answer
@@ -106,7 +105,7 @@ pub async fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitC
     if !unreadable.is_empty() {
         bail!("cannot read what is live of `{}`", unreadable.join("`, `"));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 async fn status(
@@ -116,71 +115,64 @@ async fn status(
 ) -> anyhow::Result<Status> {
     let remote = Remote::from_env(environment, &context.progress).await?;
     let observed = observe(&remote.cloudflare, environment).await?;
-    let drift = match bundles {
-        Err(error) => {
-            let Advice { what, fix } = Advice::of(error);
-            Drift::Unknown {
-                why: what,
-                help: fix,
-            }
-        }
-        Ok(bundles) => {
-            let desired = Desired::of(environment, bundles);
-            match Plan::between(&desired, &observed, &Rollout::at_once()) {
-                Ok(plan) if plan.is_empty() => Drift::None,
-                Ok(plan) => Drift::Steps {
-                    steps: plan.steps.iter().map(crate::plan::Step::title).collect(),
-                },
-                Err(conflicts) => Drift::Conflicts {
-                    why: conflicts
-                        .0
-                        .iter()
-                        .map(|conflict| conflict.advice().what)
-                        .collect::<Vec<_>>()
-                        .join("; "),
-                },
-            }
-        }
-    };
     let gateway = environment.gateway_script();
-    let live = observed.scripts.get(&gateway);
-    let set: BTreeSet<String> = live
-        .map(|live| live.active.secrets.clone())
-        .unwrap_or_default();
-    let routes = observed
-        .routes
-        .iter()
-        .filter(|route| route.script.as_ref() == Some(&gateway));
-    let domains = observed
-        .domains
-        .iter()
-        .filter(|domain| domain.script == gateway);
-    let scripts = [environment.room_script(), gateway.clone()]
-        .into_iter()
-        .map(|name| {
-            let script = observed.scripts.get(&name);
-            let script = script.map(|live| Script {
-                split: live.split.clone(),
-                code: live.active.code.clone(),
-            });
-            (name, script)
+    let scripts = [environment.room_script(), gateway.clone()].map(|name| {
+        let script = observed.scripts.get(&name).map(|live| Script {
+            split: live.split.clone(),
+            code: live.active.code.clone(),
         });
+        (name, script)
+    });
+    let routes = observed.routes.iter();
+    let routes = routes.filter(|route| route.script.as_ref() == Some(&gateway));
+    let domains = observed.domains.iter();
+    let domains = domains.filter(|domain| domain.script == gateway);
+    let live = observed.scripts.get(&gateway);
+    let is_set = |name: &String| live.is_some_and(|live| filled(name, &live.active.secrets));
+    let secrets = environment.secrets.keys();
     Ok(Status {
         environment: environment.name.to_string(),
         zone: environment.zone.to_string(),
-        scripts: scripts.collect(),
+        scripts: scripts.into(),
         hosts: routes
             .map(|route| route.pattern.clone())
             .chain(domains.map(|domain| domain.hostname.clone()))
             .collect(),
-        secrets: environment
-            .secrets
-            .keys()
-            .map(|name| (name.clone(), filled(name, &set)))
-            .collect(),
+        secrets: secrets.map(|name| (name.clone(), is_set(name))).collect(),
         facts: Facts::observed(&remote.cloudflare, environment, &observed).await?,
-        drift,
+        drift: drift(environment, bundles, &observed),
     })
+}
+
+fn drift(
+    environment: &Environment,
+    bundles: &anyhow::Result<Bundles>,
+    observed: &Observed,
+) -> Drift {
+    let bundles = match bundles {
+        Ok(bundles) => bundles,
+        Err(error) => {
+            let Advice {
+                what: why,
+                fix: help,
+            } = Advice::of(error);
+            return Drift::Unknown { why, help };
+        }
+    };
+    let desired = Desired::of(environment, bundles);
+    match Plan::between(&desired, observed, &Rollout::at_once()) {
+        Ok(plan) if plan.is_empty() => Drift::None,
+        Ok(plan) => Drift::Steps {
+            steps: plan.steps.iter().map(Step::title).collect(),
+        },
+        Err(Conflicts(conflicts)) => {
+            let why = conflicts.iter().map(|conflict| conflict.advice().what);
+            let why: Vec<String> = why.collect();
+            Drift::Conflicts {
+                why: why.join("; "),
+            }
+        }
+    }
 }
 
 impl fmt::Display for Answer {
@@ -223,21 +215,17 @@ impl fmt::Display for Status {
             match script {
                 None => write!(f, "\n  {name:wide$}  not deployed")?,
                 Some(script) => {
-                    write!(
-                        f,
-                        "\n  {name:wide$}  code {}",
-                        script.code.as_deref().unwrap_or("of another tool")
-                    )?;
+                    let code = script.code.as_deref().unwrap_or("of another tool");
+                    write!(f, "\n  {name:wide$}  code {code}")?;
                     for share in script.split.iter() {
                         write!(f, "  {} at {} %", share.version_id, share.percentage)?;
                     }
                 }
             }
         }
-        let hosts = if self.hosts.is_empty() {
-            "none".to_owned()
-        } else {
-            self.hosts.join(", ")
+        let hosts = match self.hosts.as_slice() {
+            [] => "none".to_owned(),
+            hosts => hosts.join(", "),
         };
         write!(f, "\n  hosts    {hosts}")?;
         let secrets: Vec<String> = self

@@ -192,7 +192,7 @@ pub struct Secret {
     pub retry_horizon: Option<Span<0, 604_800_000>>,
     /// Programs and files that must learn a new value.
     #[serde(default)]
-    pub senders: Vec<Spanned<sender::Written>>,
+    pub senders: Vec<Spanned<sender::Entry>>,
 }
 
 /// `[analytics]`

@@ -15,7 +15,7 @@ use crate::environment::manifest::{self, CodeUpdateMode, Manifest};
 use crate::environment::name::{EnvironmentName, Span, Whole};
 use crate::environment::problem::Problem;
 use crate::secret::Source;
-use crate::secret::sender::{Sender, Surroundings};
+use crate::secret::sender::{Names, Sender};
 
 impl Environment {
     /// The environment `name`, whose manifest has the text `source`; `path` is only for problems.
@@ -166,7 +166,7 @@ fn secrets(
     let mut secrets = BTreeMap::new();
     for (secret_name, table) in &manifest.secrets {
         let secret_name = secret_name.as_ref().as_str();
-        let surroundings = Surroundings {
+        let names = Names {
             environment: name.as_str(),
             worker: manifest.worker.name.as_ref().as_str(),
             stage: manifest.sst.as_ref().map(|sst| sst.stage.as_str()),
@@ -178,7 +178,7 @@ fn secrets(
         };
         let mut senders = Vec::new();
         for sender in &table.senders {
-            match Sender::new(sender.as_ref(), surroundings) {
+            match Sender::new(sender.as_ref(), names) {
                 Ok(sender) => senders.push(sender),
                 Err(message) => broken.push((sender.span(), message)),
             }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::terminal::progress::Progress;
 
 /// Holds `path` until the file is dropped; says so when another process makes it wait.
-pub fn acquire(path: &Path, progress: &Progress) -> Result<File> {
+pub(crate) fn acquire(path: &Path, progress: &Progress) -> Result<File> {
     let context = || format!("cannot lock `{}`", path.display());
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)

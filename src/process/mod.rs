@@ -4,7 +4,7 @@
 //!
 //! Imports: `terminal`
 
-pub mod file_lock;
+pub(crate) mod file_lock;
 mod group;
 pub mod interrupt;
 pub mod invocation;

@@ -7,20 +7,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::plan::script_tags::{self, SET};
 
 /// When this tool set `name` last, as far as it is noted.
-pub fn among(tags: &BTreeSet<String>, name: &str) -> Option<SystemTime> {
+pub(crate) fn among(tags: &BTreeSet<String>, name: &str) -> Option<SystemTime> {
     let seconds = script_tags::among(tags, &format!("{SET}{name}:"))?;
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds.parse().ok()?))
 }
 
 /// `tags` in which `name` was set at `time`.
-pub fn with(tags: &BTreeSet<String>, name: &str, time: SystemTime) -> BTreeSet<String> {
+pub(crate) fn with(tags: &BTreeSet<String>, name: &str, time: SystemTime) -> BTreeSet<String> {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since.as_secs().to_string();
     script_tags::with(tags, &format!("{SET}{name}:"), Some(&seconds))
 }
 
 /// `tags` in which nothing is said of `name`.
-pub fn without(tags: &BTreeSet<String>, name: &str) -> BTreeSet<String> {
+pub(crate) fn without(tags: &BTreeSet<String>, name: &str) -> BTreeSet<String> {
     script_tags::with(tags, &format!("{SET}{name}:"), None)
 }
 

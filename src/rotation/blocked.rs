@@ -14,7 +14,7 @@ use crate::terminal::progress::seconds;
 
 /// Why a rotation does not go on: its sentences are those of [`Blocked::advice`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Blocked {
+pub(crate) enum Blocked {
     Empty,
     NotOpen,
     Undoing,
@@ -48,7 +48,7 @@ pub enum Blocked {
 
 /// What the counters said at the end of a wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StillUsed {
+pub(crate) struct StillUsed {
     /// The slot that was to be emptied.
     pub slot: Slot,
     /// Publishes with its value, and with the one that stays.
@@ -59,7 +59,11 @@ pub struct StillUsed {
 }
 
 /// Refuses to change a secret of `script` while that would deploy something else too.
-pub fn settled(environment: &Environment, script: &str, live: &Holding) -> anyhow::Result<()> {
+pub(crate) fn settled(
+    environment: &Environment,
+    script: &str,
+    live: &Holding,
+) -> anyhow::Result<()> {
     if live.settled().is_some() {
         return Ok(());
     }
@@ -73,8 +77,12 @@ pub fn settled(environment: &Environment, script: &str, live: &Holding) -> anyho
 }
 
 impl Blocked {
-    /// The sentences, which name the environment. All of them stand here, which is why this is long.
-    pub fn advice(self, environment: &Environment) -> Advice {
+    /// The sentences, which name the environment.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table: all the sentences of a rotation stand here"
+    )]
+    pub(crate) fn advice(self, environment: &Environment) -> Advice {
         let name = &environment.name;
         let rotate = format!("edge-broadcast secrets rotate {name}");
         let secret = &environment.secrets[WEBHOOK_SECRET];
@@ -169,7 +177,7 @@ fn torn(new: Slot, seen: Seen, rotate: &str) -> (String, String) {
         Seen::Both => {
             format!("some publish with the new value (`{new}`), some with the old one (`{old}`)")
         }
-        Seen::Only => format!(
+        Seen::NewOnly => format!(
             "somebody publishes with the new value (`{new}`), and a sender that is silent now may have the old one (`{old}`) only"
         ),
         Seen::Earlier => format!("somebody has published with the new value (`{new}`)"),
@@ -309,7 +317,7 @@ help: see `edge-broadcast status staging` for what is deployed, and try `edge-br
 
     #[test]
     fn a_handover_that_was_cut_off_is_told_with_what_the_counters_showed() {
-        let torn = [Seen::Unknown, Seen::Earlier, Seen::Only, Seen::Both];
+        let torn = [Seen::Unknown, Seen::Earlier, Seen::NewOnly, Seen::Both];
         insta::assert_snapshot!(said(&torn.map(|seen| Blocked::Torn(A, seen)), "\"sst\""), @r"
 an earlier run was cut off between senders: nobody can tell who has the new value (`WEBHOOK_SECRET_ALTERNATE`), and it cannot be read back to finish the handover; nothing was changed and both are accepted
 help: `edge-broadcast secrets rotate staging --abort` hands the old value back to all, and a new rotation can begin; if you know that no sender took it, `--finish` puts a fresh value in its place; `--compromised` replaces both at once, and refuses publishes until every sender has the new one

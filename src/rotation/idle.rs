@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 /// Gateways hand their counts over about once a second: what they counted last is seen a little later.
-pub const LAG: Duration = Duration::from_secs(2);
+pub(crate) const LAG: Duration = Duration::from_secs(2);
 /// After so many retry horizons with uses, the sender has not switched: waiting longer would not help.
 const GIVE_UP_AFTER: u32 = 3;
 
 /// What the wait before a revocation rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub(crate) enum Evidence {
     /// The gateway's counters: unused for the retry horizon.
     Counters,
     /// The retry horizon has passed, and nobody can tell whether the value is still used.
     TimeAlone,
     /// None: somebody said that the rotation is to go on without.
-    Told,
+    Waived,
 }
 
 /// Which senders have used the new value of a handover that was cut off, as the counters show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// Nobody looked, or the counters cannot be read.
     Unknown,
     /// None, for as long as one looked.
@@ -28,14 +28,14 @@ pub enum Seen {
     /// Some, but not while one looked.
     Earlier,
     /// Some while one looked, when none used the old value.
-    Only,
+    NewOnly,
     /// Some while one looked, and some the old value too.
     Both,
 }
 
 /// What the wait has seen.
 #[derive(Clone, Copy, Debug)]
-pub struct Watched {
+pub(crate) struct Watched {
     /// Since the handover, or since this run began to watch.
     pub waited: Duration,
     /// Since the counter moved last; as long as `waited` when it never did.
@@ -46,7 +46,7 @@ pub struct Watched {
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     Unused,
     /// Look again after this time.
     Wait(Duration),
@@ -54,7 +54,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub fn of(watched: Watched) -> Self {
+    pub(crate) fn of(watched: Watched) -> Self {
         let needed = watched.horizon + LAG;
         if watched.idle >= needed {
             Self::Unused
@@ -70,7 +70,7 @@ impl Verdict {
 
 /// How long an interrupted handover is watched for a first use of the new value before it counts as taken by nobody: as long as it
 /// takes for a slot to count as unused, and not so short that a sender that publishes now and then is missed.
-pub fn untaken(horizon: Duration) -> Duration {
+pub(crate) fn patience(horizon: Duration) -> Duration {
     (horizon + LAG).max(Duration::from_secs(15))
 }
 

@@ -1,6 +1,6 @@
 //! Which secrets an environment should have and which it has: the matrix of `secrets list`. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -12,23 +12,24 @@ use serde::Serialize;
 use crate::cloudflare::secrets::{Bound, Holding, Since};
 use crate::environment::Environment;
 use crate::rotation::age;
+use crate::rotation::position::Filled;
 
 /// Several environments.
 #[derive(Debug, Serialize)]
-pub struct Inventory {
+pub(crate) struct Inventory {
     pub environments: Vec<Column>,
 }
 
 /// One environment.
 #[derive(Debug, Serialize)]
-pub struct Column {
+pub(crate) struct Column {
     pub environment: String,
     pub secrets: Vec<Cell>,
 }
 
 /// One secret of one environment.
 #[derive(Debug, Serialize)]
-pub struct Cell {
+pub(crate) struct Cell {
     pub name: String,
     pub script: String,
     pub state: State,
@@ -40,30 +41,85 @@ pub struct Cell {
 }
 
 /// Whether a secret is as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum State {
     Present,
     Missing,
     /// No manifest names it.
     Extra,
     /// The slot that the next rotation fills.
+    #[strum(to_string = "idle slot")]
     IdleSlot,
     /// Both slots are filled.
+    #[strum(to_string = "rotation open")]
     RotationOpen,
 }
 
 /// Whether `rotate_every` has passed; where the age says too little, it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rotation {
+pub(crate) enum Rotation {
     Due,
     Fresh,
 }
 
+impl State {
+    /// The state of a secret that a manifest names, or of a slot, where the gateway has these `secrets`.
+    fn of(name: &str, secrets: &BTreeSet<String>) -> Self {
+        let is_slot = Slot::ALL.iter().any(|slot| slot.binding() == name);
+        match (secrets.contains(name), Filled::of(secrets)) {
+            (true, Filled::Both) if is_slot => Self::RotationOpen,
+            (true, _) => Self::Present,
+            (false, Filled::Neither) if name == WEBHOOK_SECRET => Self::Missing,
+            (false, _) if is_slot => Self::IdleSlot,
+            (false, _) => Self::Missing,
+        }
+    }
+}
+
 impl Cell {
+    fn new(name: &str, script: String, state: State) -> Self {
+        Self {
+            name: name.to_owned(),
+            script,
+            state,
+            age_seconds: None,
+            age: None,
+            rotation: None,
+        }
+    }
+
+    /// With what follows from how long its value was there at `now`. It is to be rotated after `every`.
+    fn aged(self, since: Option<Since>, now: SystemTime, every: Option<Duration>) -> Self {
+        let Some(Since { time, bound }) = since else {
+            return self;
+        };
+        // A time in the future, by a clock that is ahead, is now
+        let age = now.duration_since(time).unwrap_or_default();
+        let rotation = |every| match bound {
+            Bound::AtMost if age < every => Rotation::Fresh,
+            Bound::AtMost | Bound::AtLeast => Rotation::Due,
+        };
+        Self {
+            age_seconds: Some(age.as_secs()),
+            age: Some(bound),
+            rotation: every.map(rotation),
+            ..self
+        }
+    }
+
+    /// The row of the matrix that it stands in.
+    fn row(&self) -> String {
+        match self.script.ends_with("-room") {
+            true => format!("{} (room)", self.name),
+            false => self.name.clone(),
+        }
+    }
+
     /// Whether its value is older than the manifest wants, or may be.
-    pub fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.rotation == Some(Rotation::Due)
     }
 }
@@ -71,7 +127,7 @@ impl Cell {
 impl Column {
     /// Compares what the manifest asks for with what is live at `now`: of the gateway, which may not be deployed, and of the room, which
     /// should have no secret. `since` says since when the gateway's secrets are there, for what its tags do not say.
-    pub fn of(
+    pub(crate) fn of(
         environment: &Environment,
         gateway: Option<&Holding>,
         room: Option<&Holding>,
@@ -80,82 +136,44 @@ impl Column {
     ) -> Self {
         let nothing = Holding::default();
         let gateway = gateway.unwrap_or(&nothing);
-        let there = &gateway.secrets;
-        let slots = Slot::ALL.map(Slot::binding);
-        let filled = slots.iter().filter(|slot| there.contains(**slot)).count();
-        let mut secrets = Vec::new();
-        let mut add = |name: &str, state: State, every: Option<Duration>| {
-            let age = match state {
-                State::Present | State::Extra | State::RotationOpen => {
-                    let noted = age::among(&gateway.tags, name).map(|time| Since {
-                        time,
-                        bound: Bound::AtMost,
-                    });
-                    let since = noted.or_else(|| since.get(name).copied());
-                    // A time in the future, by a clock that is ahead, is now
-                    since.map(|Since { time, bound }| {
-                        (now.duration_since(time).unwrap_or_default(), bound)
-                    })
-                }
-                State::Missing | State::IdleSlot => None,
-            };
-            let rotation = every.zip(age).map(|(every, (age, bound))| match bound {
-                Bound::AtMost if age < every => Rotation::Fresh,
-                Bound::AtMost | Bound::AtLeast => Rotation::Due,
-            });
-            secrets.push(Cell {
-                name: name.to_owned(),
-                script: environment.gateway_script(),
-                state,
-                age_seconds: age.map(|(age, _)| age.as_secs()),
-                age: age.map(|(_, bound)| bound),
-                rotation,
-            });
-        };
+        let mut wanted: Vec<(&str, Option<Duration>)> = Vec::new();
         for (name, secret) in &environment.secrets {
-            if name != WEBHOOK_SECRET {
-                let state = if there.contains(name) {
-                    State::Present
-                } else {
-                    State::Missing
-                };
-                add(name, state, secret.rotate_every);
-                continue;
-            }
-            for slot in slots {
-                let state = match (there.contains(slot), filled) {
-                    (true, 1) => State::Present,
-                    (true, _) => State::RotationOpen,
-                    (false, 0) if slot == WEBHOOK_SECRET => State::Missing,
-                    (false, _) => State::IdleSlot,
-                };
-                add(slot, state, secret.rotate_every);
+            match name.as_str() {
+                WEBHOOK_SECRET => {
+                    let slots = Slot::ALL.map(|slot| (slot.binding(), secret.rotate_every));
+                    wanted.extend(slots);
+                }
+                name => wanted.push((name, secret.rotate_every)),
             }
         }
-        let named = |name: &String| {
-            environment.secrets.contains_key(name) || slots.contains(&name.as_str())
-        };
-        for name in there.iter().filter(|name| !named(name)) {
-            add(name, State::Extra, None);
-        }
-        for name in room.iter().flat_map(|room| &room.secrets) {
-            secrets.push(Cell {
-                name: name.clone(),
-                script: environment.room_script(),
-                state: State::Extra,
-                age_seconds: None,
-                age: None,
-                rotation: None,
+        let secrets = &gateway.secrets;
+        let cell = |name: &str, state, every| {
+            let cell = Cell::new(name, environment.gateway_script(), state);
+            if !secrets.contains(name) {
+                return cell;
+            }
+            let noted = age::among(&gateway.tags, name).map(|time| Since {
+                time,
+                bound: Bound::AtMost,
             });
-        }
+            cell.aged(noted.or(since.get(name).copied()), now, every)
+        };
+        let is_extra = |name: &&String| wanted.iter().all(|(wanted, _)| wanted != name);
+        let of_gateway = wanted
+            .iter()
+            .map(|&(name, every)| cell(name, State::of(name, secrets), every));
+        let extra = secrets.iter().filter(is_extra);
+        let extra = extra.map(|name| cell(name, State::Extra, None));
+        let of_room = room.iter().flat_map(|room| &room.secrets);
+        let of_room = of_room.map(|name| Cell::new(name, environment.room_script(), State::Extra));
         Self {
             environment: environment.name.to_string(),
-            secrets,
+            secrets: of_gateway.chain(extra).chain(of_room).collect(),
         }
     }
 
     /// The secrets that no manifest names, with their scripts.
-    pub fn extra(&self) -> impl Iterator<Item = &Cell> {
+    pub(crate) fn extra(&self) -> impl Iterator<Item = &Cell> {
         self.secrets
             .iter()
             .filter(|cell| cell.state == State::Extra)
@@ -164,22 +182,9 @@ impl Column {
 
 impl Inventory {
     /// Whether every required secret is there.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         let mut cells = self.environments.iter().flat_map(|column| &column.secrets);
         cells.all(|cell| cell.state != State::Missing)
-    }
-
-    fn names(&self) -> Vec<(&str, bool)> {
-        let mut names: Vec<(&str, bool)> = Vec::new();
-        for column in &self.environments {
-            for cell in &column.secrets {
-                let row = (cell.name.as_str(), cell.script.ends_with("-room"));
-                if !names.contains(&row) {
-                    names.push(row);
-                }
-            }
-        }
-        names
     }
 }
 
@@ -187,25 +192,21 @@ impl fmt::Display for Inventory {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        let environments = self
-            .environments
-            .iter()
-            .map(|column| column.environment.clone());
-        table.set_header(["secret".to_owned()].into_iter().chain(environments));
-        for (name, of_room) in self.names() {
-            let mut row = vec![if of_room {
-                format!("{name} (room)")
-            } else {
-                name.to_owned()
-            }];
-            for column in &self.environments {
-                let cell = column
-                    .secrets
-                    .iter()
-                    .find(|cell| cell.name == name && cell.script.ends_with("-room") == of_room);
-                row.push(cell.map_or("-".to_owned(), ToString::to_string));
+        let columns = &self.environments;
+        let names = columns.iter().map(|column| column.environment.clone());
+        table.set_header(["secret".to_owned()].into_iter().chain(names));
+        let mut rows: Vec<String> = Vec::new();
+        for cell in columns.iter().flat_map(|column| &column.secrets) {
+            if !rows.contains(&cell.row()) {
+                rows.push(cell.row());
             }
-            table.add_row(row);
+        }
+        for row in rows {
+            let cells = columns.iter().map(|column| {
+                let cell = column.secrets.iter().find(|cell| cell.row() == row);
+                cell.map_or("-".to_owned(), ToString::to_string)
+            });
+            table.add_row([row.clone()].into_iter().chain(cells));
         }
         // A terminal's; names are not broken
         if let Some(columns) = f.width() {
@@ -215,29 +216,16 @@ impl fmt::Display for Inventory {
                 names.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
-        // Each cell has a space on both sides
-        let lines: Vec<String> = table
-            .lines()
-            .map(|line| {
-                line.strip_prefix(' ')
-                    .unwrap_or(&line)
-                    .trim_end()
-                    .to_owned()
-            })
-            .collect();
-        f.write_str(&lines.join("\n"))
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        f.write_str(&table.trim_fmt())
     }
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self.state {
-            State::Present => "present",
-            State::Missing => "missing",
-            State::Extra => "extra",
-            State::IdleSlot => "idle slot",
-            State::RotationOpen => "rotation open",
-        })?;
+        write!(f, "{}", self.state)?;
         if let Some(age) = self.age_seconds {
             let over = match self.age {
                 Some(Bound::AtLeast) => "over ",

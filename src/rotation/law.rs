@@ -31,6 +31,15 @@ enum Way {
     Compromise,
 }
 
+pub(super) const STATES: [State; 6] = [
+    State::Writing,
+    State::Giving,
+    State::Given,
+    State::Returning,
+    State::Returned,
+    State::Replacing,
+];
+
 /// A note of this run.
 pub(super) fn note(state: State, new: Slot, handed: Handed) -> Note {
     Note {
@@ -86,7 +95,7 @@ impl World {
             new,
             held: Slot::ALL.into_iter().filter(is_known).collect(),
             seen: match (is_used(new), is_used(new.other())) {
-                (true, false) => Seen::Only,
+                (true, false) => Seen::NewOnly,
                 (true, true) => Seen::Both,
                 (false, _) => Seen::Nobody,
             },

@@ -78,18 +78,18 @@
 //! - [`status`]: the position, for people
 //! - [`inventory`], [`age`]: which secrets there are and since when
 
-pub mod age;
-pub mod blocked;
-pub mod idle;
-pub mod inventory;
+pub(crate) mod age;
+pub(crate) mod blocked;
+pub(crate) mod idle;
+pub(crate) mod inventory;
 #[cfg(test)]
 mod law;
-pub mod note;
-pub mod position;
-pub mod rotate;
-pub mod run;
-pub mod run_id;
-pub mod status;
+pub(crate) mod note;
+pub(crate) mod position;
+mod rotate;
+pub(crate) mod run;
+mod run_id;
+pub(crate) mod status;
 mod steps;
-pub mod uses;
+mod uses;
 mod wait;

@@ -7,15 +7,19 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use edge_broadcast_protocol::contract::slot::Slot;
+use serde::de::value::{self, StrDeserializer};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::run_id::{RunId, hash};
+use crate::plan::script_tags;
 use crate::secret::Value;
 
-const PREFIX: &str = crate::plan::script_tags::ROTATION;
+const PREFIX: &str = script_tags::ROTATION;
 
 /// What was begun or done last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
     /// A value is being written to the new slot; no sender has it.
     Writing,
     /// It is proved to work and is being handed to the senders.
@@ -32,7 +36,7 @@ pub enum State {
 
 /// The note.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub(crate) struct Note {
     pub state: State,
     /// The slot of the new value.
     pub new: Slot,
@@ -48,7 +52,7 @@ pub struct Note {
 
 /// How far a handover is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Handed {
+pub(crate) struct Handed {
     /// Senders that were handed the value; the last of them perhaps only in part.
     pub begun: usize,
     /// All senders.
@@ -57,42 +61,27 @@ pub struct Handed {
 
 /// Eight hexadecimal digits of a value's SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Print(String);
+pub(crate) struct Print(String);
 
 impl Print {
-    pub fn of(value: &Value) -> Self {
+    pub(crate) fn of(value: &Value) -> Self {
         Self(hash(value.expose()))
     }
 }
 
-pub(super) const STATES: [(State, &str); 6] = [
-    (State::Writing, "writing"),
-    (State::Giving, "giving"),
-    (State::Given, "given"),
-    (State::Returning, "returning"),
-    (State::Returned, "returned"),
-    (State::Replacing, "replacing"),
-];
-const SLOTS: [(Slot, &str); 2] = [(Slot::Primary, "primary"), (Slot::Alternate, "alternate")];
-
-fn named<T: Copy>(words: &[(T, &str)], wanted: &str) -> Option<T> {
-    let found = words.iter().find(|(_, word)| *word == wanted);
-    found.map(|(value, _)| *value)
-}
-
-fn word<T: PartialEq>(words: &[(T, &'static str)], wanted: &T) -> &'static str {
-    let found = words.iter().find(|(value, _)| value == wanted);
-    found.map_or("", |(_, word)| word)
+/// The variant that serde knows by `word`.
+fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
+    T::deserialize(StrDeserializer::<value::Error>::new(word)).ok()
 }
 
 impl Note {
     /// The note among a script's tags; one that cannot be read is none.
-    pub fn among(tags: &BTreeSet<String>) -> Option<Self> {
+    pub(crate) fn among(tags: &BTreeSet<String>) -> Option<Self> {
         tags.iter().find_map(|tag| Self::read(tag))
     }
 
     /// Whether there is a note, be it of another version of this tool and unreadable.
-    pub fn is_among(tags: &BTreeSet<String>) -> bool {
+    pub(crate) fn is_among(tags: &BTreeSet<String>) -> bool {
         tags.iter().any(|tag| tag.starts_with(PREFIX))
     }
 
@@ -103,8 +92,8 @@ impl Note {
         };
         let (begun, of) = handed.split_once('/')?;
         Some(Self {
-            state: named(&STATES, state)?,
-            new: named(&SLOTS, slot)?,
+            state: named(state)?,
+            new: named(slot)?,
             print: Print(print.to_owned()),
             run_id: RunId {
                 id: id.to_owned(),
@@ -124,42 +113,38 @@ impl Note {
     }
 
     /// `tags` with this note instead of any earlier one.
-    pub fn noted(note: Option<&Self>, tags: &BTreeSet<String>) -> BTreeSet<String> {
-        let others = tags.iter().filter(|tag| !tag.starts_with(PREFIX)).cloned();
-        others.chain(note.map(ToString::to_string)).collect()
+    pub(crate) fn noted(note: Option<&Self>, tags: &BTreeSet<String>) -> BTreeSet<String> {
+        script_tags::with(tags, PREFIX, note.map(ToString::to_string).as_deref())
     }
 }
 
+/// What stands behind the prefix of the tag.
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self {
             state,
             new,
             print: Print(print),
-            run_id,
-            handed,
+            run_id: run,
+            handed: Handed { begun, of },
             uses,
         } = self;
+        state.serialize(&mut *f)?;
+        f.write_str(":")?;
+        new.serialize(&mut *f)?;
         write!(
             f,
-            "{PREFIX}{}:{}:{print}",
-            word(&STATES, state),
-            word(&SLOTS, new)
+            ":{print}:{}:{}:{}:{}",
+            run.id, run.at, run.machine, run.process
         )?;
-        let RunId {
-            id,
-            at,
-            machine,
-            process,
-        } = run_id;
-        write!(f, ":{id}:{at}:{machine}:{process}")?;
-        write!(f, ":{}/{}:", handed.begun, handed.of)?;
+        write!(f, ":{begun}/{of}:")?;
         uses.map_or(Ok(()), |uses| write!(f, "{uses}"))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::law::STATES;
     use super::*;
 
     #[test]
@@ -171,7 +156,7 @@ mod tests {
         .into();
         assert_eq!(Note::among(&tags), None);
         assert!(Note::is_among(&tags));
-        for (state, _) in STATES {
+        for state in STATES {
             for (new, machine, uses) in [
                 (Slot::Primary, "", None),
                 (Slot::Alternate, "a1b2c3d4", Some(12)),

@@ -2,7 +2,6 @@
 //! it, and what people are told. Pure. Its picture stands in the [room's door](super).
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use edge_broadcast_protocol::contract::slot::Slot;
 use serde::Serialize;
@@ -13,7 +12,7 @@ use super::note::{Handed, Note, State};
 
 /// Which slots have a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filled {
+pub(crate) enum Filled {
     Neither,
     One(Slot),
     Both,
@@ -21,7 +20,7 @@ pub enum Filled {
 
 impl Filled {
     /// Of a gateway whose secrets have these names.
-    pub fn of(secrets: &BTreeSet<String>) -> Self {
+    pub(crate) fn of(secrets: &BTreeSet<String>) -> Self {
         match Slot::ALL.map(|slot| secrets.contains(slot.binding())) {
             [false, false] => Self::Neither,
             [true, false] => Self::One(Slot::Primary),
@@ -32,7 +31,7 @@ impl Filled {
 
     /// The slot of the new value: where it is, goes next, or was until it was revoked again. At the end of a rotation the new value is
     /// the old one of the next.
-    pub fn new_slot(self, note: Option<&Note>) -> Slot {
+    pub(crate) fn new_slot(self, note: Option<&Note>) -> Slot {
         match (self, note) {
             (Self::One(slot), _) => slot.other(),
             (Self::Both | Self::Neither, Some(note)) => note.new,
@@ -41,38 +40,50 @@ impl Filled {
     }
 }
 
-/// How far a rotation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// How far a rotation is, and what people are told of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
-pub enum Position {
+pub(crate) enum Position {
     /// No slot has a value.
+    #[strum(to_string = "has no value")]
     Empty,
+    #[strum(to_string = "no rotation is open")]
     AtRest,
-    /// Noted, and nothing written yet.
+    #[strum(to_string = "a rotation is open: nothing is written yet")]
     Begun,
-    /// No sender has the new value.
+    #[strum(to_string = "a rotation is open: the new value is written, and nobody has it")]
     Written,
+    #[strum(to_string = "a rotation is open: the new value is being handed to the senders")]
     HandingOver,
-    /// Every sender has the new value.
+    #[strum(
+        to_string = "a rotation is open: the senders have the new value, the old one is not revoked yet"
+    )]
     Waiting,
     /// The old value is revoked, and that is not proved yet.
+    #[strum(to_string = "a rotation is open: the old value is revoked")]
     Revoked,
+    #[strum(to_string = "an abort is open: the old value is being handed back to the senders")]
     HandingBack,
-    /// Every sender has the old value again.
+    #[strum(
+        to_string = "an abort is open: the senders have the old value again, the new one is not revoked yet"
+    )]
     WaitingToAbort,
-    /// The new value is revoked again.
+    #[strum(to_string = "an abort is open: the new value is revoked")]
     Returned,
-    /// Every value is to be replaced at once, and that is not done yet.
+    #[strum(to_string = "a replacement of every value at once is open: it is not done yet")]
     Replacing,
-    /// One value is left, and perhaps the senders do not have it: a replacement was cut off, or a slot was emptied by other means.
+    /// A replacement was cut off, or a slot was emptied by other means.
+    #[strum(
+        to_string = "a replacement is open: every earlier value is revoked, and perhaps the senders do not have the new one"
+    )]
     Replaced,
-    /// Both slots have a value, and no note tells which is which.
+    #[strum(to_string = "both slots are filled, and not by a rotation of this tool")]
     Unclear,
 }
 
 /// One thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Write a fresh value to this slot, on which no sender depends, and prove it.
     Write(Slot),
     /// Hand the value of this slot, which the run knows, to every sender.
@@ -90,7 +101,7 @@ pub enum Step {
 
 /// What a decision rests on beside the position.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub(crate) struct Facts {
     pub note: Option<Note>,
     /// The slot of the new value: see [`Filled::new_slot`].
     pub new: Slot,
@@ -105,7 +116,7 @@ pub struct Facts {
 
 impl Facts {
     /// How far the handover came.
-    pub fn handed(&self) -> Handed {
+    pub(crate) fn handed(&self) -> Handed {
         self.note
             .as_ref()
             .map(|note| note.handed)
@@ -114,7 +125,7 @@ impl Facts {
 }
 
 impl Position {
-    pub fn of(filled: Filled, note: Option<&Note>) -> Self {
+    pub(crate) fn of(filled: Filled, note: Option<&Note>) -> Self {
         match (filled, note.map(|note| (note.state, note.new))) {
             (Filled::Neither, _) => Self::Empty,
             (Filled::One(_), None) => Self::AtRest,
@@ -137,7 +148,7 @@ impl Position {
     }
 
     /// What `rotate` does now.
-    pub fn next(self, facts: &Facts) -> Result<Step, Blocked> {
+    pub(crate) fn next(self, facts: &Facts) -> Result<Step, Blocked> {
         let (old, new) = (facts.new.other(), facts.new);
         match self {
             Self::Empty => Err(Blocked::Empty),
@@ -153,7 +164,7 @@ impl Position {
     }
 
     /// What `rotate --abort` does now.
-    pub fn undo(self, facts: &Facts) -> Result<Step, Blocked> {
+    pub(crate) fn undo(self, facts: &Facts) -> Result<Step, Blocked> {
         let (old, new) = (facts.new.other(), facts.new);
         match self {
             Self::Empty | Self::AtRest | Self::Revoked | Self::Replaced => Err(Blocked::NotOpen),
@@ -163,7 +174,7 @@ impl Position {
             Self::HandingOver | Self::Waiting | Self::HandingBack => match facts.evidence {
                 _ if facts.held.contains(&old) => Ok(Step::HandOver(old)),
                 // Somebody says that no sender needs the new value
-                Evidence::Told => Ok(Step::Revoke(new)),
+                Evidence::Waived => Ok(Step::Revoke(new)),
                 _ => Err(Blocked::OldValueUnknown),
             },
             Self::WaitingToAbort => Ok(Step::Retire(new)),
@@ -173,7 +184,7 @@ impl Position {
     }
 
     /// What `rotate --compromised` does now: one step, after which no earlier value is accepted. `new` is the slot of the new value.
-    pub fn compromise(self, new: Slot) -> Result<Step, Blocked> {
+    pub(crate) fn compromise(self, new: Slot) -> Result<Step, Blocked> {
         match self {
             Self::Empty => Err(Blocked::Empty),
             // Every sender has the new value already
@@ -185,7 +196,7 @@ impl Position {
     }
 
     /// What `rotate` with its options can do now; `None` where no rotation is open.
-    pub fn ways_on(self, environment: &str) -> Option<String> {
+    pub(crate) fn ways_on(self, environment: &str) -> Option<String> {
         let rotate = format!("edge-broadcast secrets rotate {environment}");
         Some(match self {
             Self::Empty | Self::AtRest => return None,
@@ -217,44 +228,15 @@ fn interrupted(facts: &Facts) -> Result<Step, Blocked> {
         _ if facts.held.contains(&new) => Ok(Step::HandOver(new)),
         _ if begun == 0 => Ok(Step::Write(new)),
         // The only sender there is has it. Of several, the others may be silent, and never told
-        (Seen::Only, _) if of == 1 && facts.senders == 1 => Ok(Step::Retire(new.other())),
-        (Seen::Nobody, _) | (Seen::Unknown, Evidence::Told) => Ok(Step::Write(new)),
+        (Seen::NewOnly, _) if of == 1 && facts.senders == 1 => Ok(Step::Retire(new.other())),
+        (Seen::Nobody, _) | (Seen::Unknown, Evidence::Waived) => Ok(Step::Write(new)),
         (seen, _) => Err(Blocked::Torn(new, seen)),
-    }
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "has no value",
-            Self::AtRest => "no rotation is open",
-            Self::Begun => "a rotation is open: nothing is written yet",
-            Self::Written => "a rotation is open: the new value is written, and nobody has it",
-            Self::HandingOver => "a rotation is open: the new value is being handed to the senders",
-            Self::Waiting => {
-                "a rotation is open: the senders have the new value, the old one is not revoked yet"
-            }
-            Self::Revoked => "a rotation is open: the old value is revoked",
-            Self::HandingBack => {
-                "an abort is open: the old value is being handed back to the senders"
-            }
-            Self::WaitingToAbort => {
-                "an abort is open: the senders have the old value again, the new one is not revoked yet"
-            }
-            Self::Returned => "an abort is open: the new value is revoked",
-            Self::Replacing => "a replacement of every value at once is open: it is not done yet",
-            Self::Replaced => {
-                "a replacement is open: every earlier value is revoked, and perhaps the senders do not have the new one"
-            }
-            Self::Unclear => "both slots are filled, and not by a rotation of this tool",
-        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::law::note;
-    use super::super::note::STATES;
+    use super::super::law::{STATES, note};
     use super::*;
     use Slot::{Alternate as A, Primary as P};
 
@@ -366,7 +348,7 @@ mod tests {
             Filled::Both,
         ] {
             assert!(shown.contains(&Position::of(filled, None)));
-            for (state, _) in STATES {
+            for state in STATES {
                 for new in Slot::ALL {
                     let note = note(state, new, handed(1, 1));
                     assert!(shown.contains(&Position::of(filled, Some(&note))));
@@ -388,10 +370,10 @@ mod tests {
             })
         };
         let torn = |seen| Err(Blocked::Torn(A, seen));
-        let [counters, told] = [Evidence::Counters, Evidence::Told];
+        let [counters, waived] = [Evidence::Counters, Evidence::Waived];
         // The only sender uses it, or none does
         assert_eq!(
-            on(handed(1, 1), 1, Seen::Only, counters),
+            on(handed(1, 1), 1, Seen::NewOnly, counters),
             Ok(Step::Retire(P))
         );
         assert_eq!(
@@ -410,17 +392,26 @@ mod tests {
         // One of two uses it: the other one may be silent, and not have it, whether it was begun or not
         for handed in [handed(1, 2), handed(2, 2)] {
             for senders in [1, 2] {
-                for evidence in [told, counters] {
-                    assert_eq!(on(handed, senders, Seen::Only, evidence), torn(Seen::Only));
+                for evidence in [waived, counters] {
+                    assert_eq!(
+                        on(handed, senders, Seen::NewOnly, evidence),
+                        torn(Seen::NewOnly)
+                    );
                 }
             }
         }
         // The manifest has one more than the run that was cut off
-        assert_eq!(on(handed(1, 1), 2, Seen::Only, counters), torn(Seen::Only));
+        assert_eq!(
+            on(handed(1, 1), 2, Seen::NewOnly, counters),
+            torn(Seen::NewOnly)
+        );
         // Somebody's word stands for evidence that there is none of, not against what is seen
-        assert_eq!(on(handed(1, 1), 1, Seen::Unknown, told), Ok(Step::Write(A)));
+        assert_eq!(
+            on(handed(1, 1), 1, Seen::Unknown, waived),
+            Ok(Step::Write(A))
+        );
         for seen in [Seen::Earlier, Seen::Both] {
-            assert_eq!(on(handed(1, 1), 1, seen, told), torn(seen));
+            assert_eq!(on(handed(1, 1), 1, seen, waived), torn(seen));
         }
     }
 
@@ -433,7 +424,7 @@ mod tests {
             for (evidence, wanted) in [
                 (Evidence::Counters, Err(Blocked::OldValueUnknown)),
                 (Evidence::TimeAlone, Err(Blocked::OldValueUnknown)),
-                (Evidence::Told, Ok(Step::Revoke(A))),
+                (Evidence::Waived, Ok(Step::Revoke(A))),
             ] {
                 facts.evidence = evidence;
                 assert_eq!(position.undo(&facts), wanted);

@@ -14,7 +14,7 @@ use super::run::Rotation;
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Rotated,
     Aborted,
     /// Revoked at once, before the senders had the new value.
@@ -23,7 +23,7 @@ pub enum Outcome {
 
 /// What was done.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     pub environment: String,
     pub secret: &'static str,
     pub outcome: Outcome,
@@ -35,12 +35,12 @@ pub struct Report {
 
 impl Rotation<'_> {
     /// From wherever it is to its end.
-    pub async fn rotate(self) -> anyhow::Result<Report> {
+    pub(crate) async fn rotate(self) -> anyhow::Result<Report> {
         self.follow(Position::next).await
     }
 
     /// Back to the old value.
-    pub async fn abort(self) -> anyhow::Result<Report> {
+    pub(crate) async fn abort(self) -> anyhow::Result<Report> {
         self.follow(Position::undo).await
     }
 
@@ -66,7 +66,7 @@ impl Rotation<'_> {
 
     /// Ends every earlier value with one version, then hands the new one over. Rests on nothing but the slots and the note, so that
     /// nothing else can stand in its way; what can be proved is proved at the end.
-    pub async fn replace(mut self) -> anyhow::Result<Report> {
+    pub(crate) async fn replace(mut self) -> anyhow::Result<Report> {
         let live = self.live().await?;
         let note = Note::among(&live.tags);
         let filled = Filled::of(&live.secrets);

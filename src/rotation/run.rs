@@ -15,32 +15,31 @@ use super::position::{Facts, Filled, Position};
 use super::run_id::{RunId, Standing};
 use super::uses::Counters;
 use crate::cloudflare::Cloudflare;
-use crate::cloudflare::secrets::{self, Changes, Holding};
+use crate::cloudflare::secrets::{self, Holding};
 use crate::environment::{Environment, Secret};
 use crate::live::site::Site;
 use crate::secret::sender::LIMIT;
-use crate::secret::{Source, Value, read};
+use crate::secret::{Secrets, Source, Value};
 use crate::terminal::advice::Advice;
 
 /// A rotation of one environment's webhook secret.
-pub struct Rotation<'a> {
-    pub cloudflare: &'a Cloudflare,
-    pub site: Site,
-    pub environment: &'a Environment,
-    /// The project's folder: where sources and senders begin.
-    pub folder: &'a Path,
+pub(crate) struct Rotation<'a> {
+    cloudflare: &'a Cloudflare,
+    pub(super) site: Site,
+    pub(super) environment: &'a Environment,
+    secrets: &'a Secrets<'a>,
+    /// The project's folder: where senders begin.
+    pub(super) folder: &'a Path,
     pub evidence: Evidence,
     /// Whether somebody said that no other run is at work any more.
     pub take_over: bool,
     /// Hears each step as it is done.
-    pub tell: &'a (dyn Fn(&str) + Sync),
+    pub(super) tell: &'a (dyn Fn(&str) + Sync),
     pub(super) run_id: RunId,
     /// Whether this run has written a note, so that another run's note means that it was taken over.
     noted: bool,
     /// Once they were needed.
     pub(super) counters: Option<Counters>,
-    /// What the secret's source gives, once it was needed.
-    given: Option<Option<Value>>,
     /// Values that this run knows: the source's, when the gateway accepts it, and the one it wrote.
     pub(super) held: Vec<Held>,
     pub(super) did: Vec<String>,
@@ -55,10 +54,11 @@ pub(super) struct Held {
 
 impl<'a> Rotation<'a> {
     /// Nothing is read or written yet.
-    pub fn new(
+    pub(crate) fn new(
         cloudflare: &'a Cloudflare,
         site: Site,
         environment: &'a Environment,
+        secrets: &'a Secrets<'a>,
         folder: &'a Path,
         tell: &'a (dyn Fn(&str) + Sync),
     ) -> Self {
@@ -66,6 +66,7 @@ impl<'a> Rotation<'a> {
             cloudflare,
             site,
             environment,
+            secrets,
             folder,
             evidence: Evidence::Counters,
             take_over: false,
@@ -73,7 +74,6 @@ impl<'a> Rotation<'a> {
             run_id: RunId::this(),
             noted: false,
             counters: None,
-            given: None,
             held: Vec::new(),
             did: Vec::new(),
         }
@@ -84,14 +84,10 @@ impl<'a> Rotation<'a> {
     }
 
     /// The value of the source, if it gives one. A rotation does not need it; with it, the proofs can say more.
-    pub(super) fn source(&mut self) -> Option<Value> {
-        let folder = self.folder;
-        match &self.secret().source {
+    pub(super) fn source(&self) -> Option<&'a Value> {
+        match self.secret().source {
             Source::Prompt => None,
-            source => self
-                .given
-                .get_or_insert_with(|| read(WEBHOOK_SECRET, source, folder).ok())
-                .clone(),
+            _ => self.secrets.value(WEBHOOK_SECRET).ok(),
         }
     }
 
@@ -105,10 +101,7 @@ impl<'a> Rotation<'a> {
     }
 
     pub(super) async fn live(&self) -> anyhow::Result<Holding> {
-        let script = self.environment.gateway_script();
-        secrets::read(self.cloudflare, &script)
-            .await?
-            .with_context(|| format!("`{script}` does not exist: deploy the environment first"))
+        live(self.cloudflare, self.environment).await
     }
 
     /// What is live, which must not be another run's work.
@@ -171,8 +164,8 @@ impl<'a> Rotation<'a> {
             return Ok(Seen::Unknown);
         };
         let patience = match self.evidence {
-            Evidence::Told => Duration::ZERO,
-            Evidence::Counters | Evidence::TimeAlone => idle::untaken(self.secret().retry_horizon),
+            Evidence::Waived => Duration::ZERO,
+            Evidence::Counters | Evidence::TimeAlone => idle::patience(self.secret().retry_horizon),
         };
         (self.tell)(
             "an earlier run was cut off while it handed the value over: looking at who uses which slot",
@@ -183,10 +176,10 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// The counters of an environment that has an admin secret; its source is read once, when they are first asked for.
+    /// The counters, if the gateway has an admin secret; its source is read when they are first asked for.
     pub(super) fn counters(&mut self, live: &Holding) -> anyhow::Result<Option<Counters>> {
         if self.counters.is_none() {
-            self.counters = counters(self.environment, live, &self.site, self.folder)?;
+            self.counters = counters(live, &self.site, self.secrets)?;
         }
         Ok(self.counters.clone())
     }
@@ -216,7 +209,7 @@ impl<'a> Rotation<'a> {
         tags = age::without(&tags, kept.other().binding());
         secrets::tag(self.cloudflare, &self.environment.gateway_script(), &tags).await?;
         self.noted = false;
-        let given = self.source().map(|value| Print::of(&value));
+        let given = self.source().map(Print::of);
         let is_given = |(note, given): (Note, Print)| (note.print == given) == is_new;
         if !note.zip(given).is_some_and(is_given) {
             (self.tell)(&format!(
@@ -228,11 +221,12 @@ impl<'a> Rotation<'a> {
     }
 
     /// Changes secrets in one version, and nothing else.
-    pub(super) async fn change(&self, changes: &Changes<'_>) -> anyhow::Result<()> {
+    pub(super) async fn change(&self, changes: &[(Slot, Option<&Value>)]) -> anyhow::Result<()> {
         let (live, _) = self.own().await?;
+        let changes = changes.iter().map(|&(slot, value)| (slot.binding(), value));
         let script = self.environment.gateway_script();
         settled(self.environment, &script, &live)?;
-        secrets::change(self.cloudflare, &script, &live, changes)
+        secrets::change(self.cloudflare, &script, &live, &changes.collect())
             .await
             .map(drop)
     }
@@ -256,31 +250,40 @@ pub(super) fn slot_of(value: &Value, filled: Filled, note: Option<&Note>) -> Opt
     }
 }
 
-fn counters(
+/// What the gateway of `environment` holds, which is an error where it is not deployed.
+pub(crate) async fn live(
+    cloudflare: &Cloudflare,
     environment: &Environment,
+) -> anyhow::Result<Holding> {
+    let script = environment.gateway_script();
+    let live = secrets::read(cloudflare, &script).await?;
+    live.with_context(|| {
+        let deploy = format!("edge-broadcast deploy {}", environment.name);
+        Advice::new(
+            format!("`{script}` does not exist"),
+            format!("`{deploy}` deploys it with its secrets"),
+        )
+    })
+}
+
+/// The counters of a gateway that has an admin secret which the manifest names.
+fn counters(
     live: &Holding,
     site: &Site,
-    folder: &Path,
+    secrets: &Secrets<'_>,
 ) -> anyhow::Result<Option<Counters>> {
-    match environment.secrets.get(ADMIN_SECRET) {
-        Some(secret) if live.secrets.contains(ADMIN_SECRET) => {
-            let admin = read(ADMIN_SECRET, &secret.source, folder)?;
-            Ok(Some(Counters::new(site.clone(), admin)))
-        }
-        _ => Ok(None),
+    if !live.secrets.contains(ADMIN_SECRET) || !secrets.has(ADMIN_SECRET) {
+        return Ok(None);
     }
+    let admin = secrets.value(ADMIN_SECRET)?.clone();
+    Ok(Some(Counters::new(site.clone(), admin)))
 }
 
 /// The uses of both slots while both are filled, where they can be read: at rest they say nothing, and nobody is asked for a secret.
-pub async fn uses(
-    environment: &Environment,
-    live: &Holding,
-    site: &Site,
-    folder: &Path,
-) -> Option<Uses> {
+pub(crate) async fn uses(live: &Holding, site: &Site, secrets: &Secrets<'_>) -> Option<Uses> {
     if Filled::of(&live.secrets) != Filled::Both {
         return None;
     }
-    let counters = counters(environment, live, site, folder).ok()??;
+    let counters = counters(live, site, secrets).ok()??;
     counters.read().await.ok()
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 /// A run of this tool, as the note names it. A run that finds another one's note stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
-pub struct RunId {
+pub(crate) struct RunId {
     /// Random.
     pub id: String,
     /// When the note was written, in Unix seconds.
@@ -20,7 +20,7 @@ pub struct RunId {
 
 /// What is known of another run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// It runs on this machine, as this process.
     Alive(u32),
     /// It ran on this machine.
@@ -31,7 +31,7 @@ pub enum Standing {
 
 impl RunId {
     /// This run.
-    pub fn this() -> Self {
+    pub(crate) fn this() -> Self {
         Self {
             id: format!("{:08x}", rand::random::<u32>()),
             at: now(),
@@ -41,7 +41,7 @@ impl RunId {
     }
 
     /// This run, now.
-    pub fn again(&self) -> Self {
+    pub(crate) fn again(&self) -> Self {
         Self {
             at: now(),
             ..self.clone()
@@ -49,7 +49,7 @@ impl RunId {
     }
 
     /// What this run knows of `other`.
-    pub fn sees(&self, other: &Self) -> Standing {
+    pub(crate) fn sees(&self, other: &Self) -> Standing {
         let here = !self.machine.is_empty() && self.machine == other.machine;
         // The number of a process that is gone may have become this one's
         let alive = other.process != self.process && is_alive(other.process);

@@ -13,7 +13,7 @@ use crate::environment::Environment;
 
 /// The two slots and what is open.
 #[derive(Debug, Serialize)]
-pub struct Status {
+pub(crate) struct Status {
     pub environment: String,
     pub secret: &'static str,
     pub stage: Position,
@@ -24,7 +24,7 @@ pub struct Status {
 
 /// One slot.
 #[derive(Debug, Serialize)]
-pub struct SlotStatus {
+pub(crate) struct SlotStatus {
     pub name: &'static str,
     /// `filled` or `idle`.
     pub filled: &'static str,
@@ -35,7 +35,7 @@ pub struct SlotStatus {
 }
 
 impl Status {
-    pub fn of(environment: &Environment, live: &Holding, uses: Option<&Uses>) -> Self {
+    pub(crate) fn of(environment: &Environment, live: &Holding, uses: Option<&Uses>) -> Self {
         let note = Note::among(&live.tags);
         let stage = Position::of(Filled::of(&live.secrets), note.as_ref());
         let slot = |slot: Slot| {

@@ -1,7 +1,5 @@
 //! The steps of a rotation: each does one thing, proves it, and says so.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::contract::slot::Slot;
@@ -37,9 +35,10 @@ impl Rotation<'_> {
             self.note(note).await?;
         }
         if let Some(value) = self.source() {
-            match acceptance::ask(&self.site, self.environment, &value).await? {
+            match acceptance::ask(&self.site, self.environment, value).await? {
                 Answer::Accepted => {
-                    let slot = slot_of(&value, Filled::of(&live.secrets), note.as_ref());
+                    let slot = slot_of(value, Filled::of(&live.secrets), note.as_ref());
+                    let value = value.clone();
                     self.held.push(Held { value, slot });
                 }
                 Answer::Refused => (self.tell)(&format!(
@@ -124,8 +123,7 @@ impl Rotation<'_> {
         let note = self.new_note(State::Writing, new, &fresh);
         self.note(note.clone()).await?;
         self.held.retain(|held| held.slot != Some(new));
-        self.change(&BTreeMap::from([(new.binding(), Some(&fresh))]))
-            .await?;
+        self.change(&[(new, Some(&fresh))]).await?;
         self.did(format!(
             "written: a new value is in the idle slot `{}`, and nothing else changed",
             new.binding()
@@ -221,8 +219,7 @@ impl Rotation<'_> {
 
     /// Empties `slot`.
     async fn revoke(&mut self, slot: Slot) -> anyhow::Result<()> {
-        self.change(&BTreeMap::from([(slot.binding(), None)]))
-            .await?;
+        self.change(&[(slot, None)]).await?;
         self.did(format!(
             "revoked: the slot `{}` is empty, and nothing else changed",
             slot.binding()
@@ -266,9 +263,9 @@ impl Rotation<'_> {
         let fresh = Value::generate();
         let note = self.new_note(State::Replacing, new, &fresh);
         let live = self.note(note.clone()).await?;
-        let mut changes = BTreeMap::from([(new.binding(), Some(&fresh))]);
+        let mut changes = vec![(new, Some(&fresh))];
         if live.secrets.contains(new.other().binding()) {
-            changes.insert(new.other().binding(), None);
+            changes.push((new.other(), None));
         }
         self.change(&changes).await?;
         self.did(format!(
@@ -296,10 +293,13 @@ impl Rotation<'_> {
     /// The proof after every earlier value was revoked, and the value of `print` is the only one. A gateway that cannot be asked is worth
     /// a note, and one that does the contrary an error.
     pub(super) async fn prove_replaced(&mut self, print: &Print) -> anyhow::Result<()> {
-        let mut values: Vec<Value> = self.held.iter().map(|held| held.value.clone()).collect();
-        values.extend(self.source());
         let mut proved = Vec::new();
-        for value in &values {
+        for value in self
+            .held
+            .iter()
+            .map(|held| &held.value)
+            .chain(self.source())
+        {
             let (wanted, words) = if Print::of(value) == *print {
                 (Answer::Accepted, "the new value is accepted")
             } else {

@@ -9,24 +9,25 @@ use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 use super::idle::{LAG, Seen};
 use crate::live::site::Site;
 use crate::secret::Value;
+use crate::terminal::advice::Advice;
 
 /// Two readings that far apart show whoever publishes all the time.
 const LOOK: Duration = Duration::from_secs(3);
 
 /// A way to the counters.
 #[derive(Clone, Debug)]
-pub struct Counters {
+pub(crate) struct Counters {
     site: Site,
     admin: Value,
 }
 
 impl Counters {
-    pub fn new(site: Site, admin: Value) -> Self {
+    pub(crate) fn new(site: Site, admin: Value) -> Self {
         Self { site, admin }
     }
 
     /// The uses of both slots since they exist.
-    pub async fn read(&self) -> anyhow::Result<Uses> {
+    pub(crate) async fn read(&self) -> anyhow::Result<Uses> {
         let authorization = [("authorization", self.admin.bearer())];
         let (status, body) = self.site.get_with("/secrets/uses", &authorization).await?;
         match status {
@@ -36,16 +37,17 @@ impl Counters {
             401 | 403 => bail!(
                 "the gateway refuses the admin secret: the deployed `{ADMIN_SECRET}` is another one than the manifest's source gives"
             ),
-            404 => bail!(
-                "the gateway has no `GET /secrets/uses`: deploy the environment with its `{ADMIN_SECRET}` first"
-            ),
+            404 => bail!(Advice::new(
+                "the gateway has no `GET /secrets/uses`",
+                format!("deploy the environment with its `{ADMIN_SECRET}` first")
+            )),
             status => bail!("the gateway answered `GET /secrets/uses` with {status}"),
         }
     }
 
     /// Who uses the value of `new`, which had `noted` uses before anybody was handed it. Looks for `patience` at most: until somebody
     /// does. What was counted before one looked must have been handed over first.
-    pub async fn look(
+    pub(crate) async fn look(
         &self,
         new: Slot,
         noted: Option<u64>,
@@ -57,7 +59,7 @@ impl Counters {
         loop {
             tokio::time::sleep(LOOK).await;
             let seen = seen(new, noted, &before, &self.read().await?);
-            if matches!(seen, Seen::Only | Seen::Both) || began.elapsed() >= patience {
+            if matches!(seen, Seen::NewOnly | Seen::Both) || began.elapsed() >= patience {
                 return Ok(seen);
             }
         }
@@ -68,7 +70,7 @@ impl Counters {
 fn seen(new: Slot, noted: Option<u64>, before: &Uses, after: &Uses) -> Seen {
     let moved = |slot| after.of(slot).uses != before.of(slot).uses;
     match (moved(new), moved(new.other())) {
-        (true, false) => Seen::Only,
+        (true, false) => Seen::NewOnly,
         (true, true) => Seen::Both,
         (false, _) if noted.is_some_and(|noted| noted != before.of(new).uses) => Seen::Earlier,
         (false, _) => Seen::Nobody,
@@ -86,7 +88,7 @@ mod tests {
         let mut after = Uses::default();
         after.count(Primary, 5);
         assert_eq!(seen(Alternate, Some(0), &nothing, &after), Seen::Nobody);
-        assert_eq!(seen(Primary, Some(0), &nothing, &after), Seen::Only);
+        assert_eq!(seen(Primary, Some(0), &nothing, &after), Seen::NewOnly);
         assert_eq!(seen(Primary, Some(0), &after, &after), Seen::Earlier);
         assert_eq!(seen(Primary, Some(1), &after, &after), Seen::Nobody);
         assert_eq!(seen(Primary, None, &after, &after), Seen::Nobody);

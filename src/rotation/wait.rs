@@ -17,7 +17,7 @@ impl Rotation<'_> {
         let shown = humantime::format_duration(horizon);
         let name = slot.binding();
         match self.evidence {
-            Evidence::Told => {}
+            Evidence::Waived => {}
             Evidence::TimeAlone => {
                 (self.tell)(&format!(
                     "waiting {shown}; nobody can tell whether `{name}` is still used"

@@ -26,7 +26,7 @@ pub(super) fn find(text: &str, key: &str) -> anyhow::Result<Option<Value>> {
 }
 
 /// The dotenv text `text` in which `key` is `value`; its other lines stay.
-pub fn with(text: &str, key: &str, value: &Value) -> anyhow::Result<Zeroizing<String>> {
+pub(super) fn with(text: &str, key: &str, value: &Value) -> anyhow::Result<Zeroizing<String>> {
     // In single quotes nothing has a meaning. Of a quote or a backslash within, every reader makes something else
     if value
         .expose()

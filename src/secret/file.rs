@@ -1,5 +1,6 @@
 //! A JSON or dotenv file of several values, by key.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -8,12 +9,12 @@ use zeroize::Zeroizing;
 
 use super::{Value, dotenv};
 
-/// Reads the value of `key`. A file whose name ends with `.json` is JSON, every other one is dotenv.
+/// Reads the value of `key`.
 pub(super) fn read(path: &Path, key: &str) -> anyhow::Result<Value> {
     let text = std::fs::read_to_string(path)
         .map(Zeroizing::new)
         .with_context(|| format!("reading `{}`", path.display()))?;
-    if path.extension().is_some_and(|ending| ending == "json") {
+    if is_json(path) {
         let mut object = object(&text)?;
         let found = object.remove(key);
         object.into_iter().for_each(|(_, value)| zero(value));
@@ -27,8 +28,28 @@ pub(super) fn read(path: &Path, key: &str) -> anyhow::Result<Value> {
     }
 }
 
+/// The text of the file at `path`, which need not be there yet, in which `key` is `value`.
+pub(super) fn with(path: &Path, key: &str, value: &Value) -> anyhow::Result<Zeroizing<String>> {
+    let before = match std::fs::read_to_string(path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == ErrorKind::NotFound => Zeroizing::default(),
+        Err(error) => return Err(error).with_context(|| format!("reading `{}`", path.display())),
+    };
+    let with = if is_json(path) {
+        with_json
+    } else {
+        dotenv::with
+    };
+    with(&before, key, value).with_context(|| format!("`{}`", path.display()))
+}
+
+/// A file whose name ends with `.json` is JSON, every other one is dotenv.
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "json")
+}
+
 /// The JSON text `text` (or nothing) in which `key` is `value`.
-pub fn with(text: &str, key: &str, value: &Value) -> anyhow::Result<Zeroizing<String>> {
+fn with_json(text: &str, key: &str, value: &Value) -> anyhow::Result<Zeroizing<String>> {
     let mut object = if text.trim().is_empty() {
         serde_json::Map::new()
     } else {

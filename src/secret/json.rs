@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// `content` as JSON, in a buffer of exactly its size that is zeroed when dropped. A buffer that grows would leave its earlier self
 /// behind, so the text is written twice: the first time only to count.
-pub fn json(content: &impl Serialize) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn json(content: &impl Serialize) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let mut size = Size(0);
     serde_json::to_writer(&mut size, content).context("writing JSON")?;
     let mut text = Zeroizing::new(Vec::with_capacity(size.0));

@@ -8,17 +8,15 @@
 mod dotenv;
 mod file;
 mod json;
-pub mod policy;
+mod policy;
 mod read;
 mod secrets;
 pub mod sender;
 mod source;
 mod value;
 
-pub use dotenv::with as with_dotenv;
-pub use file::with as with_json;
-pub use json::json;
-pub use read::{read, typed};
+pub(crate) use json::json;
+pub(crate) use read::piped;
 pub use secrets::Secrets;
 pub use source::{NOT_A_SOURCE, Source};
 pub use value::Value;

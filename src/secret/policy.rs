@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::bail;
 use zeroize::Zeroizing;
 
 use super::Value;
+use crate::terminal::advice::Advice;
 
 /// Shorter values are refused: 128 random bits take 22 characters of base64.
 const MIN_BYTES: usize = 24;
@@ -50,23 +52,21 @@ const WORDS: [&str; 24] = [
     "your",
 ];
 /// The command that makes a good value.
-pub const MAKE: &str = "echo \"whsec_$(openssl rand -base64 32)\"";
+const MAKE: &str = "echo \"whsec_$(openssl rand -base64 32)\"";
 
 /// Refuses a value that is too easy to guess, or that no HTTP header can carry.
-pub fn check(name: &str, value: &Value) -> anyhow::Result<()> {
+pub(super) fn check(name: &str, value: &Value) -> anyhow::Result<()> {
     match weakness(value) {
         None => Ok(()),
-        Some(why) => anyhow::bail!(refusal(name, &why)),
+        Some(why) => bail!(Advice::new(
+            format!("the value of the secret `{name}` {why}"),
+            format!("make a good one with `{MAKE}`")
+        )),
     }
 }
 
-/// The error about a weakness.
-pub(super) fn refusal(name: &str, why: &str) -> String {
-    format!("the value of the secret `{name}` {why}; make a good one with `{MAKE}`")
-}
-
 /// What is wrong with a value.
-pub(super) fn weakness(value: &Value) -> Option<String> {
+fn weakness(value: &Value) -> Option<String> {
     let value = value.expose();
     let bytes = value.len();
     let folded = Zeroizing::new(value.to_ascii_lowercase());
@@ -157,15 +157,16 @@ mod tests {
             ("changeme_webhook_secret_test", "is made of common words"),
             ("a-line-break\nis-not-in-a-header-value", "has a space"),
         ] {
-            let error = check("WEBHOOK_SECRET", &Value::new(value.to_owned()))
-                .unwrap_err()
-                .to_string();
+            let error = check("WEBHOOK_SECRET", &Value::new(value.to_owned())).unwrap_err();
+            let error = format!("{:#}", Advice::of(&error));
             assert!(
                 error.starts_with(&format!("the value of the secret `WEBHOOK_SECRET` {why}")),
                 "{error}"
             );
             assert!(
-                error.ends_with("make a good one with `echo \"whsec_$(openssl rand -base64 32)\"`"),
+                error.ends_with(
+                    "\nhelp: make a good one with `echo \"whsec_$(openssl rand -base64 32)\"`"
+                ),
                 "{error}"
             );
             assert!(value.is_empty() || !error.contains(value), "{error}");

@@ -7,16 +7,17 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use zeroize::Zeroizing;
 
-use super::{Source, Value, file};
+use super::{Source, Value, file, policy};
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Input, Printed, Terms};
+use crate::terminal::advice::Advice;
 use crate::terminal::output;
 
 /// Long enough for somebody to touch a key or to answer a password manager.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Reads the value of the secret `name` from its source. Relative paths and commands begin in `folder`.
-pub fn read(name: &str, source: &Source, folder: &Path) -> anyhow::Result<Value> {
+pub(super) fn read(name: &str, source: &Source, folder: &Path) -> anyhow::Result<Value> {
     let value = match source {
         Source::Env(variable) => return environment_variable(name, source, variable),
         Source::File { path, key } => {
@@ -38,9 +39,12 @@ fn environment_variable(name: &str, source: &Source, variable: &str) -> anyhow::
             "the secret `{name}` is empty: its source `{source}` names an environment variable that is set but empty"
         ),
         Ok(text) => Ok(Value::new(text)),
-        Err(_) => bail!(
-            "the secret `{name}` has no value: its source `{source}` names an environment variable that is not set; set `{variable}` and run again"
-        ),
+        Err(_) => bail!(Advice::new(
+            format!(
+                "the secret `{name}` has no value: its source `{source}` names an environment variable that is not set"
+            ),
+            format!("set `{variable}` and run again")
+        )),
     }
 }
 
@@ -69,9 +73,10 @@ pub(super) fn can_ask() -> bool {
 
 fn prompt(name: &str) -> anyhow::Result<Value> {
     if !can_ask() {
-        bail!(
-            "asks on a terminal, and there is none; use another source, or `secrets set --stdin`"
-        );
+        bail!(Advice::new(
+            "asks on a terminal, and there is none",
+            "use another source, or `secrets set --stdin`"
+        ));
     }
     let text = dialoguer::Password::new()
         .with_prompt(format!("Value of `{name}`"))
@@ -81,19 +86,25 @@ fn prompt(name: &str) -> anyhow::Result<Value> {
     Ok(Value::new(text))
 }
 
-/// The value that somebody pipes into this command.
-pub fn typed(name: &str) -> anyhow::Result<Value> {
+/// The value of `name` that is piped into this command, good enough to be deployed.
+pub(crate) fn piped(name: &str) -> anyhow::Result<Value> {
     let mut stdin = std::io::stdin();
     if stdin.is_terminal() {
-        bail!(
-            "`--stdin` reads the value of `{name}` from a pipe; on a terminal it would be seen: leave `--stdin` out to use its source"
-        );
+        bail!(Advice::new(
+            format!(
+                "`--stdin` reads the value of `{name}` from a pipe; on a terminal it would be seen"
+            ),
+            "leave `--stdin` out to use its source"
+        ));
     }
     let mut bytes = Zeroizing::new(Vec::new());
     stdin
         .read_to_end(&mut bytes)
         .context("reading the standard input")?;
-    Value::of_output(&bytes).with_context(|| format!("the value of `{name}` on the standard input"))
+    let value = Value::of_output(&bytes)
+        .with_context(|| format!("the value of `{name}` on the standard input"))?;
+    policy::check(name, &value)?;
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -104,17 +104,17 @@ async fn weak_missing_and_unknown_values_are_refused_before_anything_is_written(
         (
             "WEBHOOK_SECRET",
             "your-secure-webhook-secret",
-            "error: the value of the secret `WEBHOOK_SECRET` is an example from documentation; make a good one with `echo \"whsec_$(openssl rand -base64 32)\"`\n",
+            "error: the value of the secret `WEBHOOK_SECRET` is an example from documentation\nhelp: make a good one with `echo \"whsec_$(openssl rand -base64 32)\"`\n",
         ),
         (
             "WEBHOOK_SECRET",
             "Admin-Password-1234567890-Secret",
-            "error: the value of the secret `WEBHOOK_SECRET` is made of common words, so that it can be guessed; make a good one with `echo \"whsec_$(openssl rand -base64 32)\"`\n",
+            "error: the value of the secret `WEBHOOK_SECRET` is made of common words, so that it can be guessed\nhelp: make a good one with `echo \"whsec_$(openssl rand -base64 32)\"`\n",
         ),
         (
             "WEBHOOK_SECRET",
             "hunter2",
-            "error: the value of the secret `WEBHOOK_SECRET` has 7 characters, fewer than 24; make a good one with `echo \"whsec_$(openssl rand -base64 32)\"`\n",
+            "error: the value of the secret `WEBHOOK_SECRET` has 7 characters, fewer than 24\nhelp: make a good one with `echo \"whsec_$(openssl rand -base64 32)\"`\n",
         ),
         (
             "WEBHOOK_SECRET",
@@ -204,6 +204,6 @@ async fn every_kind_of_source_deploys_and_verifies() {
     let printed = run(&["verify", "staging"]).fails();
     assert_eq!(
         printed.stderr,
-        "error: the secret `WEBHOOK_SECRET` has no value: its source `prompt`: asks on a terminal, and there is none; use another source, or `secrets set --stdin`\n"
+        "error: the secret `WEBHOOK_SECRET` has no value: its source `prompt`: asks on a terminal, and there is none\nhelp: use another source, or `secrets set --stdin`\n"
     );
 }

@@ -15,16 +15,19 @@ use crate::rotation::status::Status;
 
 /// The facts of one environment.
 #[derive(Debug, Serialize)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Every secret that there is or should be.
-    pub inventory: Vec<Cell>,
+    pub(crate) inventory: Vec<Cell>,
     /// How far a rotation is; absent where the gateway is not deployed.
-    pub rotation: Option<Status>,
+    pub(crate) rotation: Option<Status>,
 }
 
 impl Facts {
     /// Reads what the scripts hold, and the facts. Sends nothing but GETs, and reads no value.
-    pub async fn read(cloudflare: &Cloudflare, environment: &Environment) -> anyhow::Result<Self> {
+    pub(crate) async fn read(
+        cloudflare: &Cloudflare,
+        environment: &Environment,
+    ) -> anyhow::Result<Self> {
         let (gateway, room) = (environment.gateway_script(), environment.room_script());
         let (gateway, room) = tokio::try_join!(
             secrets::read(cloudflare, &gateway),
@@ -34,7 +37,7 @@ impl Facts {
     }
 
     /// The facts of what was observed. Reads only how old what has no note is.
-    pub async fn observed(
+    pub(crate) async fn observed(
         cloudflare: &Cloudflare,
         environment: &Environment,
         observed: &Observed,
@@ -66,6 +69,13 @@ impl Facts {
         })
     }
 
+    /// The rotation, if there is something to do about it.
+    pub(in super::super) fn open_rotation(&self) -> Option<&Status> {
+        self.rotation
+            .as_ref()
+            .filter(|status| status.next.is_some())
+    }
+
     /// The facts as a column of the matrix.
     pub(super) fn column(self, environment: &Environment) -> Column {
         Column {
@@ -83,11 +93,9 @@ impl fmt::Display for Facts {
                 write!(f, "\n  secret {} of {}: {cell}", cell.name, cell.script)?;
             }
         }
-        match &self.rotation {
-            Some(status) if status.next.is_some() => {
-                write!(f, "\n  secret {}: {}", status.secret, status.stage)
-            }
-            Some(_) | None => Ok(()),
+        match self.open_rotation() {
+            Some(status) => write!(f, "\n  secret {}: {}", status.secret, status.stage),
+            None => Ok(()),
         }
     }
 }

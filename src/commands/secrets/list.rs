@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use super::super::Context;
+use super::confirm;
 use super::facts::Facts;
-use super::{Consent, confirm};
 use crate::cli::ListSecrets as Args;
 use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
@@ -20,19 +20,20 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     let mut columns = Vec::new();
     for environment in &environments {
         let remote = Remote::from_env(environment, &context.progress).await?;
-        let mut column = Facts::read(&remote.cloudflare, environment)
-            .await?
-            .column(environment);
+        let read = async || {
+            let facts = Facts::read(&remote.cloudflare, environment).await?;
+            anyhow::Ok(facts.column(environment))
+        };
+        let mut column = read().await?;
         if args.prune && column.extra().next().is_some() {
-            confirm(
-                environment,
-                "delete the secrets that its manifest does not name",
-                Consent::of(args.yes),
-            )?;
+            if !args.yes {
+                confirm(
+                    environment,
+                    "delete the secrets that its manifest does not name",
+                )?;
+            }
             prune(context, &remote, environment, &column).await?;
-            column = Facts::read(&remote.cloudflare, environment)
-                .await?
-                .column(environment);
+            column = read().await?;
         }
         columns.push(column);
     }

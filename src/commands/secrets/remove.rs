@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use edge_broadcast_protocol::contract::slot::Slot;
 use serde::Serialize;
 
 use super::super::Context;
-use super::{Consent, confirm};
+use super::confirm;
 use crate::cli::RemoveSecret as Args;
 use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
 use crate::rotation::blocked::settled;
 use crate::rotation::note::Note;
 use crate::rotation::position::Filled;
+use crate::rotation::run::live;
 use crate::terminal::advice::Advice;
 
 #[derive(Serialize)]
@@ -39,16 +39,14 @@ impl fmt::Display for Answer {
     }
 }
 
-pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = context
         .project
         .environment(&args.secret.environment.environment)?;
     let name = args.secret.name.as_str();
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let script = environment.gateway_script();
-    let live = secrets::read(&remote.cloudflare, &script)
-        .await?
-        .with_context(|| format!("`{script}` does not exist"))?;
+    let live = live(&remote.cloudflare, &environment).await?;
     if !live.secrets.contains(name) {
         bail!(Advice::new(
             format!("`{script}` has no secret `{name}`"),
@@ -84,11 +82,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         ));
     }
     settled(&environment, &script, &live)?;
-    confirm(
-        &environment,
-        &format!("delete `{name}`"),
-        Consent::of(args.secret.yes),
-    )?;
+    if !args.secret.yes {
+        confirm(&environment, &format!("delete `{name}`"))?;
+    }
     secrets::change(
         &remote.cloudflare,
         &script,
@@ -100,6 +96,5 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         environment: environment.name.to_string(),
         removed: name.to_owned(),
         script,
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }

@@ -1,21 +1,18 @@
 //! `secrets rotate`: a new webhook secret without a refused publish.
 
-use std::process::ExitCode;
-
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 
 use super::super::Context;
-use super::{Consent, confirm};
+use super::confirm;
 use crate::cli::RotateSecret as Args;
-use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
 use crate::rotation::idle::Evidence;
-use crate::rotation::run::{Rotation, uses};
+use crate::rotation::run::{Rotation, live, uses};
 use crate::rotation::status::Status;
 use crate::terminal::advice::Advice;
 
-pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = context.project.environment(&args.environment.environment)?;
     let name = &environment.name;
     if args.name != WEBHOOK_SECRET {
@@ -29,31 +26,27 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     }
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let site = remote.site(&environment)?;
-    let script = environment.gateway_script();
-    let live = secrets::read(&remote.cloudflare, &script)
-        .await?
-        .with_context(|| format!("`{script}` does not exist: deploy the environment first"))?;
+    let live = live(&remote.cloudflare, &environment).await?;
+    let sources = context.secrets(&environment);
     if args.status {
-        let uses = uses(&environment, &live, &site, &context.project.root).await;
+        let uses = uses(&live, &site, &sources).await;
         let status = Status::of(&environment, &live, uses.as_ref());
-        context.format.answer(&status)?;
-        return Ok(ExitCode::SUCCESS);
+        return context.format.answer(&status);
     }
-    confirm(
-        &environment,
-        &format!("rotate `{WEBHOOK_SECRET}`"),
-        Consent::of(args.yes),
-    )?;
+    if !args.yes {
+        confirm(&environment, &format!("rotate `{WEBHOOK_SECRET}`"))?;
+    }
     let tell = |line: &str| context.progress.say(line);
     let mut rotation = Rotation::new(
         &remote.cloudflare,
         site,
         &environment,
+        &sources,
         &context.project.root,
         &tell,
     );
     rotation.evidence = match (args.finish, args.without_evidence) {
-        (true, _) => Evidence::Told,
+        (true, _) => Evidence::Waived,
         (_, true) => Evidence::TimeAlone,
         _ => Evidence::Counters,
     };
@@ -64,6 +57,5 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         _ => rotation.rotate().await?,
     };
     context.format.answer(&report)?;
-    remote.close().await?;
-    Ok(ExitCode::SUCCESS)
+    remote.close().await
 }

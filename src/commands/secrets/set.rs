@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use serde::Serialize;
 
 use super::super::Context;
-use super::{Consent, confirm};
+use super::confirm;
 use crate::cli::SetSecret as Args;
 use crate::cloudflare::secrets::{self, Holding};
 use crate::deploy::remote::Remote;
@@ -19,7 +18,8 @@ use crate::rotation::age;
 use crate::rotation::blocked::settled;
 use crate::rotation::note::Note;
 use crate::rotation::position::Filled;
-use crate::secret::{self, policy};
+use crate::rotation::run::live;
+use crate::secret;
 use crate::terminal::advice::Advice;
 use crate::terminal::suggestion;
 
@@ -42,21 +42,15 @@ impl fmt::Display for Answer {
             script,
             ..
         } = self;
-        if secret == slot {
-            write!(
-                f,
-                "{environment}: `{secret}` is set on `{script}`, and nothing else changed"
-            )
-        } else {
-            write!(
-                f,
-                "{environment}: `{secret}` is set on `{script}` in the slot `{slot}`, and nothing else changed"
-            )
+        write!(f, "{environment}: `{secret}` is set on `{script}`")?;
+        if secret != slot {
+            write!(f, " in the slot `{slot}`")?;
         }
+        f.write_str(", and nothing else changed")
     }
 }
 
-pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = context
         .project
         .environment(&args.secret.environment.environment)?;
@@ -66,28 +60,15 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     }
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let script = environment.gateway_script();
-    let live = secrets::read(&remote.cloudflare, &script)
-        .await?
-        .with_context(|| {
-            Advice::new(
-                format!("`{script}` does not exist"),
-                format!(
-                    "`edge-broadcast deploy {}` deploys it with its secrets",
-                    environment.name
-                ),
-            )
-        })?;
+    let live = live(&remote.cloudflare, &environment).await?;
     settled(&environment, &script, &live)?;
     let slot = slot(&environment, name, &live)?;
-    confirm(
-        &environment,
-        &format!("set `{name}`"),
-        Consent::of(args.secret.yes),
-    )?;
+    if !args.secret.yes {
+        confirm(&environment, &format!("set `{name}`"))?;
+    }
     let (piped, sources);
     let value = if args.stdin {
-        piped = secret::typed(name)?;
-        policy::check(name, &piped)?;
+        piped = secret::piped(name)?;
         &piped
     } else {
         sources = context.secrets(&environment);
@@ -104,8 +85,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         script,
         version: after.settled().map(str::to_owned),
     })?;
-    remote.close().await?;
-    Ok(ExitCode::SUCCESS)
+    remote.close().await
 }
 
 /// Where the value belongs: for the webhook secret, in the slot that is filled.

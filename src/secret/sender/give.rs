@@ -8,10 +8,10 @@ use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::meant::{Input, Means, Sender};
+use super::resolved::{Input, Means, Sender};
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Input as Stdin, Printed, Terms};
-use crate::secret::{Value, json, with_dotenv, with_json};
+use crate::secret::{Value, file, json};
 
 /// How long a sender may take: it may deploy something.
 pub const LIMIT: Duration = Duration::from_secs(600);
@@ -27,7 +27,7 @@ pub fn give(
 ) -> anyhow::Result<()> {
     match &sender.means {
         Means::Program { words, input } => program(words, input, value, folder, hear),
-        Means::File { path, key } => file(&folder.join(path), key, value),
+        Means::File { path, key } => write(&folder.join(path), key, value),
     }
     .with_context(|| format!("the sender {sender} did not take the value"))
 }
@@ -41,7 +41,7 @@ fn program(
 ) -> anyhow::Result<()> {
     let redacted = |said: &str| said.replace(value.expose(), "[redacted]");
     let terms = Terms {
-        input: Stdin::Bytes(&written(input, value)?),
+        input: Stdin::Bytes(&stdin(input, value)?),
         output: Printed::Returned,
         limit: Some(LIMIT),
         kept: KEPT_LINES,
@@ -53,7 +53,7 @@ fn program(
 }
 
 /// What the program finds on its standard input.
-fn written(input: &Input, value: &Value) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+fn stdin(input: &Input, value: &Value) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let text = value.expose();
     match input {
         Input::Value => Ok(Zeroizing::new(text.as_bytes().to_vec())),
@@ -89,17 +89,8 @@ struct Parameter<'a> {
 }
 
 /// Replaces the file as a whole, so that nobody reads half of it, with a right to read for its owner only.
-fn file(path: &Path, key: &str, value: &Value) -> anyhow::Result<()> {
-    let before = match std::fs::read_to_string(path) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
-        Err(error) => return Err(error).with_context(|| format!("reading `{}`", path.display())),
-    };
-    let after = if path.extension().is_some_and(|ending| ending == "json") {
-        with_json(&before, key, value).with_context(|| format!("`{}`", path.display()))?
-    } else {
-        with_dotenv(&before, key, value).with_context(|| format!("`{}`", path.display()))?
-    };
+fn write(path: &Path, key: &str, value: &Value) -> anyhow::Result<()> {
+    let after = file::with(path, key, value)?;
     let folder = path.parent().context("the path has no folder")?;
     let writing = || format!("writing `{}`", path.display());
     // `tempfile` makes it with the mode 0600
@@ -161,10 +152,10 @@ mod tests {
     #[test]
     fn sst_gets_a_whole_line_and_only_what_every_version_of_it_reads_alike() {
         let input = Input::Line("Key".to_owned());
-        let line = written(&input, &value()).unwrap();
+        let line = stdin(&input, &value()).unwrap();
         assert_eq!(line.as_slice(), b"Key=marker-of-the-sender-test\n");
         for other in ["it's-quoted", "a#comment", "$HOME", "two words", "a\\b"] {
-            let error = written(&input, &Value::new(other.to_owned())).unwrap_err();
+            let error = stdin(&input, &Value::new(other.to_owned())).unwrap_err();
             assert!(!error.to_string().contains(other), "{error}");
         }
     }

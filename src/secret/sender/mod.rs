@@ -2,10 +2,10 @@
 //!
 //! A value goes to a program's standard input or into the sender's own file, never into an argument list or an environment variable.
 
+mod entry;
 mod give;
-mod meant;
-mod written;
+mod resolved;
 
+pub use entry::Entry;
 pub use give::{LIMIT, give};
-pub use meant::{Input, Means, Sender, Surroundings};
-pub use written::{Kind, Written};
+pub use resolved::{Names, Sender};

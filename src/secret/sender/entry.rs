@@ -22,8 +22,9 @@ pub enum Kind {
 }
 
 /// One entry of `senders`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct Entry {
     pub kind: Kind,
     /// Replaces the kind's own command line; what the program reads stays the same.
     pub command: Option<Line>,
@@ -49,16 +50,7 @@ impl TryFrom<String> for Line {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    kind: Kind,
-    command: Option<Line>,
-    path: Option<String>,
-    name: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for Written {
+impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(KindOrTable)
     }
@@ -67,42 +59,40 @@ impl<'de> Deserialize<'de> for Written {
 struct KindOrTable;
 
 impl<'de> Visitor<'de> for KindOrTable {
-    type Value = Written;
+    type Value = Entry;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("the kind of a sender, or a table with its `kind`")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Written, E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Entry, E> {
         let kind = Kind::deserialize(de::value::StrDeserializer::<E>::new(text))?;
-        complete(Table {
+        let entry = Entry {
             kind,
             command: None,
             path: None,
             name: None,
-        })
-        .map_err(E::custom)
+        };
+        entry.complete().map_err(E::custom)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Written, A::Error> {
-        let table = Table::deserialize(MapAccessDeserializer::new(map))?;
-        complete(table).map_err(de::Error::custom)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
+        // The derived one, which reads a table: that is what `remote` is for
+        let entry = Entry::deserialize(MapAccessDeserializer::new(map))?;
+        entry.complete().map_err(de::Error::custom)
     }
 }
 
-/// Whether a table has what its kind needs.
-fn complete(table: Table) -> Result<Written, String> {
-    match (table.kind, &table.command, &table.path) {
+impl Entry {
+    /// The entry, if it has what its kind needs.
+    fn complete(self) -> Result<Self, String> {
+        match (self.kind, &self.command, &self.path) {
         (Kind::Command, None, _) => Err("a sender of the kind `command` has no `command`\nwrite `{ kind = \"command\", command = \"program argument …\" }`; it gets the new value on its standard input".to_owned()),
         (Kind::File, _, None) => Err("a sender of the kind `file` has no `path`\nwrite `{ kind = \"file\", path = \"secrets.env\" }`".to_owned()),
         (Kind::File, Some(_), _) => Err("a sender of the kind `file` runs no `command`\nuse `{ kind = \"command\", command = \"…\" }` for a program".to_owned()),
         (Kind::Sst | Kind::Command | Kind::Github | Kind::AwsSsm, _, Some(_)) => Err("only a sender of the kind `file` has a `path`\nremove `path`, or use `kind = \"file\"`".to_owned()),
-        _ => Ok(Written {
-            kind: table.kind,
-            command: table.command,
-            path: table.path,
-            name: table.name,
-        }),
+        _ => Ok(self),
+    }
     }
 }
 
@@ -110,10 +100,10 @@ fn complete(table: Table) -> Result<Written, String> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Vec<Written>, String> {
+    fn read(text: &str) -> Result<Vec<Entry>, String> {
         #[derive(Deserialize)]
         struct All {
-            senders: Vec<Written>,
+            senders: Vec<Entry>,
         }
         toml_edit::de::from_str(&format!("senders = [{text}]"))
             .map(|all: All| all.senders)

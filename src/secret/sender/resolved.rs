@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::written::{Kind, Written};
+use super::entry::{Entry, Kind};
 
 /// A sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Input {
 
 /// What command lines can name: `{stage}`, `{environment}`, `{worker}` and `{name}`.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
+pub struct Names<'a> {
     pub environment: &'a str,
     pub worker: &'a str,
     /// The SST stage.
@@ -46,83 +46,66 @@ pub struct Surroundings<'a> {
 }
 
 impl Sender {
-    /// What `written` means, or what is missing for it: a problem's message.
-    pub fn new(written: &Written, around: Surroundings) -> Result<Self, String> {
-        let means = match written.kind {
-            Kind::File => Means::File {
-                path: written.path.clone().unwrap_or_default(),
-                key: written
-                    .name
-                    .clone()
-                    .unwrap_or_else(|| around.secret.to_owned()),
-            },
-            kind => program(kind, written, around)?,
+    /// What `entry` means, or what is missing for it: a problem's message.
+    pub fn new(entry: &Entry, names: Names) -> Result<Self, String> {
+        let named = |default: &str| entry.name.clone().unwrap_or(default.to_owned());
+        let (default, name, input): (_, _, fn(String) -> Input) = match entry.kind {
+            Kind::File => {
+                let path = entry.path.clone().unwrap_or_default();
+                return Ok(Self {
+                    title: format!("file `{path}`"),
+                    means: Means::File {
+                        path,
+                        key: named(names.secret),
+                    },
+                });
+            }
+            Kind::Command => ("", named(names.secret), |_| Input::Value),
+            Kind::Github => (
+                "gh secret set {name} --env {environment}",
+                named(names.variable),
+                |_| Input::Value,
+            ),
+            Kind::AwsSsm => (
+                "aws ssm put-parameter --cli-input-json file:///dev/stdin",
+                named(&["", names.worker, names.environment, names.secret].join("/")),
+                Input::Parameter,
+            ),
+            // Not `set`: it keeps the line break or loses a line without one, as its version goes
+            Kind::Sst => (
+                "sst secret load /dev/stdin --stage {stage}",
+                named("EdgeBroadcastSecret"),
+                Input::Line,
+            ),
         };
-        let title = match (&means, written.kind) {
-            (Means::File { path, .. }, _) => format!("file `{path}`"),
-            (Means::Program { words, .. }, Kind::Command) => format!("command `{}`", words[0]),
-            (_, Kind::Sst) => "sst".to_owned(),
-            (_, Kind::Github) => "github".to_owned(),
-            (_, Kind::AwsSsm | Kind::File) => "aws-ssm".to_owned(),
+        let words: Vec<String> = match &entry.command {
+            Some(line) => line.0.clone(),
+            None => default.split(' ').map(str::to_owned).collect(),
         };
+        if entry.kind == Kind::Sst && words.windows(2).any(|pair| pair == ["secret", "set"]) {
+            return Err("`sst secret set` would take the whole line for the value\nuse `sst secret load /dev/stdin`: it gets `NAME=value` on its standard input".to_owned());
+        }
+        if names.stage.is_none() && words.iter().any(|word| word.contains("{stage}")) {
+            return Err("the sender names a stage, and the manifest has no `[sst]`\nadd `[sst]` with `app` and `stage`, or give the sender a `command` of its own".to_owned());
+        }
+        // After the split: whatever a name holds, it stays one word
+        let filled_in = words.iter().map(|word| {
+            word.replace("{stage}", names.stage.unwrap_or_default())
+                .replace("{environment}", names.environment)
+                .replace("{worker}", names.worker)
+                .replace("{name}", &name)
+        });
+        let words: Vec<String> = filled_in.collect();
+        let title = match entry.kind {
+            Kind::Sst => "sst".to_owned(),
+            Kind::Github => "github".to_owned(),
+            Kind::AwsSsm => "aws-ssm".to_owned(),
+            Kind::Command | Kind::File => format!("command `{}`", words[0]),
+        };
+        let input = input(name);
+        let means = Means::Program { words, input };
         Ok(Self { title, means })
     }
-}
-
-fn program(kind: Kind, written: &Written, around: Surroundings) -> Result<Means, String> {
-    let named = |default: String| written.name.clone().unwrap_or(default);
-    let (default, name, input) = match kind {
-        Kind::Github => {
-            let name = named(around.variable.to_owned());
-            (
-                "gh secret set {name} --env {environment}",
-                name,
-                Input::Value,
-            )
-        }
-        Kind::AwsSsm => {
-            let name = named(format!(
-                "/{}/{}/{}",
-                around.worker, around.environment, around.secret
-            ));
-            (
-                "aws ssm put-parameter --cli-input-json file:///dev/stdin",
-                name.clone(),
-                Input::Parameter(name),
-            )
-        }
-        Kind::Sst => {
-            let name = named("EdgeBroadcastSecret".to_owned());
-            // Not `set`: it keeps the line break or loses a line without one, as its version goes
-            (
-                "sst secret load /dev/stdin --stage {stage}",
-                name.clone(),
-                Input::Line(name),
-            )
-        }
-        Kind::Command | Kind::File => ("", named(around.secret.to_owned()), Input::Value),
-    };
-    let words: Vec<String> = match &written.command {
-        Some(line) => line.0.clone(),
-        None => default.split(' ').map(str::to_owned).collect(),
-    };
-    if kind == Kind::Sst && words.windows(2).any(|pair| pair == ["secret", "set"]) {
-        return Err("`sst secret set` would take the whole line for the value\nuse `sst secret load /dev/stdin`: it gets `NAME=value` on its standard input".to_owned());
-    }
-    if around.stage.is_none() && words.iter().any(|word| word.contains("{stage}")) {
-        return Err("the sender names a stage, and the manifest has no `[sst]`\nadd `[sst]` with `app` and `stage`, or give the sender a `command` of its own".to_owned());
-    }
-    let words = words
-        .iter()
-        .map(|word| {
-            // After the split: whatever a name holds, it stays one word
-            word.replace("{stage}", around.stage.unwrap_or_default())
-                .replace("{environment}", around.environment)
-                .replace("{worker}", around.worker)
-                .replace("{name}", &name)
-        })
-        .collect();
-    Ok(Means::Program { words, input })
 }
 
 impl fmt::Display for Sender {
@@ -134,9 +117,9 @@ impl fmt::Display for Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::sender::written::Line;
+    use crate::secret::sender::entry::Line;
 
-    const AROUND: Surroundings = Surroundings {
+    const NAMES: Names = Names {
         environment: "staging",
         worker: "glow-broadcast",
         stage: Some("staging-2"),
@@ -144,18 +127,14 @@ mod tests {
         variable: "HOOK",
     };
 
-    fn sender(
-        kind: Kind,
-        command: Option<&str>,
-        around: Surroundings,
-    ) -> Result<(String, String), String> {
-        let written = Written {
+    fn sender(kind: Kind, command: Option<&str>, names: Names) -> Result<(String, String), String> {
+        let entry = Entry {
             kind,
             command: command.map(|text| Line::try_from(text.to_owned()).unwrap()),
             path: Some("keys.json".to_owned()),
             name: None,
         };
-        Sender::new(&written, around).map(|sender| match sender.means {
+        Sender::new(&entry, names).map(|sender| match sender.means {
             Means::Program { words, .. } => (sender.title, shell_words::join(words)),
             Means::File { path, key } => (sender.title, format!("{path}#{key}")),
         })
@@ -178,7 +157,7 @@ mod tests {
             (Kind::File, "file `keys.json`", "keys.json#WEBHOOK_SECRET"),
         ] {
             assert_eq!(
-                sender(kind, None, AROUND),
+                sender(kind, None, NAMES),
                 Ok((title.to_owned(), line.to_owned()))
             );
         }
@@ -186,15 +165,15 @@ mod tests {
 
     #[test]
     fn a_command_of_the_manifest_replaces_it_and_a_name_stays_one_word() {
-        let around = Surroundings {
+        let names = Names {
             stage: Some("two words"),
-            ..AROUND
+            ..NAMES
         };
         assert_eq!(
             sender(
                 Kind::Sst,
                 Some("npx sst secret load /dev/stdin --stage {stage}"),
-                around
+                names
             ),
             Ok((
                 "sst".to_owned(),
@@ -206,22 +185,22 @@ mod tests {
     #[test]
     fn a_command_of_sst_that_would_store_the_name_with_the_value_is_a_problem() {
         assert_eq!(
-            sender(Kind::Sst, Some("npx sst secret set Key"), AROUND),
+            sender(Kind::Sst, Some("npx sst secret set Key"), NAMES),
             Err("`sst secret set` would take the whole line for the value\nuse `sst secret load /dev/stdin`: it gets `NAME=value` on its standard input".to_owned())
         );
     }
 
     #[test]
     fn a_stage_that_no_manifest_names_is_a_problem() {
-        let around = Surroundings {
+        let names = Names {
             stage: None,
-            ..AROUND
+            ..NAMES
         };
         assert!(
-            sender(Kind::Sst, None, around)
+            sender(Kind::Sst, None, names)
                 .unwrap_err()
                 .starts_with("the sender names a stage")
         );
-        assert!(sender(Kind::Sst, Some("keys set"), around).is_ok());
+        assert!(sender(Kind::Sst, Some("keys set"), names).is_ok());
     }
 }
