@@ -9,7 +9,7 @@ use crate::account::error::{ApiError, invalid};
 use crate::account::inheritance::{Missing, resolve};
 use crate::account::observability;
 use crate::account::script::{Script, Settings};
-use crate::account::secret::{changed, check_latest_is_deployed};
+use crate::account::secret::{Changes, changed, check_latest_is_deployed};
 use crate::account::stamp::Stamp;
 
 /// The settings that a call names (SDK, `ScriptAndVersionSettingEditParams`); null and absent leave what is. No `Debug`: bindings may
@@ -55,11 +55,8 @@ pub(crate) fn apply(
             "the sandbox changes classes by an upload only; send the migration with `PUT`";
         return Err(invalid(10021, message));
     }
-    if let Some(model) = revision
-        .usage_model
-        .as_deref()
-        .filter(|model| *model != "standard")
-    {
+    let model = revision.usage_model.as_deref().unwrap_or("standard");
+    if model != "standard" {
         let message =
             format!("the usage model `{model}` is not one of this account's; it has `standard`");
         return Err(invalid(10021, message));
@@ -92,7 +89,7 @@ fn settings(known: &Settings, revision: &Revision) -> Result<Settings, ApiError>
 fn revise(script: &mut Script, revision: Revision, stamp: &Stamp) -> Result<(), ApiError> {
     check_latest_is_deployed(script, 10214)?;
     let annotations = revision.annotations.unwrap_or_default();
-    let mut version = changed(script, Vec::new(), "settings", annotations, stamp)?;
+    let mut version = changed(script, Changes::new(), "settings", annotations, stamp)?;
     if let Some(given) = revision.bindings {
         let given: Vec<Value> = given.into_iter().map(inherited).collect();
         let environment = resolve(&given, Some(&[]), Some(script), Missing::Refused)?;

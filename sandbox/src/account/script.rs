@@ -9,7 +9,7 @@ use crate::account::observability;
 use crate::account::version::{Version, bindings, set};
 
 /// A script. Versions are in the order of their upload, deployments newest first.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Script {
     /// As in the URL.
     pub name: String,
@@ -39,18 +39,15 @@ pub(crate) struct Script {
 
 /// `script-settings`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Settings {
     /// Labels.
-    #[serde(default)]
     pub tags: Vec<String>,
     /// Log push.
-    #[serde(default)]
     pub logpush: bool,
     /// `{"enabled": …}`
-    #[serde(default)]
     pub observability: Option<Value>,
     /// Consumers.
-    #[serde(default)]
     pub tail_consumers: Option<Value>,
 }
 
@@ -130,22 +127,21 @@ impl Script {
         self.versions.last()
     }
 
+    /// The shares of the current deployment, in its order.
+    pub(crate) fn shares(&self) -> &[Share] {
+        let current = self.deployments.first();
+        current.map_or(&[], |current| &current.versions)
+    }
+
     /// The versions of the current deployment, in its order.
-    pub(crate) fn running(&self) -> Vec<&Version> {
-        let shares = self
-            .deployments
-            .first()
-            .map_or(&[][..], |current| &current.versions);
-        shares
-            .iter()
-            .filter_map(|share| self.version(&share.version_id))
-            .collect()
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Version> {
+        let shares = self.shares().iter();
+        shares.filter_map(|share| self.version(&share.version_id))
     }
 
     /// The running version with the highest share: the one that holds the Durable Objects.
     pub(crate) fn primary(&self) -> Option<&Version> {
-        let shares = &self.deployments.first()?.versions;
-        let best = shares.iter().reduce(|best, share| {
+        let best = self.shares().iter().reduce(|best, share| {
             if share.percentage > best.percentage {
                 share
             } else {

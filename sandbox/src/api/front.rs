@@ -94,7 +94,7 @@ fn count(context: &Context, request: &Request<Arriving>) -> Standing {
     // Never the credential itself
     let token = match credential::of(request.headers()) {
         Credential::Token(text) | Credential::Key(text) => hash(text.as_bytes()),
-        Credential::Malformed(_) | Credential::Missing => String::new(),
+        Credential::Malformed(..) | Credential::Missing => String::new(),
     };
     let parts: Vec<&str> = below_base(request).split('/').collect();
     let bucket = match (request.method(), parts.as_slice()) {

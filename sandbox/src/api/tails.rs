@@ -25,7 +25,6 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 
 use super::call::Call;
 use super::context::{Context, Shared};
-use super::endpoint::{self, Endpoint, SCRIPT};
 use crate::account::error::{ApiError, invalid, missing};
 use crate::api::envelope::{Answer, result};
 use crate::runtime::tail::{Tails, Wanted, shown};
@@ -36,15 +35,6 @@ use crate::runtime::trace_filter::Filter;
 pub(super) const SOCKETS: &str = "/tails";
 /// The subprotocol.
 const PROTOCOL: &str = "trace-v1";
-
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        endpoint::get(SCRIPT, "/tails", newest),
-        endpoint::post(SCRIPT, "/tails", create),
-        endpoint::delete(SCRIPT, "/tails/{tail}", delete),
-    ]
-}
 
 /// Where the runtime posts its trace events: `enough` tells it that nobody tails.
 pub(crate) fn sink(tails: Tails) -> Router {
@@ -74,7 +64,7 @@ struct Given {
 }
 
 /// `POST …/tails`. When it answers, the runtime hands over what happens from now on.
-async fn create(call: Call, body: Bytes) -> Answer {
+pub(super) async fn create(call: Call, body: Bytes) -> Answer {
     call.script(&call.state())?;
     let given: Given = match body.is_empty() {
         true => Given::default(),
@@ -93,7 +83,7 @@ async fn create(call: Call, body: Bytes) -> Answer {
 }
 
 /// `GET …/tails`: Cloudflare's SDKs read one tail, not a list; it is the newest.
-async fn newest(call: Call) -> Answer {
+pub(super) async fn newest(call: Call) -> Answer {
     call.script(&call.state())?;
     let Call {
         context,
@@ -106,7 +96,7 @@ async fn newest(call: Call) -> Answer {
     result(newest.unwrap_or_default())
 }
 
-async fn delete(call: Call) -> Answer {
+pub(super) async fn delete(call: Call) -> Answer {
     match call
         .context
         .tails

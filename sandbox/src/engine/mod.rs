@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use self::machine::Machine;
 use crate::account::assignment::{Report, Update, bounds, held, still_held, unexpired};
 use crate::account::bundle::Described;
-use crate::account::error::{ApiError, internal, invalid};
+use crate::account::error::{ApiError, internal, not_started};
 use crate::account::metadata::Metadata;
 use crate::account::module::Module;
 use crate::account::script::Script;
@@ -96,9 +96,8 @@ impl Engine {
         metadata: &Metadata,
         modules: &[Module],
     ) -> Result<(Described, u32), ApiError> {
-        let name = format!("{:016x}", rand::random::<u64>());
         let workerd = &self.machine.workerd;
-        probe::probe(workerd, self.store.path(), &name, metadata, modules).await
+        probe::probe(workerd, self.store.path(), metadata, modules).await
     }
 
     /// Changes the state. When what runs changes with it, the runtime is restarted while the ingress holds requests; when it
@@ -180,7 +179,7 @@ impl Engine {
             }
             let released = self.change(|state| {
                 let now_ms = now_ms();
-                for script in scripts_mut(state) {
+                for script in state.scripts_mut() {
                     script.holds = unexpired(&script.holds, now_ms);
                 }
                 Ok(())
@@ -210,7 +209,7 @@ impl Engine {
                 .restart(self.render(&after), self.render(&before));
             if let Err(error) = restarted.await {
                 self.open();
-                return Err(invalid(10021, format!("script startup failed: {error:#}")));
+                return Err(not_started(&error));
             }
         }
         let saved = self.store.save(&after);
@@ -227,11 +226,7 @@ impl Engine {
 
     /// Makes a state the current one.
     fn keep(&self, state: State) {
-        let holds = state
-            .accounts
-            .values()
-            .flat_map(|account| account.scripts.values())
-            .flat_map(|script| &script.holds);
+        let holds = state.scripts().flat_map(|script| &script.holds);
         self.deadline
             .send_replace(holds.map(|hold| hold.until_ms).min());
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
@@ -244,11 +239,7 @@ impl Engine {
         }
         for (id, account) in &mut after.accounts {
             for script in account.scripts.values_mut() {
-                let Some(was) = before
-                    .accounts
-                    .get(id)
-                    .and_then(|account| account.scripts.get(&script.name))
-                else {
+                let Ok(was) = before.script(id, &script.name) else {
                     continue;
                 };
                 let (old, new) = (was.deployments.first(), script.deployments.first());
@@ -294,7 +285,7 @@ impl Engine {
         }
         self.machine.gate.slam();
         let mut state = State::clone(&self.state());
-        for script in scripts_mut(&mut state) {
+        for script in state.scripts_mut() {
             script.holds.clear();
         }
         let config = self.render(&state);
@@ -320,11 +311,6 @@ impl Engine {
             self.store.forget(gone);
         }
     }
-}
-
-fn scripts_mut(state: &mut State) -> impl Iterator<Item = &mut Script> {
-    let accounts = state.accounts.values_mut();
-    accounts.flat_map(|account| account.scripts.values_mut())
 }
 
 /// Milliseconds since 1970.
