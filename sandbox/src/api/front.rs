@@ -34,7 +34,7 @@ pub(crate) async fn answer(
         return Some(handled(&context, router, request).await);
     }
     #[cfg(feature = "faults")]
-    let fault = context.journal.note(Call {
+    let fault = context.journal.lock().note(Call {
         method: request.method().as_str().to_owned(),
         path: path.clone(),
         query: request.uri().query().unwrap_or_default().to_owned(),

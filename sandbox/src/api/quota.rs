@@ -6,13 +6,14 @@
 //! (<https://developers.cloudflare.com/fundamentals/api/reference/limits/>): every call is refused until a whole window has passed.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::IntoResponse;
 use http::header::RETRY_AFTER;
 use http::{Response, StatusCode};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::account::error::refuse;
@@ -155,7 +156,7 @@ struct Counts {
 impl Quotas {
     /// Counts a call of a token, which is named by anything that is not the token itself.
     pub(crate) fn count(&self, token: String, bucket: Bucket) -> Standing {
-        let mut counts = self.counts();
+        let mut counts = self.0.lock();
         let (policy, force) = match counts.kept {
             Some(policy) => (policy, Force::Kept),
             None => (Policy::of(bucket), Force::Told),
@@ -167,20 +168,16 @@ impl Quotas {
     /// The policy that is kept, if one is.
     #[cfg(feature = "faults")]
     pub(crate) fn kept(&self) -> Option<Policy> {
-        self.counts().kept
+        self.0.lock().kept
     }
 
     /// From now on keeps a policy, or only tells Cloudflare's; everything spent is forgotten.
     #[cfg(feature = "faults")]
     pub(crate) fn keep(&self, policy: Option<Policy>) {
-        *self.counts() = Counts {
+        *self.0.lock() = Counts {
             kept: policy,
             ..Counts::default()
         };
-    }
-
-    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,10 +7,11 @@ mod machine;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Method;
+use parking_lot::RwLock;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
@@ -84,10 +85,7 @@ impl Engine {
 
     /// The state as of now.
     pub(crate) fn state(&self) -> Arc<State> {
-        self.current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.current.read().clone()
     }
 
     /// Asks the runtime what a bundle exports.
@@ -229,7 +227,7 @@ impl Engine {
         let holds = state.scripts().flat_map(|script| &script.holds);
         self.deadline
             .send_replace(holds.map(|hold| hold.until_ms).min());
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        *self.current.write() = Arc::new(state);
     }
 
     /// Decides before a restart which objects keep the version that they run.

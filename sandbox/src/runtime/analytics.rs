@@ -18,14 +18,8 @@ pub(crate) const DATASET_HEADER: &str = "X-Sandbox-Dataset";
 pub(crate) const ACCOUNT_HEADER: &str = "X-Sandbox-Account";
 
 /// Data points of every data set.
-#[derive(Clone, Debug)]
-pub(crate) struct Points(Recent);
-
-impl Default for Points {
-    fn default() -> Self {
-        Self(Recent::new(10_000))
-    }
-}
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Points(Recent<10_000>);
 
 impl Points {
     /// All points, oldest first, of one data set or of all.
@@ -51,16 +45,11 @@ pub(crate) async fn serve(
 }
 
 async fn receive(State(points): State<Points>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let header = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
+    let header = |name| headers.get(name)?.to_str().ok();
+    let (account, dataset) = (header(ACCOUNT_HEADER), header(DATASET_HEADER));
     if let Ok(raw) = serde_json::from_slice(&body) {
-        points
-            .0
-            .push(point(header(ACCOUNT_HEADER), header(DATASET_HEADER), &raw));
+        let (account, dataset) = (account.unwrap_or_default(), dataset.unwrap_or_default());
+        points.0.push(point(account, dataset, &raw));
     }
     StatusCode::OK
 }
