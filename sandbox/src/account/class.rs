@@ -153,27 +153,21 @@ pub(crate) fn check_bound(
 /// Whether a script may go: not while another one binds its classes (10064) or calls it (10142), unless `?force=true`. The codes are
 /// known from tests against real accounts.
 pub(crate) fn check_unbound(account: &Account, script: &Script) -> Result<(), ApiError> {
-    let calls = |binding: &Binding| {
-        binding.kind == "service" && binding.text("service") == Some(&script.name)
-    };
-    let mut bindings = bindings_of_others(account, &script.name);
+    let name = &script.name;
+    let calls =
+        |binding: &Binding| binding.kind == "service" && binding.text("service") == Some(name);
+    let mut bindings = bindings_of_others(account, name);
     if let Some((other, _)) = bindings.find(|(_, binding)| calls(binding)) {
-        return Err(conflict(
-            10142,
-            format!(
-                "the Worker `{other}` has a service binding to `{}`; delete that first or repeat with `?force=true`",
-                script.name
-            ),
-        ));
+        let message = format!(
+            "the Worker `{other}` has a service binding to `{name}`; delete that first or repeat with `?force=true`"
+        );
+        return Err(conflict(10142, message));
     }
-    match bound_by_others(account, &script.name).first() {
-        Some((other, class)) => Err(conflict(
-            10064,
-            format!(
-                "the Worker `{other}` binds class `{class}` of `{}`; delete that first or repeat with `?force=true`",
-                script.name
-            ),
-        )),
-        None => Ok(()),
+    if let Some((other, class)) = bound_by_others(account, name).first() {
+        let message = format!(
+            "the Worker `{other}` binds class `{class}` of `{name}`; delete that first or repeat with `?force=true`"
+        );
+        return Err(conflict(10064, message));
     }
+    Ok(())
 }

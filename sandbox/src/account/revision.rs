@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::account::deployment::release;
 use crate::account::error::{ApiError, invalid};
 use crate::account::inheritance::{Missing, resolve};
-use crate::account::observability;
-use crate::account::script::{Script, Settings};
+use crate::account::script::Script;
 use crate::account::secret::{Changes, changed, check_latest_is_deployed};
 use crate::account::stamp::Stamp;
 
@@ -61,29 +60,19 @@ pub(crate) fn apply(
             format!("the usage model `{model}` is not one of this account's; it has `standard`");
         return Err(invalid(10021, message));
     }
-    let settings = settings(&script.settings, &revision)?;
+    let mut settings = script.settings.clone();
+    settings.set(
+        revision.tags.as_ref(),
+        revision.logpush,
+        revision.observability.as_ref(),
+        revision.tail_consumers.as_ref(),
+    )?;
     if revision.makes_a_version() {
         revise(script, revision, stamp)?;
     }
     script.settings = settings;
     script.modified_on.clone_from(&stamp.now);
     Ok(())
-}
-
-fn settings(known: &Settings, revision: &Revision) -> Result<Settings, ApiError> {
-    let mut settings = known.clone();
-    if let Some(given) = &revision.observability {
-        observability::check(given)?;
-        settings.observability = Some(given.clone());
-    }
-    if revision.tail_consumers.is_some() {
-        settings.tail_consumers.clone_from(&revision.tail_consumers);
-    }
-    if let Some(tags) = &revision.tags {
-        settings.tags.clone_from(tags);
-    }
-    settings.logpush = revision.logpush.unwrap_or(settings.logpush);
-    Ok(settings)
 }
 
 fn revise(script: &mut Script, revision: Revision, stamp: &Stamp) -> Result<(), ApiError> {

@@ -116,6 +116,26 @@ pub(crate) struct Hold {
     pub until_ms: u64,
 }
 
+impl Settings {
+    /// Takes over what is named and leaves the others.
+    pub(crate) fn set(
+        &mut self,
+        tags: Option<&Vec<String>>,
+        logpush: Option<bool>,
+        observability: Option<&Value>,
+        tail_consumers: Option<&Value>,
+    ) -> Result<(), ApiError> {
+        if let Some(given) = observability {
+            observability::check(given)?;
+            self.observability = Some(given.clone());
+        }
+        self.tags = tags.unwrap_or(&self.tags).clone();
+        self.logpush = logpush.unwrap_or(self.logpush);
+        self.tail_consumers = tail_consumers.or(self.tail_consumers.as_ref()).cloned();
+        Ok(())
+    }
+}
+
 impl Script {
     /// A version by id.
     pub(crate) fn version(&self, id: &str) -> Option<&Version> {
@@ -160,13 +180,9 @@ impl Script {
 /// Lower-case letters, digits, `-` and `_`, at most 63 (a label of the workers.dev address).
 pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
     if name.len() > 63 {
-        return Err(invalid(
-            10016,
-            format!(
-                "the Worker name `{name}` has {} characters; 63 are allowed",
-                name.len()
-            ),
-        ));
+        let length = name.len();
+        let message = format!("the Worker name `{name}` has {length} characters; 63 are allowed");
+        return Err(invalid(10016, message));
     }
     let allowed = |byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
@@ -229,11 +245,8 @@ pub(crate) fn settings(script: &Script, namespaces: &[Namespace]) -> Value {
         value["compatibility_flags"] = json!(latest.compatibility_flags);
         value["annotations"] = json!(latest.annotations);
         value["placement"] = latest.placement.clone().unwrap_or_else(|| json!({}));
-        set(
-            &mut value,
-            "compatibility_date",
-            latest.compatibility_date.as_deref(),
-        );
+        let date = latest.compatibility_date.as_deref();
+        set(&mut value, "compatibility_date", date);
         set(&mut value, "limits", latest.limits.clone());
     }
     value

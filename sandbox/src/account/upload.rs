@@ -9,7 +9,7 @@ use crate::account::metadata::{Metadata, Upload};
 use crate::account::migration;
 use crate::account::module::{etag, id};
 use crate::account::namespace::Namespace;
-use crate::account::observability;
+
 use crate::account::script::{Script, Settings, check_name};
 use crate::account::stamp::Stamp;
 use crate::account::state::{Account, State};
@@ -25,11 +25,9 @@ pub(crate) fn put(
     stamp: &Stamp,
 ) -> Result<String, ApiError> {
     check_name(name)?;
-    if let Some(given) = &upload.metadata.observability {
-        observability::check(given)?;
-    }
     let account = state.account_mut(account);
     let known = account.scripts.get(name);
+    let settings = settings(known, &upload.metadata)?;
     let environment = environment(&upload.metadata, known, missing)?;
     let (namespaces, tag) = migrated(account, name, &upload.metadata, &environment, stamp)?;
     check_classes(account, name, &environment, &namespaces, &upload.described)?;
@@ -40,7 +38,7 @@ pub(crate) fn put(
         .entry(name.to_owned())
         .or_insert_with(|| new_script(name, stamp));
     script.migration_tag = tag;
-    set_settings(&mut script.settings, &upload.metadata);
+    script.settings = settings;
     let strategy = upload.metadata.code_update_strategy.clone();
     let version = version(script, upload, environment, stamp);
     let mut deployment = everybody(&version.id, "upload", stamp);
@@ -163,19 +161,15 @@ fn new_script(name: &str, stamp: &Stamp) -> Script {
 }
 
 /// An upload changes the settings it names and leaves the others.
-fn set_settings(settings: &mut Settings, metadata: &Metadata) {
-    if let Some(tags) = &metadata.tags {
-        settings.tags.clone_from(tags);
-    }
-    if let Some(logpush) = metadata.logpush {
-        settings.logpush = logpush;
-    }
-    if metadata.observability.is_some() {
-        settings.observability.clone_from(&metadata.observability);
-    }
-    if metadata.tail_consumers.is_some() {
-        settings.tail_consumers.clone_from(&metadata.tail_consumers);
-    }
+fn settings(known: Option<&Script>, metadata: &Metadata) -> Result<Settings, ApiError> {
+    let mut settings = known.map_or_else(Settings::default, |known| known.settings.clone());
+    settings.set(
+        metadata.tags.as_ref(),
+        metadata.logpush,
+        metadata.observability.as_ref(),
+        metadata.tail_consumers.as_ref(),
+    )?;
+    Ok(settings)
 }
 
 #[cfg(test)]

@@ -72,12 +72,8 @@ pub(super) async fn changeset(call: Call, Sent(origins): Sent<Vec<Origin>>) -> A
     let state = call.state();
     call.script(&state)?;
     let hosts = hostnames(origins);
-    result(domain::changeset(
-        &state,
-        &call.account,
-        &call.script,
-        &hosts,
-    ))
+    let (account, script) = (&call.account, &call.script);
+    result(domain::changeset(&state, account, script, &hosts))
 }
 
 #[derive(Deserialize)]
@@ -91,18 +87,10 @@ pub(super) async fn replace(call: Call, Sent(records): Sent<Records>) -> Answer 
     let hosts = hostnames(records.origins);
     let replaced = call.change(move |state, call| {
         let (account, script) = (&call.account, &call.script);
-        let domains = domain::replace(
-            state,
-            account,
-            script,
-            &hosts,
-            records.overrides,
-            &call.stamp,
-        )?;
-        Ok(domains
-            .iter()
-            .map(|domain| shown(domain, account))
-            .collect::<Vec<_>>())
+        let (overrides, stamp) = (records.overrides, &call.stamp);
+        let domains = domain::replace(state, account, script, &hosts, overrides, stamp)?;
+        let shown = domains.iter().map(|domain| shown(domain, account));
+        Ok(shown.collect::<Vec<_>>())
     });
-    result(replaced.await?)
+    envelope::list(replaced.await?)
 }

@@ -49,7 +49,7 @@ const BODY_LIMIT: usize = 100 << 20;
 /// All endpoints, product by product.
 #[expect(clippy::too_many_lines, reason = "a table: one call a line")]
 fn endpoints() -> Vec<Endpoint> {
-    let shipped = [
+    let shipped = vec![
         get("/user", "", accounts::user),
         get("/user", "/tokens/verify", accounts::verify),
         get("/memberships", "", accounts::memberships),

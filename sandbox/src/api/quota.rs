@@ -118,11 +118,7 @@ impl Spent {
         Standing {
             left: format!("\"{name}\";r={left};t={}", wait.unwrap_or(whole).ceil()),
             policy: format!("\"{name}\";q={};w={}", policy.calls, policy.seconds),
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "at most a window"
-            )]
+
             wait: wait.map(|wait| wait as u64),
         }
     }
@@ -131,15 +127,11 @@ impl Spent {
 /// 429. The Workers API numbers it otherwise than the API in general.
 pub(super) fn throttled(path: &str, wait: u64) -> Response<Body> {
     let words = "Please wait and consider throttling your request speed";
-    let error = if path.contains("/workers/") {
-        refuse(
-            StatusCode::TOO_MANY_REQUESTS,
-            10429,
-            format!("Rate limited. {words}"),
-        )
-    } else {
-        refuse(StatusCode::TOO_MANY_REQUESTS, 971, words)
+    let (code, words) = match path.contains("/workers/") {
+        true => (10429, format!("Rate limited. {words}")),
+        false => (971, words.to_owned()),
     };
+    let error = refuse(StatusCode::TOO_MANY_REQUESTS, code, words);
     ([(RETRY_AFTER, wait.to_string())], error).into_response()
 }
 

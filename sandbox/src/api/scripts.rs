@@ -92,16 +92,12 @@ pub(super) async fn content(call: Call, Query(which): Query<Which>) -> Result<Re
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    let headers = [
-        (
-            CONTENT_TYPE,
-            format!("multipart/form-data; boundary={boundary}"),
-        ),
-        (
-            HeaderName::from_static("cf-entrypoint"),
-            version.main_module.clone(),
-        ),
-    ];
+    let kind = format!("multipart/form-data; boundary={boundary}");
+    let (entrypoint, main) = (
+        HeaderName::from_static("cf-entrypoint"),
+        &version.main_module,
+    );
+    let headers = [(CONTENT_TYPE, kind), (entrypoint, main.clone())];
     Ok((headers, body).into_response())
 }
 

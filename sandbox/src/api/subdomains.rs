@@ -18,16 +18,11 @@ pub(super) struct Wanted {
 }
 
 pub(super) async fn switch(call: Call, Sent(wanted): Sent<Wanted>) -> Answer {
-    let previews_enabled = wanted.previews_enabled.unwrap_or(wanted.enabled);
-    let enabled = wanted.enabled;
-    set(
-        call,
-        Subdomain {
-            enabled,
-            previews_enabled,
-        },
-    )
-    .await
+    let subdomain = Subdomain {
+        enabled: wanted.enabled,
+        previews_enabled: wanted.previews_enabled.unwrap_or(wanted.enabled),
+    };
+    set(call, subdomain).await
 }
 
 pub(super) async fn switch_off(call: Call) -> Answer {

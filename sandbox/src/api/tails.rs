@@ -157,22 +157,18 @@ where
     loop {
         tokio::select! {
             message = messages.recv() => {
-                let sent = match message {
-                    Some(message) => socket.send(Message::text(message)).await,
-                    None => {
-                        let frame = CloseFrame { code: CloseCode::Normal, reason: "the tail was closed".into() };
-                        let _ = socket.close(Some(frame)).await;
-                        return;
-                    }
+                let Some(message) = message else {
+                    let frame = CloseFrame { code: CloseCode::Normal, reason: "the tail was closed".into() };
+                    let _ = socket.close(Some(frame)).await;
+                    return;
                 };
-                if sent.is_err() {
+                if socket.send(Message::text(message)).await.is_err() {
                     return;
                 }
             }
             // Reading is what answers a ping
-            received = socket.next() => match received {
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return,
+            received = socket.next() => {
+                let Some(Ok(_)) = received else { return };
             }
         }
     }

@@ -62,17 +62,15 @@ pub(crate) fn build(
     for (id, account) in &state.accounts {
         let key = |script: &str| (id.clone(), script.to_owned());
         for route in &account.routes {
-            table.routes.push((
-                pattern::parse(&route.pattern),
-                route.script.as_deref().map(key),
-            ));
+            let pattern = pattern::parse(&route.pattern);
+            let script = route.script.as_deref().map(key);
+            table.routes.push((pattern, script));
             table.known.push(route.pattern.clone());
         }
         table.records.extend(dns::of_domains(account));
         for domain in &account.domains {
-            table
-                .hosts
-                .insert(domain.hostname.clone(), key(&domain.service));
+            let (host, script) = (domain.hostname.clone(), key(&domain.service));
+            table.hosts.insert(host, script);
         }
         for script in account.scripts.values() {
             if script.subdomain.enabled {

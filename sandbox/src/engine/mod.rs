@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use http::Method;
 use parking_lot::RwLock;
@@ -22,6 +22,7 @@ use crate::account::error::{ApiError, internal, not_started};
 use crate::account::metadata::Metadata;
 use crate::account::module::Module;
 use crate::account::script::Script;
+use crate::account::stamp::milliseconds;
 use crate::account::state::{State, Strictness};
 use crate::edge::gate::Gate;
 use crate::edge::ingress::Upstream;
@@ -160,15 +161,11 @@ impl Engine {
         let mut deadline = self.deadline.subscribe();
         loop {
             let until_ms = *deadline.borrow_and_update();
+            let left = until_ms.map(|until_ms| until_ms.saturating_sub(now_ms()));
             let over = async {
-                match until_ms {
+                match left {
                     None => std::future::pending().await,
-                    Some(until_ms) => {
-                        tokio::time::sleep(Duration::from_millis(
-                            until_ms.saturating_sub(now_ms()),
-                        ))
-                        .await;
-                    }
+                    Some(left) => tokio::time::sleep(Duration::from_millis(left)).await,
                 }
             };
             tokio::select! {
@@ -311,10 +308,6 @@ impl Engine {
     }
 }
 
-/// Milliseconds since 1970.
 fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
+    milliseconds(SystemTime::now())
 }

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -72,12 +73,8 @@ fn point(account: &str, dataset: &str, raw: &Value) -> Value {
 }
 
 fn text(bytes: &Value) -> Option<String> {
-    let bytes: Option<Vec<u8>> = bytes
-        .as_array()?
-        .iter()
-        .map(|byte| byte.as_u64().and_then(|byte| u8::try_from(byte).ok()))
-        .collect();
-    Some(String::from_utf8_lossy(&bytes?).into_owned())
+    let bytes = Vec::<u8>::deserialize(bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]

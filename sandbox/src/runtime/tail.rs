@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::account::stamp::milliseconds;
 use crate::runtime::trace::{Batch, Trace, overload};
 use crate::runtime::trace_filter::{Circumstances, Filter};
 
@@ -143,17 +144,12 @@ pub(crate) fn shown(opened: &Opened, socket: &str) -> Value {
     json!({"id": opened.id, "url": format!("{socket}/{}", opened.id), "expires_at": expires_at})
 }
 
-fn milliseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::runtime::fixture::{alarm, request};
 
-    const NOON: SystemTime = UNIX_EPOCH;
+    const NOON: SystemTime = SystemTime::UNIX_EPOCH;
 
     fn wanted(script: &str, filters: Value) -> Wanted {
         Wanted {
