@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 pub use crate::account::state::Strictness;
 use crate::account::value::SecretValue;
 use crate::account::{dns, stamp};
-use crate::api::context::{BASE, Context};
+use crate::api::context::{ACCOUNT, BASE, Context};
 use crate::api::quota::Quotas;
 use crate::edge::ingress;
 use crate::engine::Engine;
@@ -37,9 +37,6 @@ use crate::runtime::analytics;
 use crate::runtime::analytics::Points;
 use crate::runtime::tail::Tails;
 use crate::store::Store;
-
-/// The account that the sandbox names; it accepts every other one too.
-const ACCOUNT: &str = "5a2db0c5a2db0c5a2db0c5a2db0c5a2d";
 
 /// What a sandbox is started with.
 #[derive(Clone, Debug)]
@@ -110,10 +107,10 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
     let context = Arc::new(Context {
         engine: engine.clone(),
         #[cfg(feature = "faults")]
-        journal: api::faults::journal::Journal::default(),
+        journal: parking_lot::Mutex::default(),
         quotas: Quotas::default(),
         token: token.clone(),
-        account: ACCOUNT.to_owned(),
+
         address: api,
         ingress,
         tails,

@@ -3,13 +3,14 @@
 //! Imports: `account`
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::account::module::hash;
 use crate::account::state::State;
@@ -24,9 +25,7 @@ pub(crate) struct Store {
 
 #[derive(Debug)]
 enum Kind {
-    Temporary(
-        #[expect(dead_code, reason = "removes the directory when it is dropped")] tempfile::TempDir,
-    ),
+    Temporary(#[expect(dead_code, reason = "removes the directory when it is dropped")] TempDir),
     /// With the lock that keeps a second sandbox out.
     Lasting(#[expect(dead_code, reason = "holds the lock")] File),
 }
@@ -95,11 +94,7 @@ impl Store {
         let mut secrets: Secrets = serde_json::from_str(&text)
             .map_err(|error| anyhow::anyhow!("line {} is not what was written", error.line()))
             .with_context(|| format!("reading `{}`", path.display()))?;
-        let scripts = state
-            .accounts
-            .values_mut()
-            .flat_map(|account| account.scripts.values_mut());
-        for version in scripts.flat_map(|script| &mut script.versions) {
+        for version in state.scripts_mut().flat_map(|script| &mut script.versions) {
             let values = secrets.remove(&version.id).unwrap_or_default();
             version.secrets = values
                 .into_iter()
@@ -115,12 +110,7 @@ impl Store {
             return Ok(());
         }
         let mut secrets = Secrets::new();
-        for version in state
-            .accounts
-            .values()
-            .flat_map(|account| account.scripts.values())
-            .flat_map(|script| &script.versions)
-        {
+        for version in state.scripts().flat_map(|script| &script.versions) {
             let values = version
                 .secrets
                 .iter()
@@ -169,15 +159,11 @@ impl Store {
     /// Writes a file for the owner only, whole or not at all.
     fn replace(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let path = self.path.join(name);
-        let partial = path.with_extension(format!("{:x}.partial", rand::random::<u32>()));
-        let write = || {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&partial)?;
+        let write = || -> io::Result<()> {
+            let mut file = NamedTempFile::new_in(&self.path)?;
             file.write_all(bytes)?;
-            fs::rename(&partial, &path)
+            file.persist(&path)?;
+            Ok(())
         };
         write().with_context(|| format!("writing `{}`", path.display()))
     }

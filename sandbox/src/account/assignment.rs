@@ -42,6 +42,12 @@ pub(crate) enum Update {
     Deferred(u64),
 }
 
+impl Report {
+    fn is_of(&self, hold: &Hold) -> bool {
+        self.class == hold.class && self.object == hold.object
+    }
+}
+
 impl Update {
     /// Reads a `code_update_strategy`.
     pub(crate) fn of(strategy: Option<&Value>) -> Update {
@@ -66,12 +72,6 @@ pub(crate) fn bounds(shares: &[Share]) -> Bounds {
     bounds.collect()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "a percentage of 2^32 fits"
-)]
 fn part(percent: f64) -> u64 {
     (percent.clamp(0.0, 100.0) / 100.0 * LOTS as f64).round() as u64
 }
@@ -98,11 +98,7 @@ pub(crate) fn held(
         report.sockets > 0 && assigned(bounds, &report.object) != Some(&report.version)
     });
     let holds = changing.map(|report| {
-        let is_it = |hold: &&Hold| {
-            hold.class == report.class
-                && hold.object == report.object
-                && hold.version == report.version
-        };
+        let is_it = |hold: &&Hold| report.is_of(hold) && hold.version == report.version;
         let earlier = before.iter().find(is_it).map(|hold| hold.until_ms);
         Hold {
             class: report.class.clone(),
@@ -117,11 +113,8 @@ pub(crate) fn held(
 /// Who is still held when the runtime restarts for another reason: an object that has changed meanwhile never goes back.
 pub(crate) fn still_held(before: &[Hold], reports: &[Report], now_ms: u64) -> Vec<Hold> {
     let has_changed = |hold: &Hold| {
-        reports.iter().any(|report| {
-            report.class == hold.class
-                && report.object == hold.object
-                && report.version != hold.version
-        })
+        let mut reports = reports.iter().filter(|report| report.is_of(hold));
+        reports.any(|report| report.version != hold.version)
     };
     let mut holds = unexpired(before, now_ms);
     holds.retain(|hold| !has_changed(hold));

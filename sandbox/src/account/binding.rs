@@ -63,6 +63,11 @@ impl Binding {
         }
     }
 
+    /// Whether it is a `secret_text` binding.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.kind == "secret_text"
+    }
+
     /// For `durable_object_namespace`: the class, and the script that defines it when that is another one than `script`.
     pub(crate) fn class(&self, script: &str) -> Option<(&str, Option<&str>)> {
         (self.kind == "durable_object_namespace").then(|| {
@@ -101,47 +106,35 @@ pub(crate) fn parse(value: &Value) -> Result<Given, ApiError> {
 
 fn plain(name: &str, kind: &str, object: &Map<String, Value>) -> Result<Binding, ApiError> {
     let Some((_, needed)) = KNOWN.iter().find(|(known, _)| *known == kind) else {
-        return Err(invalid(
-            10021,
-            format!("the sandbox has no bindings of type `{kind}`, which `{name}` asks for"),
-        ));
+        let message =
+            format!("the sandbox has no bindings of type `{kind}`, which `{name}` asks for");
+        return Err(invalid(10021, message));
     };
     if let Some(missing) = needed.iter().find(|field| !object.contains_key(**field)) {
-        return Err(invalid(
-            10021,
-            format!("the {kind} binding `{name}` must have a `{missing}`"),
-        ));
+        let message = format!("the {kind} binding `{name}` must have a `{missing}`");
+        return Err(invalid(10021, message));
     }
     if kind == "ratelimit" {
         check_rate(name, &object["simple"])?;
     }
-    let fields = object
-        .iter()
-        .filter(|(key, _)| *key != "name" && *key != "type");
+    let mut fields = object.clone();
+    fields.retain(|key, _| key != "name" && key != "type");
     Ok(Binding {
         name: name.to_owned(),
         kind: kind.to_owned(),
-        fields: fields
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
+        fields,
     })
 }
 
 /// Cloudflare takes periods of 10 and 60 seconds only.
 fn check_rate(name: &str, simple: &Value) -> Result<(), ApiError> {
-    let limit = simple["limit"].as_u64().filter(|limit| *limit > 0);
-    let period = simple["period"]
-        .as_u64()
-        .filter(|period| [10, 60].contains(period));
-    match (limit, period) {
-        (Some(_), Some(_)) => Ok(()),
-        _ => Err(invalid(
-            10021,
-            format!(
-                "the rate limit `{name}` needs a positive `limit` and a `period` of 10 or 60 seconds"
-            ),
-        )),
+    if let (Some(1..), Some(10 | 60)) = (simple["limit"].as_u64(), simple["period"].as_u64()) {
+        return Ok(());
     }
+    let message = format!(
+        "the rate limit `{name}` needs a positive `limit` and a `period` of 10 or 60 seconds"
+    );
+    Err(invalid(10021, message))
 }
 
 #[cfg(test)]

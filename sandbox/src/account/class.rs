@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::account::binding::Binding;
 use crate::account::bundle::Described;
 use crate::account::error::{ApiError, conflict, invalid};
 use crate::account::inheritance::Environment;
@@ -33,39 +34,29 @@ fn reconcile(
     account: &Account,
     script: &str,
 ) -> Result<Migrations, ApiError> {
-    let own = || {
-        account
-            .namespaces
-            .iter()
-            .filter(|namespace| namespace.script == script)
-    };
-    let objects = || {
-        exports
-            .iter()
-            .filter(|(_, export)| export["type"] == "durable-object")
-    };
-    if let Some(unlisted) = own().find(|namespace| !exports.contains_key(&namespace.class)) {
+    let namespaces = account.namespaces.iter();
+    let own: Vec<_> = namespaces
+        .filter(|namespace| namespace.script == script)
+        .collect();
+    let unlisted = |namespace: &&&Namespace| !exports.contains_key(&namespace.class);
+    if let Some(unlisted) = own.iter().find(unlisted) {
         let message = format!(
             "`exports` do not mention the class `{}`, which has Durable Objects",
             unlisted.class
         );
         return Err(conflict(100402, message));
     }
-    let is_new = |class: &str| !own().any(|namespace| namespace.class == class);
-    let (sqlite, key_value): (Vec<_>, Vec<_>) = objects()
-        .filter(|(class, _)| is_new(class))
-        .partition(|(_, export)| export["storage"] == "sqlite");
-    let names =
-        |list: Vec<(&String, &Value)>| list.into_iter().map(|(class, _)| class.clone()).collect();
-    let step = Step {
-        new_sqlite_classes: names(sqlite),
-        new_classes: names(key_value),
-        ..Step::default()
-    };
-    let tag = account
-        .scripts
-        .get(script)
-        .and_then(|script| script.migration_tag.clone());
+    let mut step = Step::default();
+    for (class, export) in exports {
+        let is_known = own.iter().any(|namespace| namespace.class == *class);
+        match export["storage"] == "sqlite" {
+            _ if is_known || export["type"] != "durable-object" => {}
+            true => step.new_sqlite_classes.push(class.clone()),
+            false => step.new_classes.push(class.clone()),
+        }
+    }
+    let known = account.scripts.get(script);
+    let tag = known.and_then(|script| script.migration_tag.clone());
     Ok(Migrations {
         old_tag: tag.clone(),
         new_tag: tag,
@@ -76,41 +67,37 @@ fn reconcile(
 
 /// The classes of `script` that stay bound when a new version with this environment replaces it.
 pub(crate) fn used(account: &Account, script: &str, environment: &Environment) -> Vec<String> {
-    let own = environment
+    let classes = environment
         .bindings
         .iter()
-        .filter_map(|binding| match binding.class(script) {
-            Some((class, None)) => Some(class.to_owned()),
-            _ => None,
-        });
-    own.chain(
-        bound_by_others(account, script)
-            .into_iter()
-            .map(|(_, class)| class),
-    )
-    .collect()
+        .filter_map(|it| it.class(script));
+    let own = classes.filter(|(_, other)| other.is_none());
+    let own = own.map(|(class, _)| class.to_owned());
+    let others = bound_by_others(account, script).into_iter();
+    own.chain(others.map(|(_, class)| class)).collect()
 }
 
 /// Script and class of each running binding from another script.
 pub(crate) fn bound_by_others(account: &Account, script: &str) -> Vec<(String, String)> {
-    let others = account
-        .scripts
-        .values()
-        .filter(|other| other.name != script);
-    let bindings = others.flat_map(|other| {
-        other
-            .running()
-            .into_iter()
-            .flat_map(|version| &version.bindings)
-            .map(move |binding| (other, binding))
-    });
-    let named = bindings.filter_map(|(other, binding)| match binding.class(&other.name) {
-        Some((class, Some(owner))) if owner == script => {
-            Some((other.name.clone(), class.to_owned()))
-        }
+    let bindings = bindings_of_others(account, script);
+    let named = bindings.filter_map(|(other, binding)| match binding.class(other) {
+        Some((class, Some(owner))) if owner == script => Some((other.to_owned(), class.to_owned())),
         _ => None,
     });
     named.collect()
+}
+
+/// The running bindings of every other script, each with its script.
+fn bindings_of_others<'a>(
+    account: &'a Account,
+    script: &str,
+) -> impl Iterator<Item = (&'a str, &'a Binding)> {
+    let scripts = account.scripts.values();
+    let others = scripts.filter(move |other| other.name != script);
+    others.flat_map(|other| {
+        let bindings = other.running().flat_map(|version| &version.bindings);
+        bindings.map(|binding| (other.name.as_str(), binding))
+    })
 }
 
 /// 10061 for a class that no migration has configured, 10070 for one that the code does not export.
@@ -166,41 +153,21 @@ pub(crate) fn check_bound(
 /// Whether a script may go: not while another one binds its classes (10064) or calls it (10142), unless `?force=true`. The codes are
 /// known from tests against real accounts.
 pub(crate) fn check_unbound(account: &Account, script: &Script) -> Result<(), ApiError> {
-    if let Some(other) = called_by_another(account, &script.name) {
-        return Err(conflict(
-            10142,
-            format!(
-                "the Worker `{other}` has a service binding to `{}`; delete that first or repeat with `?force=true`",
-                script.name
-            ),
-        ));
+    let name = &script.name;
+    let calls =
+        |binding: &Binding| binding.kind == "service" && binding.text("service") == Some(name);
+    let mut bindings = bindings_of_others(account, name);
+    if let Some((other, _)) = bindings.find(|(_, binding)| calls(binding)) {
+        let message = format!(
+            "the Worker `{other}` has a service binding to `{name}`; delete that first or repeat with `?force=true`"
+        );
+        return Err(conflict(10142, message));
     }
-    match bound_by_others(account, &script.name).first() {
-        Some((other, class)) => Err(conflict(
-            10064,
-            format!(
-                "the Worker `{other}` binds class `{class}` of `{}`; delete that first or repeat with `?force=true`",
-                script.name
-            ),
-        )),
-        None => Ok(()),
+    if let Some((other, class)) = bound_by_others(account, name).first() {
+        let message = format!(
+            "the Worker `{other}` binds class `{class}` of `{name}`; delete that first or repeat with `?force=true`"
+        );
+        return Err(conflict(10064, message));
     }
-}
-
-/// A script that runs with a service binding to `script`.
-fn called_by_another<'a>(account: &'a Account, script: &str) -> Option<&'a str> {
-    let calls = |other: &Script| {
-        let mut bindings = other
-            .running()
-            .into_iter()
-            .flat_map(|version| &version.bindings);
-        bindings.any(|binding| binding.kind == "service" && binding.text("service") == Some(script))
-    };
-    let mut others = account
-        .scripts
-        .values()
-        .filter(|other| other.name != script);
-    others
-        .find(|other| calls(other))
-        .map(|other| other.name.as_str())
+    Ok(())
 }

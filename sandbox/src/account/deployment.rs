@@ -2,20 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::account::error::{ApiError, invalid, no_version, refuse};
+use crate::account::error::{ApiError, invalid, no_version};
+use crate::account::module::uuid;
 use crate::account::script::{Deployment, Script, Share};
 use crate::account::stamp::Stamp;
 use crate::account::version::Version;
 
 /// The body of `POST …/deployments`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Request {
     /// Must be `percentage`.
-    #[serde(default)]
     pub strategy: Option<String>,
     /// The shares.
     pub versions: Vec<Share>,
@@ -23,7 +22,6 @@ pub(crate) struct Request {
     #[serde(default)]
     pub annotations: Map<String, Value>,
     /// `{mode: immediate|deferred, max_delay}`.
-    #[serde(default)]
     pub code_update_strategy: Option<Value>,
 }
 
@@ -37,18 +35,27 @@ pub(crate) enum Secrets {
 }
 
 /// A deployment of one version to everybody.
-pub(crate) fn everybody(version: &str, triggered_by: &str, stamp: &Stamp) -> Deployment {
-    let shares = vec![Share {
+pub(crate) fn everybody(version: &str, trigger: &str, stamp: &Stamp) -> Deployment {
+    let everybody = Share {
         version_id: version.to_owned(),
         percentage: 100.0,
-    }];
-    let annotations = Map::from_iter([("workers/triggered_by".to_owned(), triggered_by.into())]);
-    made(shares, annotations, None, stamp)
+    };
+    let request = Request {
+        versions: vec![everybody],
+        annotations: triggered_by(trigger),
+        ..Request::default()
+    };
+    made(request, stamp)
+}
+
+/// The annotation that says what made a version or a deployment.
+pub(crate) fn triggered_by(trigger: &str) -> Map<String, Value> {
+    Map::from_iter([("workers/triggered_by".to_owned(), trigger.into())])
 }
 
 /// Adds a version and deploys it to everybody.
-pub(crate) fn release(script: &mut Script, version: Version, triggered_by: &str, stamp: &Stamp) {
-    let deployment = everybody(&version.id, triggered_by, stamp);
+pub(crate) fn release(script: &mut Script, version: Version, trigger: &str, stamp: &Stamp) {
+    let deployment = everybody(&version.id, trigger, stamp);
     script.deployments.insert(0, deployment);
     script.versions.push(version);
     script.modified_on.clone_from(&stamp.now);
@@ -80,65 +87,44 @@ pub(crate) fn create(
     if secrets == Secrets::Guarded {
         check_secrets(script, &request.versions)?;
     }
-    let deployment = made(
-        request.versions,
-        request.annotations,
-        request.code_update_strategy,
-        stamp,
-    );
+    let deployment = made(request, stamp);
     script.deployments.insert(0, deployment.clone());
     Ok(deployment)
 }
 
-fn made(
-    versions: Vec<Share>,
-    annotations: Map<String, Value>,
-    update: Option<Value>,
-    stamp: &Stamp,
-) -> Deployment {
+fn made(request: Request, stamp: &Stamp) -> Deployment {
     Deployment {
-        id: uuid::Uuid::parse_str(&stamp.id).map_or_else(|_| stamp.id.clone(), |id| id.to_string()),
+        id: uuid(&stamp.id),
         created_on: stamp.now.clone(),
         source: stamp.source.to_owned(),
         strategy: "percentage".into(),
         author_email: "sandbox@localhost".into(),
-        annotations,
-        versions,
-        code_update_strategy: update,
+        annotations: request.annotations,
+        versions: request.versions,
+        code_update_strategy: request.code_update_strategy,
     }
 }
 
 fn check_shares(request: &Request) -> Result<(), ApiError> {
-    let bad = |message: String| Err(refuse(StatusCode::BAD_REQUEST, 10021, message));
-    if request
-        .strategy
-        .as_deref()
-        .is_some_and(|strategy| strategy != "percentage")
-    {
+    let bad = |message: String| Err(invalid(10021, message));
+    let strategy = request.strategy.as_deref().unwrap_or("percentage");
+    if strategy != "percentage" {
         return bad("the deployment strategy must be `percentage`".into());
     }
-    if request.versions.is_empty() || request.versions.len() > 2 {
-        return bad(format!(
-            "a deployment has one or two versions, not {}",
-            request.versions.len()
-        ));
+    match request.versions.as_slice() {
+        [_] => {}
+        [one, other] if one.version_id != other.version_id => {}
+        [_, _] => return bad("a deployment names the same version twice".into()),
+        shares => {
+            let count = shares.len();
+            return bad(format!("a deployment has one or two versions, not {count}"));
+        }
     }
-    let different: BTreeSet<_> = request
-        .versions
-        .iter()
-        .map(|share| &share.version_id)
-        .collect();
-    if different.len() != request.versions.len() {
-        return bad("a deployment names the same version twice".into());
-    }
-    if request
-        .versions
-        .iter()
-        .any(|share| !(0.0..=100.0).contains(&share.percentage))
-    {
+    let percentages = request.versions.iter().map(|share| share.percentage);
+    if !percentages.clone().all(|it| (0.0..=100.0).contains(&it)) {
         return bad("a percentage lies between 0 and 100".into());
     }
-    let total: f64 = request.versions.iter().map(|share| share.percentage).sum();
+    let total: f64 = percentages.sum();
     if (total - 100.0).abs() > 0.001 {
         return bad(format!("the percentages must total 100, not {total}"));
     }
@@ -148,7 +134,7 @@ fn check_shares(request: &Request) -> Result<(), ApiError> {
 /// 10220 for going back to a version that is not running and whose secrets are not those of the newest running version. Wrangler
 /// shows what follows `The following secrets have changed:`.
 fn check_secrets(script: &Script, shares: &[Share]) -> Result<(), ApiError> {
-    let running = script.running();
+    let running: Vec<_> = script.running().collect();
     let Some(newest) = running.iter().max_by_key(|version| version.number) else {
         return Ok(());
     };
@@ -158,19 +144,15 @@ fn check_secrets(script: &Script, shares: &[Share]) -> Result<(), ApiError> {
     let older = wanted.filter(|version| {
         version.number < newest.number && !running.iter().any(|other| other.id == version.id)
     });
-    let mut changed: Vec<&str> = older
-        .flat_map(|version| {
-            let names = version.secrets.keys().chain(newest.secrets.keys());
-            names.filter(|name| version.secrets.get(*name) != newest.secrets.get(*name))
-        })
-        .map(String::as_str)
-        .collect();
-    changed.sort_unstable();
-    changed.dedup();
+    let changed = older.flat_map(|version| {
+        let names = version.secrets.keys().chain(newest.secrets.keys());
+        names.filter(|name| version.secrets.get(*name) != newest.secrets.get(*name))
+    });
+    let changed: BTreeSet<&str> = changed.map(String::as_str).collect();
     if changed.is_empty() {
         return Ok(());
     }
-    let names = changed.join(", ");
+    let names = Vec::from_iter(changed).join(", ");
     Err(invalid(
         10220,
         format!(

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::account::error::{ApiError, invalid, missing};
 use crate::account::module::id;
 use crate::account::stamp::Stamp;
-use crate::account::state::{Account, Domain, Record, State};
+use crate::account::state::{Account, Domain, Record, State, lies_in};
 
 /// Types that lead a host somewhere, of which a name has either several `A` and `AAAA` or one `CNAME`, and which can be proxied.
 const ADDRESSES: [&str; 3] = ["A", "AAAA", "CNAME"];
@@ -61,33 +61,29 @@ pub(crate) fn of_domains(account: &Account) -> Vec<Record> {
 }
 
 fn of_domain(domain: &Domain) -> Record {
-    let stamp = Stamp {
-        now: domain.created_on.clone(),
-        ..Stamp::default()
-    };
     let id = id(&format!("record {}", domain.id));
     Record {
         name: domain.hostname.clone(),
         managed_by: Some(domain.service.clone()),
-        ..proxied(fresh(id, &domain.zone, &domain.hostname, &stamp))
+        ..proxied(fresh(
+            id,
+            &domain.zone,
+            &domain.hostname,
+            &domain.created_on,
+        ))
     }
 }
 
 /// A record that leads nowhere and is not proxied.
-fn fresh(id: String, zone: &str, name: &str, stamp: &Stamp) -> Record {
+fn fresh(id: String, zone: &str, name: &str, now: &str) -> Record {
     Record {
         id,
         zone: zone.to_owned(),
         name: name.to_ascii_lowercase(),
-        kind: String::new(),
-        content: String::new(),
-        proxied: false,
         ttl: 1,
-        comment: None,
-        tags: Vec::new(),
-        created_on: stamp.now.clone(),
-        modified_on: stamp.now.clone(),
-        managed_by: None,
+        created_on: now.to_owned(),
+        modified_on: now.to_owned(),
+        ..Record::default()
     }
 }
 
@@ -112,7 +108,8 @@ pub(crate) fn prepare(state: &mut State, names: &[String], stamp: &Stamp) -> any
             .to_owned();
         if !state.records.iter().any(|record| record.name == *name) {
             let id = id(&format!("record {zone} {name}"));
-            state.records.push(proxied(fresh(id, &zone, name, stamp)));
+            let record = proxied(fresh(id, &zone, name, &stamp.now));
+            state.records.push(record);
         }
     }
     Ok(())
@@ -136,7 +133,7 @@ pub(crate) fn create(
     given: Given,
     stamp: &Stamp,
 ) -> Result<Record, ApiError> {
-    let empty = fresh(stamp.id.clone(), zone, "", stamp);
+    let empty = fresh(stamp.id.clone(), zone, "", &stamp.now);
     let record = changed(empty, given, zone, stamp);
     check(&of_zone(state, account, zone), &record)?;
     state.records.push(record.clone());
@@ -203,16 +200,14 @@ pub(crate) fn found<'a>(records: &'a [Record], id: &str) -> Result<&'a Record, A
 
 /// The code is that of a record which another product keeps; the words are the sandbox's.
 fn check_own(record: &Record) -> Result<(), ApiError> {
-    match &record.managed_by {
-        None => Ok(()),
-        Some(script) => Err(invalid(
-            1046,
-            format!(
-                "the record of `{}` belongs to the custom domain of the Worker `{script}`: detach that instead",
-                record.name
-            ),
-        )),
-    }
+    let Some(script) = &record.managed_by else {
+        return Ok(());
+    };
+    let message = format!(
+        "the record of `{}` belongs to the custom domain of the Worker `{script}`: detach that instead",
+        record.name
+    );
+    Err(invalid(1046, message))
 }
 
 fn changed(mut record: Record, given: Given, zone: &str, stamp: &Stamp) -> Record {
@@ -222,10 +217,9 @@ fn changed(mut record: Record, given: Given, zone: &str, stamp: &Stamp) -> Recor
     record.kind = given.kind.unwrap_or(record.kind);
     record.content = given.content.unwrap_or(record.content);
     record.proxied = given.proxied.unwrap_or(record.proxied);
-    record.ttl = if record.proxied {
-        1
-    } else {
-        given.ttl.unwrap_or(record.ttl)
+    record.ttl = match record.proxied {
+        true => 1,
+        false => given.ttl.unwrap_or(record.ttl),
     };
     record.comment = given.comment.or(record.comment);
     record.tags = given.tags.unwrap_or(record.tags);
@@ -238,7 +232,7 @@ fn whole_name(name: &str, zone: &str) -> String {
     let name = name.to_ascii_lowercase();
     match name.as_str() {
         "" | "@" => zone.to_owned(),
-        name if name == zone || name.ends_with(&format!(".{zone}")) => name.to_owned(),
+        name if lies_in(name, zone) => name.to_owned(),
         name => format!("{name}.{zone}"),
     }
 }
@@ -287,33 +281,23 @@ fn check(all: &[Record], record: &Record) -> Result<(), ApiError> {
 /// Whether requests to a host come through the edge: by a record of its own, or by the nearest wildcard above it. A wildcard does not
 /// reach below a name that exists (RFC 4592).
 pub(crate) fn is_proxied(records: &[Record], host: &str) -> bool {
-    let at = |name: &str| {
-        records
-            .iter()
-            .filter(|record| record.name == name)
-            .collect::<Vec<_>>()
+    let at = |name: &str| -> Vec<&Record> {
+        let here = records.iter().filter(|record| record.name == name);
+        here.collect()
     };
-    let leads = |records: &[&Record]| {
-        records
-            .iter()
-            .any(|record| record.proxied && is_address(record))
-    };
-    let own = at(host);
-    if !own.is_empty() {
-        return leads(&own);
-    }
+    let leads = |record: &&Record| record.proxied && is_address(record);
+    let mut found = at(host);
     let mut rest = host;
-    while let Some((_, above)) = rest.split_once('.') {
-        let wild = at(&format!("*.{above}"));
-        if !wild.is_empty() {
-            return leads(&wild);
-        }
-        if !at(above).is_empty() {
+    while found.is_empty()
+        && let Some((_, above)) = rest.split_once('.')
+    {
+        found = at(&format!("*.{above}"));
+        if found.is_empty() && !at(above).is_empty() {
             return false;
         }
         rest = above;
     }
-    false
+    found.iter().any(leads)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::account::dns::in_the_way;
 use crate::account::error::{ApiError, conflict, missing, no_zone};
-use crate::account::module::id;
+use crate::account::module::{id, uuid};
 use crate::account::stamp::Stamp;
 use crate::account::state::{Domain, State, zone_id};
 
@@ -28,8 +28,7 @@ pub(crate) fn shown(domain: &Domain, account: &str) -> Value {
 
 /// A UUID, as the certificate's identifier is.
 fn cert_id(domain: &Domain) -> String {
-    let digits = id(&format!("certificate {}", domain.id));
-    uuid::Uuid::parse_str(&digits).map_or(digits, |id| id.to_string())
+    uuid(&id(&format!("certificate {}", domain.id)))
 }
 
 /// Attaches a host to a script: `PUT …/workers/domains`. 100116 is another Worker's custom domain, 100117 a DNS record in the way
@@ -106,11 +105,7 @@ pub(crate) fn replace(
 pub(crate) fn changeset(state: &State, account: &str, script: &str, hostnames: &[String]) -> Value {
     let domains = state.account(account).domains;
     let known = |hostname: &String| domains.iter().find(|domain| domain.hostname == *hostname);
-    let added: Vec<_> = hostnames
-        .iter()
-        .filter(|host| known(host).is_none())
-        .map(|host| json!({"hostname": host}))
-        .collect();
+    let added = hostnames.iter().filter(|host| known(host).is_none());
     let updated = hostnames.iter().filter_map(known).map(|domain| {
         let mut value = shown(domain, account);
         value["modified"] = (domain.service != script).into();
@@ -124,7 +119,7 @@ pub(crate) fn changeset(state: &State, account: &str, script: &str, hostnames: &
         Some(json!({"hostname": record.name, "type": record.kind, "content": record.content}))
     });
     json!({
-        "added": added,
+        "added": added.map(|host| json!({"hostname": host})).collect::<Vec<_>>(),
         "updated": updated.collect::<Vec<_>>(),
         "removed": removed.map(|domain| shown(domain, account)).collect::<Vec<_>>(),
         "conflicting": conflicting.collect::<Vec<_>>(),

@@ -51,35 +51,11 @@ pub(crate) fn no_script(script: &str) -> ApiError {
     )
 }
 
-/// 10019: a route names a script that is not there.
-pub(crate) fn no_script_for_route(script: &str) -> ApiError {
-    invalid(
-        10019,
-        format!("the route names the Worker `{script}`, which does not exist"),
-    )
-}
-
-/// 10090, the same for the older `services` calls.
-pub(crate) fn no_service(script: &str) -> ApiError {
-    missing(
-        10090,
-        format!("This service does not exist on your account: `{script}`"),
-    )
-}
-
 /// 100146: a version that was never uploaded to this script.
 pub(crate) fn no_version(script: &str, version: &str) -> ApiError {
     missing(
         100_146,
         format!("the Worker `{script}` has no version `{version}`"),
-    )
-}
-
-/// 10336: a deployment that was never made of this script.
-pub(crate) fn no_deployment(script: &str, deployment: &str) -> ApiError {
-    missing(
-        10336,
-        format!("the Worker `{script}` has no deployment `{deployment}`"),
     )
 }
 
@@ -97,6 +73,16 @@ pub(crate) fn no_route_to(path: &str) -> ApiError {
     ApiError {
         problems: vec![(7003, message), (7000, "No route for that URI".to_owned())],
         ..missing(7003, "")
+    }
+}
+
+impl ApiError {
+    /// With what is behind its first problem.
+    pub(crate) fn because(self, code: u32, message: impl Into<String>) -> ApiError {
+        ApiError {
+            chain: vec![(code, message.into())],
+            ..self
+        }
     }
 }
 
@@ -119,4 +105,9 @@ pub(crate) fn internal(error: &impl std::fmt::Display) -> ApiError {
         10013,
         format!("the sandbox failed: {error:#}"),
     )
+}
+
+/// 10021: code that the runtime does not start, with its words.
+pub(crate) fn not_started(error: &anyhow::Error) -> ApiError {
+    invalid(10021, format!("script startup failed: {error:#}"))
 }

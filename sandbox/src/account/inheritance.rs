@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::StatusCode;
 use serde_json::Value;
 
 use crate::account::binding::{Binding, Given, parse};
@@ -62,9 +61,8 @@ pub(crate) fn resolve(
     }
     if !problems.is_empty() {
         return Err(ApiError {
-            status: StatusCode::BAD_REQUEST,
             problems,
-            chain: Vec::new(),
+            ..invalid(10057, "")
         });
     }
     check_names(&environment.bindings)?;
@@ -111,24 +109,20 @@ fn keep_others(environment: &mut Environment, keep: &[String], script: Option<&S
     let kept = latest.bindings.iter();
     for binding in kept.filter(|binding| keep.contains(&binding.kind)) {
         let mut given = environment.bindings.iter();
-        if given.any(|given| given.name == binding.name) {
-            continue;
-        }
-        environment.bindings.push(binding.clone());
-        if let Some(value) = latest.secrets.get(&binding.name) {
-            let name = binding.name.clone();
-            environment.secrets.insert(name, value.clone());
+        if !given.any(|given| given.name == binding.name) {
+            inherit(environment, script, &binding.name, &binding.name, None);
         }
     }
 }
 
 fn check_names(bindings: &[Binding]) -> Result<(), ApiError> {
     let mut seen = BTreeSet::new();
-    match bindings.iter().find(|binding| !seen.insert(&binding.name)) {
-        Some(twice) => Err(invalid(
-            10021,
-            format!("the binding name `{}` is used twice", twice.name),
-        )),
+    let mut names = bindings.iter().map(|binding| &binding.name);
+    match names.find(|name| !seen.insert(*name)) {
+        Some(twice) => {
+            let message = format!("the binding name `{twice}` is used twice");
+            Err(invalid(10021, message))
+        }
         None => Ok(()),
     }
 }

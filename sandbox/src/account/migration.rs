@@ -13,13 +13,13 @@ use crate::account::stamp::Stamp;
 
 /// The metadata's `migrations`: either steps, or one step written flat.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Migrations {
     /// The tag that the script must have.
     pub old_tag: Option<String>,
     /// The tag that it gets.
     pub new_tag: Option<String>,
     /// In order.
-    #[serde(default)]
     pub steps: Vec<Step>,
     /// The flat form.
     #[serde(flatten)]
@@ -28,21 +28,17 @@ pub(crate) struct Migrations {
 
 /// One step.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Step {
     /// Classes with key-value storage.
-    #[serde(default)]
     pub new_classes: Vec<String>,
     /// Classes with SQLite storage.
-    #[serde(default)]
     pub new_sqlite_classes: Vec<String>,
     /// Classes under a new name.
-    #[serde(default)]
     pub renamed_classes: Vec<Rename>,
     /// Classes that end, with their data.
-    #[serde(default)]
     pub deleted_classes: Vec<String>,
     /// Classes of other scripts.
-    #[serde(default)]
     pub transferred_classes: Vec<Transfer>,
 }
 

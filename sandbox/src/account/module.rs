@@ -89,6 +89,11 @@ pub(crate) fn id(text: &str) -> String {
     hash(text.as_bytes())[..32].to_owned()
 }
 
+/// The same 32 hex digits in the form of a UUID.
+pub(crate) fn uuid(id: &str) -> String {
+    uuid::Uuid::parse_str(id).map_or_else(|_| id.to_owned(), |id| id.to_string())
+}
+
 /// What names the content of a bundle, whatever its bindings: equal code has an equal etag.
 pub(crate) fn etag(modules: &[Module]) -> String {
     let mut lines: Vec<String> = modules

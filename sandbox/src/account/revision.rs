@@ -7,9 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::account::deployment::release;
 use crate::account::error::{ApiError, invalid};
 use crate::account::inheritance::{Missing, resolve};
-use crate::account::observability;
-use crate::account::script::{Script, Settings};
-use crate::account::secret::{changed, check_latest_is_deployed};
+use crate::account::script::Script;
+use crate::account::secret::{Changes, changed, check_latest_is_deployed};
 use crate::account::stamp::Stamp;
 
 /// The settings that a call names (SDK, `ScriptAndVersionSettingEditParams`); null and absent leave what is. No `Debug`: bindings may
@@ -55,16 +54,19 @@ pub(crate) fn apply(
             "the sandbox changes classes by an upload only; send the migration with `PUT`";
         return Err(invalid(10021, message));
     }
-    if let Some(model) = revision
-        .usage_model
-        .as_deref()
-        .filter(|model| *model != "standard")
-    {
+    let model = revision.usage_model.as_deref().unwrap_or("standard");
+    if model != "standard" {
         let message =
             format!("the usage model `{model}` is not one of this account's; it has `standard`");
         return Err(invalid(10021, message));
     }
-    let settings = settings(&script.settings, &revision)?;
+    let mut settings = script.settings.clone();
+    settings.set(
+        revision.tags.as_ref(),
+        revision.logpush,
+        revision.observability.as_ref(),
+        revision.tail_consumers.as_ref(),
+    )?;
     if revision.makes_a_version() {
         revise(script, revision, stamp)?;
     }
@@ -73,26 +75,10 @@ pub(crate) fn apply(
     Ok(())
 }
 
-fn settings(known: &Settings, revision: &Revision) -> Result<Settings, ApiError> {
-    let mut settings = known.clone();
-    if let Some(given) = &revision.observability {
-        observability::check(given)?;
-        settings.observability = Some(given.clone());
-    }
-    if revision.tail_consumers.is_some() {
-        settings.tail_consumers.clone_from(&revision.tail_consumers);
-    }
-    if let Some(tags) = &revision.tags {
-        settings.tags.clone_from(tags);
-    }
-    settings.logpush = revision.logpush.unwrap_or(settings.logpush);
-    Ok(settings)
-}
-
 fn revise(script: &mut Script, revision: Revision, stamp: &Stamp) -> Result<(), ApiError> {
     check_latest_is_deployed(script, 10214)?;
     let annotations = revision.annotations.unwrap_or_default();
-    let mut version = changed(script, Vec::new(), "settings", annotations, stamp)?;
+    let mut version = changed(script, Changes::new(), "settings", annotations, stamp)?;
     if let Some(given) = revision.bindings {
         let given: Vec<Value> = given.into_iter().map(inherited).collect();
         let environment = resolve(&given, Some(&[]), Some(script), Missing::Refused)?;

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::account::error::{ApiError, conflict, invalid, missing, no_script_for_route, no_zone};
+use crate::account::error::{ApiError, conflict, invalid, missing, no_zone};
 use crate::account::module::id;
 use crate::account::stamp::Stamp;
 use crate::account::state::{Account, Route, State};
@@ -49,16 +49,12 @@ pub(crate) fn update(
     check(state, account, zone, pattern, script)?;
     let account = state.account_mut(account);
     free(account, pattern, Some(id))?;
-    let route = Route {
-        pattern: pattern.to_owned(),
-        script: script.map(str::to_owned),
-        ..found(&account.routes, zone, id)?.clone()
-    };
     let mut routes = account.routes.iter_mut();
-    if let Some(known) = routes.find(|known| known.id == id) {
-        known.clone_from(&route);
-    }
-    Ok(route)
+    let route = routes.find(|route| route.zone == zone && route.id == id);
+    let route = route.ok_or_else(|| no_route(id))?;
+    pattern.clone_into(&mut route.pattern);
+    route.script = script.map(str::to_owned);
+    Ok(route.clone())
 }
 
 /// `DELETE /zones/Z/workers/routes/R`.
@@ -116,9 +112,14 @@ pub(crate) fn replace(
 
 /// The host part of a pattern, without a leading wildcard.
 pub(crate) fn host_of(pattern: &str) -> &str {
-    let rest = pattern.split_once("://").map_or(pattern, |(_, rest)| rest);
-    let host = rest.split('/').next().unwrap_or_default();
-    host.trim_start_matches('*').trim_start_matches('.')
+    let host = without_scheme(pattern).split('/').next();
+    let host = host.unwrap_or_default().trim_start_matches('*');
+    host.trim_start_matches('.')
+}
+
+/// A pattern without its scheme: plain http answers for both.
+pub(crate) fn without_scheme(pattern: &str) -> &str {
+    pattern.split_once("://").map_or(pattern, |(_, rest)| rest)
 }
 
 fn check(
@@ -134,16 +135,15 @@ fn check(
     if let Some(script) = script
         && state.script(account, script).is_err()
     {
-        return Err(no_script_for_route(script));
+        let message = format!("the route names the Worker `{script}`, which does not exist");
+        return Err(invalid(10019, message));
     }
     let host = host_of(pattern);
     if state.zone_of(host) != Some(zone) && host != zone {
-        return Err(invalid(
-            10022,
-            format!("the route pattern `{pattern}` does not lie in the zone `{zone}`"),
-        ));
+        let message = format!("the route pattern `{pattern}` does not lie in the zone `{zone}`");
+        return Err(invalid(10022, message));
     }
-    let rest = pattern.split_once("://").map_or(pattern, |(_, rest)| rest);
+    let rest = without_scheme(pattern);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let misplaced = host.trim_start_matches('*').contains('*')
         || path.strip_suffix('*').unwrap_or(path).contains('*');
@@ -157,11 +157,11 @@ fn check(
 }
 
 fn free(account: &Account, pattern: &str, but: Option<&str>) -> Result<(), ApiError> {
-    match account
+    let mut others = account
         .routes
         .iter()
-        .find(|route| route.pattern == pattern && Some(route.id.as_str()) != but)
-    {
+        .filter(|it| Some(it.id.as_str()) != but);
+    match others.find(|other| other.pattern == pattern) {
         Some(other) => Err(taken(pattern, other.script.as_deref())),
         None => Ok(()),
     }
@@ -169,19 +169,19 @@ fn free(account: &Account, pattern: &str, but: Option<&str>) -> Result<(), ApiEr
 
 /// 10020.
 fn taken(pattern: &str, owner: Option<&str>) -> ApiError {
-    let owner = owner.map_or_else(
-        || "to no Worker".into(),
-        |owner| format!("to the Worker `{owner}`"),
-    );
-    conflict(
-        10020,
-        format!("a route with the pattern `{pattern}` exists already and belongs {owner}"),
-    )
+    let owner = owner.map_or("no Worker".into(), |owner| format!("the Worker `{owner}`"));
+    let message =
+        format!("a route with the pattern `{pattern}` exists already and belongs to {owner}");
+    conflict(10020, message)
 }
 
 /// The route of a zone with this id; 10009.
 pub(crate) fn found<'a>(routes: &'a [Route], zone: &str, id: &str) -> Result<&'a Route, ApiError> {
     let mut of_zone = routes.iter().filter(|route| route.zone == zone);
     let found = of_zone.find(|route| route.id == id);
-    found.ok_or_else(|| missing(10009, format!("there is no route `{id}` in this zone")))
+    found.ok_or_else(|| no_route(id))
+}
+
+fn no_route(id: &str) -> ApiError {
+    missing(10009, format!("there is no route `{id}` in this zone"))
 }

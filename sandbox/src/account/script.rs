@@ -9,7 +9,7 @@ use crate::account::observability;
 use crate::account::version::{Version, bindings, set};
 
 /// A script. Versions are in the order of their upload, deployments newest first.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Script {
     /// As in the URL.
     pub name: String,
@@ -39,18 +39,15 @@ pub(crate) struct Script {
 
 /// `script-settings`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Settings {
     /// Labels.
-    #[serde(default)]
     pub tags: Vec<String>,
     /// Log push.
-    #[serde(default)]
     pub logpush: bool,
     /// `{"enabled": …}`
-    #[serde(default)]
     pub observability: Option<Value>,
     /// Consumers.
-    #[serde(default)]
     pub tail_consumers: Option<Value>,
 }
 
@@ -119,6 +116,26 @@ pub(crate) struct Hold {
     pub until_ms: u64,
 }
 
+impl Settings {
+    /// Takes over what is named and leaves the others.
+    pub(crate) fn set(
+        &mut self,
+        tags: Option<&Vec<String>>,
+        logpush: Option<bool>,
+        observability: Option<&Value>,
+        tail_consumers: Option<&Value>,
+    ) -> Result<(), ApiError> {
+        if let Some(given) = observability {
+            observability::check(given)?;
+            self.observability = Some(given.clone());
+        }
+        self.tags = tags.unwrap_or(&self.tags).clone();
+        self.logpush = logpush.unwrap_or(self.logpush);
+        self.tail_consumers = tail_consumers.or(self.tail_consumers.as_ref()).cloned();
+        Ok(())
+    }
+}
+
 impl Script {
     /// A version by id.
     pub(crate) fn version(&self, id: &str) -> Option<&Version> {
@@ -130,22 +147,21 @@ impl Script {
         self.versions.last()
     }
 
+    /// The shares of the current deployment, in its order.
+    pub(crate) fn shares(&self) -> &[Share] {
+        let current = self.deployments.first();
+        current.map_or(&[], |current| &current.versions)
+    }
+
     /// The versions of the current deployment, in its order.
-    pub(crate) fn running(&self) -> Vec<&Version> {
-        let shares = self
-            .deployments
-            .first()
-            .map_or(&[][..], |current| &current.versions);
-        shares
-            .iter()
-            .filter_map(|share| self.version(&share.version_id))
-            .collect()
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Version> {
+        let shares = self.shares().iter();
+        shares.filter_map(|share| self.version(&share.version_id))
     }
 
     /// The running version with the highest share: the one that holds the Durable Objects.
     pub(crate) fn primary(&self) -> Option<&Version> {
-        let shares = &self.deployments.first()?.versions;
-        let best = shares.iter().reduce(|best, share| {
+        let best = self.shares().iter().reduce(|best, share| {
             if share.percentage > best.percentage {
                 share
             } else {
@@ -164,13 +180,9 @@ impl Script {
 /// Lower-case letters, digits, `-` and `_`, at most 63 (a label of the workers.dev address).
 pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
     if name.len() > 63 {
-        return Err(invalid(
-            10016,
-            format!(
-                "the Worker name `{name}` has {} characters; 63 are allowed",
-                name.len()
-            ),
-        ));
+        let length = name.len();
+        let message = format!("the Worker name `{name}` has {length} characters; 63 are allowed");
+        return Err(invalid(10016, message));
     }
     let allowed = |byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
@@ -233,11 +245,8 @@ pub(crate) fn settings(script: &Script, namespaces: &[Namespace]) -> Value {
         value["compatibility_flags"] = json!(latest.compatibility_flags);
         value["annotations"] = json!(latest.annotations);
         value["placement"] = latest.placement.clone().unwrap_or_else(|| json!({}));
-        set(
-            &mut value,
-            "compatibility_date",
-            latest.compatibility_date.as_deref(),
-        );
+        let date = latest.compatibility_date.as_deref();
+        set(&mut value, "compatibility_date", date);
         set(&mut value, "limits", latest.limits.clone());
     }
     value

@@ -1,31 +1,25 @@
 //! Changes of secrets on a live script: each makes a new version of the latest code and deploys it at once. Pure.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::account::binding::Binding;
-use crate::account::deployment::release;
+use crate::account::deployment::{release, triggered_by};
 use crate::account::error::{ApiError, conflict, invalid, missing};
 use crate::account::script::Script;
 use crate::account::stamp::Stamp;
 use crate::account::value::SecretValue;
 use crate::account::version::Version;
 
-/// A secret's new value, or its end.
-#[derive(Clone, Debug)]
-pub(crate) enum Change {
-    /// Set.
-    Put(SecretValue),
-    /// Remove; whether an absent one is an error is the caller's rule.
-    Delete,
-}
+/// New values of secrets by name; without one a secret is removed. Whether an absent one is an error is the caller's rule.
+pub(crate) type Changes = BTreeMap<String, Option<SecretValue>>;
 
 /// The names, as `GET …/secrets` lists them: those of the latest version.
-pub(crate) fn list(script: &Script) -> Vec<Value> {
+pub(crate) fn names(script: &Script) -> Vec<String> {
     let bindings = script.latest().map_or(&[][..], |version| &version.bindings);
-    let secrets = bindings
-        .iter()
-        .filter(|binding| binding.kind == "secret_text");
-    secrets.map(|binding| shown(&binding.name)).collect()
+    let secrets = bindings.iter().filter(|binding| binding.is_secret());
+    secrets.map(|binding| binding.name.clone()).collect()
 }
 
 /// One name.
@@ -36,21 +30,15 @@ pub(crate) fn shown(name: &str) -> Value {
 /// Whether the script has this secret; 10056 if not.
 pub(crate) fn check_known(script: &Script, name: &str) -> Result<(), ApiError> {
     let binding = script.latest().and_then(|latest| latest.binding(name));
-    match binding.filter(|binding| binding.kind == "secret_text") {
-        Some(_) => Ok(()),
-        None => Err(missing(
-            10056,
-            format!("there is no secret `{name}` on `{}`", script.name),
-        )),
+    if binding.is_some_and(Binding::is_secret) {
+        return Ok(());
     }
+    let message = format!("there is no secret `{name}` on `{}`", script.name);
+    Err(missing(10056, message))
 }
 
 /// Applies changes in one version and deploys it to everybody.
-pub(crate) fn change(
-    script: &mut Script,
-    changes: Vec<(String, Change)>,
-    stamp: &Stamp,
-) -> Result<(), ApiError> {
+pub(crate) fn change(script: &mut Script, changes: Changes, stamp: &Stamp) -> Result<(), ApiError> {
     check_latest_is_deployed(script, if changes.len() == 1 { 10215 } else { 10214 })?;
     let version = changed(script, changes, "secret", Map::new(), stamp)?;
     release(script, version, "secret", stamp);
@@ -60,7 +48,7 @@ pub(crate) fn change(
 /// Applies changes in one version that is not deployed: `PATCH workers/S/versions/latest`.
 pub(crate) fn stage(
     script: &mut Script,
-    changes: Vec<(String, Change)>,
+    changes: Changes,
     annotations: Map<String, Value>,
     stamp: &Stamp,
 ) -> Result<(), ApiError> {
@@ -72,16 +60,9 @@ pub(crate) fn stage(
 /// Bindings may only be edited in place when all traffic has the latest code: otherwise the edit would deploy something else too.
 /// Cloudflare has a code for single secrets (10215) and one for several bindings at once (10214); wrangler treats them alike.
 pub(crate) fn check_latest_is_deployed(script: &Script, code: u32) -> Result<(), ApiError> {
-    let latest = script
-        .latest()
-        .map(|version| version.id.as_str())
-        .unwrap_or_default();
-    let shares = script
-        .deployments
-        .first()
-        .map_or(&[][..], |current| &current.versions);
-    match shares {
-        [only] if only.version_id == latest => Ok(()),
+    let latest = script.latest().map(|version| version.id.as_str());
+    match script.shares() {
+        [only] if Some(only.version_id.as_str()) == latest => Ok(()),
         _ => Err(conflict(
             code,
             "edit failed: the latest version of the Worker isn't deployed to all traffic; deploy it or roll it back first",
@@ -92,39 +73,32 @@ pub(crate) fn check_latest_is_deployed(script: &Script, code: u32) -> Result<(),
 /// A new version of the latest code with other secrets.
 pub(crate) fn changed(
     script: &Script,
-    changes: Vec<(String, Change)>,
+    changes: Changes,
     trigger: &str,
     annotations: Map<String, Value>,
     stamp: &Stamp,
 ) -> Result<Version, ApiError> {
-    let latest = script.latest().ok_or_else(|| {
-        missing(
-            10222,
-            format!("the Worker `{}` has no versions", script.name),
-        )
-    })?;
+    let unknown = format!("the Worker `{}` has no versions", script.name);
+    let latest = script.latest().ok_or_else(|| missing(10222, unknown))?;
     let mut version = Version {
         id: stamp.version.clone(),
         number: script.next_number(),
         created_on: stamp.now.clone(),
         source: stamp.source.to_owned(),
-        annotations: Map::from_iter([("workers/triggered_by".to_owned(), trigger.into())]),
+        annotations: triggered_by(trigger),
         ..latest.clone()
     };
     version.annotations.extend(annotations);
-    for (name, change) in changes {
-        let other_kind = |binding: &&Binding| binding.name == name && binding.kind != "secret_text";
-        if version.bindings.iter().any(|binding| other_kind(&binding)) {
-            return Err(invalid(
-                10053,
-                format!(
-                    "binding name `{name}` already in use; please use a different name and try again"
-                ),
-            ));
+    for (name, value) in changes {
+        if version.binding(&name).is_some_and(|it| !it.is_secret()) {
+            let message = format!(
+                "binding name `{name}` already in use; please use a different name and try again"
+            );
+            return Err(invalid(10053, message));
         }
         version.bindings.retain(|binding| binding.name != name);
         version.secrets.remove(&name);
-        if let Change::Put(value) = change {
+        if let Some(value) = value {
             version.bindings.push(Binding::secret(&name));
             version.secrets.insert(name, value);
         }

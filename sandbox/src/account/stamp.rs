@@ -1,6 +1,6 @@
 //! Who changed something, when, and under which new identifier: what a pure change cannot make up itself.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
@@ -31,4 +31,10 @@ pub(crate) fn stamp(user_agent: Option<&str>) -> Stamp {
             _ => "api",
         },
     }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as u64
 }

@@ -76,7 +76,7 @@ pub(crate) struct Domain {
 }
 
 /// A record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     /// 32 hex digits.
     pub id: String,
@@ -118,6 +118,18 @@ impl Default for Account {
 }
 
 impl State {
+    /// Every script of every account.
+    pub(crate) fn scripts(&self) -> impl Iterator<Item = &Script> {
+        let accounts = self.accounts.values();
+        accounts.flat_map(|account| account.scripts.values())
+    }
+
+    /// The same for changing.
+    pub(crate) fn scripts_mut(&mut self) -> impl Iterator<Item = &mut Script> {
+        let accounts = self.accounts.values_mut();
+        accounts.flat_map(|account| account.scripts.values_mut())
+    }
+
     /// An account for reading; an unknown one is empty.
     pub(crate) fn account(&self, id: &str) -> Account {
         self.accounts.get(id).cloned().unwrap_or_default()
@@ -151,17 +163,10 @@ impl State {
 
     /// The zone that a host name lies in: the longest name that is a suffix of it.
     pub(crate) fn zone_of(&self, host: &str) -> Option<&str> {
-        let within = |zone: &&String| {
-            host == zone.as_str()
-                || host
-                    .strip_suffix(zone.as_str())
-                    .is_some_and(|rest| rest.ends_with('.'))
-        };
-        self.zones
-            .iter()
-            .filter(within)
+        let zones = self.zones.iter().map(String::as_str);
+        zones
+            .filter(|zone| lies_in(host, zone))
             .max_by_key(|zone| zone.len())
-            .map(String::as_str)
     }
 
     /// The name of the zone with this id in this account.
@@ -186,6 +191,12 @@ impl State {
             .map(|(account, zone)| (account.to_owned(), zone.to_owned()))
             .ok_or_else(|| no_zone(id))
     }
+}
+
+/// Whether a host is a zone's own name, or one below it.
+pub(crate) fn lies_in(host: &str, zone: &str) -> bool {
+    host.strip_suffix(zone)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// A zone's id: 32 hex digits, the same in every run.

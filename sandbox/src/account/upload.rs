@@ -1,17 +1,16 @@
 //! From an upload to a version: the two lanes, `PUT scripts/S` and `POST scripts/S/versions`. Pure.
 
-use serde_json::Map;
-
+use crate::account::bundle::Described;
 use crate::account::class::{check_bound, used, wanted};
-use crate::account::deployment::everybody;
+use crate::account::deployment::{everybody, triggered_by};
 use crate::account::error::{ApiError, invalid, no_script};
 use crate::account::inheritance::{Environment, Missing, resolve};
 use crate::account::metadata::{Metadata, Upload};
 use crate::account::migration;
 use crate::account::module::{etag, id};
 use crate::account::namespace::Namespace;
-use crate::account::observability;
-use crate::account::script::{Script, Settings, Subdomain, check_name};
+
+use crate::account::script::{Script, Settings, check_name};
 use crate::account::stamp::Stamp;
 use crate::account::state::{Account, State};
 use crate::account::version::Version;
@@ -26,20 +25,12 @@ pub(crate) fn put(
     stamp: &Stamp,
 ) -> Result<String, ApiError> {
     check_name(name)?;
-    if let Some(given) = &upload.metadata.observability {
-        observability::check(given)?;
-    }
     let account = state.account_mut(account);
     let known = account.scripts.get(name);
-    let environment = resolve(
-        &upload.metadata.bindings,
-        upload.metadata.keep_bindings.as_deref(),
-        known,
-        missing,
-    )?;
+    let settings = settings(known, &upload.metadata)?;
+    let environment = environment(&upload.metadata, known, missing)?;
     let (namespaces, tag) = migrated(account, name, &upload.metadata, &environment, stamp)?;
-    migration::check_exports(&account.namespaces, &namespaces, name, &upload.described)?;
-    check_bound(account, name, &environment, &namespaces, &upload.described)?;
+    check_classes(account, name, &environment, &namespaces, &upload.described)?;
 
     account.namespaces = namespaces;
     let script = account
@@ -47,9 +38,9 @@ pub(crate) fn put(
         .entry(name.to_owned())
         .or_insert_with(|| new_script(name, stamp));
     script.migration_tag = tag;
-    set_settings(&mut script.settings, &upload.metadata);
+    script.settings = settings;
     let strategy = upload.metadata.code_update_strategy.clone();
-    let version = version(script, upload, environment, "upload", stamp);
+    let version = version(script, upload, environment, stamp);
     let mut deployment = everybody(&version.id, "upload", stamp);
     deployment.code_update_strategy = strategy;
     // Recorded: the deployment that an upload makes says so, unless the upload brings a message
@@ -98,46 +89,45 @@ pub(crate) fn add_version(
         let message = "a version cannot carry a Durable Object migration; upload the script with `PUT` (`wrangler deploy`)";
         return Err(invalid(10211, message));
     }
-    let environment = resolve(
-        &upload.metadata.bindings,
-        upload.metadata.keep_bindings.as_deref(),
-        Some(script),
-        missing,
-    )?;
-    migration::check_exports(
-        &account.namespaces,
-        &account.namespaces,
-        name,
-        &upload.described,
-    )?;
-    check_bound(
-        account,
-        name,
-        &environment,
-        &account.namespaces,
-        &upload.described,
-    )?;
-    let version = version(script, upload, environment, "upload", stamp);
+    let environment = environment(&upload.metadata, Some(script), missing)?;
+    let (namespaces, described) = (&account.namespaces, &upload.described);
+    check_classes(account, name, &environment, namespaces, described)?;
+    let version = version(script, upload, environment, stamp);
     if let Some(script) = account.scripts.get_mut(name) {
         script.versions.push(version);
     }
     Ok(stamp.version.clone())
 }
 
-fn version(
-    script: &Script,
-    upload: Upload,
-    environment: Environment,
-    trigger: &str,
-    stamp: &Stamp,
-) -> Version {
+fn environment(
+    metadata: &Metadata,
+    script: Option<&Script>,
+    missing: Missing,
+) -> Result<Environment, ApiError> {
+    let keep = metadata.keep_bindings.as_deref();
+    resolve(&metadata.bindings, keep, script, missing)
+}
+
+/// The code must export the classes that are there afterwards, and the bindings must name what is there.
+fn check_classes(
+    account: &Account,
+    name: &str,
+    environment: &Environment,
+    namespaces: &[Namespace],
+    described: &Described,
+) -> Result<(), ApiError> {
+    migration::check_exports(&account.namespaces, namespaces, name, described)?;
+    check_bound(account, name, environment, namespaces, described)
+}
+
+fn version(script: &Script, upload: Upload, environment: Environment, stamp: &Stamp) -> Version {
     let Upload {
         metadata,
         modules,
         described,
         startup_time_ms,
     } = upload;
-    let mut annotations = Map::from_iter([("workers/triggered_by".to_owned(), trigger.into())]);
+    let mut annotations = triggered_by("upload");
     annotations.extend(metadata.annotations);
     Version {
         id: stamp.version.clone(),
@@ -166,30 +156,20 @@ fn new_script(name: &str, stamp: &Stamp) -> Script {
         tag: id(&format!("tag {}", stamp.id)),
         created_on: stamp.now.clone(),
         modified_on: stamp.now.clone(),
-        migration_tag: None,
-        settings: Settings::default(),
-        subdomain: Subdomain::default(),
-        schedules: Vec::new(),
-        versions: Vec::new(),
-        deployments: Vec::new(),
-        holds: Vec::new(),
+        ..Script::default()
     }
 }
 
 /// An upload changes the settings it names and leaves the others.
-fn set_settings(settings: &mut Settings, metadata: &Metadata) {
-    if let Some(tags) = &metadata.tags {
-        settings.tags.clone_from(tags);
-    }
-    if let Some(logpush) = metadata.logpush {
-        settings.logpush = logpush;
-    }
-    if metadata.observability.is_some() {
-        settings.observability.clone_from(&metadata.observability);
-    }
-    if metadata.tail_consumers.is_some() {
-        settings.tail_consumers.clone_from(&metadata.tail_consumers);
-    }
+fn settings(known: Option<&Script>, metadata: &Metadata) -> Result<Settings, ApiError> {
+    let mut settings = known.map_or_else(Settings::default, |known| known.settings.clone());
+    settings.set(
+        metadata.tags.as_ref(),
+        metadata.logpush,
+        metadata.observability.as_ref(),
+        metadata.tail_consumers.as_ref(),
+    )?;
+    Ok(settings)
 }
 
 #[cfg(test)]

@@ -90,25 +90,15 @@ pub(crate) fn detail(version: &Version, script: &str, namespaces: &[Namespace]) 
         "etag": version.etag, "handlers": version.described.handlers,
         "named_handlers": version.described.named_handlers, "last_deployed_from": version.source,
     });
-    if let Some(mode) = version
-        .placement
-        .as_ref()
-        .and_then(|placement| placement.get("mode"))
-    {
-        code["placement_mode"] = mode.clone();
-    }
+    let placement = version.placement.as_ref();
+    let mode = placement.and_then(|placement| placement.get("mode"));
+    set(&mut code, "placement_mode", mode.cloned());
     let mut runtime =
         json!({"usage_model": "standard", "compatibility_flags": version.compatibility_flags});
-    set(
-        &mut runtime,
-        "compatibility_date",
-        version.compatibility_date.as_deref(),
-    );
-    set(
-        &mut runtime,
-        "migration_tag",
-        version.migration_tag.as_deref(),
-    );
+    let date = version.compatibility_date.as_deref();
+    set(&mut runtime, "compatibility_date", date);
+    let tag = version.migration_tag.as_deref();
+    set(&mut runtime, "migration_tag", tag);
     set(&mut runtime, "limits", version.limits.clone());
     value["startup_time_ms"] = version.startup_time_ms.into();
     value["resources"] = json!({"bindings": bindings(version, script, namespaces), "script": code, "script_runtime": runtime});
@@ -124,11 +114,8 @@ pub(crate) fn bindings(version: &Version, script: &str, namespaces: &[Namespace]
             let found = namespaces
                 .iter()
                 .find(|namespace| namespace.class == class && namespace.script == owner);
-            set(
-                &mut value,
-                "namespace_id",
-                found.map(|namespace| namespace.id.as_str()),
-            );
+            let id = found.map(|namespace| namespace.id.as_str());
+            set(&mut value, "namespace_id", id);
         }
         value
     });

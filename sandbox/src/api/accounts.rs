@@ -1,42 +1,29 @@
 //! Who the token is, and the accounts it opens.
 
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::context::Shared;
-use super::endpoint::{ACCOUNT, Endpoint, get};
+use super::context::ACCOUNT;
 use super::envelope::{self, Answer, result};
 use super::paging::{Asked, FEW, Pages};
 use crate::account::stamp::ALWAYS;
 
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        get("/user", "", user),
-        get("/user", "/tokens/verify", verify),
-        get("/memberships", "", memberships),
-        get("/accounts", "", accounts),
-        get(ACCOUNT, "", account),
-        get(ACCOUNT, "/tokens/verify", verify),
-    ]
-}
-
-async fn verify() -> Answer {
+pub(super) async fn verify() -> Answer {
     result(json!({"id": "5a2db0c5a2db0c5a2db0c5a2db0c5a2e", "status": "active"}))
 }
 
-async fn user() -> Answer {
+pub(super) async fn user() -> Answer {
     result(json!({"id": "sandbox", "email": "sandbox@localhost"}))
 }
 
 /// The token's own account. Calls may name any other one too.
-async fn accounts(State(context): Shared, Query(asked): Query<Asked>) -> Answer {
+pub(super) async fn accounts(Query(asked): Query<Asked>) -> Answer {
     let page = asked.page(FEW)?;
-    envelope::page(vec![shown(&context.account)], page, Pages::Counted)
+    envelope::page(vec![shown(ACCOUNT)], page, Pages::Counted)
 }
 
-async fn account(call: Call) -> Answer {
+pub(super) async fn account(call: Call) -> Answer {
     result(shown(&call.account))
 }
 
@@ -47,10 +34,10 @@ fn shown(account: &str) -> Value {
     })
 }
 
-async fn memberships(State(context): Shared, Query(asked): Query<Asked>) -> Answer {
+pub(super) async fn memberships(Query(asked): Query<Asked>) -> Answer {
     let page = asked.page(FEW)?;
     let membership = json!({
-        "id": "sandbox", "status": "accepted", "account": shown(&context.account), "roles": [],
+        "id": "sandbox", "status": "accepted", "account": shown(ACCOUNT), "roles": [],
     });
     envelope::page(vec![membership], page, Pages::Counted)
 }

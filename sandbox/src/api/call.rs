@@ -10,7 +10,7 @@ use http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::context::Context;
+use super::context::{ACCOUNT, Context};
 use crate::account::error::{ApiError, invalid};
 use crate::account::script::Script;
 use crate::account::stamp::{Stamp, stamp};
@@ -69,7 +69,7 @@ impl FromRequestParts<Arc<Context>> for Call {
         let (account, zone) = match zone.as_str() {
             "" => (account, zone),
             id => {
-                let found = context.engine.state().zone(id, &context.account);
+                let found = context.engine.state().zone(id, ACCOUNT);
                 found.map_err(IntoResponse::into_response)?
             }
         };

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 #[cfg(feature = "faults")]
+use parking_lot::Mutex;
+
+#[cfg(feature = "faults")]
 use super::faults::journal::Journal;
 use super::quota::Quotas;
 use crate::account::value::SecretValue;
@@ -13,6 +16,9 @@ use crate::runtime::tail::Tails;
 /// Below this path lies everything.
 pub(crate) const BASE: &str = "/client/v4";
 
+/// The account that the sandbox names, and that of calls which name none; it accepts every other one too.
+pub(crate) const ACCOUNT: &str = "5a2db0c5a2db0c5a2db0c5a2db0c5a2d";
+
 /// What the handlers share.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -20,13 +26,12 @@ pub(crate) struct Context {
     pub engine: Arc<Engine>,
     /// Calls and faults.
     #[cfg(feature = "faults")]
-    pub journal: Journal,
+    pub journal: Mutex<Journal>,
     /// Calls that every token has left.
     pub quotas: Quotas,
     /// The token that opens the API.
     pub token: SecretValue,
-    /// The account of calls that name none.
-    pub account: String,
+
     /// Where the API itself answers.
     pub address: SocketAddr,
     /// Where the Workers answer.

@@ -5,34 +5,24 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::context::Shared;
-use super::endpoint::{Endpoint, get};
 use crate::api::envelope::{Answer, result};
 
-/// The calls of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        get("/sandbox", "", about),
-        get("/sandbox", "/analytics", analytics),
-        get("/sandbox", "/logs", logs),
-    ]
-}
-
 /// Not in the envelope: it is read by `verify` before anything else is known.
-async fn about(State(context): Shared) -> axum::Json<Value> {
+pub(super) async fn about(State(context): Shared) -> axum::Json<Value> {
     axum::Json(json!({"ingress": context.ingress.to_string(), "runtime": context.engine.health()}))
 }
 
 #[derive(Deserialize)]
-struct Wanted {
+pub(super) struct Wanted {
     dataset: Option<String>,
 }
 
 /// Data points are written by a binding and read by SQL, which the sandbox has not.
-async fn analytics(State(context): Shared, Query(wanted): Query<Wanted>) -> Answer {
+pub(super) async fn analytics(State(context): Shared, Query(wanted): Query<Wanted>) -> Answer {
     result(json!(context.engine.points.of(wanted.dataset.as_deref())))
 }
 
 /// Where the ingress points when the runtime does not start.
-async fn logs(State(context): Shared) -> Answer {
+pub(super) async fn logs(State(context): Shared) -> Answer {
     result(json!(context.engine.log.lines()))
 }

@@ -14,20 +14,15 @@ pub(super) enum Credential<'a> {
     Token(&'a str),
     /// `X-Auth-Key`, beside `X-Auth-Email`.
     Key(&'a str),
-    /// A header is there, and no credential in it.
-    Malformed(Header),
+    /// A header is there, and no credential in it; with Cloudflare's code for that header.
+    Malformed(u32, &'static str),
     /// None.
     Missing,
 }
 
-/// Which header is malformed.
-#[derive(Clone, Copy)]
-pub(super) enum Header {
-    /// `Authorization`.
-    Authorization,
-    /// `X-Auth-Key`.
-    Key,
-}
+const NO_TOKEN: Credential<'_> =
+    Credential::Malformed(6111, "Invalid format for Authorization header");
+const NO_KEY: Credential<'_> = Credential::Malformed(6103, "Invalid format for X-Auth-Key header");
 
 /// Reads the headers.
 pub(super) fn of(headers: &HeaderMap) -> Credential<'_> {
@@ -39,12 +34,12 @@ pub(super) fn of(headers: &HeaderMap) -> Credential<'_> {
     if let Some(given) = text(AUTHORIZATION.as_str()) {
         return match given.strip_prefix("Bearer ") {
             Some(token) => Credential::Token(token),
-            None => Credential::Malformed(Header::Authorization),
+            None => NO_TOKEN,
         };
     }
     match (text("x-auth-key"), text("x-auth-email")) {
         (Some(key), Some(email)) if email.contains('@') => Credential::Key(key),
-        (Some(_), _) => Credential::Malformed(Header::Key),
+        (Some(_), _) => NO_KEY,
         (None, _) => Credential::Missing,
     }
 }
@@ -53,8 +48,10 @@ pub(super) fn of(headers: &HeaderMap) -> Credential<'_> {
 pub(super) fn check(credential: &Credential<'_>, secret: &str, path: &str) -> Result<(), ApiError> {
     match credential {
         Credential::Token(given) | Credential::Key(given) if same(given, secret) => Ok(()),
-        Credential::Token(given) if !is_token(given) => Err(malformed(Header::Authorization)),
-        Credential::Malformed(header) => Err(malformed(*header)),
+        Credential::Token(given) if !is_token(given) => check(&NO_TOKEN, secret, path),
+        Credential::Malformed(code, why) => {
+            Err(invalid(6003, "Invalid request headers").because(*code, *why))
+        }
         Credential::Missing => Err(invalid(
             9106,
             "Missing X-Auth-Key, X-Auth-Email or Authorization headers",
@@ -73,17 +70,6 @@ pub(super) fn check(credential: &Credential<'_>, secret: &str, path: &str) -> Re
             "Authentication error: the sandbox has another token",
         )),
     }
-}
-
-/// 6003 with what is wrong behind it.
-fn malformed(header: Header) -> ApiError {
-    let mut error = invalid(6003, "Invalid request headers");
-    let behind = match header {
-        Header::Authorization => (6111, "Invalid format for Authorization header"),
-        Header::Key => (6103, "Invalid format for X-Auth-Key header"),
-    };
-    error.chain = vec![(behind.0, behind.1.to_owned())];
-    error
 }
 
 fn is_token(text: &str) -> bool {

@@ -7,23 +7,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Call, Sent};
-use super::endpoint::{self, Endpoint, SCRIPT, post};
 use super::envelope::{self, Answer, result};
 use super::paging::{Asked, HISTORY, Pages};
 use super::scripts::Force;
 use crate::account::deployment::{self, Request, Secrets};
-use crate::account::error::{ApiError, invalid, no_deployment};
+use crate::account::error::{ApiError, invalid, missing};
 use crate::account::script::Deployment;
-
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        endpoint::get(SCRIPT, "/deployments", list),
-        post(SCRIPT, "/deployments", create),
-        endpoint::get(SCRIPT, "/deployments/{deployment}", get),
-        endpoint::delete(SCRIPT, "/deployments/{deployment}", delete),
-    ]
-}
 
 /// RFC 3339; both ends belong to the range.
 #[derive(Deserialize)]
@@ -33,7 +22,11 @@ pub(super) struct Range {
 }
 
 /// Newest first, in an object of its own.
-async fn list(call: Call, Query(range): Query<Range>, Query(asked): Query<Asked>) -> Answer {
+pub(super) async fn list(
+    call: Call,
+    Query(range): Query<Range>,
+    Query(asked): Query<Asked>,
+) -> Answer {
     let page = asked.page(HISTORY)?;
     let since = moment(range.since.as_deref())?;
     let until = moment(range.until.as_deref())?;
@@ -51,28 +44,27 @@ async fn list(call: Call, Query(range): Query<Range>, Query(asked): Query<Asked>
 fn moment(text: Option<&str>) -> Result<Option<SystemTime>, ApiError> {
     let read = text.map(humantime::parse_rfc3339_weak).transpose();
     read.map_err(|_| {
-        let mut error = invalid(6008, "Invalid request parameters");
-        error.chain = vec![(11000, "since and until must be RFC 3339 times".to_owned())];
-        error
+        invalid(6008, "Invalid request parameters")
+            .because(11000, "since and until must be RFC 3339 times")
     })
 }
 
-async fn get(call: Call) -> Answer {
+pub(super) async fn get(call: Call) -> Answer {
     let state = call.state();
     let mut deployments = call.script(&state)?.deployments.iter();
     let found = deployments.find(|deployment| deployment.id == call.item);
     result(json!(
-        found.ok_or_else(|| no_deployment(&call.script, &call.item))?
+        found.ok_or_else(|| unknown(&call.script, &call.item))?
     ))
 }
 
 /// Only what no longer answers can be deleted ("The latest deployment, which is actively serving traffic, cannot be deleted",
 /// Cloudflare's documentation); the code of that refusal is not known.
-async fn delete(call: Call) -> Answer {
+pub(super) async fn delete(call: Call) -> Answer {
     let id = call.item.clone();
     let edit = call.change_script(move |script, _| {
         let place = script.deployments.iter().position(|known| known.id == id);
-        match place.ok_or_else(|| no_deployment(&script.name, &id))? {
+        match place.ok_or_else(|| unknown(&script.name, &id))? {
             0 => Err(invalid(
                 10021,
                 "the latest deployment serves traffic and cannot be deleted",
@@ -84,7 +76,11 @@ async fn delete(call: Call) -> Answer {
     result(Value::Null)
 }
 
-async fn create(call: Call, Query(force): Query<Force>, Sent(request): Sent<Request>) -> Answer {
+pub(super) async fn create(
+    call: Call,
+    Query(force): Query<Force>,
+    Sent(request): Sent<Request>,
+) -> Answer {
     let secrets = match force.is_set() {
         true => Secrets::Forced,
         false => Secrets::Guarded,
@@ -92,4 +88,12 @@ async fn create(call: Call, Query(force): Query<Force>, Sent(request): Sent<Requ
     let made = call
         .change_script(move |script, stamp| deployment::create(script, request, secrets, stamp));
     result(json!(made.await?))
+}
+
+/// A deployment that was never made of this script.
+fn unknown(script: &str, id: &str) -> ApiError {
+    missing(
+        10336,
+        format!("the Worker `{script}` has no deployment `{id}`"),
+    )
 }

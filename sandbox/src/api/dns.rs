@@ -5,27 +5,14 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::call::{Call, Sent};
-use super::endpoint::{self, Endpoint, ZONE, patch, post, put};
 use super::envelope::{self, Answer, result};
 use super::paging::{Asked, Pages, RECORDS};
 use crate::account::dns::{self, Given, Scope, found, of_zone, shown};
 use crate::account::state::Record;
 
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        endpoint::get(ZONE, "/dns_records", list),
-        post(ZONE, "/dns_records", create),
-        endpoint::get(ZONE, "/dns_records/{record}", get),
-        put(ZONE, "/dns_records/{record}", replace),
-        patch(ZONE, "/dns_records/{record}", edit),
-        endpoint::delete(ZONE, "/dns_records/{record}", delete),
-    ]
-}
-
 /// `name.exact` is the SDKs' form of `name`.
 #[derive(Deserialize)]
-struct Filter {
+pub(super) struct Filter {
     name: Option<String>,
     #[serde(rename = "name.exact")]
     exact: Option<String>,
@@ -58,7 +45,11 @@ impl Filter {
     }
 }
 
-async fn list(call: Call, Query(filter): Query<Filter>, Query(asked): Query<Asked>) -> Answer {
+pub(super) async fn list(
+    call: Call,
+    Query(filter): Query<Filter>,
+    Query(asked): Query<Asked>,
+) -> Answer {
     let page = asked.page(RECORDS)?;
     let records = all(&call);
     let wanted = records.iter().filter(|record| filter.fits(record));
@@ -69,21 +60,21 @@ fn all(call: &Call) -> Vec<Record> {
     of_zone(&call.state(), &call.account, &call.zone)
 }
 
-async fn get(call: Call) -> Answer {
+pub(super) async fn get(call: Call) -> Answer {
     result(shown(found(&all(&call), &call.item)?))
 }
 
-async fn create(call: Call, Sent(given): Sent<Given>) -> Answer {
+pub(super) async fn create(call: Call, Sent(given): Sent<Given>) -> Answer {
     let made = call
         .change(|state, call| dns::create(state, &call.account, &call.zone, given, &call.stamp));
     result(shown(&made.await?))
 }
 
-async fn replace(call: Call, Sent(given): Sent<Given>) -> Answer {
+pub(super) async fn replace(call: Call, Sent(given): Sent<Given>) -> Answer {
     update(call, given, Scope::Whole).await
 }
 
-async fn edit(call: Call, Sent(given): Sent<Given>) -> Answer {
+pub(super) async fn edit(call: Call, Sent(given): Sent<Given>) -> Answer {
     update(call, given, Scope::Part).await
 }
 
@@ -95,7 +86,7 @@ async fn update(call: Call, given: Given, scope: Scope) -> Answer {
     result(shown(&changed.await?))
 }
 
-async fn delete(call: Call) -> Answer {
+pub(super) async fn delete(call: Call) -> Answer {
     let answer = json!({"id": call.item});
     let gone = call.change(|state, call| dns::delete(state, &call.account, &call.zone, &call.item));
     gone.await?;

@@ -5,34 +5,19 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::call::{Call, Sent};
-use super::endpoint::{self, Endpoint, SCRIPT, WORKERS, delete, post, put};
 use super::envelope::{self, Answer, result};
 use crate::account::domain::{self, Overrides, shown};
 use crate::account::state::zone_id;
 
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        endpoint::get(WORKERS, "/domains", list),
-        put(WORKERS, "/domains", attach),
-        endpoint::get(WORKERS, "/domains/{domain}", get),
-        delete(WORKERS, "/domains/{domain}", detach),
-        endpoint::get(WORKERS, "/domains/records", list),
-        endpoint::get(WORKERS, "/domains/records/{domain}", get),
-        post(SCRIPT, "/domains/changeset", changeset),
-        put(SCRIPT, "/domains/records", replace),
-    ]
-}
-
 #[derive(Deserialize)]
-struct Filter {
+pub(super) struct Filter {
     hostname: Option<String>,
     service: Option<String>,
     zone_name: Option<String>,
     zone_id: Option<String>,
 }
 
-async fn list(call: Call, Query(filter): Query<Filter>) -> Answer {
+pub(super) async fn list(call: Call, Query(filter): Query<Filter>) -> Answer {
     let fits =
         |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
     let domains = call.state().account(&call.account).domains;
@@ -45,20 +30,20 @@ async fn list(call: Call, Query(filter): Query<Filter>) -> Answer {
     envelope::list(wanted.map(|domain| shown(domain, &call.account)))
 }
 
-async fn get(call: Call) -> Answer {
+pub(super) async fn get(call: Call) -> Answer {
     let domains = call.state().account(&call.account).domains;
     result(shown(domain::found(&domains, &call.item)?, &call.account))
 }
 
 #[derive(Deserialize)]
-struct Attachment {
+pub(super) struct Attachment {
     hostname: String,
     service: String,
     #[serde(flatten)]
     overrides: Overrides,
 }
 
-async fn attach(call: Call, Sent(given): Sent<Attachment>) -> Answer {
+pub(super) async fn attach(call: Call, Sent(given): Sent<Attachment>) -> Answer {
     let attached = call.change(move |state, call| {
         let (script, host) = (&given.service, &given.hostname);
         let account = &call.account;
@@ -68,14 +53,14 @@ async fn attach(call: Call, Sent(given): Sent<Attachment>) -> Answer {
     result(attached.await?)
 }
 
-async fn detach(call: Call) -> Answer {
+pub(super) async fn detach(call: Call) -> Answer {
     let gone = call.change(|state, call| domain::detach(state, &call.account, &call.item));
     gone.await?;
     result(Value::Null)
 }
 
 #[derive(Deserialize)]
-struct Origin {
+pub(super) struct Origin {
     hostname: String,
 }
 
@@ -83,41 +68,29 @@ fn hostnames(origins: Vec<Origin>) -> Vec<String> {
     origins.into_iter().map(|origin| origin.hostname).collect()
 }
 
-async fn changeset(call: Call, Sent(origins): Sent<Vec<Origin>>) -> Answer {
+pub(super) async fn changeset(call: Call, Sent(origins): Sent<Vec<Origin>>) -> Answer {
     let state = call.state();
     call.script(&state)?;
     let hosts = hostnames(origins);
-    result(domain::changeset(
-        &state,
-        &call.account,
-        &call.script,
-        &hosts,
-    ))
+    let (account, script) = (&call.account, &call.script);
+    result(domain::changeset(&state, account, script, &hosts))
 }
 
 #[derive(Deserialize)]
-struct Records {
+pub(super) struct Records {
     origins: Vec<Origin>,
     #[serde(flatten)]
     overrides: Overrides,
 }
 
-async fn replace(call: Call, Sent(records): Sent<Records>) -> Answer {
+pub(super) async fn replace(call: Call, Sent(records): Sent<Records>) -> Answer {
     let hosts = hostnames(records.origins);
     let replaced = call.change(move |state, call| {
         let (account, script) = (&call.account, &call.script);
-        let domains = domain::replace(
-            state,
-            account,
-            script,
-            &hosts,
-            records.overrides,
-            &call.stamp,
-        )?;
-        Ok(domains
-            .iter()
-            .map(|domain| shown(domain, account))
-            .collect::<Vec<_>>())
+        let (overrides, stamp) = (records.overrides, &call.stamp);
+        let domains = domain::replace(state, account, script, &hosts, overrides, stamp)?;
+        let shown = domains.iter().map(|domain| shown(domain, account));
+        Ok(shown.collect::<Vec<_>>())
     });
-    result(replaced.await?)
+    envelope::list(replaced.await?)
 }

@@ -1,4 +1,4 @@
-//! One endpoint of the API: its method, its path below `/client/v4`, and who answers it. A list of them makes the router, and is what
+//! One endpoint of the API: its method, its path below `/client/v4`, and who answers it. The list of them makes the router, and is what
 //! the README's table is checked against.
 
 use std::sync::Arc;

@@ -34,7 +34,7 @@ pub(crate) async fn answer(
         return Some(handled(&context, router, request).await);
     }
     #[cfg(feature = "faults")]
-    let fault = context.journal.note(Call {
+    let fault = context.journal.lock().note(Call {
         method: request.method().as_str().to_owned(),
         path: path.clone(),
         query: request.uri().query().unwrap_or_default().to_owned(),
@@ -94,7 +94,7 @@ fn count(context: &Context, request: &Request<Arriving>) -> Standing {
     // Never the credential itself
     let token = match credential::of(request.headers()) {
         Credential::Token(text) | Credential::Key(text) => hash(text.as_bytes()),
-        Credential::Malformed(_) | Credential::Missing => String::new(),
+        Credential::Malformed(..) | Credential::Missing => String::new(),
     };
     let parts: Vec<&str> = below_base(request).split('/').collect();
     let bucket = match (request.method(), parts.as_slice()) {

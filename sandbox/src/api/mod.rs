@@ -1,5 +1,5 @@
-//! The API: one file per product with its calls, each of which reads a request, calls a pure change, and shows the result; before them
-//! credential, quota and faults, around them the envelope. What a change does to an account is decided in `account`.
+//! The API: a table of its calls, and one file per product with what answers them: reads a request, calls a pure change, and shows the
+//! result; before them credential, quota and faults, around them the envelope. What a change does to an account is decided in `account`.
 //!
 //! Imports: `account`, `engine`, `runtime`, `server`
 
@@ -40,35 +40,101 @@ use axum::extract::DefaultBodyLimit;
 use http::{Request, StatusCode};
 
 use self::context::{BASE, Context};
-use self::endpoint::Endpoint;
+use self::endpoint::{ACCOUNT, Endpoint, SCRIPT, WORKERS, ZONE, delete, get, patch, post, put};
 use crate::account::error::{ApiError, no_route_to, refuse};
 
 /// Cloudflare's own limit of a request's body.
 const BODY_LIMIT: usize = 100 << 20;
 
 /// All endpoints, product by product.
+#[expect(clippy::too_many_lines, reason = "a table: one call a line")]
 fn endpoints() -> Vec<Endpoint> {
-    let shipped = [
-        accounts::endpoints(),
-        control::endpoints(),
-        deployments::endpoints(),
-        dns::endpoints(),
-        domains::endpoints(),
-        objects::endpoints(),
-        others::endpoints(),
-        routes::endpoints(),
-        schedules::endpoints(),
-        scripts::endpoints(),
-        secrets::endpoints(),
-        services::endpoints(),
-        settings::endpoints(),
-        subdomains::endpoints(),
-        tails::endpoints(),
-        uploads::endpoints(),
-        versions::endpoints(),
-        zones::endpoints(),
+    let shipped = vec![
+        get("/user", "", accounts::user),
+        get("/user", "/tokens/verify", accounts::verify),
+        get("/memberships", "", accounts::memberships),
+        get("/accounts", "", accounts::accounts),
+        get(ACCOUNT, "", accounts::account),
+        get(ACCOUNT, "/tokens/verify", accounts::verify),
+        get("/sandbox", "", control::about),
+        get("/sandbox", "/analytics", control::analytics),
+        get("/sandbox", "/logs", control::logs),
+        get(SCRIPT, "/deployments", deployments::list),
+        post(SCRIPT, "/deployments", deployments::create),
+        get(SCRIPT, "/deployments/{deployment}", deployments::get),
+        delete(SCRIPT, "/deployments/{deployment}", deployments::delete),
+        get(ZONE, "/dns_records", dns::list),
+        post(ZONE, "/dns_records", dns::create),
+        get(ZONE, "/dns_records/{record}", dns::get),
+        put(ZONE, "/dns_records/{record}", dns::replace),
+        patch(ZONE, "/dns_records/{record}", dns::edit),
+        delete(ZONE, "/dns_records/{record}", dns::delete),
+        get(WORKERS, "/domains", domains::list),
+        put(WORKERS, "/domains", domains::attach),
+        get(WORKERS, "/domains/{domain}", domains::get),
+        delete(WORKERS, "/domains/{domain}", domains::detach),
+        get(WORKERS, "/domains/records", domains::list),
+        get(WORKERS, "/domains/records/{domain}", domains::get),
+        post(SCRIPT, "/domains/changeset", domains::changeset),
+        put(SCRIPT, "/domains/records", domains::replace),
+        get(WORKERS, "/durable_objects/namespaces", objects::namespaces),
+        get(
+            WORKERS,
+            "/durable_objects/namespaces/{namespace}/objects",
+            objects::objects,
+        ),
+        get(ACCOUNT, "/storage/kv/namespaces", others::paged),
+        get(ACCOUNT, "/queues", others::paged),
+        get(SCRIPT, "/queue-consumers", others::paged),
+        get(ACCOUNT, "/secrets_store/stores", others::paged),
+        get(ACCOUNT, "/r2/buckets", others::buckets),
+        get(ACCOUNT, "/containers/applications", others::whole),
+        get(ACCOUNT, "/containers/dash/applications", others::whole),
+        get(WORKERS, "/tails/by-consumer/{script}", others::whole),
+        get(ZONE, "/workers/routes", routes::list),
+        post(ZONE, "/workers/routes", routes::create),
+        get(ZONE, "/workers/routes/{route}", routes::get),
+        put(ZONE, "/workers/routes/{route}", routes::update),
+        delete(ZONE, "/workers/routes/{route}", routes::delete),
+        get(SCRIPT, "/routes", routes::of_script),
+        put(SCRIPT, "/routes", routes::replace),
+        get(SCRIPT, "/schedules", schedules::get),
+        put(SCRIPT, "/schedules", schedules::replace),
+        get(WORKERS, "/scripts", scripts::list),
+        get(SCRIPT, "", scripts::content),
+        delete(SCRIPT, "", scripts::delete),
+        get(SCRIPT, "/content/v2", scripts::content),
+        get(WORKERS, "/scripts-search", scripts::search),
+        get(SCRIPT, "/references", scripts::references),
+        get(SCRIPT, "/secrets", secrets::list),
+        put(SCRIPT, "/secrets", secrets::put),
+        get(SCRIPT, "/secrets/{name}", secrets::get),
+        delete(SCRIPT, "/secrets/{name}", secrets::delete),
+        patch(SCRIPT, "/secrets-bulk", secrets::bulk),
+        patch(WORKERS, "/workers/{script}/versions/latest", secrets::stage),
+        get(WORKERS, "/services/{script}", services::get),
+        delete(WORKERS, "/services/{script}", scripts::delete),
+        get(WORKERS, "/workers/{script}", services::worker),
+        get(SCRIPT, "/settings", settings::get),
+        patch(SCRIPT, "/settings", settings::patch),
+        get(SCRIPT, "/script-settings", settings::get_script),
+        patch(SCRIPT, "/script-settings", settings::patch_script),
+        get(WORKERS, "/subdomain", subdomains::of_account),
+        put(WORKERS, "/subdomain", subdomains::name),
+        get(SCRIPT, "/subdomain", subdomains::of_script),
+        post(SCRIPT, "/subdomain", subdomains::switch),
+        delete(SCRIPT, "/subdomain", subdomains::switch_off),
+        get(SCRIPT, "/tails", tails::newest),
+        post(SCRIPT, "/tails", tails::create),
+        delete(SCRIPT, "/tails/{tail}", tails::delete),
+        put(SCRIPT, "", uploads::put),
+        post(SCRIPT, "/versions", uploads::version),
+        get(SCRIPT, "/versions", versions::list),
+        get(SCRIPT, "/versions/{version}", versions::get),
+        get("/zones", "", zones::zones),
+        get(ZONE, "", zones::zone),
     ];
-    let endpoints = shipped.into_iter().flatten();
+    let endpoints = shipped.into_iter();
     #[cfg(feature = "faults")]
     let endpoints = endpoints.chain(faults::endpoints());
     endpoints.collect()

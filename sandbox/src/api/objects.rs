@@ -5,22 +5,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::endpoint::{Endpoint, WORKERS, get};
 use super::envelope::{self, Answer};
 use super::paging::{Asked, NAMESPACES, OBJECTS, Pages, number};
 use crate::account::error::missing;
 use crate::account::namespace::shown;
 
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    let objects_of = "/durable_objects/namespaces/{namespace}/objects";
-    vec![
-        get(WORKERS, "/durable_objects/namespaces", namespaces),
-        get(WORKERS, objects_of, objects),
-    ]
-}
-
-async fn namespaces(call: Call, Query(asked): Query<Asked>) -> Answer {
+pub(super) async fn namespaces(call: Call, Query(asked): Query<Asked>) -> Answer {
     let page = asked.page(NAMESPACES)?;
     let namespaces = call.state().account(&call.account).namespaces;
     let shown = namespaces.iter().map(shown).collect();
@@ -28,13 +18,13 @@ async fn namespaces(call: Call, Query(asked): Query<Asked>) -> Answer {
 }
 
 #[derive(Deserialize)]
-struct Cursor {
+pub(super) struct Cursor {
     limit: Option<String>,
     cursor: Option<String>,
 }
 
 /// In the order of their ids; the cursor is the last id of the page before.
-async fn objects(call: Call, Query(asked): Query<Cursor>) -> Answer {
+pub(super) async fn objects(call: Call, Query(asked): Query<Cursor>) -> Answer {
     let limit = number("limit", asked.limit.as_deref(), OBJECTS)?;
     let known = call.state().account(&call.account).namespaces;
     if !known.iter().any(|known| known.id == call.item) {

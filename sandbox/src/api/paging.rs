@@ -3,11 +3,10 @@
 //! Defaults and maxima are those of Cloudflare's API documentation; which lists are paged at all is told by the page classes of its
 //! SDKs (`SyncV4PagePagination`, `SyncV4PagePaginationArray`; `SyncSinglePage` is a list without pages).
 
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::account::error::{ApiError, refuse};
+use crate::account::error::{ApiError, invalid};
 
 /// The two members of a query, as they were sent: a bad one must be answered in the envelope.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -106,14 +105,15 @@ pub(crate) fn number(name: &str, given: Option<&str>, sizes: Sizes) -> Result<us
             usize::MAX => "from 1".to_owned(),
             most => format!("between 1 and {most}"),
         };
-        let mut error = refuse(StatusCode::BAD_REQUEST, 6008, "Invalid request parameters");
-        error.chain = vec![(11000, format!("{name} variable must be a number {range}"))];
-        error
+        invalid(6008, "Invalid request parameters")
+            .because(11000, format!("{name} variable must be a number {range}"))
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
     use proptest::prelude::*;
 

@@ -6,13 +6,14 @@
 //! (<https://developers.cloudflare.com/fundamentals/api/reference/limits/>): every call is refused until a whole window has passed.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::IntoResponse;
 use http::header::RETRY_AFTER;
 use http::{Response, StatusCode};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::account::error::refuse;
@@ -117,11 +118,7 @@ impl Spent {
         Standing {
             left: format!("\"{name}\";r={left};t={}", wait.unwrap_or(whole).ceil()),
             policy: format!("\"{name}\";q={};w={}", policy.calls, policy.seconds),
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "at most a window"
-            )]
+
             wait: wait.map(|wait| wait as u64),
         }
     }
@@ -130,15 +127,11 @@ impl Spent {
 /// 429. The Workers API numbers it otherwise than the API in general.
 pub(super) fn throttled(path: &str, wait: u64) -> Response<Body> {
     let words = "Please wait and consider throttling your request speed";
-    let error = if path.contains("/workers/") {
-        refuse(
-            StatusCode::TOO_MANY_REQUESTS,
-            10429,
-            format!("Rate limited. {words}"),
-        )
-    } else {
-        refuse(StatusCode::TOO_MANY_REQUESTS, 971, words)
+    let (code, words) = match path.contains("/workers/") {
+        true => (10429, format!("Rate limited. {words}")),
+        false => (971, words.to_owned()),
     };
+    let error = refuse(StatusCode::TOO_MANY_REQUESTS, code, words);
     ([(RETRY_AFTER, wait.to_string())], error).into_response()
 }
 
@@ -155,7 +148,7 @@ struct Counts {
 impl Quotas {
     /// Counts a call of a token, which is named by anything that is not the token itself.
     pub(crate) fn count(&self, token: String, bucket: Bucket) -> Standing {
-        let mut counts = self.counts();
+        let mut counts = self.0.lock();
         let (policy, force) = match counts.kept {
             Some(policy) => (policy, Force::Kept),
             None => (Policy::of(bucket), Force::Told),
@@ -167,20 +160,16 @@ impl Quotas {
     /// The policy that is kept, if one is.
     #[cfg(feature = "faults")]
     pub(crate) fn kept(&self) -> Option<Policy> {
-        self.counts().kept
+        self.0.lock().kept
     }
 
     /// From now on keeps a policy, or only tells Cloudflare's; everything spent is forgotten.
     #[cfg(feature = "faults")]
     pub(crate) fn keep(&self, policy: Option<Policy>) {
-        *self.counts() = Counts {
+        *self.0.lock() = Counts {
             kept: policy,
             ..Counts::default()
         };
-    }
-
-    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,41 +4,27 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::call::{Call, Sent};
-use super::endpoint::{self, Endpoint, SCRIPT, ZONE, post, put};
 use super::envelope::{self, Answer, result};
 use crate::account::route::{self, shown};
 
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        endpoint::get(ZONE, "/workers/routes", list),
-        post(ZONE, "/workers/routes", create),
-        endpoint::get(ZONE, "/workers/routes/{route}", get),
-        put(ZONE, "/workers/routes/{route}", update),
-        endpoint::delete(ZONE, "/workers/routes/{route}", delete),
-        endpoint::get(SCRIPT, "/routes", of_script),
-        put(SCRIPT, "/routes", replace),
-    ]
-}
-
-async fn list(call: Call) -> Answer {
+pub(super) async fn list(call: Call) -> Answer {
     let routes = call.state().account(&call.account).routes;
     let of_zone = routes.iter().filter(|route| route.zone == call.zone);
     envelope::list(of_zone.map(shown))
 }
 
-async fn get(call: Call) -> Answer {
+pub(super) async fn get(call: Call) -> Answer {
     let routes = call.state().account(&call.account).routes;
     result(shown(route::found(&routes, &call.zone, &call.item)?))
 }
 
 #[derive(Deserialize)]
-struct Given {
+pub(super) struct Given {
     pattern: String,
     script: Option<String>,
 }
 
-async fn create(call: Call, Sent(given): Sent<Given>) -> Answer {
+pub(super) async fn create(call: Call, Sent(given): Sent<Given>) -> Answer {
     let made = call.change(move |state, call| {
         let (account, zone, script) = (&call.account, &call.zone, given.script.as_deref());
         route::create(state, account, zone, &given.pattern, script, &call.stamp)
@@ -46,7 +32,7 @@ async fn create(call: Call, Sent(given): Sent<Given>) -> Answer {
     result(shown(&made.await?))
 }
 
-async fn update(call: Call, Sent(given): Sent<Given>) -> Answer {
+pub(super) async fn update(call: Call, Sent(given): Sent<Given>) -> Answer {
     let changed = call.change(move |state, call| {
         let (account, zone, script) = (&call.account, &call.zone, given.script.as_deref());
         route::update(state, account, zone, &call.item, &given.pattern, script)
@@ -54,7 +40,7 @@ async fn update(call: Call, Sent(given): Sent<Given>) -> Answer {
     result(shown(&changed.await?))
 }
 
-async fn delete(call: Call) -> Answer {
+pub(super) async fn delete(call: Call) -> Answer {
     let answer = json!({"id": call.item});
     let gone =
         call.change(|state, call| route::delete(state, &call.account, &call.zone, &call.item));
@@ -62,7 +48,7 @@ async fn delete(call: Call) -> Answer {
     result(answer)
 }
 
-async fn of_script(call: Call) -> Answer {
+pub(super) async fn of_script(call: Call) -> Answer {
     let state = call.state();
     let script = Some(&call.script(&state)?.name);
     let routes = state.account(&call.account).routes;
@@ -73,13 +59,13 @@ async fn of_script(call: Call) -> Answer {
 }
 
 #[derive(Deserialize)]
-struct Pattern {
+pub(super) struct Pattern {
     pattern: String,
     zone_name: Option<String>,
     zone_id: Option<String>,
 }
 
-async fn replace(call: Call, Sent(given): Sent<Vec<Pattern>>) -> Answer {
+pub(super) async fn replace(call: Call, Sent(given): Sent<Vec<Pattern>>) -> Answer {
     let replaced = call.change(move |state, call| {
         call.script(state)?;
         let wanted = given.into_iter().map(|given| {

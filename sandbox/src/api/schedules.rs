@@ -4,33 +4,24 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Call, Sent};
-use super::endpoint::{self, Endpoint, SCRIPT, put};
 use super::envelope::{Answer, result};
 use crate::account::script::{Schedule, Script};
-
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        endpoint::get(SCRIPT, "/schedules", get),
-        put(SCRIPT, "/schedules", replace),
-    ]
-}
 
 fn shown(script: &Script) -> Value {
     json!({"schedules": script.schedules})
 }
 
-async fn get(call: Call) -> Answer {
+pub(super) async fn get(call: Call) -> Answer {
     result(shown(call.script(&call.state())?))
 }
 
 #[derive(Deserialize)]
-struct Wanted {
+pub(super) struct Wanted {
     cron: String,
 }
 
 /// A full replace. A trigger that was there before keeps its age.
-async fn replace(call: Call, Sent(wanted): Sent<Vec<Wanted>>) -> Answer {
+pub(super) async fn replace(call: Call, Sent(wanted): Sent<Vec<Wanted>>) -> Answer {
     let replaced = call.change_script(move |script, stamp| {
         let before = std::mem::take(&mut script.schedules);
         let schedule = |wanted: Wanted| {

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::call::Call;
-use super::endpoint::{self, Endpoint, SCRIPT, WORKERS, get};
 use super::envelope::{self, Answer, result};
 use super::paging::{Asked, OTHERS, Pages};
 use crate::account::class::{bound_by_others, check_unbound};
@@ -15,30 +14,22 @@ use crate::account::error::{ApiError, internal, no_version};
 use crate::account::script::summary;
 use crate::account::state;
 
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        get(WORKERS, "/scripts", list),
-        get(SCRIPT, "", content),
-        endpoint::delete(SCRIPT, "", delete),
-        get(SCRIPT, "/content/v2", content),
-        get(WORKERS, "/scripts-search", search),
-        get(SCRIPT, "/references", references),
-    ]
-}
-
-async fn list(call: Call) -> Answer {
+pub(super) async fn list(call: Call) -> Answer {
     let scripts = call.state().account(&call.account).scripts;
     envelope::list(scripts.values().map(summary))
 }
 
 #[derive(Deserialize)]
-struct Sought {
+pub(super) struct Sought {
     name: Option<String>,
 }
 
 /// By a part of the name (SDK, `ScriptSearchResponse`): pages, and fewer members than [`list`].
-async fn search(call: Call, Query(sought): Query<Sought>, Query(asked): Query<Asked>) -> Answer {
+pub(super) async fn search(
+    call: Call,
+    Query(sought): Query<Sought>,
+    Query(asked): Query<Asked>,
+) -> Answer {
     let scripts = call.state().account(&call.account).scripts;
     let part = sought.name.unwrap_or_default();
     let found = scripts
@@ -55,7 +46,7 @@ async fn search(call: Call, Query(sought): Query<Sought>, Query(asked): Query<As
 }
 
 /// What wrangler asks for before it deletes: which other Workers bind this one's classes or call it.
-async fn references(call: Call) -> Answer {
+pub(super) async fn references(call: Call) -> Answer {
     let state = call.state();
     let name = &call.script(&state)?.name;
     let account = state.account(&call.account);
@@ -76,12 +67,12 @@ async fn references(call: Call) -> Answer {
 }
 
 #[derive(Deserialize)]
-struct Which {
+pub(super) struct Which {
     version: Option<String>,
 }
 
 /// The modules as multipart, with the entry point's name in `cf-entrypoint`, as wrangler reads them.
-async fn content(call: Call, Query(which): Query<Which>) -> Result<Response, ApiError> {
+pub(super) async fn content(call: Call, Query(which): Query<Which>) -> Result<Response, ApiError> {
     let state = call.state();
     let script = call.script(&state)?;
     let id = which.version.as_deref();
@@ -101,16 +92,12 @@ async fn content(call: Call, Query(which): Query<Which>) -> Result<Response, Api
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    let headers = [
-        (
-            CONTENT_TYPE,
-            format!("multipart/form-data; boundary={boundary}"),
-        ),
-        (
-            HeaderName::from_static("cf-entrypoint"),
-            version.main_module.clone(),
-        ),
-    ];
+    let kind = format!("multipart/form-data; boundary={boundary}");
+    let (entrypoint, main) = (
+        HeaderName::from_static("cf-entrypoint"),
+        &version.main_module,
+    );
+    let headers = [(CONTENT_TYPE, kind), (entrypoint, main.clone())];
     Ok((headers, body).into_response())
 }
 

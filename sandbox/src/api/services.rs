@@ -3,24 +3,17 @@
 use serde_json::json;
 
 use super::call::Call;
-use super::endpoint::{self, Endpoint, WORKERS, delete};
 use super::envelope::{Answer, result};
-use super::scripts;
-use crate::account::error::no_service;
+use crate::account::error::missing;
 use crate::account::script::summary;
 
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        endpoint::get(WORKERS, "/services/{script}", get),
-        delete(WORKERS, "/services/{script}", scripts::delete),
-        endpoint::get(WORKERS, "/workers/{script}", worker),
-    ]
-}
-
-async fn get(call: Call) -> Answer {
+pub(super) async fn get(call: Call) -> Answer {
     let state = call.state();
-    let script = call.script(&state).map_err(|_| no_service(&call.script))?;
+    let unknown = format!(
+        "This service does not exist on your account: `{}`",
+        call.script
+    );
+    let script = call.script(&state).map_err(|_| missing(10090, unknown))?;
     let environment = json!({
         "environment": "production", "created_on": script.created_on, "modified_on": script.modified_on,
         "script": summary(script),
@@ -31,7 +24,7 @@ async fn get(call: Call) -> Answer {
     }))
 }
 
-async fn worker(call: Call) -> Answer {
+pub(super) async fn worker(call: Call) -> Answer {
     let state = call.state();
     let script = call.script(&state)?;
     result(json!({

@@ -8,35 +8,24 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use super::call::{Call, Sent, read};
-use super::endpoint::{self, Endpoint, SCRIPT};
 use super::envelope::{Answer, result};
 use crate::account::error::{ApiError, invalid, refuse};
 use crate::account::observability;
 use crate::account::revision::{self, Revision};
 use crate::account::script::{Script, script_settings, settings};
 
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        endpoint::get(SCRIPT, "/settings", get),
-        endpoint::patch(SCRIPT, "/settings", patch),
-        endpoint::get(SCRIPT, "/script-settings", get_script),
-        endpoint::patch(SCRIPT, "/script-settings", patch_script),
-    ]
-}
-
-async fn get(call: Call) -> Answer {
+pub(super) async fn get(call: Call) -> Answer {
     let state = call.state();
     let namespaces = state.account(&call.account).namespaces;
     result(settings(call.script(&state)?, &namespaces))
 }
 
-async fn get_script(call: Call) -> Answer {
+pub(super) async fn get_script(call: Call) -> Answer {
     result(script_settings(call.script(&call.state())?))
 }
 
 /// Multipart with a `settings` part (the SDKs, wrangler) or the JSON itself.
-async fn patch(call: Call, headers: HeaderMap, request: Request) -> Answer {
+pub(super) async fn patch(call: Call, headers: HeaderMap, request: Request) -> Answer {
     let revision: Revision = read(&settings_part(&headers, request).await?)?;
     let patched = call.change(|state, call| {
         let namespaces = state.account(&call.account).namespaces;
@@ -68,7 +57,7 @@ async fn settings_part(headers: &HeaderMap, request: Request) -> Result<Bytes, A
     Err(invalid(10021, "the request has no `settings` part"))
 }
 
-async fn patch_script(call: Call, Sent(patch): Sent<Value>) -> Answer {
+pub(super) async fn patch_script(call: Call, Sent(patch): Sent<Value>) -> Answer {
     let patched = call.change_script(move |script, _| merge(script, &patch));
     result(patched.await?)
 }

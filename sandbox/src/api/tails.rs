@@ -6,26 +6,22 @@ use std::time::SystemTime;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use futures_util::{SinkExt, StreamExt};
-use http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
-};
-use http::{HeaderMap, StatusCode};
+use http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 use super::call::Call;
 use super::context::{Context, Shared};
-use super::endpoint::{self, Endpoint, SCRIPT};
 use crate::account::error::{ApiError, invalid, missing};
 use crate::api::envelope::{Answer, result};
 use crate::runtime::tail::{Tails, Wanted, shown};
@@ -36,15 +32,6 @@ use crate::runtime::trace_filter::Filter;
 pub(super) const SOCKETS: &str = "/tails";
 /// The subprotocol.
 const PROTOCOL: &str = "trace-v1";
-
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        endpoint::get(SCRIPT, "/tails", newest),
-        endpoint::post(SCRIPT, "/tails", create),
-        endpoint::delete(SCRIPT, "/tails/{tail}", delete),
-    ]
-}
 
 /// Where the runtime posts its trace events: `enough` tells it that nobody tails.
 pub(crate) fn sink(tails: Tails) -> Router {
@@ -74,7 +61,7 @@ struct Given {
 }
 
 /// `POST …/tails`. When it answers, the runtime hands over what happens from now on.
-async fn create(call: Call, body: Bytes) -> Answer {
+pub(super) async fn create(call: Call, body: Bytes) -> Answer {
     call.script(&call.state())?;
     let given: Given = match body.is_empty() {
         true => Given::default(),
@@ -93,25 +80,17 @@ async fn create(call: Call, body: Bytes) -> Answer {
 }
 
 /// `GET …/tails`: Cloudflare's SDKs read one tail, not a list; it is the newest.
-async fn newest(call: Call) -> Answer {
+pub(super) async fn newest(call: Call) -> Answer {
     call.script(&call.state())?;
-    let Call {
-        context,
-        account,
-        script,
-        ..
-    } = call;
-    let open = context.tails.of(&account, &script, SystemTime::now());
-    let newest = open.first().map(|tail| shown(tail, &address(&context)));
+    let (tails, now) = (&call.context.tails, SystemTime::now());
+    let newest = tails.newest(&call.account, &call.script, now);
+    let newest = newest.map(|tail| shown(&tail, &address(&call.context)));
     result(newest.unwrap_or_default())
 }
 
-async fn delete(call: Call) -> Answer {
-    match call
-        .context
-        .tails
-        .close(&call.account, &call.script, &call.item)
-    {
+pub(super) async fn delete(call: Call) -> Answer {
+    let tails = &call.context.tails;
+    match tails.close(&call.account, &call.script, &call.item) {
         true => result(Value::Null),
         false => Err(no_tail(&call.item)),
     }
@@ -132,7 +111,7 @@ async fn connect(
     Path(id): Path<String>,
     mut request: Request,
 ) -> Result<Response, ApiError> {
-    let key = handshake(request.headers())?;
+    let response = handshake(&request)?;
     let messages = context.tails.attach(&id).ok_or_else(|| no_tail(&id))?;
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
@@ -144,25 +123,25 @@ async fn connect(
             write(socket, messages).await;
         }
     });
-    let headers = [
-        (CONNECTION, "Upgrade".to_owned()),
-        (UPGRADE, "websocket".to_owned()),
-        (SEC_WEBSOCKET_PROTOCOL, PROTOCOL.to_owned()),
-        (SEC_WEBSOCKET_ACCEPT, key),
-    ];
-    Ok((StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response())
+    Ok(response)
 }
 
-/// The accepting key, when it is a WebSocket of the right protocol that is asked for.
-fn handshake(headers: &HeaderMap) -> Result<String, ApiError> {
-    let protocols = headers.get_all(SEC_WEBSOCKET_PROTOCOL);
+/// The answer that opens the socket, when it is a WebSocket of the right protocol that is asked for.
+fn handshake(request: &Request) -> Result<Response, ApiError> {
+    let protocols = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
     let known = protocols
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|protocol| protocol.trim() == PROTOCOL);
-    match headers.get(SEC_WEBSOCKET_KEY) {
-        Some(key) if known => Ok(derive_accept_key(key.as_bytes())),
+    match create_response_with_body(request, Body::empty) {
+        Ok(mut response) if known => {
+            let protocol = HeaderValue::from_static(PROTOCOL);
+            response
+                .headers_mut()
+                .insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+            Ok(response)
+        }
         _ => Err(invalid(
             10026,
             format!("a tail is read through a WebSocket with the subprotocol `{PROTOCOL}`"),
@@ -178,22 +157,18 @@ where
     loop {
         tokio::select! {
             message = messages.recv() => {
-                let sent = match message {
-                    Some(message) => socket.send(Message::text(message)).await,
-                    None => {
-                        let frame = CloseFrame { code: CloseCode::Normal, reason: "the tail was closed".into() };
-                        let _ = socket.close(Some(frame)).await;
-                        return;
-                    }
+                let Some(message) = message else {
+                    let frame = CloseFrame { code: CloseCode::Normal, reason: "the tail was closed".into() };
+                    let _ = socket.close(Some(frame)).await;
+                    return;
                 };
-                if sent.is_err() {
+                if socket.send(Message::text(message)).await.is_err() {
                     return;
                 }
             }
             // Reading is what answers a ping
-            received = socket.next() => match received {
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return,
+            received = socket.next() => {
+                let Some(Ok(_)) = received else { return };
             }
         }
     }

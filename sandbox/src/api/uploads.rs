@@ -7,7 +7,6 @@ use serde::Deserialize;
 
 use super::call::{Call, read};
 use super::context::Context;
-use super::endpoint::{self, Endpoint, SCRIPT, post};
 use super::envelope::{Answer, result};
 use crate::account::error::{ApiError, internal, invalid, refuse};
 use crate::account::inheritance::Missing;
@@ -17,16 +16,8 @@ use crate::account::script::{check_name, summary};
 use crate::account::upload;
 use crate::account::version::detail;
 
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        endpoint::put(SCRIPT, "", put),
-        post(SCRIPT, "/versions", version),
-    ]
-}
-
 #[derive(Deserialize)]
-struct Options {
+pub(super) struct Options {
     bindings_inherit: Option<String>,
 }
 
@@ -39,7 +30,7 @@ impl Options {
     }
 }
 
-async fn put(call: Call, Query(options): Query<Options>, parts: Multipart) -> Answer {
+pub(super) async fn put(call: Call, Query(options): Query<Options>, parts: Multipart) -> Answer {
     check_name(&call.script)?;
     let upload = receive(&call.context, parts).await?;
     let startup = upload.startup_time_ms;
@@ -55,7 +46,11 @@ async fn put(call: Call, Query(options): Query<Options>, parts: Multipart) -> An
     result(value)
 }
 
-async fn version(call: Call, Query(options): Query<Options>, parts: Multipart) -> Answer {
+pub(super) async fn version(
+    call: Call,
+    Query(options): Query<Options>,
+    parts: Multipart,
+) -> Answer {
     // Before the code is run: there is nothing to add a version to
     call.script(&call.state())?;
     let upload = receive(&call.context, parts).await?;

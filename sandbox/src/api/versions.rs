@@ -6,28 +6,23 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::endpoint::{self, Endpoint, SCRIPT};
 use super::envelope::{Answer, result};
 use super::paging::{Asked, HISTORY, Page, Pages};
 use crate::account::error::no_version;
 use crate::account::version::{Version, detail, summary};
 
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        endpoint::get(SCRIPT, "/versions", list),
-        endpoint::get(SCRIPT, "/versions/{version}", get),
-    ]
-}
-
 #[derive(Deserialize)]
-struct Which {
+pub(super) struct Which {
     deployable: Option<String>,
 }
 
 /// Newest first. Every version of the sandbox is deployable, so `?deployable=true` changes nothing but that there are no pages
 /// (SDK, `VersionListParams`). Recorded: `errors` and `messages` are null, and nothing tells how many pages there are.
-async fn list(call: Call, Query(which): Query<Which>, Query(asked): Query<Asked>) -> Answer {
+pub(super) async fn list(
+    call: Call,
+    Query(which): Query<Which>,
+    Query(asked): Query<Asked>,
+) -> Answer {
     let state = call.state();
     let versions: Vec<&Version> = call.script(&state)?.versions.iter().rev().collect();
     let page = match which.deployable.as_deref() {
@@ -42,7 +37,7 @@ async fn list(call: Call, Query(which): Query<Which>, Query(asked): Query<Asked>
     Ok(axum::Json(body).into_response())
 }
 
-async fn get(call: Call) -> Answer {
+pub(super) async fn get(call: Call) -> Answer {
     let state = call.state();
     let version = call.script(&state)?.version(&call.item);
     let version = version.ok_or_else(|| no_version(&call.script, &call.item))?;

@@ -5,20 +5,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::context::Shared;
-use super::endpoint::{Endpoint, ZONE, get};
+use super::context::{ACCOUNT, Shared};
 use super::envelope::{self, Answer, result};
 use super::paging::{Asked, FEW, Pages};
 use crate::account::stamp::ALWAYS;
 use crate::account::state::zone_id;
 
-/// The endpoints of this product.
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![get("/zones", "", zones), get(ZONE, "", zone)]
-}
-
 #[derive(Deserialize)]
-struct Wanted {
+pub(super) struct Wanted {
     name: Option<String>,
     #[serde(rename = "account.id")]
     account: Option<String>,
@@ -39,13 +33,13 @@ fn shown_zone(account: &str, name: &str) -> Value {
     })
 }
 
-async fn zones(
+pub(super) async fn zones(
     State(context): Shared,
     Query(wanted): Query<Wanted>,
     Query(asked): Query<Asked>,
 ) -> Answer {
     let page = asked.page(FEW)?;
-    let account = wanted.account.unwrap_or_else(|| context.account.clone());
+    let account = wanted.account.unwrap_or_else(|| ACCOUNT.to_owned());
     // A zone's id alone must lead back to its account later
     if !context.engine.state().accounts.contains_key(&account) {
         let account = account.clone();
@@ -64,6 +58,6 @@ async fn zones(
     envelope::page(zones, page, Pages::Counted)
 }
 
-async fn zone(call: Call) -> Answer {
+pub(super) async fn zone(call: Call) -> Answer {
     result(shown_zone(&call.account, &call.zone))
 }

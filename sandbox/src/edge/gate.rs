@@ -1,10 +1,10 @@
 //! Holds requests while the runtime restarts, and knows when none is under way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// How long a request is held before it is refused.
@@ -16,13 +16,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Gate<T> {
     there: watch::Sender<Option<Arc<T>>>,
-    passing: Arc<Passing>,
-}
-
-#[derive(Debug, Default)]
-struct Passing {
-    count: AtomicUsize,
-    none: Notify,
+    /// Has a receiver for everyone who passed and is not through yet.
+    passing: watch::Sender<()>,
 }
 
 /// Permission to use what is behind the gate; a restart waits (for a while) until it is dropped.
@@ -30,18 +25,7 @@ struct Passing {
 pub(crate) struct Pass<T> {
     /// What is behind the gate.
     pub there: Arc<T>,
-    _counted: Counted,
-}
-
-#[derive(Debug)]
-struct Counted(Arc<Passing>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.none.notify_waiters();
-        }
-    }
+    _counted: watch::Receiver<()>,
 }
 
 impl<T> Gate<T> {
@@ -49,19 +33,28 @@ impl<T> Gate<T> {
     pub(crate) fn new(there: T) -> Self {
         Self {
             there: watch::Sender::new(Some(Arc::new(there))),
-            passing: Arc::default(),
+            passing: watch::Sender::default(),
         }
     }
 
     /// Passes, waiting while the gate is shut; `None` after ten seconds.
     pub(crate) async fn pass(&self) -> Option<Pass<T>> {
+        self.pass_where(|_| true).await
+    }
+
+    /// Passes to something else than `than`, which is of no use any more; `None` after ten seconds.
+    pub(crate) async fn pass_to_another(&self, than: &Arc<T>) -> Option<Pass<T>> {
+        self.pass_where(|there| !Arc::ptr_eq(there, than)).await
+    }
+
+    async fn pass_where(&self, is_wanted: impl Fn(&Arc<T>) -> bool) -> Option<Pass<T>> {
         let mut seen = self.there.subscribe();
-        timeout(HOLD, async {
+        let passing = async {
             loop {
                 // Counted before looking, so that whoever shuts the gate sees everyone who got through
-                let counted = self.count();
+                let counted = self.passing.subscribe();
                 let there = seen.borrow_and_update().clone();
-                if let Some(there) = there {
+                if let Some(there) = there.filter(&is_wanted) {
                     return Some(Pass {
                         there,
                         _counted: counted,
@@ -70,27 +63,8 @@ impl<T> Gate<T> {
                 drop(counted);
                 seen.changed().await.ok()?;
             }
-        })
-        .await
-        .ok()
-        .flatten()
-    }
-
-    /// Passes to something else than `than`, which is of no use any more; `None` after ten seconds.
-    pub(crate) async fn pass_to_another(&self, than: &Arc<T>) -> Option<Pass<T>> {
-        let mut seen = self.there.subscribe();
-        timeout(HOLD, async {
-            let is_another = |there: &Option<Arc<T>>| {
-                there
-                    .as_ref()
-                    .is_some_and(|there| !Arc::ptr_eq(there, than))
-            };
-            seen.wait_for(is_another).await.ok()?;
-            self.pass().await
-        })
-        .await
-        .ok()
-        .flatten()
+        };
+        timeout(HOLD, passing).await.ok().flatten()
     }
 
     /// Shuts the gate. What is behind it is of no use any more, so nobody is waited for.
@@ -100,27 +74,13 @@ impl<T> Gate<T> {
 
     /// Shuts the gate and waits until those who passed are through, two seconds at most.
     pub(crate) async fn shut(&self) {
-        self.there.send_replace(None);
-        let idle = async {
-            loop {
-                let none = self.passing.none.notified();
-                if self.passing.count.load(Ordering::SeqCst) == 0 {
-                    return;
-                }
-                none.await;
-            }
-        };
-        let _ = timeout(DRAIN, idle).await;
+        self.slam();
+        let _ = timeout(DRAIN, self.passing.closed()).await;
     }
 
     /// Opens the gate to something new.
     pub(crate) fn open(&self, there: T) {
         self.there.send_replace(Some(Arc::new(there)));
-    }
-
-    fn count(&self) -> Counted {
-        self.passing.count.fetch_add(1, Ordering::SeqCst);
-        Counted(self.passing.clone())
     }
 }
 

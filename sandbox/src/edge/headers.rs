@@ -25,14 +25,19 @@ pub(crate) fn add_headers(headers: &mut HeaderMap, peer: SocketAddr) {
     }
     let ray = format!("{:016x}-SBX", rand::random::<u64>());
     headers.insert(RAY, value(&ray));
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+
     let mut cf = json!({"colo": "SBX", "httpProtocol": "HTTP/1.1"});
     for (key, name) in [("continent", CONTINENT), ("country", COUNTRY)] {
-        if let Some(place) = text(name) {
+        if let Some(place) = text(headers, name.as_str()) {
             cf[key] = place.into();
         }
     }
     headers.insert(CF, value(&cf.to_string()));
+}
+
+/// A header's value, if there is one and it is text.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// A number from 0 to 100 that says which share a request falls into: the same for the same version key, else random.

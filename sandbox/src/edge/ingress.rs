@@ -8,7 +8,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::response::IntoResponse;
 use http::header::{CONNECTION, HOST, UPGRADE};
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{PathAndQuery, Scheme};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
@@ -28,9 +28,9 @@ const NEWS: Duration = Duration::from_millis(200);
 /// What is behind the ingress at one time: a table, and connections to the one process whose ports the table names.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    table: Table,
-    link: Link,
-    process: Standing,
+    pub table: Table,
+    pub link: Link,
+    pub process: Standing,
 }
 
 /// What is known of the process.
@@ -45,15 +45,6 @@ pub(crate) enum Standing {
 }
 
 impl Upstream {
-    /// A table over a process's connections.
-    pub(crate) fn new(table: Table, link: Link, process: Standing) -> Self {
-        Self {
-            table,
-            link,
-            process,
-        }
-    }
-
     /// Whether the process is no more. A connection may know it a moment earlier than who waits for the process.
     async fn has_ended(&self) -> bool {
         let Standing::Running(end) = &self.process else {
@@ -77,7 +68,7 @@ pub(crate) async fn answer(
         .then(|| hyper::upgrade::on(&mut request));
     let again = request.body().is_end_stream().then(|| twin(&request));
     let Some(pass) = gate.pass().await else {
-        return away();
+        return away().into_response();
     };
     let there = pass.there.clone();
     let mut forwarded = forward(pass, request, peer).await;
@@ -86,35 +77,40 @@ pub(crate) async fn answer(
         && there.has_ended().await
     {
         let Some(pass) = gate.pass_to_another(&there).await else {
-            return away();
+            return away().into_response();
         };
         forwarded = forward(pass, again, peer).await;
     }
     match forwarded {
         Ok((pass, response)) => deliver(pass, response, upgrade),
-        Err(Failure::Refused(response)) => *response,
-        Err(Failure::Gone(error)) => no_answer(&error),
+        Err(Failure::Refused(refusal)) => refusal.into_response(),
+        Err(Failure::Gone(error)) => no_answer(&error).into_response(),
     }
 }
 
 /// Why a request was not forwarded.
 enum Failure {
     /// Nothing would answer it.
-    Refused(Box<Response<Body>>),
+    Refused(Refusal),
     /// The process did not get it, or it does no harm to send it again.
     Gone(hyper_util::client::legacy::Error),
 }
 
-fn no_answer(error: &hyper_util::client::legacy::Error) -> Response<Body> {
-    let error = format!("the runtime did not answer: {error}; see the sandbox's log");
-    refuse(StatusCode::BAD_GATEWAY, json!({"error": error}))
+/// What the sandbox itself answers.
+type Refusal = (StatusCode, Json<Value>);
+
+fn refuse(status: StatusCode, error: &str) -> Refusal {
+    (status, Json(json!({"error": error})))
 }
 
-fn away() -> Response<Body> {
-    refuse(
-        StatusCode::SERVICE_UNAVAILABLE,
-        json!({"error": "the sandbox's runtime is restarting; try again"}),
-    )
+fn no_answer(error: &hyper_util::client::legacy::Error) -> Refusal {
+    let error = format!("the runtime did not answer: {error}; see the sandbox's log");
+    refuse(StatusCode::BAD_GATEWAY, &error)
+}
+
+fn away() -> Refusal {
+    let error = "the sandbox's runtime is restarting; try again";
+    refuse(StatusCode::SERVICE_UNAVAILABLE, error)
 }
 
 /// The same request once more. It has no body.
@@ -127,40 +123,35 @@ fn twin(request: &Request<Arriving>) -> Request<Arriving> {
 }
 
 /// The port of the version that answers.
-fn target(there: &Upstream, request: &Request<Arriving>) -> Result<u16, Box<Response<Body>>> {
+fn target(there: &Upstream, request: &Request<Arriving>) -> Result<u16, Refusal> {
     if let Standing::Down(down) = &there.process {
-        return Err(refused(
-            StatusCode::SERVICE_UNAVAILABLE,
-            json!({"error": down}),
-        ));
+        return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, down));
     }
     let host = host(request);
     let path = request.uri().path();
     let table = &there.table;
+    let unknown = |status, error| {
+        let answer = json!({"error": error, "known": table.known});
+        Err((status, Json(answer)))
+    };
     let (script, backends) = match table.pick(&host, path) {
         Choice::Script(script, backends) => (script, backends),
         Choice::NoScript => {
             let error = format!("no Worker answers for `{host}{path}`");
-            return Err(refused(
-                StatusCode::NOT_FOUND,
-                json!({"error": error, "known": table.known}),
-            ));
+            return unknown(StatusCode::NOT_FOUND, error);
         }
         // A name that DNS does not lead to the edge: what a client gets from Cloudflare for a name without an origin has this status
         Choice::NoRecord => {
             let error = format!(
                 "no proxied DNS record for `{host}`: nothing reaches a Worker there, whatever its routes are"
             );
-            let answer = json!({"error": error, "known": table.known});
-            return Err(refused(nowhere(), answer));
+            return unknown(nowhere(), error);
         }
     };
     let chosen = choose(request, script, backends);
     chosen.map(|backend| backend.port).ok_or_else(|| {
-        refused(
-            StatusCode::NOT_FOUND,
-            json!({"error": format!("the Worker `{script}` has no running version")}),
-        )
+        let error = format!("the Worker `{script}` has no running version");
+        refuse(StatusCode::NOT_FOUND, &error)
     })
 }
 
@@ -169,14 +160,9 @@ fn choose<'a>(
     script: &str,
     backends: &'a [Backend],
 ) -> Option<&'a Backend> {
-    let header = |name: &str| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
-    let named = header("cloudflare-workers-version-overrides")
-        .and_then(|value| overridden(value, script, backends));
+    let header = |name| headers::text(request.headers(), name);
+    let named = header("cloudflare-workers-version-overrides");
+    let named = named.and_then(|value| overridden(value, script, backends));
     named.or_else(|| match backends {
         [only] => Some(only),
         several => share(
@@ -202,7 +188,7 @@ async fn forward(
     match pass.there.link.client.request(request).await {
         Ok(response) => Ok((pass, response)),
         Err(error) if is_safe || error.is_connect() => Err(Failure::Gone(error)),
-        Err(error) => Err(Failure::Refused(Box::new(no_answer(&error)))),
+        Err(error) => Err(Failure::Refused(no_answer(&error))),
     }
 }
 
@@ -249,10 +235,7 @@ fn nowhere() -> StatusCode {
 
 /// The host without its port, in lower case.
 fn host(request: &Request<Arriving>) -> String {
-    let header = request
-        .headers()
-        .get(HOST)
-        .and_then(|value| value.to_str().ok());
+    let header = headers::text(request.headers(), HOST.as_str());
     let host = header.or_else(|| request.uri().host()).unwrap_or_default();
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -262,21 +245,8 @@ fn host(request: &Request<Arriving>) -> String {
 }
 
 fn local(uri: &Uri, port: u16) -> Uri {
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
-    parts.authority = Authority::try_from(format!("127.0.0.1:{port}")).ok();
-    parts.path_and_query = uri
-        .path_and_query()
-        .cloned()
-        .or_else(|| Some(PathAndQuery::from_static("/")));
-    Uri::from_parts(parts).unwrap_or_default()
-}
-
-/// The same, for the rare case among larger ones.
-fn refused(status: StatusCode, body: Value) -> Box<Response<Body>> {
-    Box::new(refuse(status, body))
-}
-
-fn refuse(status: StatusCode, body: Value) -> Response<Body> {
-    (status, Json(body)).into_response()
+    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let uri = Uri::builder().scheme(Scheme::HTTP).path_and_query(path);
+    let uri = uri.authority(format!("127.0.0.1:{port}"));
+    uri.build().unwrap_or_default()
 }

@@ -7,14 +7,13 @@ use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tower_service::Service;
+use tower::util::MapResponse;
 
 use crate::server::arriving::Arriving;
 
@@ -36,34 +35,14 @@ impl Link {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let (sender, cut) = watch::channel(());
-        let client = Client::builder(TokioExecutor::new()).build(Connector(connector));
+        let connector: Connector = MapResponse::new(connector, Wire::new);
+        let client = Client::builder(TokioExecutor::new()).build(connector);
         (Link { client, cut }, sender)
     }
 }
 
 /// Makes connections.
-#[derive(Clone, Debug)]
-pub(crate) struct Connector(HttpConnector);
-
-impl Service<Uri> for Connector {
-    type Response = Wire;
-    type Error = <HttpConnector as Service<Uri>>::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Wire, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.0.call(uri);
-        Box::pin(async move {
-            Ok(Wire {
-                stream: connecting.await?,
-                peer: Peer::Listens,
-            })
-        })
-    }
-}
+type Connector = MapResponse<HttpConnector, fn(TokioIo<TcpStream>) -> Wire>;
 
 /// A connection.
 #[derive(Debug)]
@@ -79,6 +58,11 @@ enum Peer {
 }
 
 impl Wire {
+    fn new(stream: TokioIo<TcpStream>) -> Self {
+        let peer = Peer::Listens;
+        Self { stream, peer }
+    }
+
     /// Gives `instead` where the peer does not listen any more.
     fn forgiving<T>(&mut self, written: Poll<io::Result<T>>, instead: T) -> Poll<io::Result<T>> {
         match written {

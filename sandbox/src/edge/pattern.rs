@@ -1,5 +1,7 @@
 //! A route pattern as something a request matches, and which of two patterns is more specific. Pure.
 
+use crate::account::route::without_scheme;
+
 /// A parsed pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern {
@@ -26,7 +28,7 @@ enum End {
 
 /// Reads a pattern; the scheme is ignored since the ingress speaks plain http for both.
 pub(crate) fn parse(pattern: &str) -> Pattern {
-    let rest = pattern.split_once("://").map_or(pattern, |(_, rest)| rest);
+    let rest = without_scheme(pattern);
     let (host, path) = match rest.find('/') {
         Some(slash) => rest.split_at(slash),
         None => (rest, "/"),

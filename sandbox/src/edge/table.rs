@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::account::dns;
-use crate::account::state::Strictness;
-use crate::account::state::{Record, State};
+use crate::account::state::{Record, State, Strictness, lies_in};
 use crate::edge::pattern::{self, Pattern};
 
 /// Everything the ingress needs to choose.
@@ -63,28 +62,22 @@ pub(crate) fn build(
     for (id, account) in &state.accounts {
         let key = |script: &str| (id.clone(), script.to_owned());
         for route in &account.routes {
-            table.routes.push((
-                pattern::parse(&route.pattern),
-                route.script.as_deref().map(key),
-            ));
+            let pattern = pattern::parse(&route.pattern);
+            let script = route.script.as_deref().map(key);
+            table.routes.push((pattern, script));
             table.known.push(route.pattern.clone());
         }
         table.records.extend(dns::of_domains(account));
         for domain in &account.domains {
-            table
-                .hosts
-                .insert(domain.hostname.clone(), key(&domain.service));
+            let (host, script) = (domain.hostname.clone(), key(&domain.service));
+            table.hosts.insert(host, script);
         }
         for script in account.scripts.values() {
             if script.subdomain.enabled {
                 let host = format!("{}.{}.workers.dev", script.name, account.subdomain);
                 table.hosts.insert(host, key(&script.name));
             }
-            let shares = script
-                .deployments
-                .first()
-                .map_or(&[][..], |current| &current.versions);
-            let backends = shares.iter().filter_map(|share| {
+            let backends = script.shares().iter().filter_map(|share| {
                 let port = port(id, &script.name, &share.version_id)?;
                 Some(Backend {
                     version: share.version_id.clone(),
@@ -109,20 +102,16 @@ impl Table {
         if !self.is_reached(host) {
             return Choice::NoRecord;
         }
-        self.script(host, path)
-            .map_or(Choice::NoScript, |(script, backends)| {
-                Choice::Script(script, backends)
-            })
+        match self.script(host, path) {
+            Some((script, backends)) => Choice::Script(script, backends),
+            None => Choice::NoScript,
+        }
     }
 
     /// Hosts outside the sandbox's zones are not refused for their records: workers.dev has its own, and of others nothing is known.
     fn is_reached(&self, host: &str) -> bool {
-        let within = |zone: &String| {
-            host.strip_suffix(zone.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        };
         self.strictness == Strictness::Lenient
-            || !self.zones.iter().any(within)
+            || !self.zones.iter().any(|zone| lies_in(host, zone))
             || dns::is_proxied(&self.records, host)
     }
 

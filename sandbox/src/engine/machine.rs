@@ -2,9 +2,10 @@
 //! is decided by who calls.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
@@ -12,7 +13,7 @@ use crate::account::state::{State, Strictness};
 use crate::edge::gate::Gate;
 use crate::edge::ingress::{Standing, Upstream};
 use crate::edge::link::{Cut, Link};
-use crate::edge::table;
+use crate::edge::table::{self, Table};
 use crate::runtime::config::Config;
 use crate::runtime::log::Log;
 use crate::runtime::process::{self, End, Process};
@@ -64,7 +65,11 @@ impl Machine {
         log: Log,
     ) -> (Self, mpsc::UnboundedReceiver<String>) {
         let (notices, heard) = mpsc::unbounded_channel();
-        let idle = Upstream::new(table::Table::default(), Link::new().0, Standing::Idle);
+        let idle = Upstream {
+            table: Table::default(),
+            link: Link::new().0,
+            process: Standing::Idle,
+        };
         let machine = Self {
             workerd,
             directory: directory.to_owned(),
@@ -84,7 +89,7 @@ impl Machine {
 
     /// The port of a socket while the process runs.
     pub(super) fn port(&self, socket: &str) -> Option<u16> {
-        let runtime = self.runtime();
+        let runtime = self.runtime.lock();
         let process = runtime.process.as_ref()?;
         let port = process.ports.get(socket).copied();
         port.filter(|_| process.is_alive())
@@ -92,7 +97,7 @@ impl Machine {
 
     /// How it is.
     pub(super) fn health(&self) -> Value {
-        let runtime = self.runtime();
+        let runtime = self.runtime.lock();
         let state = match (runtime.phase, &runtime.process) {
             (Phase::GivenUp, _) => "given up",
             (_, Some(process)) if process.is_alive() => "running",
@@ -104,12 +109,12 @@ impl Machine {
 
     /// From now on nothing is started.
     pub(super) fn retire(&self) {
-        self.runtime().phase = Phase::Ended;
+        self.runtime.lock().phase = Phase::Ended;
     }
 
     /// Retires it and kills the process.
     pub(super) fn kill(&self) {
-        let mut runtime = self.runtime();
+        let mut runtime = self.runtime.lock();
         runtime.phase = Phase::Ended;
         drop(runtime.process.take());
     }
@@ -118,7 +123,7 @@ impl Machine {
     pub(super) async fn stop(&self) {
         self.end.send_replace(None);
         let process = {
-            let mut runtime = self.runtime();
+            let mut runtime = self.runtime.lock();
             runtime.link = None;
             runtime.process.take()
         };
@@ -129,7 +134,7 @@ impl Machine {
 
     /// Whether something else runs than this configuration.
     pub(super) fn is_other_than(&self, config: &Config) -> bool {
-        let runtime = self.runtime();
+        let runtime = self.runtime.lock();
         let dead = match &runtime.process {
             Some(process) => !process.is_alive(),
             None => !config.sockets.is_empty(),
@@ -142,7 +147,7 @@ impl Machine {
     pub(super) async fn restart(&self, config: Config, before: Config) -> anyhow::Result<()> {
         self.gate.shut().await;
         self.stop().await;
-        self.runtime().ends = Ends::default();
+        self.runtime.lock().ends = Ends::default();
         let started = self.start(config).await;
         if started.is_err()
             && let Err(again) = self.start(before).await
@@ -155,7 +160,7 @@ impl Machine {
 
     /// Whether it is this end after which the process must be started again.
     pub(super) fn is_down_by(&self, end: &End) -> bool {
-        let runtime = self.runtime();
+        let runtime = self.runtime.lock();
         let process = runtime.process.as_ref();
         runtime.phase == Phase::Serving
             && process.is_some_and(|process| process.end.same_channel(end))
@@ -166,7 +171,7 @@ impl Machine {
         let mut what = format!("the runtime ended with {how}");
         loop {
             let answer = {
-                let mut runtime = self.runtime();
+                let mut runtime = self.runtime.lock();
                 runtime.last_end = Some(what.clone());
                 runtime.ends.another(Instant::now())
             };
@@ -181,14 +186,14 @@ impl Machine {
                         within.as_secs()
                     );
                     self.tell(&what);
-                    let mut runtime = self.runtime();
+                    let mut runtime = self.runtime.lock();
                     runtime.phase = Phase::GivenUp;
                     runtime.last_end = Some(what);
                     return;
                 }
             }
             match self.start(config.clone()).await {
-                Err(error) if self.runtime().phase != Phase::Ended => {
+                Err(error) if self.runtime.lock().phase != Phase::Ended => {
                     what = format!("the runtime did not start: {error:#}");
                 }
                 _ => return,
@@ -203,7 +208,7 @@ impl Machine {
             let (program, file) = (&self.workerd, "config.capnp");
             Some(process::start(program, &self.directory, file, &config, &self.log).await?)
         };
-        let mut runtime = self.runtime();
+        let mut runtime = self.runtime.lock();
         if runtime.phase == Phase::Ended {
             anyhow::bail!("the sandbox has ended");
         }
@@ -222,10 +227,10 @@ impl Machine {
 
     /// Opens the ingress to a state, which must be the one that runs.
     pub(super) fn open(&self, state: &State, strictness: Strictness) {
-        let runtime = self.runtime();
+        let runtime = self.runtime.lock();
         let link = runtime.link.as_ref();
         let link = link.map_or_else(|| Link::new().0, |(link, _)| link.clone());
-        let standing = match (&runtime.process, runtime.phase, &runtime.last_end) {
+        let process = match (&runtime.process, runtime.phase, &runtime.last_end) {
             (_, Phase::GivenUp, Some(how)) => Standing::Down(how.clone()),
             (Some(process), ..) => Standing::Running(process.end.clone()),
             (None, ..) => Standing::Idle,
@@ -235,7 +240,11 @@ impl Machine {
             runtime.process.as_ref()?.ports.get(&name).copied()
         };
         let table = table::build(state, strictness, port);
-        self.gate.open(Upstream::new(table, link, standing));
+        self.gate.open(Upstream {
+            table,
+            link,
+            process,
+        });
     }
 
     /// In the log, and aloud.
@@ -243,9 +252,5 @@ impl Machine {
         self.log
             .push(&json!({"level": "error", "message": what}).to_string());
         let _ = self.notices.send(what.to_owned());
-    }
-
-    fn runtime(&self) -> MutexGuard<'_, Runtime> {
-        self.runtime.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,20 +7,22 @@ mod machine;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use http::Method;
+use parking_lot::RwLock;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use self::machine::Machine;
 use crate::account::assignment::{Report, Update, bounds, held, still_held, unexpired};
 use crate::account::bundle::Described;
-use crate::account::error::{ApiError, internal, invalid};
+use crate::account::error::{ApiError, internal, not_started};
 use crate::account::metadata::Metadata;
 use crate::account::module::Module;
 use crate::account::script::Script;
+use crate::account::stamp::milliseconds;
 use crate::account::state::{State, Strictness};
 use crate::edge::gate::Gate;
 use crate::edge::ingress::Upstream;
@@ -84,10 +86,7 @@ impl Engine {
 
     /// The state as of now.
     pub(crate) fn state(&self) -> Arc<State> {
-        self.current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.current.read().clone()
     }
 
     /// Asks the runtime what a bundle exports.
@@ -96,9 +95,8 @@ impl Engine {
         metadata: &Metadata,
         modules: &[Module],
     ) -> Result<(Described, u32), ApiError> {
-        let name = format!("{:016x}", rand::random::<u64>());
         let workerd = &self.machine.workerd;
-        probe::probe(workerd, self.store.path(), &name, metadata, modules).await
+        probe::probe(workerd, self.store.path(), metadata, modules).await
     }
 
     /// Changes the state. When what runs changes with it, the runtime is restarted while the ingress holds requests; when it
@@ -163,15 +161,11 @@ impl Engine {
         let mut deadline = self.deadline.subscribe();
         loop {
             let until_ms = *deadline.borrow_and_update();
+            let left = until_ms.map(|until_ms| until_ms.saturating_sub(now_ms()));
             let over = async {
-                match until_ms {
+                match left {
                     None => std::future::pending().await,
-                    Some(until_ms) => {
-                        tokio::time::sleep(Duration::from_millis(
-                            until_ms.saturating_sub(now_ms()),
-                        ))
-                        .await;
-                    }
+                    Some(left) => tokio::time::sleep(Duration::from_millis(left)).await,
                 }
             };
             tokio::select! {
@@ -180,7 +174,7 @@ impl Engine {
             }
             let released = self.change(|state| {
                 let now_ms = now_ms();
-                for script in scripts_mut(state) {
+                for script in state.scripts_mut() {
                     script.holds = unexpired(&script.holds, now_ms);
                 }
                 Ok(())
@@ -210,7 +204,7 @@ impl Engine {
                 .restart(self.render(&after), self.render(&before));
             if let Err(error) = restarted.await {
                 self.open();
-                return Err(invalid(10021, format!("script startup failed: {error:#}")));
+                return Err(not_started(&error));
             }
         }
         let saved = self.store.save(&after);
@@ -227,14 +221,10 @@ impl Engine {
 
     /// Makes a state the current one.
     fn keep(&self, state: State) {
-        let holds = state
-            .accounts
-            .values()
-            .flat_map(|account| account.scripts.values())
-            .flat_map(|script| &script.holds);
+        let holds = state.scripts().flat_map(|script| &script.holds);
         self.deadline
             .send_replace(holds.map(|hold| hold.until_ms).min());
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        *self.current.write() = Arc::new(state);
     }
 
     /// Decides before a restart which objects keep the version that they run.
@@ -244,11 +234,7 @@ impl Engine {
         }
         for (id, account) in &mut after.accounts {
             for script in account.scripts.values_mut() {
-                let Some(was) = before
-                    .accounts
-                    .get(id)
-                    .and_then(|account| account.scripts.get(&script.name))
-                else {
+                let Ok(was) = before.script(id, &script.name) else {
                     continue;
                 };
                 let (old, new) = (was.deployments.first(), script.deployments.first());
@@ -294,7 +280,7 @@ impl Engine {
         }
         self.machine.gate.slam();
         let mut state = State::clone(&self.state());
-        for script in scripts_mut(&mut state) {
+        for script in state.scripts_mut() {
             script.holds.clear();
         }
         let config = self.render(&state);
@@ -322,15 +308,6 @@ impl Engine {
     }
 }
 
-fn scripts_mut(state: &mut State) -> impl Iterator<Item = &mut Script> {
-    let accounts = state.accounts.values_mut();
-    accounts.flat_map(|account| account.scripts.values_mut())
-}
-
-/// Milliseconds since 1970.
 fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
+    milliseconds(SystemTime::now())
 }

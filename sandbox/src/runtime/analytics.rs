@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -18,14 +19,8 @@ pub(crate) const DATASET_HEADER: &str = "X-Sandbox-Dataset";
 pub(crate) const ACCOUNT_HEADER: &str = "X-Sandbox-Account";
 
 /// Data points of every data set.
-#[derive(Clone, Debug)]
-pub(crate) struct Points(Recent);
-
-impl Default for Points {
-    fn default() -> Self {
-        Self(Recent::new(10_000))
-    }
-}
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Points(Recent<10_000>);
 
 impl Points {
     /// All points, oldest first, of one data set or of all.
@@ -51,16 +46,11 @@ pub(crate) async fn serve(
 }
 
 async fn receive(State(points): State<Points>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let header = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
+    let header = |name| headers.get(name)?.to_str().ok();
+    let (account, dataset) = (header(ACCOUNT_HEADER), header(DATASET_HEADER));
     if let Ok(raw) = serde_json::from_slice(&body) {
-        points
-            .0
-            .push(point(header(ACCOUNT_HEADER), header(DATASET_HEADER), &raw));
+        let (account, dataset) = (account.unwrap_or_default(), dataset.unwrap_or_default());
+        points.0.push(point(account, dataset, &raw));
     }
     StatusCode::OK
 }
@@ -83,12 +73,8 @@ fn point(account: &str, dataset: &str, raw: &Value) -> Value {
 }
 
 fn text(bytes: &Value) -> Option<String> {
-    let bytes: Option<Vec<u8>> = bytes
-        .as_array()?
-        .iter()
-        .map(|byte| byte.as_u64().and_then(|byte| u8::try_from(byte).ok()))
-        .collect();
-    Some(String::from_utf8_lossy(&bytes?).into_owned())
+    let bytes = Vec::<u8>::deserialize(bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]

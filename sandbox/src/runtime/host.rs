@@ -27,10 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The versions that objects of the script can run: the one with the greatest share first, in whose service they live.
 pub(crate) fn versions(script: &Script) -> Vec<&Version> {
     let primary = script.primary().map(|primary| primary.id.as_str());
-    let running = script
-        .running()
-        .into_iter()
-        .map(|version| version.id.as_str());
+    let running = script.running().map(|version| version.id.as_str());
     let held = script.holds.iter().map(|hold| hold.version.as_str());
     let mut seen = BTreeSet::new();
     primary
@@ -118,14 +115,9 @@ pub(crate) fn binding(service: &str, classes: &[&Namespace], others: &[String]) 
 /// Which object runs which version, by the versions' place in the list.
 fn table(script: &Script, versions: &[&Version]) -> Value {
     let place = |id: &str| versions.iter().position(|version| version.id == id);
-    let shares = script
-        .deployments
-        .first()
-        .map_or(&[][..], |current| &current.versions);
-    let bounds: Vec<Value> = bounds(shares)
-        .iter()
-        .map(|(version, end)| json!({"version": place(version), "end": end}))
-        .collect();
+    let bounds = bounds(script.shares());
+    let bounds = bounds.iter();
+    let bounds = bounds.map(|(version, end)| json!({"version": place(version), "end": end}));
     let mut held: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for hold in &script.holds {
         let entry = json!({"version": place(&hold.version), "until": hold.until_ms});
@@ -133,7 +125,7 @@ fn table(script: &Script, versions: &[&Version]) -> Value {
             .or_default()
             .insert(hold.object.clone(), entry);
     }
-    json!({"bounds": bounds, "held": held})
+    json!({"bounds": bounds.collect::<Vec<_>>(), "held": held})
 }
 
 fn folder(index: usize, module: &str) -> String {

@@ -1,29 +1,20 @@
 //! The last of what the runtime wrote and posted: log lines, data points.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-/// A list that forgets its oldest values, shared by everyone who holds a clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Recent {
-    values: Arc<Mutex<VecDeque<Value>>>,
-    /// How many are kept.
-    most: usize,
-}
+/// A list that forgets its oldest values beyond `MOST`, shared by everyone who holds a clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recent<const MOST: usize>(Arc<Mutex<VecDeque<Value>>>);
 
-impl Recent {
-    /// An empty list of at most so many values.
-    pub(crate) fn new(most: usize) -> Self {
-        let values = Arc::default();
-        Self { values, most }
-    }
-
+impl<const MOST: usize> Recent<MOST> {
     /// Adds a value.
     pub(crate) fn push(&self, value: Value) {
-        let mut values = self.lock();
-        if values.len() == self.most {
+        let mut values = self.0.lock();
+        if values.len() == MOST {
             values.pop_front();
         }
         values.push_back(value);
@@ -31,28 +22,15 @@ impl Recent {
 
     /// All values that are wanted, oldest first.
     pub(crate) fn values(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
-        let values = self.lock();
-        values
-            .iter()
-            .filter(|value| wanted(value))
-            .cloned()
-            .collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Value>> {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+        let values = self.0.lock();
+        let wanted = values.iter().filter(|value| wanted(value));
+        wanted.cloned().collect()
     }
 }
 
 /// Workers' `console` output and the runtime's own messages, each a line of JSON.
-#[derive(Clone, Debug)]
-pub(crate) struct Log(Recent);
-
-impl Default for Log {
-    fn default() -> Self {
-        Self(Recent::new(2000))
-    }
-}
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log(Recent<2000>);
 
 impl Log {
     /// Adds a line; one that is not JSON becomes a message.

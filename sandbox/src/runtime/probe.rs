@@ -7,7 +7,7 @@ use anyhow::Context;
 use http::Method;
 
 use crate::account::bundle::Described;
-use crate::account::error::{ApiError, invalid};
+use crate::account::error::{ApiError, invalid, not_started};
 use crate::account::metadata::Metadata;
 use crate::account::module::Module;
 use crate::runtime::ask::ask;
@@ -21,7 +21,7 @@ use crate::runtime::worker::compatibility;
 pub(crate) async fn probe(
     workerd: &Path,
     directory: &Path,
-    name: &str,
+
     metadata: &Metadata,
     modules: &[Module],
 ) -> Result<(Described, u32), ApiError> {
@@ -35,17 +35,15 @@ pub(crate) async fn probe(
         &metadata.compatibility_flags,
     );
     let config = render_probe(modules, &runtime, &module);
-    let file = format!("probe-{name}.capnp");
+    let file = format!("probe-{:016x}.capnp", rand::random::<u64>());
     let started = Instant::now();
     let process = process::start(workerd, directory, &file, &config, &Log::default()).await;
     let took = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
     let _ = tokio::fs::remove_file(directory.join(&file)).await;
-    let process =
-        process.map_err(|error| invalid(10021, format!("script startup failed: {error:#}")))?;
+    let process = process.map_err(|error| not_started(&error))?;
     let described = exports(process.ports["probe"]).await;
     process.end().await;
-    let described =
-        described.map_err(|error| invalid(10021, format!("script startup failed: {error:#}")))?;
+    let described = described.map_err(|error| not_started(&error))?;
     if described == Described::default() {
         return Err(invalid(
             10068,

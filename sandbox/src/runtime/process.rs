@@ -226,13 +226,9 @@ fn listening(line: &str) -> Option<(String, u16)> {
 fn message(line: &str) -> String {
     let value: Value = serde_json::from_str(line).unwrap_or_default();
     let text = value["message"].as_str().unwrap_or(line);
-    match text
-        .strip_prefix("service ")
-        .and_then(|rest| rest.split_once(": "))
-    {
-        Some((_, rest)) => rest.to_owned(),
-        None => text.to_owned(),
-    }
+    let named = text.strip_prefix("service ");
+    let rest = named.and_then(|named| named.split_once(": "));
+    rest.map_or(text, |(_, rest)| rest).to_owned()
 }
 
 fn forward(

@@ -1,12 +1,14 @@
 //! The open tails: who wants the trace events of which script, until when.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::account::stamp::milliseconds;
 use crate::runtime::trace::{Batch, Trace, overload};
 use crate::runtime::trace_filter::{Circumstances, Filter};
 
@@ -34,9 +36,8 @@ pub(crate) struct Wanted {
 
 #[derive(Debug)]
 struct Tail {
-    id: String,
+    opened: Opened,
     wanted: Wanted,
-    expires_at: SystemTime,
     /// There once the socket is open; its end closes the socket.
     socket: Option<mpsc::Sender<String>>,
 }
@@ -55,53 +56,46 @@ impl Tails {
     pub(crate) fn open(&self, wanted: Wanted, now: SystemTime) -> Opened {
         let id = format!("{:032x}", rand::random::<u128>());
         let expires_at = now + LASTS;
-        let mut tails = self.lock();
-        tails.retain(|tail| tail.expires_at > now || !tail.is_left());
+        let opened = Opened { id, expires_at };
+        let mut tails = self.0.lock();
+        tails.retain(|tail| tail.opened.expires_at > now || !tail.is_left());
         tails.push(Tail {
-            id: id.clone(),
+            opened: opened.clone(),
             wanted,
-            expires_at,
             socket: None,
         });
-        Opened { id, expires_at }
+        opened
     }
 
     /// The messages for a tail's socket. A second socket of one tail takes the place of the first.
     pub(crate) fn attach(&self, id: &str) -> Option<mpsc::Receiver<String>> {
-        let mut tails = self.lock();
-        let tail = tails.iter_mut().find(|tail| tail.id == id)?;
+        let mut tails = self.0.lock();
+        let tail = tails.iter_mut().find(|tail| tail.opened.id == id)?;
         let (sender, receiver) = mpsc::channel(WAITING);
         tail.socket = Some(sender);
         Some(receiver)
     }
 
-    /// The tails of a script that are not over, newest first.
-    pub(crate) fn of(&self, account: &str, script: &str, now: SystemTime) -> Vec<Opened> {
-        let tails = self.lock();
-        let of_script = tails.iter().rev().filter(|tail| {
-            tail.wanted.account == account && tail.wanted.script == script && tail.expires_at > now
-        });
-        let opened = of_script.map(|tail| Opened {
-            id: tail.id.clone(),
-            expires_at: tail.expires_at,
-        });
-        opened.collect()
+    /// The newest tail of a script that is not over.
+    pub(crate) fn newest(&self, account: &str, script: &str, now: SystemTime) -> Option<Opened> {
+        let tails = self.0.lock();
+        let mut open = tails.iter().filter(|tail| tail.opened.expires_at > now);
+        let newest = open.rfind(|tail| tail.is_of(account, script))?;
+        Some(newest.opened.clone())
     }
 
     /// Closes a tail and its socket; says whether there was one.
     pub(crate) fn close(&self, account: &str, script: &str, id: &str) -> bool {
-        let mut tails = self.lock();
+        let mut tails = self.0.lock();
         let before = tails.len();
-        tails.retain(|tail| {
-            tail.id != id || tail.wanted.account != account || tail.wanted.script != script
-        });
+        tails.retain(|tail| tail.opened.id != id || !tail.is_of(account, script));
         tails.len() < before
     }
 
     /// Passes events on to whoever wants them; says whether anybody still wants any.
     pub(crate) fn deliver(&self, batch: &Batch, now: SystemTime) -> bool {
-        let tails = self.lock();
-        let open = || tails.iter().filter(|tail| tail.expires_at > now);
+        let tails = self.0.lock();
+        let open = || tails.iter().filter(|tail| tail.opened.expires_at > now);
         if batch.dropped > 0 {
             let told = overload(batch.dropped, milliseconds(now)).to_string();
             open().for_each(|tail| tail.send(told.clone()));
@@ -117,25 +111,18 @@ impl Tails {
         }
         open().any(|tail| !tail.is_left())
     }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Tail>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Tail {
+    fn is_of(&self, account: &str, script: &str) -> bool {
+        self.wanted.account == account && self.wanted.script == script
+    }
+
     fn takes(&self, trace: &Trace, lot: f64) -> bool {
-        let around = Circumstances {
-            own: self.wanted.own,
-            lot,
-        };
-        self.wanted.account == trace.account
-            && self.wanted.script == trace.script
-            && self
-                .wanted
-                .filters
-                .iter()
-                .all(|filter| filter.passes(trace, around))
+        let Wanted { filters, own, .. } = &self.wanted;
+        let around = Circumstances { own: *own, lot };
+        self.is_of(&trace.account, &trace.script)
+            && filters.iter().all(|filter| filter.passes(trace, around))
     }
 
     /// Whether its reader has gone; it stays until it is closed or over, as whoever opened it expects.
@@ -157,17 +144,12 @@ pub(crate) fn shown(opened: &Opened, socket: &str) -> Value {
     json!({"id": opened.id, "url": format!("{socket}/{}", opened.id), "expires_at": expires_at})
 }
 
-fn milliseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::runtime::fixture::{alarm, request};
 
-    const NOON: SystemTime = UNIX_EPOCH;
+    const NOON: SystemTime = SystemTime::UNIX_EPOCH;
 
     fn wanted(script: &str, filters: Value) -> Wanted {
         Wanted {
@@ -212,11 +194,11 @@ mod tests {
         let last = tail.expires_at - Duration::from_secs(1);
         assert!(tails.deliver(&batch(vec![request()]), last));
         assert_eq!(received(&mut socket).len(), 1);
-        assert_eq!(tails.of("a", "room", last), std::slice::from_ref(&tail));
+        assert_eq!(tails.newest("a", "room", last), Some(tail.clone()));
         assert!(!tails.deliver(&batch(vec![request()]), tail.expires_at));
         assert_eq!(received(&mut socket).len(), 0);
         assert!(!socket.is_closed());
-        assert_eq!(tails.of("a", "room", tail.expires_at), []);
+        assert_eq!(tails.newest("a", "room", tail.expires_at), None);
     }
 
     #[test]

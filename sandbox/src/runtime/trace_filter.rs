@@ -10,51 +10,29 @@ use crate::runtime::trace::Trace;
 
 /// One filter; exactly one of the keys is there.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Filter {
     /// The share of events that pass, from 0 to 1.
-    Sampling {
-        /// The share.
-        sampling_rate: f64,
-    },
-    /// How the invocation ended.
-    Outcome {
-        /// Any of these.
-        outcome: Vec<String>,
-    },
-    /// The request's method.
-    Method {
-        /// Any of these, in any case.
-        method: Vec<String>,
-    },
+    SamplingRate(f64),
+    /// How the invocation ended: any of these.
+    Outcome(Vec<String>),
+    /// The request's method: any of these, in any case.
+    Method(Vec<String>),
     /// A header of the request.
-    Header {
-        /// Which one.
-        header: Header,
-    },
-    /// Where the request came from.
-    Client {
-        /// Any of these addresses; `self` is that of whoever opened the tail.
-        client_ip: Vec<String>,
-    },
+    Header(Header),
+    /// Where the request came from: any of these addresses; `self` is that of whoever opened the tail.
+    ClientIp(Vec<String>),
     /// A text in a log line.
-    Query {
-        /// The text.
-        query: String,
-    },
-    /// The version that ran.
-    Version {
-        /// Its id.
-        #[serde(rename = "scriptVersion")]
-        script_version: String,
-    },
+    Query(String),
+    /// The id of the version that ran.
+    #[serde(rename = "scriptVersion")]
+    Version(String),
 }
 
 /// A header and perhaps a text within its value.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(crate) struct Header {
     key: String,
-    #[serde(default)]
     query: Option<String>,
 }
 
@@ -71,27 +49,22 @@ impl Filter {
     /// Whether the event passes.
     pub(crate) fn passes(&self, trace: &Trace, around: Circumstances) -> bool {
         match self {
-            Self::Sampling { sampling_rate } => around.lot < *sampling_rate,
-            Self::Outcome { outcome } => outcome.iter().any(|wanted| wanted == trace.outcome()),
-            Self::Method { method } => trace.method().is_some_and(|given| {
-                method
-                    .iter()
-                    .any(|wanted| wanted.eq_ignore_ascii_case(given))
-            }),
-            Self::Header { header } => trace.header(&header.key).is_some_and(|value| {
-                header
-                    .query
-                    .as_ref()
-                    .is_none_or(|query| value.contains(query))
-            }),
-            Self::Client { client_ip } => trace.header("cf-connecting-ip").is_some_and(|address| {
-                client_ip.iter().any(|wanted| match wanted.as_str() {
+            Self::SamplingRate(share) => around.lot < *share,
+            Self::Outcome(outcomes) => outcomes.iter().any(|it| it == trace.outcome()),
+            Self::Method(methods) => trace
+                .method()
+                .is_some_and(|given| methods.iter().any(|it| it.eq_ignore_ascii_case(given))),
+            Self::Header(Header { key, query }) => trace
+                .header(key)
+                .is_some_and(|value| query.as_ref().is_none_or(|query| value.contains(query))),
+            Self::ClientIp(addresses) => trace.header("cf-connecting-ip").is_some_and(|address| {
+                addresses.iter().any(|wanted| match wanted.as_str() {
                     "self" => address == around.own.to_string(),
                     other => address == other,
                 })
             }),
-            Self::Query { query } => trace.logs(query),
-            Self::Version { script_version } => *script_version == trace.version,
+            Self::Query(text) => trace.logs(text),
+            Self::Version(id) => *id == trace.version,
         }
     }
 }

@@ -57,15 +57,9 @@ fn one() -> u32 {
 pub(crate) fn meet(faults: &mut Vec<Fault>, method: &str, path: &str) -> Option<Kind> {
     let mut met = None;
     for fault in faults.iter_mut() {
-        let method_fits = fault
-            .method
-            .as_ref()
-            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method));
-        if !method_fits
-            || !fault
-                .path
-                .as_ref()
-                .is_none_or(|wanted| path.contains(wanted.as_str()))
+        let (wanted_method, wanted_path) = (fault.method.as_ref(), fault.path.as_ref());
+        if !wanted_method.is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            || !wanted_path.is_none_or(|wanted| path.contains(wanted))
         {
             continue;
         }

@@ -1,7 +1,5 @@
 //! Which calls the API has had, and which faults wait. Never a body, never a header.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use serde::Serialize;
 
 use super::fault::{Fault, Kind, meet};
@@ -21,40 +19,20 @@ pub(crate) struct Call {
 
 /// Calls and faults.
 #[derive(Debug, Default)]
-pub(crate) struct Journal(Mutex<(Vec<Call>, Vec<Fault>)>);
+pub(crate) struct Journal {
+    /// All calls so far, in order.
+    pub calls: Vec<Call>,
+    /// The faults that have not happened yet.
+    pub faults: Vec<Fault>,
+}
 
 impl Journal {
     /// Notes a call and gives the fault that meets it.
-    pub(crate) fn note(&self, call: Call) -> Option<Kind> {
-        let (calls, faults) = &mut *self.lock();
-        let met = meet(faults, &call.method, &call.path);
-        if calls.len() < KEPT {
-            calls.push(call);
+    pub(crate) fn note(&mut self, call: Call) -> Option<Kind> {
+        let met = meet(&mut self.faults, &call.method, &call.path);
+        if self.calls.len() < KEPT {
+            self.calls.push(call);
         }
         met
-    }
-
-    /// All calls so far, in order.
-    pub(crate) fn calls(&self) -> Vec<Call> {
-        self.lock().0.clone()
-    }
-
-    /// The faults that have not happened yet.
-    pub(crate) fn faults(&self) -> Vec<Fault> {
-        self.lock().1.clone()
-    }
-
-    /// Adds a fault.
-    pub(crate) fn add(&self, fault: Fault) {
-        self.lock().1.push(fault);
-    }
-
-    /// Forgets calls and faults.
-    pub(crate) fn clear(&self) {
-        *self.lock() = Default::default();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (Vec<Call>, Vec<Fault>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use self::fault::Fault;
 pub(super) use self::fault::Kind;
+use self::journal::Journal;
 use super::call::Sent;
 use super::context::Shared;
 use super::endpoint::{Endpoint, delete, get, post, put};
@@ -77,22 +78,23 @@ fn html() -> Response<Body> {
 }
 
 async fn faults(State(context): Shared) -> Answer {
-    result(json!(context.journal.faults()))
+    result(json!(context.journal.lock().faults))
 }
 
 async fn add_fault(State(context): Shared, body: Bytes) -> Answer {
     let fault: Fault = serde_json::from_slice(&body)
         .map_err(|error| invalid(10026, format!("no such fault: {error}")))?;
-    context.journal.add(fault.clone());
-    result(json!(fault))
+    let shown = json!(fault);
+    context.journal.lock().faults.push(fault);
+    result(shown)
 }
 
 async fn requests(State(context): Shared) -> Answer {
-    result(json!(context.journal.calls()))
+    result(json!(context.journal.lock().calls))
 }
 
 async fn clear(State(context): Shared) -> Answer {
-    context.journal.clear();
+    *context.journal.lock() = Journal::default();
     result(Value::Null)
 }
 
