@@ -89,13 +89,7 @@ pub fn load(root: &Path) -> Result<Bundles> {
     })
 }
 
-/// The bundles, built where they are missing or older than their sources.
-pub fn ensure(root: &Path, runner: &Runner) -> Result<Bundles> {
-    let [(gateway, _), (room, _)] = build(root, runner)?;
-    Ok(Bundles { gateway, room })
-}
-
-/// As [`ensure`], in the order of [`Worker::ALL`], and says which were built.
+/// The bundles of the gateway and of the room, built where they are missing or older than their sources, and which were built.
 pub fn build(root: &Path, runner: &Runner) -> Result<[(Bundle, Outcome); 2]> {
     let compiler = wasm_target::compiler(root)?;
     let unchanged = |worker| -> Result<Option<(Bundle, Outcome)>> {
