@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::super::Context;
 use super::{Consent, confirm};
-use crate::cli::RemoveSecret as Args;
+use crate::cli::NamedSecret as Args;
 use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
 use crate::rotation::blocked::settled;
@@ -40,10 +40,8 @@ impl fmt::Display for Answer {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
-    let environment = context
-        .project
-        .environment(&args.secret.environment.environment)?;
-    let name = args.secret.name.as_str();
+    let environment = context.project.environment(&args.environment.environment)?;
+    let name = args.name.as_str();
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let script = environment.gateway_script();
     let live = secrets::read(&remote.cloudflare, &script)
@@ -87,7 +85,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     confirm(
         &environment,
         &format!("delete `{name}`"),
-        Consent::of(args.secret.yes),
+        Consent::of(args.yes),
     )?;
     secrets::change(
         &remote.cloudflare,
