@@ -58,7 +58,7 @@ pub fn find(tool: &CargoTool, version: &str, cache: &Cache) -> Result<Option<Pat
     if installed.is_file() {
         return Ok(Some(installed));
     }
-    let on_path = override_variable::find_in(&override_variable::search_path(), tool.program);
+    let on_path = which::which(tool.program).ok();
     Ok(on_path.filter(|program| version_of(program).as_deref() == Some(version)))
 }
 

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::override_variable;
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Runner};
 use crate::terminal::advice::Advice;
@@ -18,7 +17,7 @@ pub fn ensure(root: &Path, runner: &Runner) -> Result<()> {
     if Path::new(library.trim()).is_dir() {
         return Ok(());
     }
-    if override_variable::find_in(&override_variable::search_path(), "rustup").is_none() {
+    if which::which("rustup").is_err() {
         bail!(Advice::new(
             format!(
                 "the Rust compiler has no standard library for `{TARGET}`, and there is no `rustup` to add it"
