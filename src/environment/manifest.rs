@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use edge_broadcast_protocol::contract::settings::MAX_SHARDS;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_spanned::Spanned;
 
 use crate::environment::name::{
@@ -55,27 +56,19 @@ pub struct Worker {
 }
 
 /// `worker.code_update`: when running Durable Objects are restarted on a new version of the room.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CodeUpdate {
     pub mode: CodeUpdateMode,
     pub max_delay: Option<Span<0, 86_400_000>>,
 }
 
-impl Default for CodeUpdate {
-    fn default() -> Self {
-        Self {
-            mode: CodeUpdateMode::Deferred,
-            max_delay: None,
-        }
-    }
-}
-
 /// `code_update_strategy.mode` of Cloudflare's deployments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CodeUpdateMode {
     Immediate,
+    #[default]
     Deferred,
 }
 
@@ -154,31 +147,18 @@ pub struct Access {
 #[serde(deny_unknown_fields)]
 pub struct Rate {
     pub limit: Whole<1, 1_000_000>,
-    pub period: Period,
+    /// Seconds over which it counts.
+    #[serde(deserialize_with = "period")]
+    pub period: u32,
 }
 
-/// Seconds over which a rate limit counts: the binding knows only 10 and 60.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "i64")]
-pub struct Period(u32);
-
-impl Period {
-    /// Seconds.
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl TryFrom<i64> for Period {
-    type Error = String;
-    fn try_from(seconds: i64) -> Result<Self, String> {
-        match seconds {
-            10 => Ok(Self(10)),
-            60 => Ok(Self(60)),
-            _ => Err(format!(
-                "{seconds} is not a rate limit's period\nCloudflare counts over 10 or 60 seconds: use 10 or 60"
-            )),
-        }
+fn period<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match i64::deserialize(deserializer)? {
+        10 => Ok(10),
+        60 => Ok(60),
+        seconds => Err(D::Error::custom(format!(
+            "{seconds} is not a rate limit's period\nCloudflare counts over 10 or 60 seconds: use 10 or 60"
+        ))),
     }
 }
 
@@ -203,7 +183,7 @@ pub struct Analytics {
 }
 
 /// `[sst]`: the publisher's side, for the generated snippets.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sst {
     pub app: SstName,
@@ -212,10 +192,11 @@ pub struct Sst {
 }
 
 /// How a publisher moves from SQS to the edge.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Migration {
     pub mode: MigrationMode,
+    /// The share of updates that go to the edge; only of the mode `percent`.
     pub percent: Option<Whole<0, 100>>,
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use edge_broadcast_protocol::contract::settings::{GatewaySettings, RoomSettings};
 use serde::{Deserialize, Serialize};
 
-use crate::environment::manifest::{CodeUpdateMode, MigrationMode};
+use crate::environment::manifest::{CodeUpdateMode, Sst};
 use crate::environment::name::{AccountId, Dataset, EnvironmentName, Host};
 use crate::secret::Source;
 use crate::secret::sender::Sender;
@@ -48,7 +48,6 @@ pub struct Environment {
     pub dataset: Option<Dataset>,
     pub secrets: BTreeMap<String, Secret>,
     pub sst: Option<Sst>,
-    pub traffic: Option<Traffic>,
 }
 
 /// Time at which Durable Objects restart on new code: `code_update_strategy` of a deployment (wrangler 4.141 and later send it).
@@ -116,24 +115,6 @@ pub struct Secret {
     pub rotate_every: Option<Duration>,
     pub retry_horizon: Duration,
     pub senders: Vec<Sender>,
-}
-
-/// The publisher's side.
-#[derive(Clone, Debug)]
-pub struct Sst {
-    pub app: String,
-    pub stage: String,
-    pub migration: MigrationMode,
-    /// The share of updates that go to the edge while `migration` is `Percent`.
-    pub percent: u32,
-}
-
-/// Expected traffic.
-#[derive(Clone, Copy, Debug)]
-pub struct Traffic {
-    pub users: u32,
-    pub tokens: u32,
-    pub updates_per_minute: u32,
 }
 
 impl Environment {
