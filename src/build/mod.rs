@@ -5,14 +5,14 @@
 //!
 //! Imports: `process`, `terminal`
 
-pub mod compile;
+mod compile;
 mod content;
-pub mod fingerprint;
+mod fingerprint;
 pub mod module;
-pub mod record;
-pub mod size;
+mod record;
+mod size;
 pub mod toolchain;
-pub mod worker;
+mod worker;
 
 use std::io::ErrorKind;
 use std::path::Path;

@@ -4,9 +4,9 @@
 //!
 //! Imports: `build`, `secret`, `terminal`
 
-pub mod manifest;
+pub(crate) mod manifest;
 pub mod name;
-pub mod problem;
+pub(crate) mod problem;
 pub mod project;
 mod resolve;
 mod rules;

@@ -4,11 +4,11 @@
 //! npm, rustup) by name and version, so that a user's mirrors and proxies count; no address is known here.
 
 pub mod cache;
-pub mod cargo_tool;
-pub mod locked_versions;
+mod cargo_tool;
+mod locked_versions;
 pub mod npm;
-pub mod override_variable;
-pub mod wasm_target;
+mod override_variable;
+pub(super) mod wasm_target;
 
 use std::path::{Path, PathBuf};
 
