@@ -28,7 +28,7 @@ fn steers(c: char) -> bool {
 }
 
 /// One line: line breaks and tabs are shown as escapes too.
-pub fn line(text: &str) -> Cow<'_, str> {
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
     if !text.contains(steers) {
         return Cow::Borrowed(text);
     }
@@ -46,7 +46,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
 ///
 /// GitHub's runner obeys `::command::` at the start of a line, spaces before it skipped, and `##[command]` anywhere; that of Azure
 /// obeys `##vso[command]` (`ActionCommand.cs` of actions/runner; Azure Pipelines, "Logging commands").
-pub fn text(text: &str) -> Cow<'_, str> {
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
     let stays = |c: char| matches!(c, '\n' | '\t');
     let is_command = |line: &str| {
         line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso[")
@@ -72,7 +72,7 @@ pub fn text(text: &str) -> Cow<'_, str> {
 }
 
 /// A JSON document, still JSON and of the same meaning: such characters stand in its strings only, and as `\u202e` there.
-pub fn json_text(json: &str) -> Cow<'_, str> {
+pub(crate) fn json_text(json: &str) -> Cow<'_, str> {
     let raw = |c: char| steers(c) && c != '\n';
     if !json.contains(raw) {
         return Cow::Borrowed(json);
@@ -92,7 +92,7 @@ pub fn json_text(json: &str) -> Cow<'_, str> {
 
 /// The body of an answer, in whose strings and keys every such character became an escape. Without one, and where it is no JSON,
 /// which nobody shows, it stays as it is.
-pub fn answer(body: Vec<u8>) -> Vec<u8> {
+pub(crate) fn answer(body: Vec<u8>) -> Vec<u8> {
     let Ok(json) = serde_json::from_slice::<Json>(&body) else {
         return body;
     };
