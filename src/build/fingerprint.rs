@@ -28,7 +28,7 @@ const ROOT_FILES: [&str; 5] = [
 const OUTPUTS: [&str; 3] = ["build", "target", "node_modules"];
 
 /// The fingerprint of what `worker` is made of.
-pub fn of(root: &Path, worker: Worker) -> Result<String> {
+pub(super) fn of(root: &Path, worker: Worker) -> Result<String> {
     let tools = [npm::version(&WASM_OPT)?, npm::version(&ESBUILD)?];
     let own = BUILD_VARIABLES.map(|name| std::env::var_os(name).unwrap_or_default());
     of_inputs(root, worker, &tools, &own)

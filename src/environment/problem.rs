@@ -71,7 +71,7 @@ const HARMLESS: [&str; 3] = ["rotate_every", "retry_horizon", "senders"];
 
 /// Whether the line of the byte `at`, below `[secrets`, may hold a value that somebody pasted where its source belongs. Looks at lines
 /// alone: the text need not be TOML.
-pub fn may_hold_value(source: &str, at: usize) -> bool {
+pub(crate) fn may_hold_value(source: &str, at: usize) -> bool {
     let bare = |line: &str| line.trim_start().trim_start_matches('[').to_owned();
     let is_header = |line: &&str| {
         line.trim_start().starts_with('[')

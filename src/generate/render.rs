@@ -35,7 +35,7 @@ const TEMPLATES: [(&str, &str); 7] = templates! {
 };
 
 /// Renders everything that the environments describe, in the order of its paths.
-pub fn render(environments: &[Environment]) -> anyhow::Result<Vec<Artifact>> {
+pub(crate) fn render(environments: &[Environment]) -> anyhow::Result<Vec<Artifact>> {
     let templates = registry()?;
     let gateways: Vec<Script> = environments.iter().map(script::gateway).collect();
     let rooms: Vec<Script> = environments.iter().map(script::room).collect();

@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::terminal::advice::Advice;
 
 /// The program that the variable names, if it is set.
-pub fn program(variable: &str) -> Result<Option<PathBuf>> {
+pub(super) fn program(variable: &str) -> Result<Option<PathBuf>> {
     let named = env::var_os(variable).filter(|value| !value.is_empty());
     named
         .map(|value| resolve(variable, &value, env::var_os("PATH").as_deref()))

@@ -9,10 +9,10 @@ use crate::process::run::{self, Runner};
 use crate::terminal::advice::Advice;
 
 /// What Workers run.
-pub const TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Adds the wasm standard library to the project's compiler unless it has it.
-pub fn ensure(root: &Path, runner: &Runner) -> Result<()> {
+pub(crate) fn ensure(root: &Path, runner: &Runner) -> Result<()> {
     let library = ask_rustc(root, &["--print", "target-libdir", "--target", TARGET])?;
     if Path::new(library.trim()).is_dir() {
         return Ok(());
@@ -42,12 +42,12 @@ pub fn ensure(root: &Path, runner: &Runner) -> Result<()> {
 }
 
 /// Which compiler it is, to the commit: `rustc -vV`.
-pub fn compiler(root: &Path) -> Result<String> {
+pub(crate) fn compiler(root: &Path) -> Result<String> {
     ask_rustc(root, &["-vV"])
 }
 
 /// Where the compiler keeps its libraries.
-pub fn sysroot(root: &Path) -> Result<PathBuf> {
+pub(crate) fn sysroot(root: &Path) -> Result<PathBuf> {
     Ok(ask_rustc(root, &["--print", "sysroot"])?.trim().into())
 }
 
