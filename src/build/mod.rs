@@ -92,24 +92,19 @@ pub fn load(root: &Path) -> Result<Bundles> {
 /// The bundles of the gateway and of the room, built where they are missing or older than their sources, and which were built.
 pub fn build(root: &Path, runner: &Runner) -> Result<[(Bundle, Outcome); 2]> {
     let compiler = wasm_target::compiler(root)?;
-    let unchanged = |worker| -> Result<Option<(Bundle, Outcome)>> {
-        let found = unchanged(root, worker, &compiler)?;
-        Ok(found.map(|bundle| (bundle, Outcome::Unchanged)))
-    };
-    if let [Some(gateway), Some(room)] = [unchanged(Worker::Gateway)?, unchanged(Worker::Room)?] {
-        return Ok([gateway, room]);
+    let unchanged = |worker| unchanged(root, worker, &compiler);
+    if let (Some(gateway), Some(room)) = (unchanged(Worker::Gateway)?, unchanged(Worker::Room)?) {
+        return Ok([gateway, room].map(|bundle| (bundle, Outcome::Unchanged)));
     }
     let tools = toolchain::build_tools(root, runner)?;
     let _alone = file_lock::acquire(&root.join(".edge-broadcast/build.lock"), &runner.progress)?;
     // Looked for again: another process may have built it in the meantime.
     let ensure = |worker| -> Result<_> {
-        match unchanged(worker)? {
-            Some(found) => Ok(found),
-            None => Ok((
-                make(root, worker, &tools, &compiler, runner)?,
-                Outcome::Built,
-            )),
+        if let Some(found) = unchanged(worker)? {
+            return Ok((found, Outcome::Unchanged));
         }
+        let made = make(root, worker, &tools, &compiler, runner)?;
+        Ok((made, Outcome::Built))
     };
     Ok([ensure(Worker::Gateway)?, ensure(Worker::Room)?])
 }
