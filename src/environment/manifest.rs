@@ -184,9 +184,9 @@ pub(crate) struct Analytics {
 }
 
 /// `[sst]`: the publisher's side, for the generated snippets.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sst {
+pub(crate) struct Sst {
     pub app: SstName,
     pub stage: SstName,
     pub migration: Spanned<Migration>,

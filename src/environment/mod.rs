@@ -18,8 +18,8 @@ use std::time::Duration;
 use edge_broadcast_protocol::contract::settings::{GatewaySettings, RoomSettings};
 use serde::{Deserialize, Serialize};
 
-use crate::environment::manifest::{CodeUpdateMode, Sst};
-use crate::environment::name::{AccountId, Dataset, EnvironmentName, Host};
+use crate::environment::manifest::{CodeUpdateMode, Migration};
+use crate::environment::name::{AccountId, Dataset, EnvironmentName, Host, SstName};
 use crate::secret::Source;
 use crate::secret::sender::Sender;
 
@@ -115,6 +115,14 @@ pub struct Secret {
     pub rotate_every: Option<Duration>,
     pub retry_horizon: Duration,
     pub senders: Vec<Sender>,
+}
+
+/// The publisher's side.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sst {
+    pub app: SstName,
+    pub stage: SstName,
+    pub migration: Migration,
 }
 
 impl Environment {

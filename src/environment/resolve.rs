@@ -8,7 +8,7 @@ use edge_broadcast_protocol::contract::settings::{
 };
 
 use super::rules::{self, Broken};
-use super::{CodeUpdateStrategy, Environment, OverrideDns, Rate, Secret, Served, ServedBy};
+use super::{CodeUpdateStrategy, Environment, OverrideDns, Rate, Secret, Served, ServedBy, Sst};
 use crate::environment::manifest::{self, CodeUpdateMode, Manifest};
 use crate::environment::name::{EnvironmentName, Span, Whole};
 use crate::environment::problem::Problem;
@@ -68,7 +68,11 @@ fn environment(
         broadcast_rate,
         dataset: manifest.analytics.map(|table| table.dataset),
         secrets,
-        sst: manifest.sst,
+        sst: manifest.sst.map(|table| Sst {
+            app: table.app,
+            stage: table.stage,
+            migration: table.migration.into_inner(),
+        }),
     }
 }
 

@@ -224,7 +224,7 @@ fn one_environment(environment: &Environment) -> Value {
         })
         .collect();
     let signs = environment.gateway.require_signature;
-    let migration = environment.sst.as_ref().map(|sst| sst.migration.as_ref());
+    let migration = environment.sst.as_ref().map(|sst| &sst.migration);
     json!({
         "environment": environment.name,
         "routes": routes(environment),
