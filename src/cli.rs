@@ -205,7 +205,7 @@ A publisher that still has an earlier webhook secret is refused from then on: us
   edge-broadcast secrets remove staging OLD_KEY
 
 The last value of a secret that the manifest names is not deleted.")]
-    Remove(RemoveSecret),
+    Remove(NamedSecret),
     /// Replace the webhook secret without refusing one publish
     #[command(after_help = "Examples:
   edge-broadcast secrets rotate staging
@@ -250,12 +250,6 @@ pub struct SetSecret {
     /// Read the value from standard input instead of its source
     #[arg(long)]
     pub stdin: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct RemoveSecret {
-    #[command(flatten)]
-    pub secret: NamedSecret,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ pub mod cloudflare;
 pub mod commands;
 pub mod deploy;
 pub mod environment;
-pub mod generate;
+pub(crate) mod generate;
 pub mod http;
 pub mod live;
 pub mod plan;

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use edge_broadcast::build::toolchain::cache::Cache;
-use edge_broadcast::build::toolchain::npm_project::{self, NpmProject};
-use edge_broadcast::build::toolchain::npm_tool::{self, WORKERD};
+use edge_broadcast::build::toolchain::npm::{self, NpmProject, WORKERD};
 use edge_broadcast::process::run::Runner;
 
 fn is_empty(folder: &Path) -> bool {
@@ -16,7 +15,7 @@ fn is_empty(folder: &Path) -> bool {
 fn the_runtime_is_installed_into_an_empty_cache_and_runs() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
-    let workerd = npm_tool::ensure(&WORKERD, &cache, &Runner::hidden()).unwrap();
+    let workerd = npm::tool(&WORKERD, &cache, &Runner::hidden()).unwrap();
     assert!(workerd.starts_with(folder.path()), "{workerd:?}");
     let version = Command::new(workerd).arg("--version").output().unwrap();
     assert!(version.status.success());
@@ -40,7 +39,7 @@ fn a_package_whose_hash_is_not_the_locked_one_is_not_installed() {
         lock: &lock,
         purpose: "is not what it says",
     };
-    let error = npm_project::ensure(&project, &Cache::at(folder.path()), &Runner::hidden());
+    let error = npm::ensure(&project, &Cache::at(folder.path()), &Runner::hidden());
     let error = error.unwrap_err().to_string();
     assert!(error.contains("EINTEGRITY"), "{error}");
     assert!(is_empty(&folder.path().join("tools")));

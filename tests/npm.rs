@@ -5,7 +5,7 @@ use std::process::Command;
 
 use edge_broadcast::build::module::hex;
 use edge_broadcast::build::toolchain::cache::Cache;
-use edge_broadcast::build::toolchain::npm_project::{self, NpmProject};
+use edge_broadcast::build::toolchain::npm::{self, NpmProject};
 use edge_broadcast::process::run::Runner;
 use edge_broadcast::terminal::progress::Progress;
 use sha2::{Digest, Sha256};
@@ -32,7 +32,7 @@ fn installed(name: &str, manifest: &str, lock: &str) -> PathBuf {
         lock,
         purpose: "has wrangler and other packages that tests run",
     };
-    npm_project::ensure(
+    npm::ensure(
         &project,
         &Cache::locate().unwrap(),
         &Runner::new(Progress::stderr(), [].into()),

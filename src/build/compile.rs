@@ -11,7 +11,7 @@ use crate::process::invocation::Invocation;
 use crate::terminal::advice::Advice;
 
 /// The cargo profile of the workers, in the workspace's Cargo.toml.
-pub const PROFILE: &str = "worker";
+pub(super) const PROFILE: &str = "worker";
 
 /// Variables that change what cargo or worker-build make.
 const UNWANTED: [&str; 8] = [
@@ -30,10 +30,10 @@ const UNWANTED: [&str; 8] = [
 const SMALL_SHA2: &str = "--cfg=sha2_backend_soft=\"compact\"";
 
 /// Directories whose names must not get into a bundle, as panic messages would carry them: from, to.
-pub type Remap = (PathBuf, String);
+pub(super) type Remap = (PathBuf, String);
 
 /// Where cargo compiles the project: `$CARGO_TARGET_DIR` or `target`.
-pub fn target_directory(root: &Path) -> PathBuf {
+pub(super) fn target_directory(root: &Path) -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty()) {
         Some(named) => root.join(named),
         None => root.join("target"),
@@ -41,7 +41,7 @@ pub fn target_directory(root: &Path) -> PathBuf {
 }
 
 /// The command line that compiles `worker` into `output`.
-pub fn invocation(
+pub(super) fn invocation(
     root: &Path,
     worker: Worker,
     tools: &BuildTools,
@@ -66,7 +66,7 @@ pub fn invocation(
 }
 
 /// The directories of this machine that must not show: cargo's sources, and the standard library's where they are installed.
-pub fn remaps(root: &Path, compiler: &str) -> Result<Vec<Remap>> {
+pub(super) fn remaps(root: &Path, compiler: &str) -> Result<Vec<Remap>> {
     let cargo = match std::env::var_os("CARGO_HOME").filter(|value| !value.is_empty()) {
         Some(named) => PathBuf::from(named),
         None => home_dir()

@@ -10,7 +10,7 @@ use super::compile::PROFILE;
 use super::module::hex;
 use super::worker::Worker;
 use crate::build::toolchain::BUILD_VARIABLES;
-use crate::build::toolchain::npm_tool::{self, ESBUILD, WASM_OPT};
+use crate::build::toolchain::npm::{self, ESBUILD, WASM_OPT};
 
 /// Raise this when the way of building changes, so that older bundles are built anew.
 const FORMAT: u32 = 1;
@@ -28,8 +28,8 @@ const ROOT_FILES: [&str; 5] = [
 const OUTPUTS: [&str; 3] = ["build", "target", "node_modules"];
 
 /// The fingerprint of what `worker` is made of.
-pub fn of(root: &Path, worker: Worker) -> Result<String> {
-    let tools = [npm_tool::version(&WASM_OPT)?, npm_tool::version(&ESBUILD)?];
+pub(super) fn of(root: &Path, worker: Worker) -> Result<String> {
+    let tools = [npm::version(&WASM_OPT)?, npm::version(&ESBUILD)?];
     let own = BUILD_VARIABLES.map(|name| std::env::var_os(name).unwrap_or_default());
     of_inputs(root, worker, &tools, &own)
 }

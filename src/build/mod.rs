@@ -5,14 +5,14 @@
 //!
 //! Imports: `process`, `terminal`
 
-pub mod compile;
+mod compile;
 mod content;
-pub mod fingerprint;
+mod fingerprint;
 pub mod module;
-pub mod record;
-pub mod size;
+mod record;
+mod size;
 pub mod toolchain;
-pub mod worker;
+mod worker;
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -89,33 +89,22 @@ pub fn load(root: &Path) -> Result<Bundles> {
     })
 }
 
-/// The bundles, built where they are missing or older than their sources.
-pub fn ensure(root: &Path, runner: &Runner) -> Result<Bundles> {
-    let [(gateway, _), (room, _)] = build(root, runner)?;
-    Ok(Bundles { gateway, room })
-}
-
-/// As [`ensure`], in the order of [`Worker::ALL`], and says which were built.
+/// The bundles of the gateway and of the room, built where they are missing or older than their sources, and which were built.
 pub fn build(root: &Path, runner: &Runner) -> Result<[(Bundle, Outcome); 2]> {
     let compiler = wasm_target::compiler(root)?;
-    let unchanged = |worker| -> Result<Option<(Bundle, Outcome)>> {
-        let found = unchanged(root, worker, &compiler)?;
-        Ok(found.map(|bundle| (bundle, Outcome::Unchanged)))
-    };
-    if let [Some(gateway), Some(room)] = [unchanged(Worker::Gateway)?, unchanged(Worker::Room)?] {
-        return Ok([gateway, room]);
+    let unchanged = |worker| unchanged(root, worker, &compiler);
+    if let (Some(gateway), Some(room)) = (unchanged(Worker::Gateway)?, unchanged(Worker::Room)?) {
+        return Ok([gateway, room].map(|bundle| (bundle, Outcome::Unchanged)));
     }
     let tools = toolchain::build_tools(root, runner)?;
     let _alone = file_lock::acquire(&root.join(".edge-broadcast/build.lock"), &runner.progress)?;
     // Looked for again: another process may have built it in the meantime.
     let ensure = |worker| -> Result<_> {
-        match unchanged(worker)? {
-            Some(found) => Ok(found),
-            None => Ok((
-                make(root, worker, &tools, &compiler, runner)?,
-                Outcome::Built,
-            )),
+        if let Some(found) = unchanged(worker)? {
+            return Ok((found, Outcome::Unchanged));
         }
+        let made = make(root, worker, &tools, &compiler, runner)?;
+        Ok((made, Outcome::Built))
     };
     Ok([ensure(Worker::Gateway)?, ensure(Worker::Room)?])
 }

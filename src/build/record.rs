@@ -9,7 +9,7 @@ use super::size::Size;
 
 /// Beside the modules; never deployed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub(super) struct Record {
     /// Fingerprint of the sources and tools.
     pub inputs: String,
     /// The compiler, as `rustc -vV` tells it.
@@ -22,13 +22,13 @@ pub struct Record {
 
 impl Record {
     /// The record beside a bundle; none when there is none that can be read, for then the bundle is built anew.
-    pub fn read(directory: &Path) -> Option<Self> {
+    pub(super) fn read(directory: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(path(directory)).ok()?;
         serde_json::from_str(&text).ok()
     }
 
     /// Writes the record: from now on the modules beside it count as complete.
-    pub fn write(&self, directory: &Path) -> Result<()> {
+    pub(super) fn write(&self, directory: &Path) -> Result<()> {
         let path = path(directory);
         let text = serde_json::to_string_pretty(self).context("cannot write a build record")?;
         std::fs::write(&path, text + "\n")

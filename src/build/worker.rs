@@ -16,9 +16,6 @@ pub enum Worker {
 }
 
 impl Worker {
-    /// Both, in the order in which they are shown.
-    pub const ALL: [Self; 2] = [Self::Gateway, Self::Room];
-
     /// As in `worker/gateway`.
     pub fn name(self) -> &'static str {
         match self {

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use edge_broadcast_protocol::contract::settings::MAX_SHARDS;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_spanned::Spanned;
 
 use crate::environment::name::{
@@ -18,7 +19,7 @@ use crate::secret::{Source, sender};
 /// One environment as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     pub worker: Worker,
     pub cloudflare: Cloudflare,
     #[serde(default)]
@@ -33,13 +34,14 @@ pub struct Manifest {
     pub secrets: BTreeMap<Spanned<SecretName>, Secret>,
     pub analytics: Option<Analytics>,
     pub sst: Option<Sst>,
+    #[expect(dead_code, reason = "checked; no command reads it yet")]
     pub traffic: Option<Traffic>,
 }
 
 /// `[worker]`: what both scripts share.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Worker {
+pub(crate) struct Worker {
     /// Script names begin with it.
     pub name: Spanned<WorkerName>,
     pub compatibility_date: CompatibilityDate,
@@ -55,34 +57,26 @@ pub struct Worker {
 }
 
 /// `worker.code_update`: when running Durable Objects are restarted on a new version of the room.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CodeUpdate {
+pub(crate) struct CodeUpdate {
     pub mode: CodeUpdateMode,
     pub max_delay: Option<Span<0, 86_400_000>>,
 }
 
-impl Default for CodeUpdate {
-    fn default() -> Self {
-        Self {
-            mode: CodeUpdateMode::Deferred,
-            max_delay: None,
-        }
-    }
-}
-
 /// `code_update_strategy.mode` of Cloudflare's deployments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CodeUpdateMode {
     Immediate,
+    #[default]
     Deferred,
 }
 
 /// `[cloudflare]`: where it runs.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Cloudflare {
+pub(crate) struct Cloudflare {
     pub account_id: Option<AccountId>,
     pub zone: Host,
     /// A deployment asks first, or needs `--yes`.
@@ -96,7 +90,7 @@ pub struct Cloudflare {
 /// `[[routes]]`: a host that the gateway serves for clients of every region.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Route {
+pub(crate) struct Route {
     pub host: Spanned<Host>,
     /// A custom domain (Cloudflare makes the DNS record and certificate) instead of a zone route `host/*`.
     #[serde(default)]
@@ -109,7 +103,7 @@ pub struct Route {
 /// `[[regions]]`: a host that chooses a region, and where the region's shards live.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Region {
+pub(crate) struct Region {
     pub name: Spanned<RegionName>,
     pub host: Spanned<Host>,
     pub location_hint: LocationHint,
@@ -121,7 +115,7 @@ pub struct Region {
 /// `[room]`: the Durable Object. Changing it makes every socket reconnect.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Room {
+pub(crate) struct Room {
     pub max_connections: Option<Whole<1, 32_768>>,
     pub max_shards: Option<Whole<1, MAX_SHARDS>>,
     pub batch_window: Option<Span<0, 10_000>>,
@@ -134,7 +128,7 @@ pub struct Room {
 /// `[access]`: who may connect and publish, and how much.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Access {
+pub(crate) struct Access {
     /// Without it every page may connect; an empty list refuses every browser.
     pub allowed_origins: Option<Vec<Origin>>,
     #[serde(default)]
@@ -152,40 +146,27 @@ pub struct Access {
 /// A limit of Cloudflare's rate-limit binding.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rate {
+pub(crate) struct Rate {
     pub limit: Whole<1, 1_000_000>,
-    pub period: Period,
+    /// Seconds over which it counts.
+    #[serde(deserialize_with = "period")]
+    pub period: u32,
 }
 
-/// Seconds over which a rate limit counts: the binding knows only 10 and 60.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "i64")]
-pub struct Period(u32);
-
-impl Period {
-    /// Seconds.
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl TryFrom<i64> for Period {
-    type Error = String;
-    fn try_from(seconds: i64) -> Result<Self, String> {
-        match seconds {
-            10 => Ok(Self(10)),
-            60 => Ok(Self(60)),
-            _ => Err(format!(
-                "{seconds} is not a rate limit's period\nCloudflare counts over 10 or 60 seconds: use 10 or 60"
-            )),
-        }
+fn period<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match i64::deserialize(deserializer)? {
+        10 => Ok(10),
+        60 => Ok(60),
+        seconds => Err(D::Error::custom(format!(
+            "{seconds} is not a rate limit's period\nCloudflare counts over 10 or 60 seconds: use 10 or 60"
+        ))),
     }
 }
 
 /// `[secrets.NAME]`: where a value comes from. Never the value.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Secret {
+pub(crate) struct Secret {
     pub source: Source,
     pub rotate_every: Option<Span<3_600_000, 315_360_000_000>>,
     /// How long a sender may go on retrying with the old value after it got the new one.
@@ -198,24 +179,25 @@ pub struct Secret {
 /// `[analytics]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Analytics {
+pub(crate) struct Analytics {
     pub dataset: Dataset,
 }
 
 /// `[sst]`: the publisher's side, for the generated snippets.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sst {
+pub(crate) struct Sst {
     pub app: SstName,
     pub stage: SstName,
     pub migration: Spanned<Migration>,
 }
 
 /// How a publisher moves from SQS to the edge.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Migration {
     pub mode: MigrationMode,
+    /// The share of updates that go to the edge; only of the mode `percent`.
     pub percent: Option<Whole<0, 100>>,
 }
 
@@ -229,17 +211,18 @@ pub enum MigrationMode {
     Edge,
 }
 
-/// `[traffic]`: what to expect, for `cost`.
+/// `[traffic]`: what to expect. No command reads it yet.
+#[expect(dead_code, reason = "checked; no command reads it yet")]
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Traffic {
+pub(crate) struct Traffic {
     pub users: Whole<0, 1_000_000_000>,
     pub tokens: Whole<0, 100_000_000>,
     pub updates_per_minute: Whole<0, 1_000_000>,
 }
 
 /// Reads a manifest's text. `path` is only for the problem.
-pub fn parse(path: &str, source: &str) -> Result<Manifest, Problem> {
+pub(crate) fn parse(path: &str, source: &str) -> Result<Manifest, Problem> {
     toml_edit::de::from_str(source).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let mut message = plain(error.message().trim_end());

@@ -4,9 +4,9 @@
 //!
 //! Imports: `build`, `secret`, `terminal`
 
-pub mod manifest;
+pub(crate) mod manifest;
 pub mod name;
-pub mod problem;
+pub(crate) mod problem;
 pub mod project;
 mod resolve;
 mod rules;
@@ -18,8 +18,8 @@ use std::time::Duration;
 use edge_broadcast_protocol::contract::settings::{GatewaySettings, RoomSettings};
 use serde::{Deserialize, Serialize};
 
-use crate::environment::manifest::{CodeUpdateMode, MigrationMode};
-use crate::environment::name::{AccountId, Dataset, EnvironmentName, Host};
+use crate::environment::manifest::{CodeUpdateMode, Migration};
+use crate::environment::name::{AccountId, Dataset, EnvironmentName, Host, SstName};
 use crate::secret::Source;
 use crate::secret::sender::Sender;
 
@@ -48,7 +48,6 @@ pub struct Environment {
     pub dataset: Option<Dataset>,
     pub secrets: BTreeMap<String, Secret>,
     pub sst: Option<Sst>,
-    pub traffic: Option<Traffic>,
 }
 
 /// Time at which Durable Objects restart on new code: `code_update_strategy` of a deployment (wrangler 4.141 and later send it).
@@ -119,21 +118,11 @@ pub struct Secret {
 }
 
 /// The publisher's side.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Sst {
-    pub app: String,
-    pub stage: String,
-    pub migration: MigrationMode,
-    /// The share of updates that go to the edge while `migration` is `Percent`.
-    pub percent: u32,
-}
-
-/// Expected traffic.
-#[derive(Clone, Copy, Debug)]
-pub struct Traffic {
-    pub users: u32,
-    pub tokens: u32,
-    pub updates_per_minute: u32,
+    pub app: SstName,
+    pub stage: SstName,
+    pub migration: Migration,
 }
 
 impl Environment {

@@ -16,8 +16,9 @@ pub const LOCATION_HINTS: [&str; 9] = [
     "wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me",
 ];
 
+/// Types of names: whether a text is one, what it is called where it is none, and what to write then.
 macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident: $check:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $is_one:expr, $what:literal, $help:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String")]
@@ -33,8 +34,11 @@ macro_rules! names {
         impl TryFrom<String> for $name {
             type Error = String;
             fn try_from(text: String) -> Result<Self, String> {
-                let check: fn(&str) -> Result<(), String> = $check;
-                check(&text).map(|()| Self(text))
+                let is_one: fn(&str) -> bool = $is_one;
+                if is_one(&text) {
+                    return Ok(Self(text));
+                }
+                Err(format!("`{text}` is not {}\n{}", $what, $help))
             }
         }
 
@@ -55,135 +59,104 @@ macro_rules! names {
 
 names! {
     /// The stem of the script names: `<worker>-<environment>` and `<worker>-<environment>-room`.
-    WorkerName: |text| dashed(text, "worker name", 40);
+    WorkerName: is_dashed::<40>, "a valid worker name", dashed(40);
+
     /// An environment: the file name of its manifest without `.toml`.
-    EnvironmentName: |text| dashed(text, "environment name", 20);
+    EnvironmentName: is_dashed::<20>, "a valid environment name", dashed(20);
+
     /// A region of the broadcast system: `us`, `eu`, `asia`.
-    RegionName: |text| dashed(text, "region name", 20);
+    RegionName: is_dashed::<20>, "a valid region name", dashed(20);
+
     /// A host name, or the name of a zone: lower case, at least two labels.
-    Host: host;
+    Host: is_host, "a host name",
+        "write it in lower case without scheme, port or path, like `broadcast.glow.trade`";
+
     /// A Cloudflare account id (dashboard: Workers & Pages, Account details).
-    AccountId: account_id;
+    AccountId: is_account_id, "a Cloudflare account id",
+        "it has 32 hexadecimal digits: see Account details on the Workers page of the dashboard, or leave it out and set `CLOUDFLARE_ACCOUNT_ID`";
+
     /// A Workers compatibility date.
-    CompatibilityDate: compatibility_date;
+    CompatibilityDate: is_date, "a date", "write year, month and day, like `2026-10-01`";
+
     /// An origin as a browser's `Origin` header gives it, or with a leading `*.` for every subdomain.
-    Origin: origin;
+    Origin: is_origin, "an origin",
+        "write scheme, host and port as a browser sends them, without a path, like `https://app.glow.trade`, `http://localhost:3000` or `https://*.glow.trade`";
+
     /// A location hint of Durable Objects.
-    LocationHint: |text| one_of(text, "location hint", &LOCATION_HINTS);
+    LocationHint: |text| LOCATION_HINTS.contains(&text), "a location hint", one_of(&LOCATION_HINTS);
+
     /// A continent code.
-    Continent: |text| one_of(text, "continent", &CONTINENTS);
+    Continent: |text| CONTINENTS.contains(&text), "a continent", one_of(&CONTINENTS);
+
     /// The name of a secret binding.
-    SecretName: secret_name;
+    SecretName: |text| is_spelt(text, 64, |c| c.is_ascii_uppercase(), '_'), "a secret name",
+        "use upper-case letters, digits and underscores, like `WEBHOOK_SECRET`";
+
     /// An Analytics Engine data set: used as a table name in its SQL.
-    Dataset: dataset;
+    Dataset: |text| is_spelt(text, 64, |c| c.is_ascii_lowercase(), '_'), "a data set name",
+        "use lower-case letters, digits and underscores, like `edge_broadcast`";
+
     /// A name or stage of an SST app.
-    SstName: |text| dashed(text, "SST name", 40);
+    SstName: is_dashed::<40>, "a valid SST name", dashed(40);
 }
 
 /// Whether a text of at most `most` characters begins with a `letter`, and has nothing but those, digits and `joint`.
-fn spelt(text: &str, most: usize, letter: fn(char) -> bool, joint: char) -> bool {
+fn is_spelt(text: &str, most: usize, letter: fn(char) -> bool, joint: char) -> bool {
     let is_known = |c: char| letter(c) || c.is_ascii_digit() || c == joint;
     text.len() <= most && text.starts_with(letter) && text.chars().all(is_known)
 }
 
-fn dashed(text: &str, what: &str, most: usize) -> Result<(), String> {
-    if spelt(text, most, |c| c.is_ascii_lowercase(), '-') && !text.ends_with('-') {
-        return Ok(());
-    }
-    Err(format!(
-        "`{text}` is not a valid {what}\nuse at most {most} lower-case letters, digits and dashes, beginning with a letter, like `glow-broadcast`"
-    ))
+fn is_dashed<const MOST: usize>(text: &str) -> bool {
+    is_spelt(text, MOST, |c| c.is_ascii_lowercase(), '-') && !text.ends_with('-')
 }
 
-fn host(text: &str) -> Result<(), String> {
-    let label = |label: &str| {
+fn dashed(most: usize) -> String {
+    format!(
+        "use at most {most} lower-case letters, digits and dashes, beginning with a letter, like `glow-broadcast`"
+    )
+}
+
+fn one_of(known: &[&str]) -> String {
+    format!("use one of `{}`", known.join("`, `"))
+}
+
+fn is_host(text: &str) -> bool {
+    let is_known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && label.chars().all(is_known)
     };
-    if text.len() <= 253 && text.contains('.') && text.split('.').all(label) {
-        return Ok(());
-    }
-    Err(format!(
-        "`{text}` is not a host name\nwrite it in lower case without scheme, port or path, like `broadcast.glow.trade`"
-    ))
+    text.len() <= 253 && text.contains('.') && text.split('.').all(is_label)
 }
 
-fn account_id(text: &str) -> Result<(), String> {
-    let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-    if text.len() == 32 && text.chars().all(hex) {
-        return Ok(());
-    }
-    Err(format!(
-        "`{text}` is not a Cloudflare account id\nit has 32 hexadecimal digits: see Account details on the Workers page of the dashboard, or leave it out and set `CLOUDFLARE_ACCOUNT_ID`"
-    ))
+fn is_account_id(text: &str) -> bool {
+    text.len() == 32 && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
 }
 
-fn compatibility_date(text: &str) -> Result<(), String> {
+fn is_date(text: &str) -> bool {
     let parsed = text.parse::<toml_edit::Datetime>();
-    if parsed.is_ok_and(|parsed| parsed.date.is_some() && parsed.time.is_none()) {
-        return Ok(());
-    }
-    Err(format!(
-        "`{text}` is not a date\nwrite year, month and day, like `2026-10-01`"
-    ))
+    parsed.is_ok_and(|parsed| parsed.date.is_some() && parsed.time.is_none())
 }
 
-fn origin(text: &str) -> Result<(), String> {
-    let wrong = || {
-        format!(
-            "`{text}` is not an origin\nwrite scheme, host and port as a browser sends them, without a path, like `https://app.glow.trade`, `http://localhost:3000` or `https://*.glow.trade`"
-        )
-    };
-    let rest = text
+fn is_origin(text: &str) -> bool {
+    let Some(rest) = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"))
-        .ok_or_else(wrong)?;
+    else {
+        return false;
+    };
     let (name, port) = match rest.rsplit_once(':') {
         Some((name, port)) => (name, Some(port)),
         None => (rest, None),
     };
-    let named = name == "localhost" || host(name.strip_prefix("*.").unwrap_or(name)).is_ok();
-    let ported = port.is_none_or(|port| {
+    let is_port = |port: &str| {
         port.parse::<u16>()
             .is_ok_and(|number| number > 0 && number.to_string() == port)
-    });
-    if named && ported {
-        Ok(())
-    } else {
-        Err(wrong())
-    }
-}
-
-fn one_of(text: &str, what: &str, known: &[&str]) -> Result<(), String> {
-    if known.contains(&text) {
-        return Ok(());
-    }
-    Err(format!(
-        "`{text}` is not a {what}\nuse one of `{}`",
-        known.join("`, `")
-    ))
-}
-
-fn secret_name(text: &str) -> Result<(), String> {
-    if spelt(text, 64, |c| c.is_ascii_uppercase(), '_') {
-        return Ok(());
-    }
-    Err(format!(
-        "`{text}` is not a secret name\nuse upper-case letters, digits and underscores, like `WEBHOOK_SECRET`"
-    ))
-}
-
-fn dataset(text: &str) -> Result<(), String> {
-    if spelt(text, 64, |c| c.is_ascii_lowercase(), '_') {
-        return Ok(());
-    }
-    Err(format!(
-        "`{text}` is not a data set name\nuse lower-case letters, digits and underscores, like `edge_broadcast`"
-    ))
+    };
+    (name == "localhost" || is_host(name.strip_prefix("*.").unwrap_or(name)))
+        && port.is_none_or(is_port)
 }
 
 /// A whole number from `MIN` to `MAX`.

@@ -5,6 +5,8 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
+use crate::terminal::advice::Advice;
+
 /// Something in a manifest that a person must change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -26,10 +28,10 @@ impl Problem {
     /// A problem at the bytes `span` of `source`. The message's lines after the first are the help. A line that may hold the value of a
     /// secret is named and not drawn.
     pub fn at(path: &str, source: &str, span: Range<usize>, message: &str) -> Self {
-        let (message, help) = match message.split_once('\n') {
-            Some((message, help)) => (message.to_owned(), Some(help.to_owned())),
-            None => (message.to_owned(), None),
-        };
+        let Advice {
+            what: message,
+            fix: help,
+        } = message.into();
         let start = floor(source, span.start);
         // A caret under one line: a whole table is pointed at by its first line.
         let line_end = source[start..]
@@ -69,7 +71,7 @@ const HARMLESS: [&str; 3] = ["rotate_every", "retry_horizon", "senders"];
 
 /// Whether the line of the byte `at`, below `[secrets`, may hold a value that somebody pasted where its source belongs. Looks at lines
 /// alone: the text need not be TOML.
-pub fn may_hold_value(source: &str, at: usize) -> bool {
+pub(crate) fn may_hold_value(source: &str, at: usize) -> bool {
     let bare = |line: &str| line.trim_start().trim_start_matches('[').to_owned();
     let is_header = |line: &&str| {
         line.trim_start().starts_with('[')

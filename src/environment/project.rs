@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 
 use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
@@ -59,9 +59,10 @@ impl Project {
             let path = entry.with_context(reading)?.path();
             if path.extension().is_some_and(|ending| ending == "toml") {
                 let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-                let name = stem.parse().map_err(|error: String| {
-                    anyhow!("the file name of `{}`: {error}", path.display())
-                })?;
+                let name = stem
+                    .parse()
+                    .map_err(|error: String| Advice::from(error.as_str()))
+                    .with_context(|| format!("the file name of `{}`", path.display()))?;
                 let read = read(&path, &name).map_err(|error| Advice::of(&error));
                 manifests.insert(name, read);
             }

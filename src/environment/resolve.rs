@@ -8,9 +8,7 @@ use edge_broadcast_protocol::contract::settings::{
 };
 
 use super::rules::{self, Broken};
-use super::{
-    CodeUpdateStrategy, Environment, OverrideDns, Rate, Secret, Served, ServedBy, Sst, Traffic,
-};
+use super::{CodeUpdateStrategy, Environment, OverrideDns, Rate, Secret, Served, ServedBy, Sst};
 use crate::environment::manifest::{self, CodeUpdateMode, Manifest};
 use crate::environment::name::{EnvironmentName, Span, Whole};
 use crate::environment::problem::Problem;
@@ -27,7 +25,7 @@ impl Environment {
         let mut broken = rules::broken(name, &manifest);
         let secrets = secrets(name, &manifest, &mut broken);
         if broken.is_empty() {
-            return Ok(environment(name, &manifest, secrets));
+            return Ok(environment(name, manifest, secrets));
         }
         broken.sort_by_key(|(span, _)| span.start);
         let problem = |(span, message): Broken| Problem::at(path, source, span, &message);
@@ -37,17 +35,17 @@ impl Environment {
 
 fn environment(
     name: &EnvironmentName,
-    manifest: &Manifest,
+    manifest: Manifest,
     secrets: BTreeMap<String, Secret>,
 ) -> Environment {
-    let worker = &manifest.worker;
+    let worker = manifest.worker;
     let connect_rate = rate(manifest.access.connect_rate, 100);
     let broadcast_rate = rate(manifest.access.broadcast_rate, 1000);
     Environment {
         name: name.clone(),
         worker: worker.name.as_ref().to_string(),
-        account_id: manifest.cloudflare.account_id.clone(),
-        zone: manifest.cloudflare.zone.clone(),
+        account_id: manifest.cloudflare.account_id,
+        zone: manifest.cloudflare.zone,
         protected: manifest.cloudflare.protected,
         workers_dev: manifest.cloudflare.workers_dev,
         compatibility_date: worker.compatibility_date.to_string(),
@@ -68,13 +66,13 @@ fn environment(
         room: room(&manifest.room),
         connect_rate,
         broadcast_rate,
-        dataset: manifest
-            .analytics
-            .as_ref()
-            .map(|table| table.dataset.clone()),
+        dataset: manifest.analytics.map(|table| table.dataset),
         secrets,
-        sst: manifest.sst.as_ref().map(sst),
-        traffic: manifest.traffic.as_ref().map(traffic),
+        sst: manifest.sst.map(|table| Sst {
+            app: table.app,
+            stage: table.stage,
+            migration: table.migration.into_inner(),
+        }),
     }
 }
 
@@ -138,7 +136,7 @@ fn gateway(
 fn rate(table: Option<manifest::Rate>, limit: u32) -> Rate {
     table.map_or(Rate { limit, period: 60 }, |table| Rate {
         limit: table.limit.get(),
-        period: table.period.get(),
+        period: table.period,
     })
 }
 
@@ -193,24 +191,6 @@ fn secrets(
         secrets.insert(secret_name.to_owned(), secret);
     }
     secrets
-}
-
-fn sst(table: &manifest::Sst) -> Sst {
-    let migration = table.migration.as_ref();
-    Sst {
-        app: table.app.to_string(),
-        stage: table.stage.to_string(),
-        migration: migration.mode,
-        percent: migration.percent.map_or(0, Whole::get),
-    }
-}
-
-fn traffic(table: &manifest::Traffic) -> Traffic {
-    Traffic {
-        users: table.users.get(),
-        tokens: table.tokens.get(),
-        updates_per_minute: table.updates_per_minute.get(),
-    }
 }
 
 #[cfg(test)]
@@ -302,7 +282,6 @@ Environment {
         },
     },
     sst: None,
-    traffic: None,
 }
 "#);
     }

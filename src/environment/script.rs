@@ -76,14 +76,8 @@ pub struct Migration {
 /// The script that has routes, limits and secrets.
 pub fn gateway(environment: &Environment) -> Script {
     let name = environment.gateway_script();
-    let mut bindings = shared(environment, &environment.gateway);
-    bindings.insert(
-        binding::ROOM.to_owned(),
-        Binding::DurableObjectNamespace {
-            class_name: binding::ROOM_CLASS.to_owned(),
-            script_name: Some(environment.room_script()),
-        },
-    );
+    let objects_of = Some(environment.room_script());
+    let mut bindings = shared(environment, &environment.gateway, objects_of);
     for (limit, rate) in [
         (binding::CONNECT_RATE, environment.connect_rate),
         (binding::BROADCAST_RATE, environment.broadcast_rate),
@@ -103,18 +97,10 @@ pub fn gateway(environment: &Environment) -> Script {
 
 /// The script that defines the Durable Object.
 pub fn room(environment: &Environment) -> Script {
-    let mut bindings = shared(environment, &environment.room);
-    bindings.insert(
-        binding::ROOM.to_owned(),
-        Binding::DurableObjectNamespace {
-            class_name: binding::ROOM_CLASS.to_owned(),
-            script_name: None,
-        },
-    );
     Script {
         role: Worker::Room,
         service: format!("{}-room", environment.worker),
-        bindings,
+        bindings: shared(environment, &environment.room, None),
         migrations: vec![Migration {
             tag: binding::ROOM_MIGRATION.to_owned(),
             new_sqlite_classes: vec![binding::ROOM_CLASS.to_owned()],
@@ -140,7 +126,12 @@ fn either(environment: &Environment, name: String) -> Script {
     }
 }
 
-fn shared(environment: &Environment, settings: &impl Serialize) -> BTreeMap<String, Binding> {
+/// The bindings of both. The room's objects belong to the script `objects_of`, or to the script itself.
+fn shared(
+    environment: &Environment,
+    settings: &impl Serialize,
+    objects_of: Option<String>,
+) -> BTreeMap<String, Binding> {
     let json = serde_json::to_value(settings).expect("settings are plain data");
     let mut bindings = BTreeMap::from([
         (
@@ -151,6 +142,13 @@ fn shared(environment: &Environment, settings: &impl Serialize) -> BTreeMap<Stri
         ),
         (binding::SETTINGS.to_owned(), Binding::Json { json }),
         (binding::VERSION.to_owned(), Binding::VersionMetadata {}),
+        (
+            binding::ROOM.to_owned(),
+            Binding::DurableObjectNamespace {
+                class_name: binding::ROOM_CLASS.to_owned(),
+                script_name: objects_of,
+            },
+        ),
     ]);
     if let Some(dataset) = &environment.dataset {
         bindings.insert(

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// A file that `generate` owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Artifact {
+pub(crate) struct Artifact {
     /// Relative to the project's root, with `/`.
     pub path: String,
     pub text: String,
@@ -16,7 +16,7 @@ pub struct Artifact {
 
 /// A generated file that is not as the manifests want it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Stale {
+pub(crate) struct Stale {
     pub path: String,
     /// A unified diff from what is on disk to what the manifests want.
     pub diff: String,
@@ -29,7 +29,7 @@ impl fmt::Display for Stale {
 }
 
 /// Compares artifacts with the files under `root`; nothing is written.
-pub fn stale(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<Stale>> {
+pub(crate) fn stale(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<Stale>> {
     let mut found = Vec::new();
     for artifact in artifacts {
         let live = read(root, artifact)?;
@@ -53,7 +53,7 @@ pub fn stale(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<Stale>> 
 }
 
 /// Writes the artifacts whose text differs; returns the paths written.
-pub fn write(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<String>> {
+pub(crate) fn write(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<String>> {
     let mut written = Vec::new();
     for artifact in artifacts {
         if read(root, artifact)?.as_deref() == Some(&artifact.text) {
@@ -71,7 +71,7 @@ pub fn write(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<String>>
 }
 
 /// The files under `generated/` that no artifact explains, as paths relative to `root`.
-pub fn orphans(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<String>> {
+pub(crate) fn orphans(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut folders = vec![root.join("generated")];
     while let Some(folder) = folders.pop() {

@@ -4,5 +4,5 @@
 //!
 //! Imports: `build`, `environment`, `secret`
 
-pub mod artifact;
-pub mod render;
+pub(crate) mod artifact;
+pub(crate) mod render;

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, anyhow};
 use handlebars::{Handlebars, handlebars_helper};
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::build::Worker;
 use crate::environment::manifest::MigrationMode;
+use crate::environment::name::Whole;
 use crate::environment::script::{self, Binding, Script};
 use crate::environment::{CodeUpdateStrategy, Environment, Served, ServedBy};
 use crate::generate::artifact::Artifact;
@@ -35,7 +35,7 @@ const TEMPLATES: [(&str, &str); 7] = templates! {
 };
 
 /// Renders everything that the environments describe, in the order of its paths.
-pub fn render(environments: &[Environment]) -> anyhow::Result<Vec<Artifact>> {
+pub(crate) fn render(environments: &[Environment]) -> anyhow::Result<Vec<Artifact>> {
     let templates = registry()?;
     let gateways: Vec<Script> = environments.iter().map(script::gateway).collect();
     let rooms: Vec<Script> = environments.iter().map(script::room).collect();
@@ -44,13 +44,14 @@ pub fn render(environments: &[Environment]) -> anyhow::Result<Vec<Artifact>> {
         if let Some(first) = scripts.first() {
             let folder = first.role.name();
             let sections = environments.iter().zip(scripts);
-            let data = Wrangler {
+            let sections: Vec<_> = sections.map(|(of, script)| section(of, script)).collect();
+            let data = json!({
                 // wrangler has one top-level name for all environments: it only tags the scripts with it
-                service: &first.service,
-                main: format!("../../worker/{folder}/build/index.js"),
-                base_dir: format!("../../worker/{folder}/build"),
-                environments: sections.map(|(of, script)| section(of, script)).collect(),
-            };
+                "service": first.service,
+                "main": format!("../../worker/{folder}/build/index.js"),
+                "base_dir": format!("../../worker/{folder}/build"),
+                "environments": sections,
+            });
             let path = format!("generated/{folder}/wrangler.toml");
             artifacts.push(artifact(&templates, "wrangler.toml", path, &data)?);
         }
@@ -74,7 +75,7 @@ fn artifact(
     templates: &Handlebars,
     template: &str,
     path: String,
-    data: &impl Serialize,
+    data: &Value,
 ) -> anyhow::Result<Artifact> {
     let text = templates
         .render(template, data)
@@ -147,177 +148,105 @@ fn toml(value: &Value) -> toml_edit::Value {
     }
 }
 
-/// The data of `wrangler.toml`: one script of every environment.
-#[derive(Serialize)]
-struct Wrangler<'a> {
-    service: &'a str,
-    main: String,
-    base_dir: String,
-    environments: Vec<Section<'a>>,
-}
-
 /// One environment's part of `wrangler.toml`. What is optional there is a list of none or one.
-#[derive(Serialize)]
-struct Section<'a> {
-    #[serde(flatten)]
-    script: &'a Script,
-    routes: Vec<Route<'a>>,
-    limits: Vec<u32>,
-    code_update_strategy: Vec<CodeUpdateStrategy>,
-    #[serde(flatten)]
-    by_type: Bindings<'a>,
-}
-
-/// A script's bindings, as wrangler wants them: by type, and by name.
-#[derive(Default, Serialize)]
-struct Bindings<'a> {
-    texts: BTreeMap<&'a str, &'a str>,
-    jsons: BTreeMap<&'a str, &'a Value>,
-    durable_objects: Vec<DurableObject<'a>>,
-    rate_limits: BTreeMap<&'a str, &'a Binding>,
-    data_sets: BTreeMap<&'a str, &'a str>,
-    version_metadata: Vec<&'a str>,
-}
-
-#[derive(Serialize)]
-struct DurableObject<'a> {
-    name: &'a str,
-    class_name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    script_name: Option<&'a str>,
-}
-
-/// A route as wrangler writes it: of a zone, or a custom domain.
-#[derive(Serialize)]
-struct Route<'a> {
-    pattern: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    zone_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    custom_domain: Option<bool>,
-}
-
-/// The data of the files of one environment.
-#[derive(Serialize)]
-struct Data<'a> {
-    environment: &'a str,
-    routes: Vec<Route<'a>>,
-    /// Sources by name.
-    secrets: BTreeMap<&'a str, String>,
-    variables: Vec<&'a str>,
-    deploy: String,
-    url: String,
-    socket_url: String,
-    #[serde(flatten)]
-    publisher: Option<Publisher<'a>>,
-}
-
-/// The publisher's side. Of `signed` and `bearer`, which say how a publisher shows who it is, one has an element.
-#[derive(Serialize)]
-struct Publisher<'a> {
-    app: &'a str,
-    stage: &'a str,
-    percent: u32,
-    signed: Vec<()>,
-    bearer: Vec<()>,
-    uses_edge: &'a str,
-    mode: MigrationMode,
-}
-
-fn section<'a>(environment: &'a Environment, script: &'a Script) -> Section<'a> {
+fn section(environment: &Environment, script: &Script) -> Value {
     let strategy = Some(script.code_update);
-    Section {
-        script,
-        routes: match script.role {
+    json!({
+        "environment": script.environment,
+        "script": script,
+        "routes": match script.role {
             Worker::Gateway => routes(environment),
             Worker::Room => Vec::new(),
         },
-        limits: script.cpu_ms.into_iter().collect(),
+        "limits": script.cpu_ms.as_slice(),
         // Older wranglers warn of it, so it is there only where it says something
-        code_update_strategy: strategy
-            .into_iter()
+        "code_update_strategy": strategy
             .filter(|strategy| *strategy != CodeUpdateStrategy::DEFAULT)
-            .collect(),
-        by_type: bindings(script),
-    }
+            .as_slice(),
+        "bindings": bindings(script),
+    })
 }
 
-fn bindings(script: &Script) -> Bindings<'_> {
-    let mut bindings = Bindings::default();
+/// A script's bindings, as wrangler wants them: by type, and by name.
+fn bindings(script: &Script) -> Value {
+    let mut by_type = json!({
+        "texts": {},
+        "jsons": {},
+        "durable_objects": {},
+        "rate_limits": {},
+        "data_sets": {},
+        "version_metadata": {},
+    });
     for (name, binding) in &script.bindings {
-        match binding {
-            Binding::PlainText { text } => drop(bindings.texts.insert(name, text)),
-            Binding::Json { json } => drop(bindings.jsons.insert(name, json)),
+        let (kind, fields) = match binding {
+            Binding::PlainText { text } => ("texts", json!(text)),
+            Binding::Json { json } => ("jsons", json.clone()),
             Binding::DurableObjectNamespace {
                 class_name,
                 script_name,
-            } => bindings.durable_objects.push(DurableObject {
-                name,
-                class_name,
-                script_name: script_name.as_deref(),
-            }),
-            Binding::AnalyticsEngine { dataset } => drop(bindings.data_sets.insert(name, dataset)),
-            Binding::Ratelimit { .. } => drop(bindings.rate_limits.insert(name, binding)),
-            Binding::VersionMetadata {} => bindings.version_metadata.push(name),
-        }
+            } => (
+                "durable_objects",
+                json!({ "class_name": class_name, "script_name": script_name.as_slice() }),
+            ),
+            Binding::AnalyticsEngine { dataset } => ("data_sets", json!(dataset)),
+            Binding::Ratelimit { .. } => ("rate_limits", binding.to_json()),
+            Binding::VersionMetadata {} => ("version_metadata", json!({})),
+        };
+        by_type[kind][name] = fields;
     }
-    bindings
+    by_type
 }
 
-fn routes(environment: &Environment) -> Vec<Route<'_>> {
-    let route = |served: &Served| {
-        let is_custom = served.by != ServedBy::ZoneRoute;
-        Route {
-            pattern: served.pattern(),
-            zone_name: (!is_custom).then(|| environment.zone.as_str()),
-            custom_domain: is_custom.then_some(true),
+/// Routes as wrangler writes them: of a zone, or custom domains.
+fn routes(environment: &Environment) -> Vec<Value> {
+    let route = |served: &Served| match served.by {
+        ServedBy::ZoneRoute => {
+            json!({ "pattern": served.pattern(), "zone_name": environment.zone })
         }
+        ServedBy::CustomDomain(_) => json!({ "pattern": served.pattern(), "custom_domain": true }),
     };
     environment.hosts.iter().map(route).collect()
 }
 
-fn one_environment(environment: &Environment) -> Data<'_> {
+/// The data of the files of one environment.
+fn one_environment(environment: &Environment) -> Value {
     let host = environment.main_host();
-    let secrets = environment.secrets.iter();
-    let variables = environment.secrets.values();
-    Data {
-        environment: environment.name.as_str(),
-        routes: routes(environment),
-        secrets: secrets
-            .map(|(name, secret)| (name.as_str(), secret.source.to_string()))
-            .collect(),
-        variables: variables
-            .filter_map(|secret| match &secret.source {
-                Source::Env(variable) => Some(variable.as_str()),
-                // The workflow's checkout and tools give the others
-                Source::File { .. } | Source::Command { .. } | Source::Prompt => None,
-            })
-            .collect(),
-        deploy: format!("cargo run --quiet -- deploy {} --yes", environment.name),
-        url: format!("https://{host}"),
-        socket_url: format!("wss://{host}"),
-        publisher: environment.sst.as_ref().map(|sst| {
-            let signs = environment.gateway.require_signature;
-            Publisher {
-                app: &sst.app,
-                stage: &sst.stage,
-                percent: sst.percent,
-                signed: vec![(); usize::from(signs)],
-                bearer: vec![(); usize::from(!signs)],
-                uses_edge: match sst.migration {
-                    MigrationMode::Sqs => "false",
-                    MigrationMode::Percent | MigrationMode::Dual | MigrationMode::Edge => "true",
-                },
-                mode: sst.migration,
-            }
+    let sources: BTreeMap<_, _> = environment
+        .sources()
+        .map(|(name, source)| (name, source.to_string()))
+        .collect();
+    let variables: Vec<_> = environment
+        .sources()
+        .filter_map(|(_, source)| match source {
+            Source::Env(variable) => Some(variable),
+            // The workflow's checkout and tools give the others
+            Source::File { .. } | Source::Command { .. } | Source::Prompt => None,
+        })
+        .collect();
+    let signs = environment.gateway.require_signature;
+    let migration = environment.sst.as_ref().map(|sst| &sst.migration);
+    json!({
+        "environment": environment.name,
+        "routes": routes(environment),
+        "sources": sources,
+        "variables": variables,
+        "deploy": format!("cargo run --quiet -- deploy {} --yes", environment.name),
+        "url": format!("https://{host}"),
+        "socket_url": format!("wss://{host}"),
+        // How a publisher shows who it is: one of the two has an element
+        "signed": vec![(); usize::from(signs)],
+        "bearer": vec![(); usize::from(!signs)],
+        "sst": environment.sst,
+        "percent": migration.map(|migration| migration.percent.map_or(0, Whole::get)),
+        "uses_edge": migration.map(|migration| match migration.mode {
+            MigrationMode::Sqs => "false",
+            MigrationMode::Percent | MigrationMode::Dual | MigrationMode::Edge => "true",
         }),
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

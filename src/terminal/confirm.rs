@@ -16,7 +16,7 @@ fn somebody_is_there() -> bool {
 }
 
 /// Asks for the name of a protected environment before `what` happens to it. `look` is the command that shows it.
-pub fn protected(name: &str, what: &impl Display, look: &str) -> anyhow::Result<()> {
+pub(crate) fn protected(name: &str, what: &impl Display, look: &str) -> anyhow::Result<()> {
     if !somebody_is_there() {
         bail!(Advice::new(
             format!("`{name}` is protected and can be confirmed on a terminal only"),
@@ -36,7 +36,7 @@ pub fn protected(name: &str, what: &impl Display, look: &str) -> anyhow::Result<
 }
 
 /// Asks whether to go on; `flag` says yes where nobody can be asked.
-pub fn go_on(question: &str, flag: &str) -> anyhow::Result<()> {
+pub(crate) fn go_on(question: &str, flag: &str) -> anyhow::Result<()> {
     if !somebody_is_there() {
         bail!(Advice::new(
             question,

@@ -28,7 +28,7 @@ fn steers(c: char) -> bool {
 }
 
 /// One line: line breaks and tabs are shown as escapes too.
-pub fn line(text: &str) -> Cow<'_, str> {
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
     if !text.contains(steers) {
         return Cow::Borrowed(text);
     }
@@ -46,7 +46,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
 ///
 /// GitHub's runner obeys `::command::` at the start of a line, spaces before it skipped, and `##[command]` anywhere; that of Azure
 /// obeys `##vso[command]` (`ActionCommand.cs` of actions/runner; Azure Pipelines, "Logging commands").
-pub fn text(text: &str) -> Cow<'_, str> {
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
     let stays = |c: char| matches!(c, '\n' | '\t');
     let is_command = |line: &str| {
         line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso[")
@@ -72,7 +72,7 @@ pub fn text(text: &str) -> Cow<'_, str> {
 }
 
 /// A JSON document, still JSON and of the same meaning: such characters stand in its strings only, and as `\u202e` there.
-pub fn json_text(json: &str) -> Cow<'_, str> {
+pub(crate) fn json_text(json: &str) -> Cow<'_, str> {
     let raw = |c: char| steers(c) && c != '\n';
     if !json.contains(raw) {
         return Cow::Borrowed(json);
@@ -90,48 +90,29 @@ pub fn json_text(json: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The body of an answer, in whose strings and keys every such character became an escape. What is no JSON stays as it is: nobody
-/// shows it.
-pub fn answer(body: Vec<u8>) -> Vec<u8> {
-    let Ok(mut json) = serde_json::from_slice(&body) else {
+/// The body of an answer, in whose strings and keys every such character became an escape. Without one, and where it is no JSON,
+/// which nobody shows, it stays as it is.
+pub(crate) fn answer(body: Vec<u8>) -> Vec<u8> {
+    let Ok(json) = serde_json::from_slice::<Json>(&body) else {
         return body;
     };
-    if !quieten(&mut json) {
-        return body;
+    let shown = quiet(json.clone());
+    if shown == json {
+        body
+    } else {
+        shown.to_string().into_bytes()
     }
-    json.to_string().into_bytes()
 }
 
-/// Whether anything had to be changed.
-fn quieten(json: &mut Json) -> bool {
+fn quiet(json: Json) -> Json {
     match json {
-        Json::String(text) => match line(text) {
-            Cow::Borrowed(_) => false,
-            Cow::Owned(shown) => {
-                *text = shown;
-                true
-            }
-        },
-        // Not lazily: each has to be looked at
-        Json::Array(items) => items
-            .iter_mut()
-            .fold(false, |changed, item| quieten(item) | changed),
-        Json::Object(fields) => {
-            let changed = fields
-                .values_mut()
-                .fold(false, |changed, value| quieten(value) | changed);
-            if !fields.keys().any(|key| key.contains(steers)) {
-                return changed;
-            }
-            let taken = std::mem::take(fields);
-            fields.extend(
-                taken
-                    .into_iter()
-                    .map(|(key, value)| (line(&key).into_owned(), value)),
-            );
-            true
-        }
-        Json::Null | Json::Bool(_) | Json::Number(_) => false,
+        Json::String(text) => line(&text).into(),
+        Json::Array(items) => items.into_iter().map(quiet).collect(),
+        Json::Object(fields) => fields
+            .into_iter()
+            .map(|(key, value)| (line(&key).into_owned(), quiet(value)))
+            .collect(),
+        Json::Null | Json::Bool(_) | Json::Number(_) => json,
     }
 }
 

@@ -5,12 +5,12 @@
 //! Imports: nothing
 
 pub mod advice;
-pub mod confirm;
-pub mod escape;
+pub(crate) mod confirm;
+pub(crate) mod escape;
 pub mod output;
 mod paint;
 pub mod progress;
 pub mod screen;
-pub mod step_summary;
-pub mod suggestion;
+pub(crate) mod step_summary;
+pub(crate) mod suggestion;
 mod wrap;

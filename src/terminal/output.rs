@@ -1,15 +1,12 @@
 //! Where answers go: stdout, as text for a person or as JSON for a program. What people are told beside them goes to stderr.
 
-#![expect(clippy::print_stderr, reason = "the one place that tells people")]
-
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use anyhow::Context;
 use serde::Serialize;
 
-use crate::terminal::escape;
-use crate::terminal::screen::Screen;
+use crate::terminal::{escape, screen};
 
 /// How answers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +20,12 @@ impl Format {
     pub fn answer(self, answer: &(impl Display + Serialize)) -> anyhow::Result<()> {
         match self {
             Self::Text => {
-                let screen = Screen::stdout();
-                let text = match screen.columns {
+                let columns = screen::columns(io::stdout());
+                let text = match columns {
                     Some(columns) => format!("{answer:columns$}"),
                     None => answer.to_string(),
                 };
-                line(&screen.text(&text))
+                line(&screen::text(&text, columns))
             }
             Self::Json => json(answer),
         }
@@ -37,7 +34,7 @@ impl Format {
     /// Writes `answer`, which is a unified diff to people, to stdout.
     pub fn diff(self, answer: &(impl Display + Serialize)) -> anyhow::Result<()> {
         match self {
-            Self::Text => line(&Screen::stdout().diff(&answer.to_string())),
+            Self::Text => line(&screen::diff(&answer.to_string())),
             Self::Json => json(answer),
         }
     }
@@ -45,12 +42,13 @@ impl Format {
 
 /// Tells people on stderr: an error, a warning, what is going on.
 pub fn tell(text: &str) {
-    eprintln!("{}", Screen::stderr().text(text));
+    let columns = screen::columns(io::stderr());
+    anstream::eprintln!("{}", screen::text(text, columns));
 }
 
 /// Shows people on stderr where in a file something is wrong.
 pub fn point_out(excerpt: &str) {
-    eprintln!("{}", Screen::stderr().excerpt(excerpt));
+    anstream::eprintln!("{}", screen::text(excerpt, None));
 }
 
 /// Writes `answer` to stdout as JSON, whatever the format of other answers.
@@ -59,9 +57,9 @@ pub fn json(answer: &impl Serialize) -> anyhow::Result<()> {
     line(&escape::json_text(&text))
 }
 
-/// Writes one line to stdout, as it is. A reader that went away (`| head`) is not an error.
+/// Writes one line to stdout, its colours only where they are wanted. A reader that went away (`| head`) is not an error.
 pub fn line(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = anstream::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.context("writing to stdout"),

@@ -12,29 +12,18 @@ const RED: Style = AnsiColor::Red.on_default();
 const CYAN: Style = AnsiColor::Cyan.on_default();
 const BOLD: Style = Style::new().bold();
 
-/// How a line begins, with its indentation, and how that is coloured.
-const STARTS: [(&str, Style); 17] = [
-    // Changes of a plan
-    ("   +", GREEN),
-    ("   ~", YELLOW),
-    ("   -", RED),
-    // Checks and findings
-    ("  ok", GREEN),
-    ("  skipped", YELLOW),
-    ("  FAILED", RED.bold()),
-    ("  WRONG", RED.bold()),
-    // What a stopped run has done
-    ("  done:", GREEN),
-    ("  failed:", RED),
-    ("  not attempted:", YELLOW),
-    ("  taken back:", YELLOW),
-    ("  not taken back:", RED),
-    // Headings
-    ("error:", RED.bold()),
-    ("warning:", YELLOW.bold()),
-    ("help:", CYAN.bold()),
-    ("  = help:", CYAN.bold()),
-    ("   = help:", CYAN.bold()),
+/// Beginnings of lines with their indentation, by colour: the changes of a plan, checks and findings, what a stopped run has done, and
+/// headings.
+const STARTS: [(Style, &[&str]); 6] = [
+    (GREEN, &["   +", "  ok", "  done:"]),
+    (
+        YELLOW,
+        &["   ~", "  skipped", "  not attempted:", "  taken back:"],
+    ),
+    (RED, &["   -", "  failed:", "  not taken back:"]),
+    (RED.bold(), &["  FAILED", "  WRONG", "error:"]),
+    (YELLOW.bold(), &["warning:"]),
+    (CYAN.bold(), &["help:", "  = help:", "   = help:"]),
 ];
 
 /// Colours the beginnings of lines.
@@ -43,21 +32,18 @@ pub(super) fn text(text: &str) -> String {
         if is_title(line) {
             return whole(line, BOLD);
         }
-        let of_line = |start: &str| {
-            let rest = line.strip_prefix(start)?;
-            (rest.is_empty() || rest.starts_with(' ')).then_some(rest)
-        };
-        let found = STARTS
-            .iter()
-            .find_map(|(start, style)| Some((start, style, of_line(start)?)));
-        match found {
-            None => Cow::Borrowed(line),
-            Some((start, style, rest)) => {
-                let word = start.trim_start();
-                let indent = &start[..start.len() - word.len()];
-                Cow::Owned(format!("{indent}{style}{word}{style:#}{rest}"))
+        for (style, starts) in STARTS {
+            for start in starts {
+                if let Some(rest) = line.strip_prefix(start)
+                    && (rest.is_empty() || rest.starts_with(' '))
+                {
+                    let word = start.trim_start();
+                    let indent = &start[..start.len() - word.len()];
+                    return Cow::Owned(format!("{indent}{style}{word}{style:#}{rest}"));
+                }
             }
         }
+        Cow::Borrowed(line)
     })
 }
 
@@ -73,10 +59,9 @@ pub(super) fn diff(text: &str) -> String {
 }
 
 /// Whether the line names a step of a plan: `1. upload …`.
-fn is_title(line: &str) -> bool {
-    line.split_once(". ").is_some_and(|(number, _)| {
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
+pub(super) fn is_title(line: &str) -> bool {
+    let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    rest.len() < line.len() && rest.starts_with(". ")
 }
 
 fn lines<'a>(text: &'a str, paint: impl Fn(&'a str) -> Cow<'a, str>) -> String {

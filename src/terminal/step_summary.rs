@@ -9,7 +9,7 @@ use crate::terminal::{escape, output};
 
 /// Appends `text` under `title`, when this runs as a step that has a summary. Where that fails, a warning is all that happens:
 /// what the text tells is done.
-pub fn append(title: &str, text: &impl Display) {
+pub(crate) fn append(title: &str, text: &impl Display) {
     if let Err(error) = write(title, text) {
         output::tell(&format!("warning: there is no step summary: {error:#}"));
     }

@@ -1,7 +1,7 @@
 //! "did you mean …?"
 
 /// The name of `known` that `wrong` most probably meant, if any is near enough.
-pub fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
         .map(|name| (strsim::damerau_levenshtein(wrong, name), *name))

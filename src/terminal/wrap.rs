@@ -2,6 +2,8 @@
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm, core};
 
+use crate::terminal::paint;
+
 /// Stands for a space at which no line may end.
 const GLUE: char = '\u{a0}';
 
@@ -43,15 +45,11 @@ fn label(line: &str) -> usize {
     let text = line.trim_start_matches(' ');
     let indent = line.len() - text.len();
     let first = text.split(' ').next().unwrap_or_default();
-    let is_number = |word: &str| {
-        let digits = word.strip_suffix('.').unwrap_or_default();
-        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-    };
     let is_sign = matches!(
         first,
         "+" | "~" | "-" | "error:" | "warning:" | "help:" | "skipped"
     );
-    if is_sign || is_number(first) {
+    if is_sign || paint::is_title(text) {
         return indent + first.len() + 1;
     }
     let Some((label, rest)) = text.split_once("  ") else {

@@ -12,7 +12,7 @@ use crate::terminal::advice::Advice;
 
 /// A tool from the Rust registry.
 #[derive(Clone, Copy, Debug)]
-pub struct CargoTool {
+pub(super) struct CargoTool {
     /// The crate.
     pub package: &'static str,
     /// The one program of it that is needed.
@@ -27,7 +27,7 @@ pub struct CargoTool {
 }
 
 /// Turns a Rust crate into a Worker; released together with the crate `worker`.
-pub const WORKER_BUILD: CargoTool = CargoTool {
+pub(super) const WORKER_BUILD: CargoTool = CargoTool {
     package: "worker-build",
     program: "worker-build",
     variable: None,
@@ -37,7 +37,7 @@ pub const WORKER_BUILD: CargoTool = CargoTool {
 };
 
 /// Writes the JavaScript side of a wasm module.
-pub const WASM_BINDGEN: CargoTool = CargoTool {
+pub(super) const WASM_BINDGEN: CargoTool = CargoTool {
     package: "wasm-bindgen-cli",
     program: "wasm-bindgen",
     variable: Some("WASM_BINDGEN_BIN"),
@@ -48,7 +48,7 @@ pub const WASM_BINDGEN: CargoTool = CargoTool {
 };
 
 /// A tool that is already here: the user's own, one in the cache, or one of exactly that version on `$PATH`.
-pub fn find(tool: &CargoTool, version: &str, cache: &Cache) -> Result<Option<PathBuf>> {
+pub(super) fn find(tool: &CargoTool, version: &str, cache: &Cache) -> Result<Option<PathBuf>> {
     if let Some(variable) = tool.variable
         && let Some(own) = override_variable::program(variable)?
     {
@@ -58,12 +58,12 @@ pub fn find(tool: &CargoTool, version: &str, cache: &Cache) -> Result<Option<Pat
     if installed.is_file() {
         return Ok(Some(installed));
     }
-    let on_path = override_variable::find_in(&override_variable::search_path(), tool.program);
+    let on_path = which::which(tool.program).ok();
     Ok(on_path.filter(|program| version_of(program).as_deref() == Some(version)))
 }
 
 /// Compiles the tool and moves it into the cache. `target` holds the crates that several tools share.
-pub fn install(
+pub(super) fn install(
     tool: &CargoTool,
     version: &str,
     cache: &Cache,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// What `Cargo.lock` says about the crates that need a tool of the same version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LockedVersions {
+pub(super) struct LockedVersions {
     /// `worker`; worker-build is released together with it.
     pub worker: String,
     /// `wasm-bindgen`; its command line reads only what the very same version wrote.
@@ -16,7 +16,7 @@ pub struct LockedVersions {
 
 impl LockedVersions {
     /// Reads `Cargo.lock` at the project's root.
-    pub fn read(root: &Path) -> Result<Self> {
+    pub(super) fn read(root: &Path) -> Result<Self> {
         let path = root.join("Cargo.lock");
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("cannot read `{}`", path.display()))?;
@@ -24,7 +24,7 @@ impl LockedVersions {
     }
 
     /// Takes the versions out of a lock file's text.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let lock: Lock = toml_edit::de::from_str(text)?;
         Ok(Self {
             worker: lock.the_one("worker")?,

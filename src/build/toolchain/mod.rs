@@ -4,13 +4,11 @@
 //! npm, rustup) by name and version, so that a user's mirrors and proxies count; no address is known here.
 
 pub mod cache;
-pub mod cargo_tool;
-pub mod locked_versions;
-pub mod npm_project;
-pub mod npm_tool;
-pub mod override_variable;
-pub mod platform;
-pub mod wasm_target;
+mod cargo_tool;
+mod locked_versions;
+pub mod npm;
+mod override_variable;
+pub(super) mod wasm_target;
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +17,7 @@ use anyhow::Result;
 use self::cache::Cache;
 use self::cargo_tool::{WASM_BINDGEN, WORKER_BUILD};
 use self::locked_versions::LockedVersions;
-use self::npm_tool::{ESBUILD, WASM_OPT, WORKERD};
+use self::npm::{ESBUILD, WASM_OPT, WORKERD};
 use crate::process::run::Runner;
 
 /// Variables with which users name their own programs for a build.
@@ -40,7 +38,7 @@ pub struct BuildTools {
 
 /// Cloudflare's runtime, for the sandbox.
 pub fn workerd(runner: &Runner) -> Result<PathBuf> {
-    npm_tool::ensure(&WORKERD, &Cache::locate()?, runner)
+    npm::tool(&WORKERD, &Cache::locate()?, runner)
 }
 
 /// Everything that building the project at `root` needs.
@@ -49,8 +47,8 @@ pub fn build_tools(root: &Path, runner: &Runner) -> Result<BuildTools> {
     let versions = LockedVersions::read(root)?;
     // The quick ones first: what is wrong with this machine shows before minutes of compiling.
     wasm_target::ensure(root, runner)?;
-    let wasm_opt = npm_tool::ensure(&WASM_OPT, &cache, runner)?;
-    let esbuild = npm_tool::ensure(&ESBUILD, &cache, runner)?;
+    let wasm_opt = npm::tool(&WASM_OPT, &cache, runner)?;
+    let esbuild = npm::tool(&ESBUILD, &cache, runner)?;
     let (worker_build, wasm_bindgen) = cargo_tools(&versions, &cache, root, runner)?;
     Ok(BuildTools {
         worker_build,

@@ -1,56 +1,32 @@
 //! A user's own program in place of an installed one.
 
-use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
+use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
+
 use crate::terminal::advice::Advice;
-use anyhow::{Result, bail};
 
 /// The program that the variable names, if it is set.
-pub fn program(variable: &str) -> Result<Option<PathBuf>> {
-    match std::env::var_os(variable).filter(|value| !value.is_empty()) {
-        Some(value) => resolve(variable, value, &search_path()).map(Some),
-        None => Ok(None),
-    }
+pub(super) fn program(variable: &str) -> Result<Option<PathBuf>> {
+    let named = env::var_os(variable).filter(|value| !value.is_empty());
+    named
+        .map(|value| resolve(variable, &value, env::var_os("PATH").as_deref()))
+        .transpose()
 }
 
-/// The directories of `$PATH`.
-pub fn search_path() -> Vec<PathBuf> {
-    std::env::var_os("PATH").map_or_else(Vec::new, |path| std::env::split_paths(&path).collect())
-}
-
-/// The first program of that name in the directories.
-pub fn find_in(directories: &[PathBuf], name: impl AsRef<Path>) -> Option<PathBuf> {
-    directories
-        .iter()
-        .map(|directory| directory.join(name.as_ref()))
-        .find(|candidate| is_program(candidate))
-}
-
-fn resolve(variable: &str, value: OsString, directories: &[PathBuf]) -> Result<PathBuf> {
-    let named = PathBuf::from(value);
-    let found = if named.components().count() == 1 {
-        find_in(directories, &named)
-    } else {
-        // Tools are started in other directories than this one.
-        std::path::absolute(&named).ok().filter(|at| is_program(at))
-    };
-    match found {
-        Some(program) => Ok(program),
-        None => bail!(Advice::new(
-            format!(
-                "`{variable}` is `{}`, which is not a program",
-                named.display()
-            ),
-            "correct it, or unset it to have the tool installed"
-        )),
-    }
-}
-
-fn is_program(path: &Path) -> bool {
-    path.metadata()
-        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+/// A bare name is looked for on the path. A path becomes absolute: tools are started in other directories than this one.
+fn resolve(variable: &str, value: &OsStr, path: Option<&OsStr>) -> Result<PathBuf> {
+    let found = which::which_in(value, path, env::current_dir()?);
+    found.map_err(|_| {
+        let named = Path::new(value).display();
+        Advice::new(
+            format!("`{variable}` is `{named}`, which is not a program"),
+            "correct it, or unset it to have the tool installed",
+        )
+        .into()
+    })
 }
 
 #[cfg(test)]
@@ -59,9 +35,9 @@ mod tests {
 
     #[test]
     fn a_bare_name_is_looked_for_on_the_path_and_a_path_is_taken_as_it_is() {
-        let bin = [PathBuf::from("/bin")];
-        let by_name = resolve("X_BIN", "sh".into(), &bin).unwrap();
-        let by_path = resolve("X_BIN", "/bin/sh".into(), &[]).unwrap();
+        let bin = Some(OsStr::new("/bin"));
+        let by_name = resolve("X_BIN", "sh".as_ref(), bin).unwrap();
+        let by_path = resolve("X_BIN", "/bin/sh".as_ref(), None).unwrap();
         assert_eq!(
             [by_name, by_path],
             ["/bin/sh", "/bin/sh"].map(PathBuf::from)
@@ -70,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_variable_that_names_no_program_is_an_error_rather_than_ignored() {
-        let error = resolve("X_BIN", "/etc/passwd".into(), &[]).unwrap_err();
+        let error = resolve("X_BIN", "/etc/passwd".as_ref(), None).unwrap_err();
         assert_eq!(
             format!("{:#}", Advice::of(&error)),
             "`X_BIN` is `/etc/passwd`, which is not a program\n\

@@ -4,21 +4,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::override_variable;
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Runner};
 use crate::terminal::advice::Advice;
 
 /// What Workers run.
-pub const TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Adds the wasm standard library to the project's compiler unless it has it.
-pub fn ensure(root: &Path, runner: &Runner) -> Result<()> {
+pub(crate) fn ensure(root: &Path, runner: &Runner) -> Result<()> {
     let library = ask_rustc(root, &["--print", "target-libdir", "--target", TARGET])?;
     if Path::new(library.trim()).is_dir() {
         return Ok(());
     }
-    if override_variable::find_in(&override_variable::search_path(), "rustup").is_none() {
+    if which::which("rustup").is_err() {
         bail!(Advice::new(
             format!(
                 "the Rust compiler has no standard library for `{TARGET}`, and there is no `rustup` to add it"
@@ -43,12 +42,12 @@ pub fn ensure(root: &Path, runner: &Runner) -> Result<()> {
 }
 
 /// Which compiler it is, to the commit: `rustc -vV`.
-pub fn compiler(root: &Path) -> Result<String> {
+pub(crate) fn compiler(root: &Path) -> Result<String> {
     ask_rustc(root, &["-vV"])
 }
 
 /// Where the compiler keeps its libraries.
-pub fn sysroot(root: &Path) -> Result<PathBuf> {
+pub(crate) fn sysroot(root: &Path) -> Result<PathBuf> {
     Ok(ask_rustc(root, &["--print", "sysroot"])?.trim().into())
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::super::Context;
 use super::confirm;
-use crate::cli::RemoveSecret as Args;
+use crate::cli::NamedSecret as Args;
 use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
 use crate::rotation::blocked::settled;
@@ -40,10 +40,8 @@ impl fmt::Display for Answer {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let environment = context
-        .project
-        .environment(&args.secret.environment.environment)?;
-    let name = args.secret.name.as_str();
+    let environment = context.project.environment(&args.environment.environment)?;
+    let name = args.name.as_str();
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let script = environment.gateway_script();
     let live = live(&remote.cloudflare, &environment).await?;
@@ -82,7 +80,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         ));
     }
     settled(&environment, &script, &live)?;
-    if !args.secret.yes {
+    if !args.yes {
         confirm(&environment, &format!("delete `{name}`"))?;
     }
     secrets::change(
