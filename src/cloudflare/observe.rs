@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 
 use super::client::{Cloudflare, Repeat};
 use super::envelope;
-use super::error::ApiError;
-use super::page::{Pages, or_nothing};
+use super::error::{ApiError, found};
+use super::page::Pages;
 use super::path::with_query;
 use super::wire::{Namespace, Resources, Sandbox, ScriptSettings, Subdomain, Version, Zone};
 use crate::build;
@@ -96,7 +96,7 @@ async fn newest_versions(
     count: usize,
 ) -> anyhow::Result<(Vec<Listed>, Extent)> {
     let mut versions = list_of(cloudflare, script, "versions");
-    let newest = or_nothing(versions.first(count).await)?;
+    let newest = found(versions.first(count).await)?.unwrap_or_default();
     let read = if versions.is_over() {
         Extent::All
     } else {
@@ -156,8 +156,8 @@ pub fn deployments<'a>(cloudflare: &'a Cloudflare, script: &str) -> Pages<'a, De
 
 /// The split that a script has now; none when it does not exist.
 pub async fn split(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Split> {
-    let newest: Vec<Deployed> =
-        or_nothing(list_of(cloudflare, script, "deployments").first(1).await)?;
+    let mut deployments = list_of::<Deployed>(cloudflare, script, "deployments");
+    let newest = found(deployments.first(1).await)?.unwrap_or_default();
     let newest = newest.into_iter().next();
     Ok(newest.map(|newest| newest.split).unwrap_or_default())
 }
@@ -308,9 +308,9 @@ fn comparable(script: &str, mut binding: Json) -> Json {
 /// The content hash of the modules of the newest version: `GET scripts/S/content/v2` answers with multipart form data.
 async fn content(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<String>> {
     let path = cloudflare.of_script(script, "content/v2");
-    let answer = match cloudflare.raw(&path, Repeat::Safe, MODULES).await {
-        Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => return Ok(None),
-        result => result?,
+    let answer = cloudflare.raw(&path, Repeat::Safe, MODULES).await;
+    let Some(answer) = found(answer)? else {
+        return Ok(None);
     };
     let kind = answer
         .headers

@@ -10,14 +10,13 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use reqwest::Method;
 use serde::Serialize;
-use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::client::{Cloudflare, Repeat};
 use super::observe;
 use super::once;
-use super::page::{Places, Reach};
-use super::wire::{SecretText, SecretsPatch};
+use super::page::Places;
+use super::wire::SecretText;
 pub use crate::plan::Holding;
 use crate::plan::history::{Extent, Listed};
 use crate::secret::{self, Value};
@@ -83,13 +82,12 @@ pub async fn change(
     let send = async || {
         sent.set(sent.get() + 1);
         cloudflare
-            .call_filled::<IgnoredAny>(Method::PATCH, &path, Repeat::Never, |request| {
+            .send(Method::PATCH, &path, Repeat::Never, |request| {
                 request
                     .header("content-type", "application/merge-patch+json")
                     .body(body.clone())
             })
             .await
-            .map(drop)
     };
     let now = async || {
         let now = read(cloudflare, script).await?;
@@ -119,14 +117,13 @@ pub async fn change(
     Ok(after)
 }
 
+/// The body of `PATCH scripts/S/secrets-bulk`, which holds values.
 fn body(changes: &Changes<'_>) -> anyhow::Result<Bytes> {
-    let secrets = changes.iter().map(|(name, value)| {
-        let text = value.map(|value| SecretText::of(name, value));
-        (*name, text)
-    });
-    let patch = SecretsPatch {
-        secrets: secrets.collect(),
-    };
+    let secrets: BTreeMap<&str, Option<SecretText>> = changes
+        .iter()
+        .map(|(name, value)| (*name, value.map(|value| SecretText::of(name, value))))
+        .collect();
+    let patch = BTreeMap::from([("secrets", secrets)]);
     Ok(Bytes::from_owner(secret::json(&patch)?))
 }
 
@@ -186,18 +183,14 @@ pub async fn since(
     let mut versions: Places<'_, Listed> = match live.versions_read {
         Extent::All => Places::all(cloudflare, live.versions.clone()),
         Extent::Newest => {
-            Places::of(
-                cloudflare,
-                cloudflare.of_script(script, "versions"),
-                PER_PAGE,
-            )
-            .await?
+            let path = cloudflare.of_script(script, "versions");
+            Places::of(cloudflare, path, PER_PAGE).await?
         }
     };
-    let count = versions.count();
-    let oldest = match versions.reach() {
-        Reach::All => Bound::AtMost,
-        Reach::FirstPage => Bound::AtLeast,
+    let count = versions.count;
+    let oldest = match versions.read {
+        Extent::All => Bound::AtMost,
+        Extent::Newest => Bound::AtLeast,
     };
     // Two secrets are looked for in much the same versions
     let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

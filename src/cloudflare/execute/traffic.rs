@@ -1,11 +1,9 @@
 //! Which versions of a script get the traffic.
 
-use reqwest::Method;
-use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::overtaken::{self, Overtaken};
-use crate::cloudflare::client::{Cloudflare, Repeat};
+use crate::cloudflare::client::Cloudflare;
 use crate::cloudflare::error::ApiError;
 use crate::cloudflare::{observe, once};
 use crate::environment::CodeUpdateStrategy;
@@ -58,16 +56,11 @@ pub async fn shift(cloudflare: &Cloudflare, wanted: Change<'_>) -> anyhow::Resul
     if reached().await?.is_some() {
         return Ok(());
     }
-    let post = async |path: &str| {
-        cloudflare
-            .send::<IgnoredAny>(Method::POST, path, Repeat::Never, &body)
-            .await
-            .map(drop)
-    };
-    let send = async || match post(&path).await {
+    let send = async || match cloudflare.post_once(&path, &body).await {
         // Not at once: what else it makes the API overlook is documented nowhere
         Err(error) if wanted.secrets == OldSecrets::Accept && is_secret_change(&error) => {
-            post(&format!("{path}?force=true")).await
+            let forced = format!("{path}?force=true");
+            cloudflare.post_once(&forced, &body).await
         }
         result => result,
     };
