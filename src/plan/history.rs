@@ -1,6 +1,6 @@
 //! What became of a script: its versions and deployments, as far as they were read. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::Context;
@@ -171,16 +171,11 @@ impl History {
 
     /// The versions that had all traffic once, the newest first, as far as deployments were read.
     pub(super) fn settled(&self) -> Vec<&str> {
-        let mut settled: Vec<&str> = Vec::new();
-        for deployed in &self.deployments {
-            let Some(id) = deployed.split.only() else {
-                continue;
-            };
-            if !settled.contains(&id) {
-                settled.push(id);
-            }
-        }
-        settled
+        let mut seen = BTreeSet::new();
+        let ids = self.deployments.iter();
+        ids.filter_map(|deployed| deployed.split.only())
+            .filter(|id| seen.insert(*id))
+            .collect()
     }
 
     /// The newest version of `release` that had all traffic once.
