@@ -11,6 +11,7 @@ use super::apply::{Probe, Report};
 use super::running::Running;
 use crate::build::Worker;
 use crate::environment::Environment;
+use crate::live::acceptance::{self, Answer};
 use crate::live::rooms::{self, Proof, Sought};
 use crate::live::site::Site;
 use crate::live::verify::{self, Expected, Publisher, verify};
@@ -33,7 +34,7 @@ pub struct Verification<'a> {
     live: Option<String>,
     /// Whether the live gateway accepted the webhook secret already; none where the plan brings it. After a rotation the source that
     /// CI reads may still give the old value, which is no fault of what is being deployed.
-    accepted_before: Option<bool>,
+    accepted_before: Option<Answer>,
     /// How long clients get both versions before a stage is checked.
     pause: Duration,
     /// Of the environment as a whole.
@@ -71,7 +72,8 @@ impl<'a> Verification<'a> {
             && !new.brings_secret()
             && new.live.is_some()
         {
-            new.accepted_before = verify::accepts(&new.site, environment, secret).await;
+            let answer = acceptance::once(&new.site, environment, secret).await;
+            new.accepted_before = answer.ok();
         }
         new
     }
@@ -100,7 +102,7 @@ impl<'a> Verification<'a> {
         patience: Duration,
     ) -> anyhow::Result<()> {
         let publisher = match self.accepted_before {
-            Some(false) => Publisher::Absent(
+            Some(Answer::Refused) => Publisher::Absent(
                 "the version before refuses the secret that the manifest's source gives, too",
             ),
             _ => self.publisher(),
@@ -132,7 +134,7 @@ impl<'a> Verification<'a> {
         }
         let is_excused = report.only_the_secret_differs()
             && !self.brings_secret()
-            && self.accepted_before != Some(true);
+            && self.accepted_before != Some(Answer::Accepted);
         let passed = report.passed() || is_excused;
         self.report.replace(Some(report));
         if !passed {

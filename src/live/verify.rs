@@ -130,7 +130,14 @@ pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'
         ("a publish without a secret is refused", None, 401),
     ];
     for (name, secret, status) in refused {
-        let refused = refused_publish(site, environment, &token, secret, status);
+        let refused = async {
+            let answered = publish(site, environment, &token, secret, None).await?;
+            ensure!(
+                answered == status,
+                "it was answered with {answered}, not with {status}"
+            );
+            Ok(())
+        };
         report.check(name, refused).await;
     }
     // Where every page may connect there is no foreign one
@@ -143,13 +150,8 @@ pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'
 }
 
 /// The token of a room that no client has.
-fn room() -> String {
+pub(super) fn room() -> String {
     format!("edge-broadcast-verify-{:016x}", rand::random::<u64>())
-}
-
-/// An update of `token` that no client takes for a real one.
-fn update(token: &str) -> String {
-    json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token }).to_string()
 }
 
 impl Report {
@@ -173,16 +175,6 @@ impl Report {
         };
         self.add(name, made);
         value
-    }
-}
-
-/// Whether the gateway accepts `secret`; `None` when it gave no answer to that.
-pub async fn accepts(site: &Site, environment: &Environment, secret: &Value) -> Option<bool> {
-    let token = room();
-    match publish(site, environment, &token, Some(secret), update(&token)).await {
-        Ok((200, _)) => Some(true),
-        Ok((403, _)) => Some(false),
-        _ => None,
     }
 }
 
@@ -233,10 +225,8 @@ async fn connect(
             "*" => format!("https://{}", environment.main_host()),
             origin => origin.replacen("*.", "verify.", 1),
         });
-    let mut socket = match site
-        .socket(&format!("/ws/{token}"), origin.as_deref())
-        .await?
-    {
+    let path = format!("/ws/{token}");
+    let mut socket = match site.socket(&path, origin.as_deref()).await? {
         Handshake::Open(socket) => socket,
         Handshake::Refused(status) => bail!("the handshake was answered with {status}"),
     };
@@ -258,11 +248,8 @@ async fn own_message(
     socket: &mut Socket,
 ) -> anyhow::Result<f64> {
     let nonce = format!("{:016x}", rand::random::<u64>());
-    let body =
-        json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token, "nonce": nonce }).to_string();
     let began = Instant::now();
-    let (status, _) = publish(site, environment, token, Some(secret), body).await?;
-    match status {
+    match publish(site, environment, token, Some(secret), Some(&nonce)).await? {
         200 => {}
         403 => bail!(OTHER_SECRET),
         status => bail!("the publish was answered with {status}"),
@@ -278,29 +265,20 @@ async fn own_message(
     Ok(latency)
 }
 
-async fn refused_publish(
+/// Publishes an update that no client takes for a real one, as the environment's publishers must: with a signature where one is
+/// required, with the secret itself elsewhere. The status of the answer.
+pub(super) async fn publish(
     site: &Site,
     environment: &Environment,
     token: &str,
     secret: Option<&Value>,
-    wanted: u16,
-) -> anyhow::Result<()> {
-    let (status, _) = publish(site, environment, token, secret, update(token)).await?;
-    ensure!(
-        status == wanted,
-        "it was answered with {status}, not with {wanted}"
-    );
-    Ok(())
-}
-
-/// Publishes as the environment's publishers must: with a signature where one is required, with the secret itself elsewhere.
-pub(crate) async fn publish(
-    site: &Site,
-    environment: &Environment,
-    token: &str,
-    secret: Option<&Value>,
-    body: String,
-) -> anyhow::Result<(u16, String)> {
+    nonce: Option<&str>,
+) -> anyhow::Result<u16> {
+    let mut update = json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token });
+    if let Some(nonce) = nonce {
+        update["nonce"] = json!(nonce);
+    }
+    let body = update.to_string();
     let headers = match secret {
         None => Vec::new(),
         Some(secret) if environment.gateway.require_signature => {
@@ -318,15 +296,14 @@ pub(crate) async fn publish(
         }
         Some(secret) => vec![("authorization", secret.bearer())],
     };
-    site.post(&format!("/broadcast/{token}"), &headers, body)
-        .await
+    let path = format!("/broadcast/{token}");
+    let (status, _) = site.post(&path, &headers, body).await?;
+    Ok(status)
 }
 
 async fn refused_origin(site: &Site, token: &str) -> anyhow::Result<()> {
-    match site
-        .socket(&format!("/ws/{token}"), Some(FOREIGN_ORIGIN))
-        .await?
-    {
+    let path = format!("/ws/{token}");
+    match site.socket(&path, Some(FOREIGN_ORIGIN)).await? {
         Handshake::Refused(403) => Ok(()),
         Handshake::Refused(status) => bail!("it was answered with {status}, not with 403"),
         Handshake::Open(_) => bail!("it got a socket"),
