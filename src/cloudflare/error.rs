@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::terminal::advice::Advice;
 use serde_json::Value as Json;
+
+use super::overtaken::Overtaken;
+use crate::terminal::advice::Advice;
 
 /// One entry of the envelope's `errors`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -160,7 +162,9 @@ pub(super) fn found<T>(result: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
 pub fn advice(error: &anyhow::Error) -> Advice {
     let mut advice = Advice::of(error);
     if advice.fix.is_none() {
-        advice.fix = error.downcast_ref().and_then(ApiError::fix);
+        let overtaken = |error: &Overtaken| error.0.fix.clone();
+        let refused = error.downcast_ref().and_then(ApiError::fix);
+        advice.fix = refused.or_else(|| error.downcast_ref().and_then(overtaken));
     }
     advice
 }

@@ -5,6 +5,7 @@
 //! - `page`: lists, page by page
 //! - `wire`: the shapes of the answers
 //! - `once`: a call that must not be sent twice, and whose answer may be lost
+//! - `overtaken`: somebody else deployed meanwhile
 //! - [`credentials`]: what opens the API, and where it is
 //! - `rate_limit`: how fast calls may follow each other; `turn`: a call's turn by a clock
 //! - `path`: what may stand in the address of a call
@@ -23,6 +24,7 @@ pub mod execute;
 pub mod metadata;
 pub mod observe;
 mod once;
+pub(crate) mod overtaken;
 pub mod page;
 #[cfg(test)]
 pub(crate) mod paged;

@@ -20,6 +20,7 @@ use crate::environment::script::Binding;
 use crate::http::body;
 use crate::plan::history::{Deployed, Extent, Listed};
 use crate::plan::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Split, version_tag};
+use crate::terminal::advice::Advice;
 
 /// More than an account has, and what wrangler asks for.
 const NAMESPACES_PER_PAGE: u32 = 1000;
@@ -75,9 +76,12 @@ pub(super) async fn zone_id(cloudflare: &Cloudflare, name: &str) -> anyhow::Resu
     let is_it = |zone: &Zone| zone.name.as_ref().is_none_or(|other| other == name);
     let zone = Pages::<Zone>::new(cloudflare, path).find(is_it).await?;
     let Zone { id, .. } = zone.with_context(|| {
-        format!(
-            "the account `{}` has no zone `{name}`; correct `cloudflare.zone` in the manifest, or give the API token Zone Read on it",
-            cloudflare.account()
+        Advice::new(
+            format!(
+                "the account `{}` has no zone `{name}`",
+                cloudflare.account()
+            ),
+            "correct `cloudflare.zone` in the manifest, or give the API token Zone Read on it",
         )
     })?;
     cloudflare.known_zones().insert(name.to_owned(), id.clone());

@@ -20,6 +20,7 @@ use super::wire::SecretText;
 pub use crate::plan::Holding;
 use crate::plan::history::{Extent, Listed};
 use crate::secret::{self, Value};
+use crate::terminal::advice::Advice;
 
 /// How long a change may take to be seen where it is read.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -106,10 +107,11 @@ pub async fn change(
             break after;
         }
         if Instant::now() > until {
-            bail!(
-                "the change of the secrets of `{script}` is not deployed after {}; `edge-broadcast status` shows what is",
-                humantime::format_duration(PATIENCE)
-            );
+            let patience = humantime::format_duration(PATIENCE);
+            bail!(Advice::new(
+                format!("the change of the secrets of `{script}` is not deployed after {patience}"),
+                "`edge-broadcast status` shows what is"
+            ));
         }
         tokio::time::sleep(PAUSE).await;
     };
@@ -146,9 +148,14 @@ fn check(
         before.versions.is_empty() || after.newer_than(before).is_some_and(|made| made <= sent);
     if after.rest != before.rest || after.secrets != wanted || !only_ours {
         let was = before.live.first().map_or("", String::as_str);
-        bail!(
-            "more than the secrets changed on `{script}`: somebody deployed it at the same moment; compare its newest version with `{was}`, the one before, and roll back if it is not meant"
-        );
+        bail!(Advice::new(
+            format!(
+                "more than the secrets changed on `{script}`: somebody deployed it at the same moment"
+            ),
+            format!(
+                "compare its newest version with `{was}`, the one before, and roll back if it is not meant"
+            )
+        ));
     }
     Ok(())
 }

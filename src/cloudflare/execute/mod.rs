@@ -1,7 +1,6 @@
 //! The writes, one function each. Each looks first that the world still is as the plan saw it.
 
 mod domains;
-mod overtaken;
 mod routes;
 mod settings;
 mod traffic;
@@ -9,7 +8,6 @@ mod upload;
 
 use anyhow::bail;
 
-pub use self::overtaken::Overtaken;
 pub use self::traffic::{Change, OldSecrets, is_secret_change, shift};
 pub use self::upload::upload;
 use super::client::Cloudflare;

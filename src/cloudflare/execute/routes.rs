@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::overtaken::taken;
 use crate::cloudflare::client::Cloudflare;
+use crate::cloudflare::overtaken::taken;
 use crate::cloudflare::{observe, once};
 
 /// Routes `pattern` to `script`.

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::overtaken::{self, Overtaken};
 use crate::cloudflare::client::Cloudflare;
 use crate::cloudflare::error::ApiError;
+use crate::cloudflare::overtaken::{self, Overtaken};
 use crate::cloudflare::{observe, once};
 use crate::environment::CodeUpdateStrategy;
 use crate::plan::Split;
@@ -67,10 +67,10 @@ pub async fn shift(cloudflare: &Cloudflare, wanted: Change<'_>) -> anyhow::Resul
     once::send(send, &reached).await?;
     match reached().await? {
         Some(()) => Ok(()),
-        None => Err(Overtaken(format!(
-            "`{script}` was given another split in the same moment; plan again"
-        ))
-        .into()),
+        None => {
+            let what = format!("`{script}` was given another split in the same moment");
+            Err(Overtaken::new(what).into())
+        }
     }
 }
 
