@@ -48,7 +48,7 @@ pub struct Cloudflare {
 
 /// Whether a call may be sent again when its answer is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
+pub(crate) enum Repeat {
     /// A second time changes nothing more.
     Safe,
     /// A second time might do it twice.

@@ -16,22 +16,22 @@
 //!
 //! Imports: `build`, `environment`, `http`, `plan`, `secret`, `terminal`
 
-pub mod client;
-pub mod credentials;
+pub(crate) mod client;
+pub(crate) mod credentials;
 mod envelope;
 pub mod error;
-pub mod execute;
+pub(crate) mod execute;
 pub mod metadata;
 pub mod observe;
 mod once;
 pub(crate) mod overtaken;
-pub mod page;
+pub(crate) mod page;
 #[cfg(test)]
 pub(crate) mod paged;
 mod path;
-pub mod payload;
+pub(crate) mod payload;
 mod rate_limit;
-pub mod secrets;
+pub(crate) mod secrets;
 mod turn;
 mod wire;
 

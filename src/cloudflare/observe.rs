@@ -110,7 +110,7 @@ async fn newest_versions(
 }
 
 /// The newest version of a script, which need not be deployed; `None` when it does not exist.
-pub async fn newest_version(
+pub(crate) async fn newest_version(
     cloudflare: &Cloudflare,
     script: &str,
 ) -> anyhow::Result<Option<Listed>> {
@@ -119,7 +119,7 @@ pub async fn newest_version(
 }
 
 /// The version `id` of a script; `None` when it has none of that id.
-pub async fn version(
+pub(crate) async fn version(
     cloudflare: &Cloudflare,
     script: &str,
     id: &str,
@@ -154,12 +154,12 @@ fn list_of<'a, T: DeserializeOwned>(
 }
 
 /// The deployments of a script, the newest first. There can be thousands.
-pub fn deployments<'a>(cloudflare: &'a Cloudflare, script: &str) -> Pages<'a, Deployed> {
+pub(crate) fn deployments<'a>(cloudflare: &'a Cloudflare, script: &str) -> Pages<'a, Deployed> {
     list_of(cloudflare, script, "deployments").sized(HISTORY_PER_PAGE)
 }
 
 /// The split that a script has now; none when it does not exist.
-pub async fn split(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Split> {
+pub(crate) async fn split(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Split> {
     let mut deployments = list_of::<Deployed>(cloudflare, script, "deployments");
     let newest = found(deployments.first(1).await)?.unwrap_or_default();
     let newest = newest.into_iter().next();
@@ -259,7 +259,7 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
 }
 
 /// The Durable Object migration that a version runs on.
-pub async fn migration_tag(
+pub(crate) async fn migration_tag(
     cloudflare: &Cloudflare,
     script: &str,
     version: &str,

@@ -57,13 +57,13 @@ impl<'a, T: DeserializeOwned> Pages<'a, T> {
     }
 
     /// Whether there is no further page.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.is_over
     }
 
     /// Reads the next page, without what was on an earlier one: a list that grows at its head moves, and a server without pages
     /// gives the first one again. Nothing after the last.
-    pub async fn next(&mut self) -> anyhow::Result<Vec<T>> {
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Vec<T>> {
         if self.is_over {
             return Ok(Vec::new());
         }
@@ -93,7 +93,7 @@ impl<'a, T: DeserializeOwned> Pages<'a, T> {
     }
 
     /// The first items: `count` of them and the rest of their page, or all.
-    pub async fn first(&mut self, count: usize) -> anyhow::Result<Vec<T>> {
+    pub(crate) async fn first(&mut self, count: usize) -> anyhow::Result<Vec<T>> {
         let mut first = Vec::new();
         while first.len() < count && !self.is_over {
             first.extend(self.next().await?);

@@ -17,7 +17,7 @@ use super::observe;
 use super::once;
 use super::page::Places;
 use super::wire::SecretText;
-pub use crate::plan::Holding;
+pub(crate) use crate::plan::Holding;
 use crate::plan::history::{Extent, Listed};
 use crate::secret::{self, Value};
 use crate::terminal::advice::Advice;
@@ -31,7 +31,7 @@ const NEWEST: usize = 10;
 const PER_PAGE: u32 = 100;
 
 /// New values by name; nothing removes the secret.
-pub type Changes<'a> = BTreeMap<&'a str, Option<&'a Value>>;
+pub(crate) type Changes<'a> = BTreeMap<&'a str, Option<&'a Value>>;
 
 /// Since when a secret is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub enum Bound {
 }
 
 /// Reads what `script` holds; `None` when it does not exist or was never deployed.
-pub async fn read(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<Holding>> {
+pub(crate) async fn read(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<Holding>> {
     let split = observe::split(cloudflare, script).await?;
     let Some(first) = split.versions().next() else {
         return Ok(None);
@@ -71,7 +71,7 @@ pub async fn read(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Optio
 }
 
 /// Changes secrets in one version, and makes sure that nothing else changed with them.
-pub async fn change(
+pub(crate) async fn change(
     cloudflare: &Cloudflare,
     script: &str,
     before: &Holding,
@@ -161,7 +161,7 @@ fn check(
 }
 
 /// Replaces the script's tags. They are no part of a version: nothing restarts.
-pub async fn tag(
+pub(crate) async fn tag(
     cloudflare: &Cloudflare,
     script: &str,
     tags: &BTreeSet<String>,
@@ -176,7 +176,7 @@ pub async fn tag(
 
 /// Since when each of `names`, which the newest version of `script` has, is there. Cloudflare does not say when a value was set.
 /// What `live` tells already is not read again.
-pub async fn since(
+pub(crate) async fn since(
     cloudflare: &Cloudflare,
     script: &str,
     live: &Holding,

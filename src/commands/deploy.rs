@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Context;
 use crate::build::{Bundles, Outcome, Worker};
 use crate::cli::Deploy as Args;
+use crate::cloudflare::error::advice;
 use crate::cloudflare::observe::observe;
 use crate::cloudflare::payload::Inputs;
 use crate::deploy::apply::{self, Probe};
@@ -34,6 +35,9 @@ struct Answer {
     verified: Option<verify::Report>,
     /// Why the command failed.
     failure: Option<String>,
+    /// And what to do about it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
 }
 
 impl fmt::Display for Answer {
@@ -101,12 +105,14 @@ pub async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     )
     .await;
     let error = verification.failure(applied, &running);
+    let told = error.as_ref().map(advice);
     let answer = Answer {
         environment: environment.name.to_string(),
         verified: verification.report.take(),
         plan,
         applied: running.finish(),
-        failure: error.as_ref().map(|error| format!("{error:#}")),
+        failure: told.as_ref().map(|told| told.what.clone()),
+        help: told.and_then(|told| told.fix),
     };
     tell_outcome(context, &title, &answer)?;
     match error {
@@ -181,9 +187,12 @@ fn tell_outcome(context: &Context, title: &str, answer: &Answer) -> anyhow::Resu
     if answer.verified.is_some() || context.format == Format::Json {
         context.format.answer(answer)?;
     }
-    match &answer.failure {
-        Some(failure) => step_summary::append(title, &format!("{answer}\n\n{failure}")),
-        None => step_summary::append(title, answer),
+    match (&answer.failure, &answer.help) {
+        (Some(what), Some(fix)) => {
+            step_summary::append(title, &format!("{answer}\n\n{what}\nhelp: {fix}"));
+        }
+        (Some(failure), None) => step_summary::append(title, &format!("{answer}\n\n{failure}")),
+        (None, _) => step_summary::append(title, answer),
     }
     Ok(())
 }

@@ -25,14 +25,14 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// What the gateway makes of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     Accepted,
     Refused,
 }
 
 /// The gateway goes on doing the contrary of what was to be proved.
 #[derive(Debug)]
-pub struct Disproved {
+pub(crate) struct Disproved {
     host: String,
     wanted: Answer,
     after: Duration,
@@ -56,7 +56,7 @@ impl fmt::Display for Disproved {
 impl std::error::Error for Disproved {}
 
 /// How long to wait until a new version serves everywhere.
-pub fn propagation(site: &Site) -> Duration {
+pub(crate) fn propagation(site: &Site) -> Duration {
     match site.is_sandboxed() {
         true => Duration::ZERO,
         false => PROPAGATION,
@@ -71,7 +71,11 @@ fn patience(site: &Site) -> Duration {
 }
 
 /// Asks at the main host, again where the answer is neither.
-pub async fn ask(site: &Site, environment: &Environment, value: &Value) -> anyhow::Result<Answer> {
+pub(crate) async fn ask(
+    site: &Site,
+    environment: &Environment,
+    value: &Value,
+) -> anyhow::Result<Answer> {
     let until = Instant::now() + patience(site);
     loop {
         match once(site, environment, value).await {
@@ -84,7 +88,7 @@ pub async fn ask(site: &Site, environment: &Environment, value: &Value) -> anyho
 
 /// Waits until the gateway answers `value` with `wanted` at the main host, which is `site`, and then at every other one, several
 /// times in a row. Returns what is to be said of other hosts that nobody could ask. The error that disproves is a [`Disproved`].
-pub async fn prove(
+pub(crate) async fn prove(
     site: &Site,
     environment: &Environment,
     value: &Value,

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::environment::Environment;
 use crate::live::site::{Handshake, Site, Socket, next_frame};
 use crate::secret::Value;
+use crate::terminal::advice::Advice;
 
 /// No page of this origin exists: the name can never be registered (RFC 2606).
 const FOREIGN_ORIGIN: &str = "https://edge-broadcast-verify.invalid";
@@ -32,9 +33,25 @@ pub struct Check {
     pub name: &'static str,
     /// Why it failed; absent when it passed.
     pub failure: Option<String>,
+    /// What to do about the failure, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
     /// Why it was not made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
+}
+
+impl Check {
+    fn of(name: &'static str, made: anyhow::Result<()>) -> Self {
+        let advice = made.err().map(|error| Advice::of(&error));
+        let (failure, fix) = advice.map(|Advice { what, fix }| (what, fix)).unzip();
+        Self {
+            name,
+            failure,
+            help: fix.flatten(),
+            skipped: None,
+        }
+    }
 }
 
 /// Facts that a verification knows beforehand.
@@ -83,6 +100,9 @@ impl fmt::Display for Report {
                 (None, Some(why)) => write!(f, "\n  skipped {}: {why}", check.name)?,
                 (None, None) => write!(f, "\n  ok      {}", check.name)?,
             }
+            if let Some(help) = &check.help {
+                write!(f, "\n          help: {help}")?;
+            }
         }
         match self.latency_ms {
             Some(latency) => write!(f, "\n  publish to receive: {latency:.1} ms"),
@@ -111,9 +131,8 @@ pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'
     match (socket, expected.publisher) {
         (None, _) => {}
         (Some(_), Publisher::Absent(why)) => report.checks.push(Check {
-            name: PUBLISH,
-            failure: None,
             skipped: Some(why.to_owned()),
+            ..Check::of(PUBLISH, Ok(()))
         }),
         (Some(mut socket), Publisher::Secret(secret)) => {
             let received = own_message(site, environment, secret, &token, &mut socket);
@@ -157,11 +176,7 @@ pub(super) fn room() -> String {
 impl Report {
     /// Adds a check that was made elsewhere.
     pub fn add(&mut self, name: &'static str, made: anyhow::Result<()>) {
-        self.checks.push(Check {
-            name,
-            failure: made.err().map(|error| format!("{error:#}")),
-            skipped: None,
-        });
+        self.checks.push(Check::of(name, made));
     }
 
     async fn check<T>(
@@ -188,10 +203,11 @@ async fn health(site: &Site, version: Option<&str>, patience: Duration) -> anyho
                 Err(error) => error.context(format!("`{}`", site.url("/health"))),
             },
             // Nothing leads to the edge: routes and Workers do not matter
-            Ok((530, _)) => anyhow::anyhow!(
-                "`{}` answered 530: no proxied DNS record leads there; a zone route needs one for its host",
-                site.url("/health")
-            ),
+            Ok((530, _)) => {
+                let url = site.url("/health");
+                let what = format!("`{url}` answered 530: no proxied DNS record leads there");
+                Advice::new(what, "a zone route needs one for its host").into()
+            }
             Ok((status, _)) => anyhow::anyhow!("`{}` answered {status}", site.url("/health")),
             Err(error) => error,
         };

@@ -20,7 +20,7 @@ use crate::terminal::advice::Advice;
 const STRICT: &str = "bindings_inherit=strict";
 
 /// Uploads a version and returns its id. In the lifecycle lane it is live at once.
-pub async fn upload(
+pub(crate) async fn upload(
     cloudflare: &Cloudflare,
     upload: &Upload,
     inputs: &Inputs,
