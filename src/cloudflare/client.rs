@@ -189,11 +189,8 @@ impl Cloudflare {
 
     /// GETs one page of a list: its result, and what the API tells about the list.
     pub(super) async fn get_page(&self, path: &str) -> anyhow::Result<(Json, Option<Info>)> {
-        let call = Call {
-            method: &Method::GET,
-            path,
-        };
-        self.call(call, Repeat::Safe, |request| request).await
+        self.call(Call::get(path), Repeat::Safe, |request| request)
+            .await
     }
 
     /// GETs something that is not in an envelope, of at most so many bytes.
@@ -203,13 +200,10 @@ impl Cloudflare {
         repeat: Repeat,
         most: usize,
     ) -> anyhow::Result<Answer> {
-        let call = Call {
-            method: &Method::GET,
-            path,
-        };
         let is_good = |answer: &Answer| answer.status.is_success().then_some(());
-        let answered = self.answered(call, repeat, most, |request| request, is_good);
-        answered.await.map(|((), answer)| answer)
+        self.answered(Call::get(path), repeat, most, |request| request, is_good)
+            .await
+            .map(|((), answer)| answer)
     }
 
     /// Sends a write that changes nothing more when it is repeated.

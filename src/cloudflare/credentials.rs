@@ -9,7 +9,6 @@
 //! it would be an error deep inside an HTTP library, or a header of its own.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -308,16 +307,6 @@ pub(super) fn is_of_this_machine(url: &Url) -> bool {
         Ok(address) => address.is_loopback(),
         // RFC 6761: `localhost` and what is below it
         Err(_) => host == "localhost" || host.ends_with(".localhost"),
-    }
-}
-
-/// Shows which kind there is, and nothing of it.
-impl fmt::Display for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Self::Token(_) => TOKEN,
-            Self::Key { .. } => KEY,
-        })
     }
 }
 

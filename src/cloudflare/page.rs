@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
 use anyhow::{Context, bail};
-use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
@@ -224,10 +223,7 @@ async fn read<T: DeserializeOwned>(
     path: &str,
 ) -> anyhow::Result<(Vec<(String, T)>, Info)> {
     let (result, info) = cloudflare.get_page(path).await?;
-    let call = Call {
-        method: &Method::GET,
-        path,
-    };
+    let call = Call::get(path);
     let whole: Vec<Json> = decode_list(call, result.clone())?;
     let items: Vec<T> = decode_list(call, result)?;
     let identities = whole.iter().map(identity);
