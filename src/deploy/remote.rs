@@ -29,10 +29,9 @@ impl Remote {
         progress: &Progress,
     ) -> anyhow::Result<Self> {
         let cloudflare = Cloudflare::from_env(environment)?.telling(progress);
-        let via = if cloudflare.is_elsewhere() {
-            cloudflare.ingress().await?
-        } else {
-            None
+        let via = match cloudflare.is_elsewhere() {
+            true => cloudflare.ingress().await?,
+            false => None,
         };
         Ok(Self {
             cloudflare,

@@ -152,10 +152,9 @@ impl<'a> Verification<'a> {
             version,
             percent,
             first,
-            patience: if self.site.is_sandboxed() {
-                Duration::ZERO
-            } else {
-                SPREAD
+            patience: match self.site.is_sandboxed() {
+                true => Duration::ZERO,
+                false => SPREAD,
             },
         };
         if let Proof::Impossible(why) = rooms::prove(&self.site, sought).await? {

@@ -89,6 +89,24 @@ impl Report {
         let is_it = |check: &Check| check.failure.as_deref() == Some(OTHER_SECRET);
         failed.next().is_some_and(is_it) && failed.next().is_none()
     }
+
+    /// Adds a check that was made elsewhere.
+    pub fn add(&mut self, name: &'static str, made: anyhow::Result<()>) {
+        self.checks.push(Check::of(name, made));
+    }
+
+    async fn check<T>(
+        &mut self,
+        name: &'static str,
+        made: impl Future<Output = anyhow::Result<T>>,
+    ) -> Option<T> {
+        let (value, made) = match made.await {
+            Ok(value) => (Some(value), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        self.add(name, made);
+        value
+    }
 }
 
 impl fmt::Display for Report {
@@ -171,26 +189,6 @@ pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'
 /// The token of a room that no client has.
 pub(super) fn room() -> String {
     format!("edge-broadcast-verify-{:016x}", rand::random::<u64>())
-}
-
-impl Report {
-    /// Adds a check that was made elsewhere.
-    pub fn add(&mut self, name: &'static str, made: anyhow::Result<()>) {
-        self.checks.push(Check::of(name, made));
-    }
-
-    async fn check<T>(
-        &mut self,
-        name: &'static str,
-        made: impl Future<Output = anyhow::Result<T>>,
-    ) -> Option<T> {
-        let (value, made) = match made.await {
-            Ok(value) => (Some(value), Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        self.add(name, made);
-        value
-    }
 }
 
 /// A new route, certificate or version takes a while to reach every place, so the first answers may be errors, or another version's.
