@@ -34,7 +34,6 @@ pub struct Check {
     /// Why it failed; absent when it passed.
     pub failure: Option<String>,
     /// What to do about the failure, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// Why it was not made.
     #[serde(skip_serializing_if = "Option::is_none")]
