@@ -11,19 +11,13 @@ use crate::environment::script::{Binding, Script};
 use crate::plan::{Lane, Upload};
 use crate::secret::{self, Value};
 
-#[derive(Serialize)]
-struct Metadata<'a> {
-    #[serde(flatten)]
-    plain: Json,
-    bindings: Vec<Bound<'a>>,
-}
-
-/// A binding.
+/// A part of the `metadata`.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Bound<'a> {
+enum Field<'a> {
     Plain(Json),
     Secret(SecretText<'a>),
+    Bindings(Vec<Field<'a>>),
 }
 
 /// The text of the `metadata` of an upload, with those of `secrets` that the upload sets. It holds their values and is never printed:
@@ -35,30 +29,33 @@ pub fn metadata(
     upload: &Upload,
     secrets: &BTreeMap<String, Value>,
 ) -> anyhow::Result<Bytes> {
-    let mut plain = plain(script, main_module, upload);
+    let mut fields: BTreeMap<String, Field> = plain(script, main_module, upload)
+        .into_iter()
+        .map(|(key, value)| (key, Field::Plain(value)))
+        .collect();
     let own = script
         .bindings
         .iter()
-        .map(|(name, binding)| Bound::Plain(named(name, binding)));
+        .map(|(name, binding)| Field::Plain(named(name, binding)));
     let set = upload
         .secrets
         .iter()
-        .map(|name| Bound::Secret(SecretText::of(name, &secrets[name])));
-    let mut bindings: Vec<Bound> = own.chain(set).collect();
+        .map(|name| Field::Secret(SecretText::of(name, &secrets[name])));
+    let mut bindings: Vec<Field> = own.chain(set).collect();
     if let Some(live) = &upload.inherit_from {
         // `keep_bindings` takes the secrets over from the newest version, which need not be the live one: then each is named with
         // the version that it comes from, and nothing else is kept
-        plain["keep_bindings"] = json!([]);
+        fields.insert("keep_bindings".to_owned(), Field::Plain(json!([])));
         bindings.extend(upload.inherited_secrets.iter().map(|name| {
-            Bound::Plain(json!({ "type": "inherit", "name": name, "version_id": live }))
+            Field::Plain(json!({ "type": "inherit", "name": name, "version_id": live }))
         }));
     }
-    let metadata = Metadata { plain, bindings };
-    Ok(Bytes::from_owner(secret::json(&metadata)?))
+    fields.insert("bindings".to_owned(), Field::Bindings(bindings));
+    Ok(Bytes::from_owner(secret::json(&fields)?))
 }
 
 /// Everything but the bindings.
-fn plain(script: &Script, main_module: &str, upload: &Upload) -> Json {
+fn plain(script: &Script, main_module: &str, upload: &Upload) -> serde_json::Map<String, Json> {
     let mut metadata = json!({
         "main_module": main_module,
         "compatibility_date": script.compatibility_date,
@@ -102,7 +99,10 @@ fn plain(script: &Script, main_module: &str, upload: &Upload) -> Json {
             };
         }
     }
-    metadata
+    match metadata {
+        Json::Object(fields) => fields,
+        _ => unreachable!("an object was written above"),
+    }
 }
 
 fn named(name: &str, binding: &Binding) -> Json {
