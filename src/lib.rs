@@ -7,7 +7,7 @@ pub mod commands;
 pub mod deploy;
 pub mod environment;
 pub(crate) mod generate;
-pub mod http;
+pub(crate) mod http;
 pub mod live;
 pub mod plan;
 pub mod process;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::response::IntoResponse;
 use edge_broadcast::cloudflare::Cloudflare;
+use edge_broadcast::cloudflare::error::advice;
 use edge_broadcast::cloudflare::observe::observe;
 use edge_broadcast::deploy::apply::{Probe, Report, apply};
 use edge_broadcast::plan::{Plan, Rollout};
@@ -352,9 +353,9 @@ async fn a_route_that_went_to_another_script_since_the_plan_is_not_removed() {
     })
     .await;
     assert_eq!(
-        format!("{:#}", result.unwrap_err()),
+        format!("{:#}", advice(&result.unwrap_err())),
         format!(
-            "failed to remove the route `{HOST}/*` of `{GATEWAY}`: the route `{HOST}/*` belongs to the script `somebody-elses` since the plan was made; plan again"
+            "failed to remove the route `{HOST}/*` of `{GATEWAY}`: the route `{HOST}/*` belongs to the script `somebody-elses` since the plan was made\nhelp: plan again"
         )
     );
     assert_eq!(report.done.len(), 1);
@@ -383,10 +384,10 @@ async fn a_route_or_domain_that_another_script_took_since_the_plan_is_not_taken_
             assert_eq!(answer["success"], true, "{answer}");
         })
         .await;
-        let error = format!("{:#}", result.unwrap_err());
+        let error = format!("{:#}", advice(&result.unwrap_err()));
         assert!(
             error.ends_with(&format!(
-                "{what} belongs to the script `somebody-elses` since the plan was made; plan again"
+                "{what} belongs to the script `somebody-elses` since the plan was made\nhelp: plan again"
             )),
             "{error}"
         );

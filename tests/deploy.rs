@@ -285,11 +285,12 @@ async fn a_deployment_whose_secret_was_rotated_away_is_not_taken_back() {
         "{}",
         printed.stdout
     );
-    assert_eq!(
-        printed.stderr.lines().last(),
-        Some(
-            "error: `staging` is deployed and stays, but it could not be proved to deliver: the source `env:WEBHOOK_SECRET` gives another value of `WEBHOOK_SECRET` than the deployed one, which this deployment did not touch; after a rotation, give the source the new value, then run `edge-broadcast verify staging`"
-        )
+    assert!(
+        printed.stderr.ends_with(
+            "\nerror: `staging` is deployed and stays, but it could not be proved to deliver: the source `env:WEBHOOK_SECRET` gives another value of `WEBHOOK_SECRET` than the deployed one, which this deployment did not touch\nhelp: after a rotation, give the source the new value, then run `edge-broadcast verify staging`\n"
+        ),
+        "{}",
+        printed.stderr
     );
     let after = api::shares(&sandbox, GATEWAY).await;
     assert!(after.len() == 1 && after != before, "{after:?}");

@@ -225,7 +225,7 @@ fn an_environment_that_cannot_be_read_does_not_hide_the_others() {
     };
     let printed = status(&[]);
     let why = format!(
-        "cannot be read: reading what is live of `staging`: the account `{}` has no zone `elsewhere.example`; correct `cloudflare.zone` in the manifest, or give the API token Zone Read on it",
+        "cannot be read: reading what is live of `staging`: the account `{}` has no zone `elsewhere.example`\n  help: correct `cloudflare.zone` in the manifest, or give the API token Zone Read on it",
         sandbox.account_id
     );
     assert!(

@@ -78,7 +78,7 @@ async fn a_named_version_takes_the_other_script_with_it() {
     assert_eq!(
         printed.stderr,
         format!(
-            "error: `staging` cannot be rolled back: there is no version `no-such-version`; the newest first, `{GATEWAY}` had all traffic at `{}`, `{}`, `{}`; `{ROOM}` had all traffic at `{}`, `{}`\n",
+            "error: `staging` cannot be rolled back: there is no version `no-such-version`\nhelp: the newest first, `{GATEWAY}` had all traffic at `{}`, `{}`, `{}`; `{ROOM}` had all traffic at `{}`, `{}`\n",
             live[0][0], live[2][0], live[1][0], live[0][1], live[2][1]
         )
     );

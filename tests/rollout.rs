@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use edge_broadcast::cloudflare::Cloudflare;
+use edge_broadcast::cloudflare::error::advice;
 use edge_broadcast::cloudflare::observe::observe;
 use edge_broadcast::deploy::apply::{Probe, Report, apply};
 use edge_broadcast::environment::Environment;
@@ -110,11 +111,12 @@ async fn a_deployment_that_fails_its_verification_goes_back_by_itself() {
         .against(&sandbox)
         .env("WEBHOOK_SECRET", SECRET)
         .fails();
-    assert_eq!(
-        printed.stderr.lines().last(),
-        Some(
-            "error: `staging` did not work as it must: see the failed checks; `glow-broadcast-staging` went back to the version before"
-        )
+    assert!(
+        printed.stderr.ends_with(
+            "\nerror: `staging` did not work as it must; `glow-broadcast-staging` went back to the version before\nhelp: see the failed checks\n"
+        ),
+        "{}",
+        printed.stderr
     );
     assert_eq!(api::shares(&sandbox, GATEWAY).await, before);
     Run::new(["verify", "staging"])
@@ -477,8 +479,11 @@ async fn somebody_elses_rollback_in_the_middle_of_a_rollout_is_not_overridden() 
         Ok(())
     })
     .await;
-    let error = format!("{:#}", result.unwrap_err());
-    assert!(error.ends_with("plan again when that is over"), "{error}");
+    let error = format!("{:#}", advice(&result.unwrap_err()));
+    assert!(
+        error.ends_with("\nhelp: plan again when that is over"),
+        "{error}"
+    );
     let shares = api::shares(&sandbox, GATEWAY).await;
     let percentages: Vec<f64> = shares.iter().map(|(_, share)| *share).collect();
     assert_eq!(percentages, [1.0, 99.0]);
@@ -499,8 +504,8 @@ async fn a_deployment_that_is_overtaken_at_the_gateway_takes_its_room_back() {
         Ok(())
     })
     .await;
-    let error = format!("{:#}", result.unwrap_err());
-    assert!(error.ends_with("plan again"), "{error}");
+    let error = format!("{:#}", advice(&result.unwrap_err()));
+    assert!(error.ends_with("\nhelp: plan again"), "{error}");
     assert_eq!(report.returned, [ROOM]);
     let room = api::deployments(&sandbox, ROOM).await;
     assert_eq!(
@@ -584,7 +589,7 @@ async fn a_secret_that_came_into_the_manifest_during_a_rollout_stops_it() {
         .fails();
     assert!(
         printed.stderr.ends_with(&format!(
-            "the version `{new}` of `{GATEWAY}`, whose rollout is under way, lacks `ADMIN_SECRET`: `edge-broadcast rollback staging` ends the rollout, then deploy again\n"
+            "the version `{new}` of `{GATEWAY}`, whose rollout is under way, lacks `ADMIN_SECRET`\nhelp: `edge-broadcast rollback staging` ends the rollout, then deploy again\n"
         )),
         "{}",
         printed.stderr
@@ -611,8 +616,10 @@ async fn a_return_that_fails_hides_neither_the_failed_check_nor_itself() {
         "{}",
         printed.stdout
     );
-    let said = printed.stderr.lines().last().unwrap();
-    assert!(said.starts_with(&format!("error: `staging` does not work as it must: see the failed checks; `{GATEWAY}` could not go back to the version before: `POST ")), "{said}");
+    let said: Vec<&str> = printed.stderr.lines().rev().take(2).collect();
+    assert_eq!(said[0], "help: see the failed checks");
+    let said = said[1];
+    assert!(said.starts_with(&format!("error: `staging` does not work as it must; `{GATEWAY}` could not go back to the version before: `POST ")), "{said}");
     // In a rollout too
     api::call(&sandbox, "DELETE", "/sandbox/faults", None).await;
     Run::new(["rollback", "staging"])

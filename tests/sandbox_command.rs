@@ -156,7 +156,7 @@ async fn a_route_whose_record_is_missing_is_told_so_and_a_lenient_sandbox_lets_i
             verify.succeeds();
         } else {
             let printed = verify.fails();
-            let told = "/health` answered 530: no proxied DNS record leads there; a zone route needs one for its host";
+            let told = "/health` answered 530: no proxied DNS record leads there\n          help: a zone route needs one for its host";
             assert!(printed.stdout.contains(told), "{}", printed.stdout);
         }
     }

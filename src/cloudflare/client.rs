@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use super::credentials::{self, Access, BASE, Credentials, Surroundings};
 use super::envelope::{Call, Envelope, Info, decode};
-use super::error::ApiError;
+use super::error::{ApiError, found};
 use super::path;
 use super::rate_limit::{self, LONGEST_PAUSE};
 use super::turn::Turns;
@@ -48,7 +48,7 @@ pub struct Cloudflare {
 
 /// Whether a call may be sent again when its answer is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
+pub(crate) enum Repeat {
     /// A second time changes nothing more.
     Safe,
     /// A second time might do it twice.
@@ -178,11 +178,7 @@ impl Cloudflare {
 
     /// GETs one thing; `None` when it does not exist.
     pub(super) async fn find<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Option<T>> {
-        match self.get(path).await {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => Ok(None),
-            Err(error) => Err(error),
-        }
+        found(self.get(path).await)
     }
 
     /// GETs one thing.
@@ -193,7 +189,7 @@ impl Cloudflare {
 
     /// GETs one page of a list: its result, and what the API tells about the list.
     pub(super) async fn get_page(&self, path: &str) -> anyhow::Result<(Json, Option<Info>)> {
-        self.call(&Method::GET, path, Repeat::Safe, |request| request)
+        self.call(Call::get(path), Repeat::Safe, |request| request)
             .await
     }
 
@@ -205,23 +201,9 @@ impl Cloudflare {
         most: usize,
     ) -> anyhow::Result<Answer> {
         let is_good = |answer: &Answer| answer.status.is_success().then_some(());
-        let fill = |request| request;
-        let ((), answer) = self
-            .answered(Method::GET, path, repeat, most, fill, is_good)
-            .await?;
-        Ok(answer)
-    }
-
-    /// Sends a JSON body and reads the result.
-    pub(super) async fn send<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        repeat: Repeat,
-        body: &Json,
-    ) -> anyhow::Result<T> {
-        self.call_filled(method, path, repeat, |request| request.json(body))
+        self.answered(Call::get(path), repeat, most, |request| request, is_good)
             .await
+            .map(|((), answer)| answer)
     }
 
     /// Sends a write that changes nothing more when it is repeated.
@@ -231,16 +213,32 @@ impl Cloudflare {
         path: &str,
         body: &Json,
     ) -> anyhow::Result<()> {
-        let _: IgnoredAny = self.send(method, path, Repeat::Safe, body).await?;
-        Ok(())
+        self.send(method, path, Repeat::Safe, |request| request.json(body))
+            .await
+    }
+
+    /// POSTs what a second time might do twice.
+    pub(super) async fn post_once(&self, path: &str, body: &Json) -> anyhow::Result<()> {
+        let fill = |request: RequestBuilder| request.json(body);
+        self.send(Method::POST, path, Repeat::Never, fill).await
     }
 
     /// Deletes something, which may be gone already: a repeat after a lost answer finds it so.
     pub(super) async fn delete(&self, path: &str) -> anyhow::Result<()> {
-        match self.write(Method::DELETE, path, &json!({})).await {
-            Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => Ok(()),
-            result => result,
-        }
+        found(self.write(Method::DELETE, path, &json!({})).await).map(drop)
+    }
+
+    /// Sends whatever `fill` puts into the request, again when that is safe.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        repeat: Repeat,
+        fill: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> anyhow::Result<()> {
+        self.call_filled(method, path, repeat, fill)
+            .await
+            .map(|IgnoredAny| ())
     }
 
     /// Sends whatever `fill` puts into the request, again when that is safe, and opens the envelope.
@@ -251,18 +249,17 @@ impl Cloudflare {
         repeat: Repeat,
         fill: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> anyhow::Result<T> {
-        let (result, _) = self.call(&method, path, repeat, fill).await?;
         let call = Call {
             method: &method,
             path,
         };
+        let (result, _) = self.call(call, repeat, fill).await?;
         decode(call, "result", result)
     }
 
     async fn call(
         &self,
-        method: &Method,
-        path: &str,
+        call: Call<'_>,
         repeat: Repeat,
         fill: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> anyhow::Result<(Json, Option<Info>)> {
@@ -274,35 +271,33 @@ impl Cloudflare {
             let is_good = envelope.success && answer.status.is_success();
             is_good.then_some((envelope.result, envelope.info))
         };
-        let (opened, _) = self
-            .answered(method.clone(), path, repeat, body::JSON, fill, open)
-            .await?;
-        Ok(opened)
+        let answered = self.answered(call, repeat, body::JSON, fill, open);
+        answered.await.map(|(opened, _)| opened)
     }
 
     /// Sends until `open` finds something in an answer, a refusal is final, or the tries are used up.
     async fn answered<T>(
         &self,
-        method: Method,
-        path: &str,
+        call: Call<'_>,
         repeat: Repeat,
         most: usize,
         fill: impl Fn(RequestBuilder) -> RequestBuilder,
         open: impl Fn(&Answer) -> Option<T>,
     ) -> anyhow::Result<(T, Answer)> {
-        if !path::is_plain(path) {
+        if !path::is_plain(call.path) {
             bail!(
-                "`{method} {}` was not sent: it is no address of the API",
-                escape::line(path)
+                "`{} {}` was not sent: it is no address of the API",
+                call.method,
+                escape::line(call.path)
             );
         }
         let mut left = REPEATS;
         let mut pause = PAUSE;
         loop {
-            let (mut error, asked) = match self.once(&method, path, most, &fill).await {
+            let (mut error, asked) = match self.once(call, most, &fill).await {
                 Ok(answer) => match open(&answer) {
                     Some(opened) => return Ok((opened, answer)),
-                    None => (self.refused(&method, path, &answer), silence(&answer)),
+                    None => (self.refused(call, &answer), silence(&answer)),
                 },
                 Err(error) => (error, None),
             };
@@ -330,41 +325,39 @@ impl Cloudflare {
 
     async fn once(
         &self,
-        method: &Method,
-        path: &str,
+        call: Call<'_>,
         most: usize,
         fill: &impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, ApiError> {
+        let Call { method, path } = call;
         let kind = format!("{method} {}", path.split('?').next().unwrap_or(path));
         let turn = self.turns.wait(&kind, &self.progress).await;
-        let turn = turn.map_err(|pause| ApiError {
-            wait: Some(Duration::from_secs(pause.as_secs() + 1)),
-            ..self.error(
-                method,
-                path,
-                429,
-                "an earlier call was refused, so this one was not sent",
-            )
+        let turn = turn.map_err(|pause| {
+            let why = "an earlier call was refused, so this one was not sent";
+            ApiError {
+                wait: Some(Duration::from_secs(pause.as_secs() + 1)),
+                ..self.error(call, 429, why)
+            }
         })?;
-        let lost = |error: reqwest::Error| self.lost(method, path, &error);
-        let response = fill(self.request(method.clone(), path))
-            .send()
-            .await
-            .map_err(&lost)?;
+        let lost = |error: reqwest::Error| self.lost(call, &error);
+        let request = self
+            .http
+            .request(method.clone(), format!("{}{path}", self.base))
+            .timeout(self.timeout);
+        let request = fill(self.credentials.sign(request));
+        let response = request.send().await.map_err(&lost)?;
         turn.answered(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
-        let Some(body) = body::read(response, most).await.map_err(&lost)? else {
+        let Some(mut body) = body::read(response, most).await.map_err(&lost)? else {
             let why = format!(
                 "more than {}, which is no answer of the API's",
                 body::shown(most)
             );
-            return Err(self.error(method, path, status.as_u16(), &why));
+            return Err(self.error(call, status.as_u16(), &why));
         };
-        let body = if path.ends_with(WRITTEN_BACK) {
-            body
-        } else {
-            escape::answer(body)
-        };
+        if !path.ends_with(WRITTEN_BACK) {
+            body = escape::answer(body);
+        }
         Ok(Answer {
             status,
             headers,
@@ -372,18 +365,10 @@ impl Cloudflare {
         })
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self
-            .http
-            .request(method, format!("{}{path}", self.base))
-            .timeout(self.timeout);
-        self.credentials.sign(request)
-    }
-
-    fn error(&self, method: &Method, path: &str, status: u16, detail: &str) -> ApiError {
+    fn error(&self, call: Call<'_>, status: u16, detail: &str) -> ApiError {
         ApiError {
-            method: method.to_string(),
-            path: path.to_owned(),
+            method: call.method.to_string(),
+            path: call.path.to_owned(),
             account: self.account.clone(),
             status,
             entries: Vec::new(),
@@ -393,40 +378,35 @@ impl Cloudflare {
         }
     }
 
-    /// Opens the envelope; a failure comes with how long to wait before it may be tried again, if ever.
-    fn refused(&self, method: &Method, path: &str, answer: &Answer) -> ApiError {
+    /// What an answer says that is no success.
+    fn refused(&self, call: Call<'_>, answer: &Answer) -> ApiError {
         let status = answer.status.as_u16();
         if answer.status.is_redirection() {
             let to = redirect::target(&self.base, answer.headers.get("location"));
             let why = format!(
                 "a redirect to {to}, which is not followed, because the credential and every secret would go there"
             );
+            let fix = match self.is_elsewhere() {
+                true => format!("correct `{}`", credentials::BASE_URL),
+                false => "look at the proxy or firewall on the way: it answered".to_owned(),
+            };
             return ApiError {
-                fix: Some(self.without_redirect()),
-                ..self.error(method, path, status, &why)
+                fix: Some(fix),
+                ..self.error(call, status, &why)
             };
         }
-        let entries = Envelope::open(&answer.body).map_or(Vec::new(), |envelope| envelope.errors);
         let detail = if answer.body.trim_ascii_start().starts_with(b"<") {
             "a web page instead of the API's answer: a proxy or firewall on the way answered"
         } else {
             "an answer that is not the API's"
         };
         ApiError {
-            entries,
-            ..self.error(method, path, status, detail)
+            entries: Envelope::open(&answer.body).unwrap_or_default().errors,
+            ..self.error(call, status, detail)
         }
     }
 
-    fn without_redirect(&self) -> String {
-        if self.is_elsewhere() {
-            format!("correct `{}`", credentials::BASE_URL)
-        } else {
-            "look at the proxy or firewall on the way: it answered".to_owned()
-        }
-    }
-
-    fn lost(&self, method: &Method, path: &str, error: &reqwest::Error) -> ApiError {
+    fn lost(&self, call: Call<'_>, error: &reqwest::Error) -> ApiError {
         let mut text = String::new();
         let mut cause: Option<&dyn std::error::Error> = Some(error);
         while let Some(inner) = cause {
@@ -439,7 +419,7 @@ impl Cloudflare {
         if error.is_timeout() {
             text = format!("nothing came within {:?}", self.timeout);
         }
-        self.error(method, path, 0, &format!("{text} (`{}`)", self.base))
+        self.error(call, 0, &format!("{text} (`{}`)", self.base))
     }
 }
 
@@ -602,7 +582,7 @@ mod tests {
             .await;
             let secret = json!({ "text": "secret" });
             let error = cloudflare
-                .send::<Json>(Method::PUT, "/secrets", Repeat::Safe, &secret)
+                .write(Method::PUT, "/secrets", &secret)
                 .await
                 .unwrap_err();
             assert_eq!(
@@ -688,7 +668,7 @@ mod tests {
         })
         .await;
         let error = cloudflare
-            .send::<Json>(Method::POST, "/versions", Repeat::Never, &json!({}))
+            .post_once("/versions", &json!({}))
             .await
             .unwrap_err();
         assert_eq!(

@@ -9,7 +9,6 @@
 //! it would be an error deep inside an HTTP library, or a header of its own.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -20,17 +19,18 @@ use crate::secret::Value;
 use crate::terminal::advice::Advice;
 
 /// The API's own address; [`BASE_URL`] replaces it, as it does for wrangler.
-pub const BASE: &str = "https://api.cloudflare.com/client/v4";
+pub(crate) const BASE: &str = "https://api.cloudflare.com/client/v4";
 
-pub const TOKEN: &str = "CLOUDFLARE_API_TOKEN";
-pub const KEY: &str = "CLOUDFLARE_API_KEY";
-pub const EMAIL: &str = "CLOUDFLARE_EMAIL";
-pub const ACCOUNT: &str = "CLOUDFLARE_ACCOUNT_ID";
-pub const BASE_URL: &str = "CLOUDFLARE_API_BASE_URL";
+pub(crate) const TOKEN: &str = "CLOUDFLARE_API_TOKEN";
+pub(crate) const KEY: &str = "CLOUDFLARE_API_KEY";
+pub(crate) const EMAIL: &str = "CLOUDFLARE_EMAIL";
+pub(crate) const ACCOUNT: &str = "CLOUDFLARE_ACCOUNT_ID";
+pub(crate) const BASE_URL: &str = "CLOUDFLARE_API_BASE_URL";
 const REGION: &str = "CLOUDFLARE_COMPLIANCE_REGION";
 
 /// The variables that hold a credential or a part of one, wrangler's former names included. No tool that is run needs them.
-pub const VARIABLES: [&str; 6] = [TOKEN, KEY, EMAIL, "CF_API_TOKEN", "CF_API_KEY", "CF_EMAIL"];
+pub(crate) const VARIABLES: [&str; 6] =
+    [TOKEN, KEY, EMAIL, "CF_API_TOKEN", "CF_API_KEY", "CF_EMAIL"];
 
 /// Who the API takes the caller for.
 #[derive(Clone, Debug)]
@@ -74,24 +74,24 @@ impl Credentials {
 }
 
 /// The environment variables, and the files of a home folder.
-pub struct Surroundings<'a> {
-    pub variable: &'a dyn Fn(&str) -> Option<OsString>,
-    pub exists: &'a dyn Fn(&Path) -> bool,
+pub(crate) struct Surroundings<'a> {
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<OsString>,
+    pub(crate) exists: &'a dyn Fn(&Path) -> bool,
 }
 
 /// What the variables say.
 #[derive(Debug)]
-pub struct Access {
-    pub credentials: Credentials,
+pub(crate) struct Access {
+    pub(crate) credentials: Credentials,
     /// The API's address, without a slash at its end.
-    pub base: String,
+    pub(crate) base: String,
     /// As it is written; whether it is an account's id is for the caller.
-    pub account: Option<String>,
+    pub(crate) account: Option<String>,
 }
 
 impl Access {
     /// Reads the variables. Sends nothing.
-    pub fn read(surroundings: &Surroundings) -> anyhow::Result<Self> {
+    pub(crate) fn read(surroundings: &Surroundings) -> anyhow::Result<Self> {
         let base = surroundings.text(BASE_URL)?;
         let credentials = surroundings.credentials()?;
         let base = match base {
@@ -111,7 +111,7 @@ impl Access {
 
 impl Surroundings<'_> {
     /// The process's own.
-    pub fn of_process() -> Surroundings<'static> {
+    pub(crate) fn of_process() -> Surroundings<'static> {
         Surroundings {
             variable: &|name| std::env::var_os(name),
             exists: &Path::exists,
@@ -307,16 +307,6 @@ pub(super) fn is_of_this_machine(url: &Url) -> bool {
         Ok(address) => address.is_loopback(),
         // RFC 6761: `localhost` and what is below it
         Err(_) => host == "localhost" || host.ends_with(".localhost"),
-    }
-}
-
-/// Shows which kind there is, and nothing of it.
-impl fmt::Display for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Self::Token(_) => TOKEN,
-            Self::Key { .. } => KEY,
-        })
     }
 }
 
@@ -543,6 +533,6 @@ mod tests {
     #[test]
     fn no_debug_form_holds_a_value() {
         let access = read(&[(KEY, "marker"), (EMAIL, "a@b.c")], &[]).unwrap();
-        assert!(!format!("{access:?}{}", access.credentials).contains("marker"));
+        assert!(!format!("{access:?}").contains("marker"));
     }
 }

@@ -36,6 +36,13 @@ pub(super) struct Call<'a> {
     pub(super) path: &'a str,
 }
 
+impl<'a> Call<'a> {
+    pub(super) fn get(path: &'a str) -> Self {
+        let method = &Method::GET;
+        Self { method, path }
+    }
+}
+
 impl Envelope {
     /// Opens an answer; `None` when it is not one of the API.
     pub(super) fn open(body: &[u8]) -> Option<Self> {

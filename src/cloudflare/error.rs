@@ -3,23 +3,19 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::terminal::advice::Advice;
 use serde_json::Value as Json;
+
+use super::overtaken::Overtaken;
+use crate::terminal::advice::Advice;
 
 /// One entry of the envelope's `errors`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    pub code: Option<Code>,
+    /// What it says in short: a number where the documents are right.
+    pub code: Option<String>,
     pub message: String,
     /// `error_chain`: what is behind it.
     pub chain: Vec<Entry>,
-}
-
-/// What an entry says in short: a number where the documents are right.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Code {
-    Number(i64),
-    Text(String),
 }
 
 impl Entry {
@@ -44,12 +40,8 @@ impl Entry {
                 ..Self::default()
             };
         };
-        let code = fields.remove("code").map(|code| match code.as_i64() {
-            Some(number) => Code::Number(number),
-            None => Code::of(text(code)),
-        });
         Self {
-            code,
+            code: fields.remove("code").map(text),
             message: text(fields.remove("message").unwrap_or_default()),
             chain: Self::list(fields.remove("error_chain").unwrap_or_default()),
         }
@@ -60,33 +52,9 @@ impl Entry {
         let behind = self.chain.iter().flat_map(Self::with_chain);
         std::iter::once(self).chain(behind).collect()
     }
-}
-
-impl Code {
-    fn of(text: String) -> Self {
-        text.parse().map_or(Self::Text(text), Self::Number)
-    }
 
     fn number(&self) -> Option<u32> {
-        match self {
-            Self::Number(number) => u32::try_from(*number).ok(),
-            Self::Text(_) => None,
-        }
-    }
-}
-
-impl From<u32> for Code {
-    fn from(code: u32) -> Self {
-        Self::Number(code.into())
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Text(text) => f.write_str(text),
-        }
+        self.code.as_ref()?.parse().ok()
     }
 }
 
@@ -124,7 +92,7 @@ impl ApiError {
     pub fn is(&self, codes: &[u32]) -> bool {
         self.entries
             .iter()
-            .filter_map(|entry| entry.code.as_ref()?.number())
+            .filter_map(Entry::number)
             .any(|code| codes.contains(&code))
     }
 
@@ -139,7 +107,7 @@ impl ApiError {
         let mut fixes = Vec::from_iter(self.fix.clone());
         fixes.extend(
             entries
-                .filter_map(|entry| entry.code.as_ref()?.number())
+                .filter_map(Entry::number)
                 .find_map(hint)
                 .map(str::to_owned),
         );
@@ -182,11 +150,21 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
+/// What a call found; `None` where the API says that it does not exist.
+pub(super) fn found<T>(result: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+    match result {
+        Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => Ok(None),
+        result => result.map(Some),
+    }
+}
+
 /// What an error says, and the way out that it or the API's answer below it names.
 pub fn advice(error: &anyhow::Error) -> Advice {
     let mut advice = Advice::of(error);
     if advice.fix.is_none() {
-        advice.fix = error.downcast_ref().and_then(ApiError::fix);
+        let overtaken = |error: &Overtaken| error.0.fix.clone();
+        let refused = error.downcast_ref().and_then(ApiError::fix);
+        advice.fix = refused.or_else(|| error.downcast_ref().and_then(overtaken));
     }
     advice
 }
@@ -258,7 +236,7 @@ mod tests {
 
     fn refused(status: u16, codes: &[u32]) -> ApiError {
         let entry = |code: &u32| Entry {
-            code: Some((*code).into()),
+            code: Some(code.to_string()),
             message: "Told".into(),
             ..Entry::default()
         };
@@ -317,7 +295,7 @@ mod tests {
             account: "acc0".into(),
             status: 403,
             entries: vec![Entry {
-                code: Some(10000.into()),
+                code: Some("10000".into()),
                 message: "Authentication error".into(),
                 chain: Vec::new(),
             }],

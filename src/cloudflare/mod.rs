@@ -5,6 +5,7 @@
 //! - `page`: lists, page by page
 //! - `wire`: the shapes of the answers
 //! - `once`: a call that must not be sent twice, and whose answer may be lost
+//! - `overtaken`: somebody else deployed meanwhile
 //! - [`credentials`]: what opens the API, and where it is
 //! - `rate_limit`: how fast calls may follow each other; `turn`: a call's turn by a clock
 //! - `path`: what may stand in the address of a call
@@ -15,21 +16,22 @@
 //!
 //! Imports: `build`, `environment`, `http`, `plan`, `secret`, `terminal`
 
-pub mod client;
-pub mod credentials;
+pub(crate) mod client;
+pub(crate) mod credentials;
 mod envelope;
 pub mod error;
-pub mod execute;
+pub(crate) mod execute;
 pub mod metadata;
 pub mod observe;
 mod once;
-pub mod page;
+pub(crate) mod overtaken;
+pub(crate) mod page;
 #[cfg(test)]
 pub(crate) mod paged;
 mod path;
-pub mod payload;
+pub(crate) mod payload;
 mod rate_limit;
-pub mod secrets;
+pub(crate) mod secrets;
 mod turn;
 mod wire;
 

@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 
 use super::client::{Cloudflare, Repeat};
 use super::envelope;
-use super::error::ApiError;
-use super::page::{Pages, or_nothing};
+use super::error::{ApiError, found};
+use super::page::Pages;
 use super::path::with_query;
 use super::wire::{Namespace, Resources, Sandbox, ScriptSettings, Subdomain, Version, Zone};
 use crate::build;
@@ -20,6 +20,7 @@ use crate::environment::script::Binding;
 use crate::http::body;
 use crate::plan::history::{Deployed, Extent, Listed};
 use crate::plan::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Split, version_tag};
+use crate::terminal::advice::Advice;
 
 /// More than an account has, and what wrangler asks for.
 const NAMESPACES_PER_PAGE: u32 = 1000;
@@ -75,9 +76,12 @@ pub(super) async fn zone_id(cloudflare: &Cloudflare, name: &str) -> anyhow::Resu
     let is_it = |zone: &Zone| zone.name.as_ref().is_none_or(|other| other == name);
     let zone = Pages::<Zone>::new(cloudflare, path).find(is_it).await?;
     let Zone { id, .. } = zone.with_context(|| {
-        format!(
-            "the account `{}` has no zone `{name}`; correct `cloudflare.zone` in the manifest, or give the API token Zone Read on it",
-            cloudflare.account()
+        Advice::new(
+            format!(
+                "the account `{}` has no zone `{name}`",
+                cloudflare.account()
+            ),
+            "correct `cloudflare.zone` in the manifest, or give the API token Zone Read on it",
         )
     })?;
     cloudflare.known_zones().insert(name.to_owned(), id.clone());
@@ -96,7 +100,7 @@ async fn newest_versions(
     count: usize,
 ) -> anyhow::Result<(Vec<Listed>, Extent)> {
     let mut versions = list_of(cloudflare, script, "versions");
-    let newest = or_nothing(versions.first(count).await)?;
+    let newest = found(versions.first(count).await)?.unwrap_or_default();
     let read = if versions.is_over() {
         Extent::All
     } else {
@@ -106,7 +110,7 @@ async fn newest_versions(
 }
 
 /// The newest version of a script, which need not be deployed; `None` when it does not exist.
-pub async fn newest_version(
+pub(crate) async fn newest_version(
     cloudflare: &Cloudflare,
     script: &str,
 ) -> anyhow::Result<Option<Listed>> {
@@ -115,7 +119,7 @@ pub async fn newest_version(
 }
 
 /// The version `id` of a script; `None` when it has none of that id.
-pub async fn version(
+pub(crate) async fn version(
     cloudflare: &Cloudflare,
     script: &str,
     id: &str,
@@ -150,14 +154,14 @@ fn list_of<'a, T: DeserializeOwned>(
 }
 
 /// The deployments of a script, the newest first. There can be thousands.
-pub fn deployments<'a>(cloudflare: &'a Cloudflare, script: &str) -> Pages<'a, Deployed> {
+pub(crate) fn deployments<'a>(cloudflare: &'a Cloudflare, script: &str) -> Pages<'a, Deployed> {
     list_of(cloudflare, script, "deployments").sized(HISTORY_PER_PAGE)
 }
 
 /// The split that a script has now; none when it does not exist.
-pub async fn split(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Split> {
-    let newest: Vec<Deployed> =
-        or_nothing(list_of(cloudflare, script, "deployments").first(1).await)?;
+pub(crate) async fn split(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Split> {
+    let mut deployments = list_of::<Deployed>(cloudflare, script, "deployments");
+    let newest = found(deployments.first(1).await)?.unwrap_or_default();
     let newest = newest.into_iter().next();
     Ok(newest.map(|newest| newest.split).unwrap_or_default())
 }
@@ -255,7 +259,7 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
 }
 
 /// The Durable Object migration that a version runs on.
-pub async fn migration_tag(
+pub(crate) async fn migration_tag(
     cloudflare: &Cloudflare,
     script: &str,
     version: &str,
@@ -308,9 +312,9 @@ fn comparable(script: &str, mut binding: Json) -> Json {
 /// The content hash of the modules of the newest version: `GET scripts/S/content/v2` answers with multipart form data.
 async fn content(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<String>> {
     let path = cloudflare.of_script(script, "content/v2");
-    let answer = match cloudflare.raw(&path, Repeat::Safe, MODULES).await {
-        Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => return Ok(None),
-        result => result?,
+    let answer = cloudflare.raw(&path, Repeat::Safe, MODULES).await;
+    let Some(answer) = found(answer)? else {
+        return Ok(None);
     };
     let kind = answer
         .headers

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
 use anyhow::{Context, bail};
-use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::client::Cloudflare;
 use super::envelope::{Call, Info, decode_list};
-use super::error::ApiError;
+use crate::plan::history::Extent;
 
 /// No list of the API has shorter pages unless it says so (10 of versions and deployments, 20 and more of others).
 const SHORTEST_PAGE: u64 = 10;
@@ -57,13 +56,13 @@ impl<'a, T: DeserializeOwned> Pages<'a, T> {
     }
 
     /// Whether there is no further page.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.is_over
     }
 
     /// Reads the next page, without what was on an earlier one: a list that grows at its head moves, and a server without pages
     /// gives the first one again. Nothing after the last.
-    pub async fn next(&mut self) -> anyhow::Result<Vec<T>> {
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Vec<T>> {
         if self.is_over {
             return Ok(Vec::new());
         }
@@ -93,7 +92,7 @@ impl<'a, T: DeserializeOwned> Pages<'a, T> {
     }
 
     /// The first items: `count` of them and the rest of their page, or all.
-    pub async fn first(&mut self, count: usize) -> anyhow::Result<Vec<T>> {
+    pub(crate) async fn first(&mut self, count: usize) -> anyhow::Result<Vec<T>> {
         let mut first = Vec::new();
         while first.len() < count && !self.is_over {
             first.extend(self.next().await?);
@@ -145,16 +144,9 @@ pub(super) struct Places<'a, T> {
     path: String,
     /// By number, counted from 0. All but the last have as many items as the first.
     pages: BTreeMap<usize, Vec<T>>,
-    count: usize,
-    reach: Reach,
-}
-
-/// How much of a list can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    All,
-    /// There is more, and the API gives no further pages.
-    FirstPage,
+    pub(super) count: usize,
+    /// [`Extent::Newest`] where there is more, and the API gives no further pages.
+    pub(super) read: Extent,
 }
 
 impl<'a, T: DeserializeOwned> Places<'a, T> {
@@ -165,7 +157,7 @@ impl<'a, T: DeserializeOwned> Places<'a, T> {
             path: String::new(),
             count: items.len(),
             pages: [(0, items)].into(),
-            reach: Reach::All,
+            read: Extent::All,
         }
     }
 
@@ -176,50 +168,29 @@ impl<'a, T: DeserializeOwned> Places<'a, T> {
         per_page: u32,
     ) -> anyhow::Result<Self> {
         let mut places = Self {
-            cloudflare,
             path: format!("{path}?per_page={per_page}"),
-            pages: BTreeMap::new(),
-            count: 0,
-            reach: Reach::All,
+            ..Self::all(cloudflare, Vec::new())
         };
         let (first, info) = places.page(0).await?;
+        let Some(total) = info.total_count else {
+            let pages = Pages::new(cloudflare, path).sized(per_page);
+            return Ok(Self::all(cloudflare, pages.all().await?));
+        };
         let size = first.len();
-        let total = info
-            .total_count
-            .and_then(|total| usize::try_from(total).ok());
-        match total {
-            Some(total) if total > size && size > 0 => {
-                let number = (total - 1) / size;
-                let (last, _) = places.page(number).await?;
-                if last.first().map(|(id, _)| id) == first.first().map(|(id, _)| id) {
-                    places.count = size;
-                    places.reach = Reach::FirstPage;
-                } else {
-                    places.count = number * size + last.len();
-                    places.keep(number, last);
-                }
-                places.keep(0, first);
-            }
-            Some(_) => {
-                places.count = size;
-                places.keep(0, first);
-            }
-            None => {
-                let pages = Pages::new(cloudflare, path).sized(per_page);
-                let all = pages.all().await?;
-                places.count = all.len();
-                places.pages.insert(0, all);
+        places.count = size;
+        let total = usize::try_from(total).unwrap_or(size);
+        if total > size && size > 0 {
+            let number = (total - 1) / size;
+            let (last, _) = places.page(number).await?;
+            if last.first().map(|(id, _)| id) == first.first().map(|(id, _)| id) {
+                places.read = Extent::Newest;
+            } else {
+                places.count = number * size + last.len();
+                places.keep(number, last);
             }
         }
+        places.keep(0, first);
         Ok(places)
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.count
-    }
-
-    pub(super) fn reach(&self) -> Reach {
-        self.reach
     }
 
     /// The item at a place below the count.
@@ -252,10 +223,7 @@ async fn read<T: DeserializeOwned>(
     path: &str,
 ) -> anyhow::Result<(Vec<(String, T)>, Info)> {
     let (result, info) = cloudflare.get_page(path).await?;
-    let call = Call {
-        method: &Method::GET,
-        path,
-    };
+    let call = Call::get(path);
     let whole: Vec<Json> = decode_list(call, result.clone())?;
     let items: Vec<T> = decode_list(call, result)?;
     let identities = whole.iter().map(identity);
@@ -267,14 +235,6 @@ fn identity(item: &Json) -> String {
     match item["id"].as_str() {
         Some(id) => id.to_owned(),
         None => item.to_string(),
-    }
-}
-
-/// Nothing, where what a list belongs to does not exist.
-pub(super) fn or_nothing<T>(list: anyhow::Result<Vec<T>>) -> anyhow::Result<Vec<T>> {
-    match list {
-        Err(error) if error.downcast_ref().is_some_and(ApiError::is_absent) => Ok(Vec::new()),
-        list => list,
     }
 }
 

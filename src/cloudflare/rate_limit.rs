@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use sfv::{BareItem, List, ListEntry, Parser};
+use sfv::{BareItem, List, ListEntry, Parameters, Parser};
 
 /// The policy of calls whose answers name none.
 const USUAL: &str = "default";
@@ -222,25 +222,27 @@ pub(super) fn reset(headers: &HeaderMap) -> Option<Duration> {
 fn told(headers: &HeaderMap) -> BTreeMap<String, Item> {
     let mut items: BTreeMap<String, Item> = BTreeMap::new();
     let mut others = BTreeSet::new();
-    for (name, parameter) in members(headers, "ratelimit-policy") {
+    for (name, parameters) in members(headers, "ratelimit-policy") {
         // A policy of bytes or of calls at once is not one of calls
-        if matches!(parameter("qu"), Some(BareItem::String(unit)) if unit.as_str() != "requests") {
+        if matches!(parameters.get("qu"), Some(BareItem::String(unit)) if unit.as_str() != "requests")
+        {
             others.insert(name);
             continue;
         }
-        let quota = number(&parameter, "q").zip(number(&parameter, "w"));
+        let quota = number(&parameters, "q").zip(number(&parameters, "w"));
         items.entry(name).or_default().quota = quota.map(|(calls, seconds)| Quota {
             calls: usize::try_from(calls).unwrap_or(usize::MAX),
             window: span(seconds),
         });
     }
-    for (name, parameter) in members(headers, "ratelimit") {
+    for (name, parameters) in members(headers, "ratelimit") {
         if others.contains(&name) {
             continue;
         }
         let item = items.entry(name).or_default();
-        item.left = number(&parameter, "r").map(|left| usize::try_from(left).unwrap_or(usize::MAX));
-        item.span = number(&parameter, "t").map(span);
+        item.left =
+            number(&parameters, "r").map(|left| usize::try_from(left).unwrap_or(usize::MAX));
+        item.span = number(&parameters, "t").map(span);
     }
     items
 }
@@ -250,18 +252,15 @@ fn span(seconds: u64) -> Duration {
     Duration::from_secs(seconds.min(86_400))
 }
 
-fn number(parameter: &impl Fn(&str) -> Option<BareItem>, name: &str) -> Option<u64> {
-    match parameter(name)? {
-        BareItem::Integer(number) => u64::try_from(i64::from(number)).ok(),
+fn number(parameters: &Parameters, name: &str) -> Option<u64> {
+    match parameters.get(name)? {
+        BareItem::Integer(number) => u64::try_from(i64::from(*number)).ok(),
         _ => None,
     }
 }
 
 /// The items of a list field by their names, all its lines together.
-fn members(
-    headers: &HeaderMap,
-    field: &str,
-) -> Vec<(String, impl Fn(&str) -> Option<BareItem> + use<>)> {
+fn members(headers: &HeaderMap, field: &str) -> impl Iterator<Item = (String, Parameters)> + use<> {
     let lines: Option<Vec<&str>> = headers
         .get_all(field)
         .iter()
@@ -269,20 +268,17 @@ fn members(
         .collect();
     let whole = lines.unwrap_or_default().join(",");
     let list: List = Parser::new(&whole).parse().unwrap_or_default();
-    list.into_iter()
-        .filter_map(|member| {
-            let ListEntry::Item(item) = member else {
-                return None;
-            };
-            let name = match item.bare_item {
-                BareItem::String(name) => name.as_str().to_owned(),
-                BareItem::Token(name) => name.as_str().to_owned(),
-                _ => return None,
-            };
-            let parameters = item.params;
-            Some((name, move |key: &str| parameters.get(key).cloned()))
-        })
-        .collect()
+    list.into_iter().filter_map(|member| {
+        let ListEntry::Item(item) = member else {
+            return None;
+        };
+        let name = match item.bare_item {
+            BareItem::String(name) => name.as_str().to_owned(),
+            BareItem::Token(name) => name.as_str().to_owned(),
+            _ => return None,
+        };
+        Some((name, item.params))
+    })
 }
 
 #[cfg(test)]

@@ -10,17 +10,17 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use reqwest::Method;
 use serde::Serialize;
-use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::client::{Cloudflare, Repeat};
 use super::observe;
 use super::once;
-use super::page::{Places, Reach};
-use super::wire::{SecretText, SecretsPatch};
-pub use crate::plan::Holding;
+use super::page::Places;
+use super::wire::SecretText;
+pub(crate) use crate::plan::Holding;
 use crate::plan::history::{Extent, Listed};
 use crate::secret::{self, Value};
+use crate::terminal::advice::Advice;
 
 /// How long a change may take to be seen where it is read.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ const NEWEST: usize = 10;
 const PER_PAGE: u32 = 100;
 
 /// New values by name; nothing removes the secret.
-pub type Changes<'a> = BTreeMap<&'a str, Option<&'a Value>>;
+pub(crate) type Changes<'a> = BTreeMap<&'a str, Option<&'a Value>>;
 
 /// Since when a secret is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub enum Bound {
 }
 
 /// Reads what `script` holds; `None` when it does not exist or was never deployed.
-pub async fn read(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<Holding>> {
+pub(crate) async fn read(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<Holding>> {
     let split = observe::split(cloudflare, script).await?;
     let Some(first) = split.versions().next() else {
         return Ok(None);
@@ -71,7 +71,7 @@ pub async fn read(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Optio
 }
 
 /// Changes secrets in one version, and makes sure that nothing else changed with them.
-pub async fn change(
+pub(crate) async fn change(
     cloudflare: &Cloudflare,
     script: &str,
     before: &Holding,
@@ -83,13 +83,12 @@ pub async fn change(
     let send = async || {
         sent.set(sent.get() + 1);
         cloudflare
-            .call_filled::<IgnoredAny>(Method::PATCH, &path, Repeat::Never, |request| {
+            .send(Method::PATCH, &path, Repeat::Never, |request| {
                 request
                     .header("content-type", "application/merge-patch+json")
                     .body(body.clone())
             })
             .await
-            .map(drop)
     };
     let now = async || {
         let now = read(cloudflare, script).await?;
@@ -108,10 +107,11 @@ pub async fn change(
             break after;
         }
         if Instant::now() > until {
-            bail!(
-                "the change of the secrets of `{script}` is not deployed after {}; `edge-broadcast status` shows what is",
-                humantime::format_duration(PATIENCE)
-            );
+            let patience = humantime::format_duration(PATIENCE);
+            bail!(Advice::new(
+                format!("the change of the secrets of `{script}` is not deployed after {patience}"),
+                "`edge-broadcast status` shows what is"
+            ));
         }
         tokio::time::sleep(PAUSE).await;
     };
@@ -119,14 +119,13 @@ pub async fn change(
     Ok(after)
 }
 
+/// The body of `PATCH scripts/S/secrets-bulk`, which holds values.
 fn body(changes: &Changes<'_>) -> anyhow::Result<Bytes> {
-    let secrets = changes.iter().map(|(name, value)| {
-        let text = value.map(|value| SecretText::of(name, value));
-        (*name, text)
-    });
-    let patch = SecretsPatch {
-        secrets: secrets.collect(),
-    };
+    let secrets: BTreeMap<&str, Option<SecretText>> = changes
+        .iter()
+        .map(|(name, value)| (*name, value.map(|value| SecretText::of(name, value))))
+        .collect();
+    let patch = BTreeMap::from([("secrets", secrets)]);
     Ok(Bytes::from_owner(secret::json(&patch)?))
 }
 
@@ -149,15 +148,20 @@ fn check(
         before.versions.is_empty() || after.newer_than(before).is_some_and(|made| made <= sent);
     if after.rest != before.rest || after.secrets != wanted || !only_ours {
         let was = before.live.first().map_or("", String::as_str);
-        bail!(
-            "more than the secrets changed on `{script}`: somebody deployed it at the same moment; compare its newest version with `{was}`, the one before, and roll back if it is not meant"
-        );
+        bail!(Advice::new(
+            format!(
+                "more than the secrets changed on `{script}`: somebody deployed it at the same moment"
+            ),
+            format!(
+                "compare its newest version with `{was}`, the one before, and roll back if it is not meant"
+            )
+        ));
     }
     Ok(())
 }
 
 /// Replaces the script's tags. They are no part of a version: nothing restarts.
-pub async fn tag(
+pub(crate) async fn tag(
     cloudflare: &Cloudflare,
     script: &str,
     tags: &BTreeSet<String>,
@@ -172,7 +176,7 @@ pub async fn tag(
 
 /// Since when each of `names`, which the newest version of `script` has, is there. Cloudflare does not say when a value was set.
 /// What `live` tells already is not read again.
-pub async fn since(
+pub(crate) async fn since(
     cloudflare: &Cloudflare,
     script: &str,
     live: &Holding,
@@ -186,18 +190,14 @@ pub async fn since(
     let mut versions: Places<'_, Listed> = match live.versions_read {
         Extent::All => Places::all(cloudflare, live.versions.clone()),
         Extent::Newest => {
-            Places::of(
-                cloudflare,
-                cloudflare.of_script(script, "versions"),
-                PER_PAGE,
-            )
-            .await?
+            let path = cloudflare.of_script(script, "versions");
+            Places::of(cloudflare, path, PER_PAGE).await?
         }
     };
-    let count = versions.count();
-    let oldest = match versions.reach() {
-        Reach::All => Bound::AtMost,
-        Reach::FirstPage => Bound::AtLeast,
+    let count = versions.count;
+    let oldest = match versions.read {
+        Extent::All => Bound::AtMost,
+        Extent::Newest => Bound::AtLeast,
     };
     // Two secrets are looked for in much the same versions
     let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

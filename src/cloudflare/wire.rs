@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::path::id;
 use crate::plan::history::{Deployed, Listed};
-use crate::plan::{LiveDomain, LiveRoute, Share};
+use crate::plan::{LiveDomain, LiveRoute, Share, Split};
 use crate::secret::Value;
 
 /// What a plan knows in words of its own is read as the API writes it.
@@ -21,7 +21,7 @@ macro_rules! read_as {
     ($($plain:ty: $wire:ident,)*) => {$(
         impl<'de> Deserialize<'de> for $plain {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $wire::deserialize(deserializer).map(Self::from)
+                $wire::deserialize(deserializer)
             }
         }
     )*};
@@ -29,17 +29,18 @@ macro_rules! read_as {
 
 read_as! {
     Deployed: Deployment,
-    Listed: VersionItem,
     LiveRoute: Route,
     LiveDomain: Domain,
 }
 
 /// An item of `GET scripts/S/deployments`.
 #[derive(Deserialize)]
+#[serde(remote = "Deployed")]
 struct Deployment {
     #[serde(default)]
     created_on: String,
-    versions: Vec<Part>,
+    #[serde(rename = "versions", deserialize_with = "split")]
+    split: Split,
 }
 
 /// A version's share of a deployment.
@@ -50,16 +51,11 @@ struct Part {
     percentage: f64,
 }
 
-impl From<Deployment> for Deployed {
-    fn from(deployment: Deployment) -> Self {
-        let parts = deployment.versions.into_iter();
-        Self {
-            created_on: deployment.created_on,
-            split: parts
-                .map(|part| Share::new(&part.version_id, part.percentage))
-                .collect(),
-        }
-    }
+fn split<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Split, D::Error> {
+    let parts = Vec::<Part>::deserialize(deserializer)?.into_iter();
+    Ok(parts
+        .map(|part| Share::new(&part.version_id, part.percentage))
+        .collect())
 }
 
 /// An item of `GET scripts/S/versions`, what `GET scripts/S/versions/V` says in front of the resources, and the answer to `POST scripts/S/versions`.
@@ -79,14 +75,14 @@ struct VersionMetadata {
     created_on: String,
 }
 
-impl From<VersionItem> for Listed {
-    fn from(item: VersionItem) -> Self {
-        Self {
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        VersionItem::deserialize(deserializer).map(|item| Self {
             id: item.id,
             tag: item.annotations.tag,
             message: item.annotations.message,
             created_on: item.metadata.created_on,
-        }
+        })
     }
 }
 
@@ -222,6 +218,7 @@ pub(super) struct Zone {
 
 /// An item of `GET /zones/Z/workers/routes`
 #[derive(Deserialize)]
+#[serde(remote = "LiveRoute")]
 struct Route {
     #[serde(deserialize_with = "id")]
     id: String,
@@ -230,38 +227,15 @@ struct Route {
     script: Option<String>,
 }
 
-impl From<Route> for LiveRoute {
-    fn from(route: Route) -> Self {
-        let Route {
-            id,
-            pattern,
-            script,
-        } = route;
-        Self {
-            id,
-            pattern,
-            script,
-        }
-    }
-}
-
 /// `GET /accounts/A/workers/domains/D`, and an item of `GET /accounts/A/workers/domains`
 #[derive(Deserialize)]
+#[serde(remote = "LiveDomain")]
 struct Domain {
     #[serde(deserialize_with = "id")]
     id: String,
     hostname: String,
-    service: String,
-}
-
-impl From<Domain> for LiveDomain {
-    fn from(domain: Domain) -> Self {
-        Self {
-            id: domain.id,
-            hostname: domain.hostname,
-            script: domain.service,
-        }
-    }
+    #[serde(rename = "service")]
+    script: String,
 }
 
 /// An item of `GET /accounts/A/workers/durable_objects/namespaces`
@@ -276,13 +250,6 @@ pub(super) struct Namespace {
 #[derive(Deserialize)]
 pub(super) struct Sandbox {
     pub(super) ingress: SocketAddr,
-}
-
-/// The body of `PATCH scripts/S/secrets-bulk`, which holds values.
-#[derive(Serialize)]
-pub(super) struct SecretsPatch<'a> {
-    /// Nothing removes a secret.
-    pub(super) secrets: BTreeMap<&'a str, Option<SecretText<'a>>>,
 }
 
 /// The value of a secret as requests have it.

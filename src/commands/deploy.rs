@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Context;
 use crate::build::{Bundles, Outcome, Worker};
 use crate::cli::Deploy as Args;
+use crate::cloudflare::error::advice;
 use crate::cloudflare::observe::observe;
 use crate::cloudflare::payload::Inputs;
 use crate::deploy::apply::{self, Probe};
@@ -33,6 +34,9 @@ struct Answer {
     verified: Option<verify::Report>,
     /// Why the command failed.
     failure: Option<String>,
+    /// And what to do about it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
 }
 
 impl fmt::Display for Answer {
@@ -131,19 +135,21 @@ async fn carry_out(
     )
     .await;
     let error = verification.failure(applied, &running);
+    let told = error.as_ref().map(advice);
     let answer = Answer {
         environment: environment.name.to_string(),
         verified: verification.report.take(),
         plan,
         applied: running.finish(),
-        failure: error.as_ref().map(|error| Advice::of(error).line()),
+        failure: told.as_ref().map(|told| told.what.clone()),
+        help: told.as_ref().and_then(|told| told.fix.clone()),
     };
     if answer.verified.is_some() || context.format == Format::Json {
         context.format.answer(&answer)?;
     }
     let title = title(environment);
-    match &answer.failure {
-        Some(failure) => step_summary::append(&title, &format!("{answer}\n\n{failure}")),
+    match &told {
+        Some(told) => step_summary::append(&title, &format!("{answer}\n\n{told:#}")),
         None => step_summary::append(&title, &answer),
     }
     error.map_or(Ok(()), Err)

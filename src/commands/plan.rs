@@ -40,7 +40,7 @@ impl fmt::Display for Answer {
             .map(|Occupied { token, sockets }| format!("\n  {sockets} of `{token}`"))
             .collect();
         let notes = format!("{rooms}{}", self.secrets);
-        write!(f, "{}", self.plan.with(notes))
+        self.plan.fmt_with(f, &notes)
     }
 }
 

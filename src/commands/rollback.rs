@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::Context;
 use crate::cli::Rollback as Args;
 use crate::cloudflare::Cloudflare;
-use crate::cloudflare::error::ApiError;
+use crate::cloudflare::error::{ApiError, advice};
 use crate::cloudflare::execute::{self, Change, OldSecrets};
 use crate::cloudflare::observe;
 use crate::cloudflare::page::Pages;
@@ -39,6 +39,8 @@ struct Answer {
     verified: Option<verify::Report>,
     /// Why the command failed.
     failure: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
 }
 
 impl fmt::Display for Answer {
@@ -106,12 +108,14 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         Err(error) => (None, Some(error.context(format!("{run}\ncause")))),
     };
     run.finish();
+    let told = error.as_ref().map(advice);
     let answer = Answer {
         environment: environment.name.to_string(),
         rolled_back: targets,
         not_rolled_back,
         verified,
-        failure: error.as_ref().map(|error| Advice::of(error).line()),
+        failure: told.as_ref().map(|told| told.what.clone()),
+        help: told.and_then(|told| told.fix),
     };
     if answer.verified.is_some() || context.format == Format::Json {
         context.format.answer(&answer)?;

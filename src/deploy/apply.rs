@@ -1,15 +1,17 @@
 //! Performs a plan, step by step, and reports what was done and what was not. Decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Serialize;
 
 use crate::build::Worker;
-use crate::cloudflare::execute::{self, Change, OldSecrets, Overtaken};
+use crate::cloudflare::execute::{self, Change, OldSecrets};
+use crate::cloudflare::overtaken::Overtaken;
 pub use crate::cloudflare::payload::Inputs;
 use crate::cloudflare::{Cloudflare, observe};
-use crate::plan::{Lane, Plan, Shift, Split, Step, Then, Upload, release};
+use crate::plan::{Lane, Plan, Shift, Split, Step, Then, release};
+use crate::terminal::advice::Advice;
 
 /// Outcome of a plan, step by step.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -70,12 +72,13 @@ pub async fn apply(
         inputs,
         report,
         tell,
+        check,
         splits: BTreeMap::new(),
     };
     let stopped = async {
-        run.perform(changes, &check).await?;
-        run.verify(&check).await?;
-        run.perform(removals, &check).await
+        run.perform(changes).await?;
+        run.verify().await?;
+        run.perform(removals).await
     }
     .await;
     match stopped {
@@ -88,21 +91,18 @@ pub async fn apply(
     }
 }
 
-struct Run<'a, T> {
+struct Run<'a, T, C> {
     cloudflare: &'a Cloudflare,
     inputs: &'a Inputs,
     report: &'a mut Report,
     tell: T,
+    check: C,
     /// The split that this run gave each script last.
     splits: BTreeMap<String, Split>,
 }
 
-impl<T: Fn(&str)> Run<'_, T> {
-    async fn perform(
-        &mut self,
-        steps: &[Step],
-        check: &impl AsyncFn(Probe<'_>) -> anyhow::Result<()>,
-    ) -> Result<(), Stop> {
+impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
+    async fn perform(&mut self, steps: &[Step]) -> Result<(), Stop> {
         for step in steps {
             let title = self.report.not_attempted.remove(0);
             (self.tell)(&title);
@@ -114,7 +114,7 @@ impl<T: Fn(&str)> Run<'_, T> {
             if let Step::Shift(shift) = step
                 && shift.then == Then::Check
             {
-                self.check(shift, check).await.map_err(|error| {
+                self.check_shift(shift).await.map_err(|error| {
                     Stop::Check(error.context(format!(
                         "the check at {} % of `{}` failed",
                         shift.percent, shift.script
@@ -132,7 +132,11 @@ impl<T: Fn(&str)> Run<'_, T> {
             Step::Upload(upload) => {
                 self.undisturbed().await?;
                 let version = execute::upload(self.cloudflare, upload, self.inputs).await?;
-                self.uploaded(upload, version);
+                let script = &upload.script;
+                if matches!(upload.lane, Lane::Lifecycle { .. }) {
+                    self.splits.insert(script.clone(), Split::all(&version));
+                }
+                self.report.versions.insert(script.clone(), version);
                 Ok(())
             }
             Step::Shift(shift) => {
@@ -148,53 +152,37 @@ impl<T: Fn(&str)> Run<'_, T> {
         }
     }
 
-    fn uploaded(&mut self, upload: &Upload, version: String) {
-        if matches!(upload.lane, Lane::Lifecycle { .. }) {
-            self.splits
-                .insert(upload.script.clone(), Split::all(&version));
-        }
-        self.report.versions.insert(upload.script.clone(), version);
-    }
-
     /// The checks after a share of the traffic was given. A request names a version of the gateway; which one a room runs is
     /// decided per object.
-    async fn check(
-        &self,
-        shift: &Shift,
-        check: &impl AsyncFn(Probe<'_>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        let version = &self.report.versions[&shift.script];
-        match shift.role {
-            Worker::Gateway => {
-                let script = &shift.script;
-                check(Probe::Version { script, version }).await?;
-            }
-            Worker::Room => {
-                let percent = shift.percent;
-                check(Probe::Rooms { version, percent }).await?;
-            }
-        }
-        if shift.percent > 0 {
-            check(Probe::Live).await?;
+    async fn check_shift(&self, shift: &Shift) -> anyhow::Result<()> {
+        let &Shift {
+            ref script,
+            percent,
+            role,
+            ..
+        } = shift;
+        let version = &self.report.versions[script];
+        (self.check)(match role {
+            Worker::Gateway => Probe::Version { script, version },
+            Worker::Room => Probe::Rooms { version, percent },
+        })
+        .await?;
+        if percent > 0 {
+            (self.check)(Probe::Live).await?;
         }
         Ok(())
     }
 
     /// Checks the environment after every change, before anything is removed.
-    async fn verify(
-        &mut self,
-        check: &impl AsyncFn(Probe<'_>) -> anyhow::Result<()>,
-    ) -> Result<(), Stop> {
+    async fn verify(&mut self) -> Result<(), Stop> {
         self.report.failed = Some("verify what is live".to_owned());
         self.undisturbed()
             .await
             .context("failed to verify what is live")
             .map_err(Stop::Step)?;
-        check(Probe::Whole {
-            versions: &self.report.versions,
-        })
-        .await
-        .map_err(Stop::Check)?;
+        let versions = &self.report.versions;
+        let checked = (self.check)(Probe::Whole { versions }).await;
+        checked.map_err(Stop::Check)?;
         self.report.failed = None;
         Ok(())
     }
@@ -204,20 +192,18 @@ impl<T: Fn(&str)> Run<'_, T> {
     async fn undisturbed(&self) -> anyhow::Result<()> {
         for (script, version) in &self.report.versions {
             let ours = match self.splits.get(script) {
-                Some(split) => {
-                    let now = observe::split(self.cloudflare, script).await?;
-                    now.is_same(split)
-                }
-                None => {
-                    let newest = observe::newest_version(self.cloudflare, script).await?;
-                    newest.is_some_and(|newest| newest.id == *version)
-                }
+                Some(split) => observe::split(self.cloudflare, script)
+                    .await?
+                    .is_same(split),
+                None => observe::newest_version(self.cloudflare, script)
+                    .await?
+                    .is_some_and(|newest| newest.id == *version),
             };
             if !ours {
-                return Err(Overtaken(format!(
-                    "somebody else is deploying `{script}` at the same time; plan again when that is over"
-                ))
-                .into());
+                bail!(Overtaken(Advice::new(
+                    format!("somebody else is deploying `{script}` at the same time"),
+                    "plan again when that is over"
+                )));
             }
         }
         Ok(())
@@ -225,15 +211,14 @@ impl<T: Fn(&str)> Run<'_, T> {
 
     /// Gives the scripts that this run shifted back to the versions before, the last one first.
     async fn undo(&mut self, steps: &[Step]) {
-        let mut shifts: Vec<&Shift> = Vec::new();
-        for step in steps {
-            if let Step::Shift(shift) = step
-                && self.splits.contains_key(&shift.script)
-                && !shifts.iter().any(|known| known.script == shift.script)
-            {
-                shifts.push(shift);
-            }
-        }
+        let mut seen = BTreeSet::new();
+        let shifts = steps.iter().filter_map(|step| match step {
+            Step::Shift(shift) => Some(shift),
+            _ => None,
+        });
+        let shifts: Vec<&Shift> = shifts
+            .filter(|shift| self.splits.contains_key(&shift.script) && seen.insert(&shift.script))
+            .collect();
         for shift in shifts.into_iter().rev() {
             let Shift { script, from, .. } = shift;
             (self.tell)(&format!("give all traffic of `{script}` back to `{from}`"));

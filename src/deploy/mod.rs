@@ -5,6 +5,6 @@
 //! Imports: `build`, `cloudflare`, `environment`, `live`, `plan`, `process`, `secret`, `terminal`
 
 pub mod apply;
-pub mod remote;
-pub mod running;
-pub mod verification;
+pub(crate) mod remote;
+pub(crate) mod running;
+pub(crate) mod verification;

@@ -14,8 +14,8 @@ use crate::secret::Value;
 use crate::terminal::progress::Progress;
 
 /// An API, and the way to the deployed hosts.
-pub struct Remote {
-    pub cloudflare: Cloudflare,
+pub(crate) struct Remote {
+    pub(crate) cloudflare: Cloudflare,
     /// The sandbox's ingress; `None` is the internet.
     via: Option<SocketAddr>,
     /// Kept alive, and ended with the command.
@@ -24,12 +24,14 @@ pub struct Remote {
 
 impl Remote {
     /// The remote that the environment variables and the manifest name.
-    pub async fn from_env(environment: &Environment, progress: &Progress) -> anyhow::Result<Self> {
+    pub(crate) async fn from_env(
+        environment: &Environment,
+        progress: &Progress,
+    ) -> anyhow::Result<Self> {
         let cloudflare = Cloudflare::from_env(environment)?.telling(progress);
-        let via = if cloudflare.is_elsewhere() {
-            cloudflare.ingress().await?
-        } else {
-            None
+        let via = match cloudflare.is_elsewhere() {
+            true => cloudflare.ingress().await?,
+            false => None,
         };
         Ok(Self {
             cloudflare,
@@ -40,7 +42,10 @@ impl Remote {
 
     /// A new, empty sandbox that knows the environment's zone. A rehearsal assumes that the zone is ready: the hosts of its routes have
     /// their DNS records, which the tool never makes.
-    pub async fn rehearsal(environment: &Environment, runner: &Runner) -> anyhow::Result<Self> {
+    pub(crate) async fn rehearsal(
+        environment: &Environment,
+        runner: &Runner,
+    ) -> anyhow::Result<Self> {
         let runner = runner.clone();
         let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&runner))
             .await
@@ -66,12 +71,12 @@ impl Remote {
     }
 
     /// The environment's main host as clients reach it.
-    pub fn site(&self, environment: &Environment) -> anyhow::Result<Site> {
+    pub(crate) fn site(&self, environment: &Environment) -> anyhow::Result<Site> {
         Site::new(environment.main_host().as_str(), self.via)
     }
 
     /// Ends the sandbox, if there is one.
-    pub async fn close(self) -> anyhow::Result<()> {
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
         match self.sandbox {
             Some(sandbox) => sandbox.stop().await.context("stopping the sandbox"),
             None => Ok(()),

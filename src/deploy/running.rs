@@ -8,17 +8,17 @@ use crate::deploy::apply::Report;
 use crate::terminal::output;
 
 /// The report of a running command. Dropped before [`Running::finish`], it tells what is half done.
-pub struct Running {
+pub(crate) struct Running {
     /// `deployment`, and the command that goes on with it: `deploy`.
     operation: [&'static str; 2],
     environment: String,
-    pub report: Report,
+    pub(crate) report: Report,
     is_finished: bool,
 }
 
 impl Running {
     /// An operation of which nothing is done yet, and the command that goes on with it.
-    pub fn new(operation: [&'static str; 2], environment: &str) -> Self {
+    pub(crate) fn new(operation: [&'static str; 2], environment: &str) -> Self {
         Self {
             operation,
             environment: environment.to_owned(),
@@ -28,7 +28,7 @@ impl Running {
     }
 
     /// Ends the run: from here on the caller tells how it went.
-    pub fn finish(mut self) -> Report {
+    pub(crate) fn finish(mut self) -> Report {
         self.is_finished = true;
         std::mem::take(&mut self.report)
     }

@@ -4,18 +4,20 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail, ensure};
+use anyhow::{bail, ensure};
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 
 use super::apply::{Probe, Report};
 use super::running::Running;
 use crate::build::Worker;
 use crate::environment::Environment;
+use crate::live::acceptance::{self, Answer};
 use crate::live::rooms::{self, Proof, Sought};
 use crate::live::site::Site;
 use crate::live::verify::{self, Expected, Publisher, verify};
 use crate::plan::{Observed, Plan, Step};
 use crate::secret::Value;
+use crate::terminal::advice::Advice;
 
 /// How long a deployment may take to be reachable: DNS, certificate, route and version spread in that time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SPREAD: Duration = Duration::from_secs(30);
 
 /// The way in which one deployment is checked.
-pub struct Verification<'a> {
+pub(crate) struct Verification<'a> {
     environment: &'a Environment,
     site: Site,
     /// None when nothing changes: then no source was read.
@@ -33,11 +35,11 @@ pub struct Verification<'a> {
     live: Option<String>,
     /// Whether the live gateway accepted the webhook secret already; none where the plan brings it. After a rotation the source that
     /// CI reads may still give the old value, which is no fault of what is being deployed.
-    accepted_before: Option<bool>,
+    accepted_before: Option<Answer>,
     /// How long clients get both versions before a stage is checked.
     pause: Duration,
     /// Of the environment as a whole.
-    pub report: RefCell<Option<verify::Report>>,
+    pub(crate) report: RefCell<Option<verify::Report>>,
     /// The room to ask next: one that was asked a moment ago may keep the version that it ran then.
     next_room: Cell<u8>,
     tell: &'a dyn Fn(&str),
@@ -45,7 +47,7 @@ pub struct Verification<'a> {
 
 impl<'a> Verification<'a> {
     /// The checks of `plan`, which is not begun yet.
-    pub async fn new(
+    pub(crate) async fn new(
         environment: &'a Environment,
         site: Site,
         secret: Option<Value>,
@@ -71,13 +73,14 @@ impl<'a> Verification<'a> {
             && !new.brings_secret()
             && new.live.is_some()
         {
-            new.accepted_before = verify::accepts(&new.site, environment, secret).await;
+            let answer = acceptance::once(&new.site, environment, secret).await;
+            new.accepted_before = answer.ok();
         }
         new
     }
 
     /// Makes the checks of `probe`.
-    pub async fn check(&self, probe: Probe<'_>) -> anyhow::Result<()> {
+    pub(crate) async fn check(&self, probe: Probe<'_>) -> anyhow::Result<()> {
         match probe {
             Probe::Version { script, version } => {
                 let site = self.site.at_version(script, version);
@@ -100,7 +103,7 @@ impl<'a> Verification<'a> {
         patience: Duration,
     ) -> anyhow::Result<()> {
         let publisher = match self.accepted_before {
-            Some(false) => Publisher::Absent(
+            Some(Answer::Refused) => Publisher::Absent(
                 "the version before refuses the secret that the manifest's source gives, too",
             ),
             _ => self.publisher(),
@@ -132,7 +135,7 @@ impl<'a> Verification<'a> {
         }
         let is_excused = report.only_the_secret_differs()
             && !self.brings_secret()
-            && self.accepted_before != Some(true);
+            && self.accepted_before != Some(Answer::Accepted);
         let passed = report.passed() || is_excused;
         self.report.replace(Some(report));
         if !passed {
@@ -149,10 +152,9 @@ impl<'a> Verification<'a> {
             version,
             percent,
             first,
-            patience: if self.site.is_sandboxed() {
-                Duration::ZERO
-            } else {
-                SPREAD
+            patience: match self.site.is_sandboxed() {
+                true => Duration::ZERO,
+                false => SPREAD,
             },
         };
         if let Proof::Impossible(why) = rooms::prove(&self.site, sought).await? {
@@ -174,7 +176,11 @@ impl<'a> Verification<'a> {
     }
 
     /// The error of a deployment that ended with `applied`.
-    pub fn failure(&self, applied: anyhow::Result<()>, running: &Running) -> Option<anyhow::Error> {
+    pub(crate) fn failure(
+        &self,
+        applied: anyhow::Result<()>,
+        running: &Running,
+    ) -> Option<anyhow::Error> {
         let report = self.report.borrow();
         let failed = report.as_ref().is_some_and(|report| !report.passed());
         match applied {
@@ -189,29 +195,33 @@ impl<'a> Verification<'a> {
 fn other_secret(environment: &Environment) -> anyhow::Error {
     let name = &environment.name;
     let source = &environment.secrets[WEBHOOK_SECRET].source;
-    anyhow!(
-        "`{name}` is deployed and stays, but it could not be proved to deliver: the source `{source}` gives another value of `{WEBHOOK_SECRET}` than the deployed one, which this deployment did not touch; after a rotation, give the source the new value, then run `edge-broadcast verify {name}`"
+    Advice::new(
+        format!(
+            "`{name}` is deployed and stays, but it could not be proved to deliver: the source `{source}` gives another value of `{WEBHOOK_SECRET}` than the deployed one, which this deployment did not touch"
+        ),
+        format!(
+            "after a rotation, give the source the new value, then run `edge-broadcast verify {name}`"
+        ),
     )
+    .into()
 }
 
 fn does_not_work(environment: &Environment, plan: &Plan, applied: &Report) -> anyhow::Error {
     let name = &environment.name;
-    let uploads = plan
-        .steps
-        .iter()
-        .any(|step| matches!(step, Step::Upload(_)));
+    let mut steps = plan.steps.iter();
+    let uploads = steps.any(|step| matches!(step, Step::Upload(_)));
     let mut text = match (applied.returned.as_slice(), applied.not_returned.is_empty()) {
         ([], true) if uploads => format!(
-            "`{name}` is deployed, but it does not work as it must: see the failed checks; no version before it could take over"
+            "`{name}` is deployed, but it does not work as it must; no version before it could take over"
         ),
-        ([], _) => format!("`{name}` does not work as it must: see the failed checks"),
+        ([], _) => format!("`{name}` does not work as it must"),
         (returned, _) => format!(
-            "`{name}` did not work as it must: see the failed checks; `{}` went back to the version before",
+            "`{name}` did not work as it must; `{}` went back to the version before",
             returned.join("`, `")
         ),
     };
     for (script, why) in &applied.not_returned {
         text += &format!("; `{script}` could not go back to the version before: {why}");
     }
-    anyhow!(text)
+    Advice::new(text, "see the failed checks").into()
 }

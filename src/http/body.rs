@@ -3,10 +3,10 @@
 //! No compression is asked for and none is undone (`reqwest` is built without it), so what is read is what was sent.
 
 /// More than any JSON answer of Cloudflare or of the workers has.
-pub const JSON: usize = 16 * 1024 * 1024;
+pub(crate) const JSON: usize = 16 * 1024 * 1024;
 
 /// The body; `None` when it is larger than `most` bytes. No more than that is kept, and reading stops.
-pub async fn read(
+pub(crate) async fn read(
     mut response: reqwest::Response,
     most: usize,
 ) -> reqwest::Result<Option<Vec<u8>>> {
@@ -25,7 +25,7 @@ pub async fn read(
 }
 
 /// A bound for people: `16 MiB`.
-pub fn shown(most: usize) -> String {
+pub(crate) fn shown(most: usize) -> String {
     const MIB: usize = 1024 * 1024;
     match most % MIB {
         0 => format!("{} MiB", most / MIB),

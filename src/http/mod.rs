@@ -4,5 +4,5 @@
 //!
 //! Imports: `terminal`
 
-pub mod body;
-pub mod redirect;
+pub(crate) mod body;
+pub(crate) mod redirect;

@@ -6,7 +6,7 @@ use reqwest::header::HeaderValue;
 use crate::terminal::escape;
 
 /// The host that the `Location` of an answer to a call of `url` names, for people. The rest of it is the server's own words.
-pub fn target(url: &str, location: Option<&HeaderValue>) -> String {
+pub(crate) fn target(url: &str, location: Option<&HeaderValue>) -> String {
     let location = location.and_then(|location| location.to_str().ok());
     let to = location.and_then(|location| Url::parse(url).ok()?.join(location).ok());
     match to.as_ref().and_then(Url::host_str) {

@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use futures_util::future::try_join_all;
-use serde_json::json;
 
 use crate::environment::Environment;
 use crate::live::site::Site;
-use crate::live::verify::publish;
+use crate::live::verify::{publish, room};
 use crate::secret::Value;
 
 /// How long a change may take to reach the place that answers us.
@@ -26,14 +25,14 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// What the gateway makes of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     Accepted,
     Refused,
 }
 
 /// The gateway goes on doing the contrary of what was to be proved.
 #[derive(Debug)]
-pub struct Disproved {
+pub(crate) struct Disproved {
     host: String,
     wanted: Answer,
     after: Duration,
@@ -57,24 +56,26 @@ impl fmt::Display for Disproved {
 impl std::error::Error for Disproved {}
 
 /// How long to wait until a new version serves everywhere.
-pub fn propagation(site: &Site) -> Duration {
-    if site.is_sandboxed() {
-        Duration::ZERO
-    } else {
-        PROPAGATION
+pub(crate) fn propagation(site: &Site) -> Duration {
+    match site.is_sandboxed() {
+        true => Duration::ZERO,
+        false => PROPAGATION,
     }
 }
 
 fn patience(site: &Site) -> Duration {
-    if site.is_sandboxed() {
-        PATIENCE_WITH_SANDBOX
-    } else {
-        PATIENCE
+    match site.is_sandboxed() {
+        true => PATIENCE_WITH_SANDBOX,
+        false => PATIENCE,
     }
 }
 
 /// Asks at the main host, again where the answer is neither.
-pub async fn ask(site: &Site, environment: &Environment, value: &Value) -> anyhow::Result<Answer> {
+pub(crate) async fn ask(
+    site: &Site,
+    environment: &Environment,
+    value: &Value,
+) -> anyhow::Result<Answer> {
     let until = Instant::now() + patience(site);
     loop {
         match once(site, environment, value).await {
@@ -87,36 +88,22 @@ pub async fn ask(site: &Site, environment: &Environment, value: &Value) -> anyho
 
 /// Waits until the gateway answers `value` with `wanted` at the main host, which is `site`, and then at every other one, several
 /// times in a row. Returns what is to be said of other hosts that nobody could ask. The error that disproves is a [`Disproved`].
-pub async fn prove(
+pub(crate) async fn prove(
     site: &Site,
     environment: &Environment,
     value: &Value,
     wanted: Answer,
 ) -> anyhow::Result<Vec<String>> {
     let main = environment.main_host();
-    prove_at(
-        site,
-        main.as_str(),
-        environment,
-        value,
-        wanted,
-        patience(site),
-    )
-    .await?;
+    let unanswered = patience(site);
+    prove_at(site, main.as_str(), environment, value, wanted, unanswered).await?;
     let hosts = environment.hosts.iter();
     let others = hosts.filter(|served| served.host != *main);
     let others = others.map(async |served| {
         let host = served.host.as_str();
         let there = site.at_host(host)?;
-        let proof = prove_at(
-            &there,
-            host,
-            environment,
-            value,
-            wanted,
-            PATIENCE_WITH_OTHERS,
-        );
-        match proof.await {
+        let unanswered = PATIENCE_WITH_OTHERS;
+        match prove_at(&there, host, environment, value, wanted, unanswered).await {
             Err(error) if !error.is::<Disproved>() => Ok(Some(format!(
                 "note: `{host}` could not be asked: {error:#}"
             ))),
@@ -158,13 +145,16 @@ async fn prove_at(
     }
 }
 
-async fn once(site: &Site, environment: &Environment, value: &Value) -> anyhow::Result<Answer> {
-    let token = format!("edge-broadcast-rotate-{:016x}", rand::random::<u64>());
-    let body = json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token }).to_string();
-    let (status, _) = publish(site, environment, &token, Some(value), body)
+/// Publishes once.
+pub(crate) async fn once(
+    site: &Site,
+    environment: &Environment,
+    value: &Value,
+) -> anyhow::Result<Answer> {
+    match publish(site, environment, &room(), Some(value), None)
         .await
-        .context("publishing as a sender would")?;
-    match status {
+        .context("publishing as a sender would")?
+    {
         200 => Ok(Answer::Accepted),
         403 => Ok(Answer::Refused),
         status => bail!("a publish was answered with {status}"),

@@ -4,8 +4,8 @@
 //!
 //! Imports: `environment`, `http`, `secret`, `terminal`
 
-pub mod acceptance;
-pub mod occupancy;
+pub(crate) mod acceptance;
+pub(crate) mod occupancy;
 pub mod rooms;
 pub mod site;
 pub mod verify;

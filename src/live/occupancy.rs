@@ -8,16 +8,17 @@ use serde_json::Value as Json;
 use crate::environment::Environment;
 use crate::live::site::Site;
 use crate::secret::Secrets;
+use crate::terminal::advice::Advice;
 
 /// A room and its sockets, all shards together.
 #[derive(Debug, Serialize)]
-pub struct Occupied {
-    pub token: String,
-    pub sockets: u64,
+pub(crate) struct Occupied {
+    pub(crate) token: String,
+    pub(crate) sockets: u64,
 }
 
 /// Asks each of the rooms, with `GET /rooms/:token` and the admin secret.
-pub async fn ask(
+pub(crate) async fn ask(
     site: &Site,
     environment: &Environment,
     tokens: &[String],
@@ -40,10 +41,13 @@ pub async fn ask(
             .get_with(&format!("/rooms/{token}"), &authorization)
             .await?;
         if status != 200 {
-            bail!(
-                "the room `{token}` of `{}` answered {status}: is `{ADMIN_SECRET}` the deployed value?",
-                environment.name
-            );
+            bail!(Advice::new(
+                format!(
+                    "the room `{token}` of `{}` answered {status}",
+                    environment.name
+                ),
+                format!("is `{ADMIN_SECRET}` the deployed value?")
+            ));
         }
         let room: Json = serde_json::from_str(&body)
             .with_context(|| format!("the answer of the room `{token}` is no JSON"))?;

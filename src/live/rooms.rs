@@ -52,9 +52,8 @@ pub fn needed(percent: u8) -> usize {
     if percent >= 100 {
         return SAMPLE;
     }
-    let others = 1.0 - f64::from(percent) / 100.0;
     (LEAST..OBJECTS)
-        .find(|count| others.powi(i32::try_from(*count).unwrap_or(i32::MAX)) < MISS)
+        .find(|count| is_certain(percent, *count))
         .unwrap_or(OBJECTS)
 }
 

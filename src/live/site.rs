@@ -99,12 +99,8 @@ impl Site {
         headers: &[(&str, V)],
     ) -> anyhow::Result<(u16, String)> {
         let url = self.url(path);
-        let mut request = self.versioned(self.http.get(&url));
-        for (name, value) in headers {
-            request = request.header(*name, value.as_ref());
-        }
-        let response = request.send().await;
-        answer(&url, response.with_context(|| format!("asking `{url}`"))?).await
+        let sent = self.send(self.http.get(&url), headers).await;
+        answer(&url, sent.with_context(|| format!("asking `{url}`"))?).await
     }
 
     /// POSTs a JSON text with further headers; the status and the body.
@@ -115,26 +111,24 @@ impl Site {
         body: String,
     ) -> anyhow::Result<(u16, String)> {
         let url = self.url(path);
-        let mut request = self
-            .versioned(self.http.post(&url))
-            .header("content-type", "application/json")
-            .body(body);
+        let request = self.http.post(&url).body(body);
+        let request = request.header("content-type", "application/json");
+        let sent = self.send(request, headers).await;
+        answer(&url, sent.with_context(|| format!("posting to `{url}`"))?).await
+    }
+
+    async fn send<V: AsRef<str>>(
+        &self,
+        mut request: reqwest::RequestBuilder,
+        headers: &[(&str, V)],
+    ) -> reqwest::Result<reqwest::Response> {
+        if let Some(version) = &self.version {
+            request = request.header(VERSION_OVERRIDES, version);
+        }
         for (name, value) in headers {
             request = request.header(*name, value.as_ref());
         }
-        let response = request.send().await;
-        answer(
-            &url,
-            response.with_context(|| format!("posting to `{url}`"))?,
-        )
-        .await
-    }
-
-    fn versioned(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        match &self.version {
-            Some(version) => request.header(VERSION_OVERRIDES, version),
-            None => request,
-        }
+        request.send().await
     }
 
     /// Opens a WebSocket at `path`, as a page of `origin` would.

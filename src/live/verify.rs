@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::environment::Environment;
 use crate::live::site::{Handshake, Site, Socket, next_frame};
 use crate::secret::Value;
+use crate::terminal::advice::Advice;
 
 /// No page of this origin exists: the name can never be registered (RFC 2606).
 const FOREIGN_ORIGIN: &str = "https://edge-broadcast-verify.invalid";
@@ -32,9 +33,24 @@ pub struct Check {
     pub name: &'static str,
     /// Why it failed; absent when it passed.
     pub failure: Option<String>,
+    /// What to do about the failure, where that is known.
+    pub help: Option<String>,
     /// Why it was not made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
+}
+
+impl Check {
+    fn of(name: &'static str, made: anyhow::Result<()>) -> Self {
+        let advice = made.err().map(|error| Advice::of(&error));
+        let (failure, fix) = advice.map(|Advice { what, fix }| (what, fix)).unzip();
+        Self {
+            name,
+            failure,
+            help: fix.flatten(),
+            skipped: None,
+        }
+    }
 }
 
 /// Facts that a verification knows beforehand.
@@ -72,6 +88,24 @@ impl Report {
         let is_it = |check: &Check| check.failure.as_deref() == Some(OTHER_SECRET);
         failed.next().is_some_and(is_it) && failed.next().is_none()
     }
+
+    /// Adds a check that was made elsewhere.
+    pub fn add(&mut self, name: &'static str, made: anyhow::Result<()>) {
+        self.checks.push(Check::of(name, made));
+    }
+
+    async fn check<T>(
+        &mut self,
+        name: &'static str,
+        made: impl Future<Output = anyhow::Result<T>>,
+    ) -> Option<T> {
+        let (value, made) = match made.await {
+            Ok(value) => (Some(value), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        self.add(name, made);
+        value
+    }
 }
 
 impl fmt::Display for Report {
@@ -82,6 +116,9 @@ impl fmt::Display for Report {
                 (Some(why), _) => write!(f, "\n  FAILED  {}: {why}", check.name)?,
                 (None, Some(why)) => write!(f, "\n  skipped {}: {why}", check.name)?,
                 (None, None) => write!(f, "\n  ok      {}", check.name)?,
+            }
+            if let Some(help) = &check.help {
+                write!(f, "\n          help: {help}")?;
             }
         }
         match self.latency_ms {
@@ -111,9 +148,8 @@ pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'
     match (socket, expected.publisher) {
         (None, _) => {}
         (Some(_), Publisher::Absent(why)) => report.checks.push(Check {
-            name: PUBLISH,
-            failure: None,
             skipped: Some(why.to_owned()),
+            ..Check::of(PUBLISH, Ok(()))
         }),
         (Some(mut socket), Publisher::Secret(secret)) => {
             let received = own_message(site, environment, secret, &token, &mut socket);
@@ -130,7 +166,14 @@ pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'
         ("a publish without a secret is refused", None, 401),
     ];
     for (name, secret, status) in refused {
-        let refused = refused_publish(site, environment, &token, secret, status);
+        let refused = async {
+            let answered = publish(site, environment, &token, secret, None).await?;
+            ensure!(
+                answered == status,
+                "it was answered with {answered}, not with {status}"
+            );
+            Ok(())
+        };
         report.check(name, refused).await;
     }
     // Where every page may connect there is no foreign one
@@ -143,47 +186,8 @@ pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'
 }
 
 /// The token of a room that no client has.
-fn room() -> String {
+pub(super) fn room() -> String {
     format!("edge-broadcast-verify-{:016x}", rand::random::<u64>())
-}
-
-/// An update of `token` that no client takes for a real one.
-fn update(token: &str) -> String {
-    json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token }).to_string()
-}
-
-impl Report {
-    /// Adds a check that was made elsewhere.
-    pub fn add(&mut self, name: &'static str, made: anyhow::Result<()>) {
-        self.checks.push(Check {
-            name,
-            failure: made.err().map(|error| format!("{error:#}")),
-            skipped: None,
-        });
-    }
-
-    async fn check<T>(
-        &mut self,
-        name: &'static str,
-        made: impl Future<Output = anyhow::Result<T>>,
-    ) -> Option<T> {
-        let (value, made) = match made.await {
-            Ok(value) => (Some(value), Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        self.add(name, made);
-        value
-    }
-}
-
-/// Whether the gateway accepts `secret`; `None` when it gave no answer to that.
-pub async fn accepts(site: &Site, environment: &Environment, secret: &Value) -> Option<bool> {
-    let token = room();
-    match publish(site, environment, &token, Some(secret), update(&token)).await {
-        Ok((200, _)) => Some(true),
-        Ok((403, _)) => Some(false),
-        _ => None,
-    }
 }
 
 /// A new route, certificate or version takes a while to reach every place, so the first answers may be errors, or another version's.
@@ -196,10 +200,11 @@ async fn health(site: &Site, version: Option<&str>, patience: Duration) -> anyho
                 Err(error) => error.context(format!("`{}`", site.url("/health"))),
             },
             // Nothing leads to the edge: routes and Workers do not matter
-            Ok((530, _)) => anyhow::anyhow!(
-                "`{}` answered 530: no proxied DNS record leads there; a zone route needs one for its host",
-                site.url("/health")
-            ),
+            Ok((530, _)) => {
+                let url = site.url("/health");
+                let what = format!("`{url}` answered 530: no proxied DNS record leads there");
+                Advice::new(what, "a zone route needs one for its host").into()
+            }
             Ok((status, _)) => anyhow::anyhow!("`{}` answered {status}", site.url("/health")),
             Err(error) => error,
         };
@@ -233,10 +238,8 @@ async fn connect(
             "*" => format!("https://{}", environment.main_host()),
             origin => origin.replacen("*.", "verify.", 1),
         });
-    let mut socket = match site
-        .socket(&format!("/ws/{token}"), origin.as_deref())
-        .await?
-    {
+    let path = format!("/ws/{token}");
+    let mut socket = match site.socket(&path, origin.as_deref()).await? {
         Handshake::Open(socket) => socket,
         Handshake::Refused(status) => bail!("the handshake was answered with {status}"),
     };
@@ -258,11 +261,8 @@ async fn own_message(
     socket: &mut Socket,
 ) -> anyhow::Result<f64> {
     let nonce = format!("{:016x}", rand::random::<u64>());
-    let body =
-        json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token, "nonce": nonce }).to_string();
     let began = Instant::now();
-    let (status, _) = publish(site, environment, token, Some(secret), body).await?;
-    match status {
+    match publish(site, environment, token, Some(secret), Some(&nonce)).await? {
         200 => {}
         403 => bail!(OTHER_SECRET),
         status => bail!("the publish was answered with {status}"),
@@ -278,29 +278,20 @@ async fn own_message(
     Ok(latency)
 }
 
-async fn refused_publish(
+/// Publishes an update that no client takes for a real one, as the environment's publishers must: with a signature where one is
+/// required, with the secret itself elsewhere. The status of the answer.
+pub(super) async fn publish(
     site: &Site,
     environment: &Environment,
     token: &str,
     secret: Option<&Value>,
-    wanted: u16,
-) -> anyhow::Result<()> {
-    let (status, _) = publish(site, environment, token, secret, update(token)).await?;
-    ensure!(
-        status == wanted,
-        "it was answered with {status}, not with {wanted}"
-    );
-    Ok(())
-}
-
-/// Publishes as the environment's publishers must: with a signature where one is required, with the secret itself elsewhere.
-pub(crate) async fn publish(
-    site: &Site,
-    environment: &Environment,
-    token: &str,
-    secret: Option<&Value>,
-    body: String,
-) -> anyhow::Result<(u16, String)> {
+    nonce: Option<&str>,
+) -> anyhow::Result<u16> {
+    let mut update = json!({ "type": "EDGE_BROADCAST_VERIFY", "token": token });
+    if let Some(nonce) = nonce {
+        update["nonce"] = json!(nonce);
+    }
+    let body = update.to_string();
     let headers = match secret {
         None => Vec::new(),
         Some(secret) if environment.gateway.require_signature => {
@@ -318,15 +309,14 @@ pub(crate) async fn publish(
         }
         Some(secret) => vec![("authorization", secret.bearer())],
     };
-    site.post(&format!("/broadcast/{token}"), &headers, body)
-        .await
+    let path = format!("/broadcast/{token}");
+    let (status, _) = site.post(&path, &headers, body).await?;
+    Ok(status)
 }
 
 async fn refused_origin(site: &Site, token: &str) -> anyhow::Result<()> {
-    match site
-        .socket(&format!("/ws/{token}"), Some(FOREIGN_ORIGIN))
-        .await?
-    {
+    let path = format!("/ws/{token}");
+    match site.socket(&path, Some(FOREIGN_ORIGIN)).await? {
         Handshake::Refused(403) => Ok(()),
         Handshake::Refused(status) => bail!("it was answered with {status}, not with 403"),
         Handshake::Open(_) => bail!("it got a socket"),

@@ -1,60 +1,38 @@
 //! How much a plan changes, in the resources that a person counts: scripts, routes, custom domains, secrets.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use super::Plan;
 use super::step::{Lane, Shift, Step, Upload};
 
-/// Resources by what becomes of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) add: usize,
-    pub(super) change: usize,
-    pub(super) remove: usize,
-}
-
-impl Counts {
-    /// Counts the resources that `plan` touches. All steps of one script are one resource; a secret that comes with an upload is
-    /// one of its own.
-    pub(super) fn of(plan: &Plan) -> Self {
-        let mut counts = Self::default();
-        let (mut new, mut old) = (BTreeSet::new(), BTreeSet::new());
-        for step in &plan.steps {
-            match step {
-                Step::Upload(upload) => {
-                    counts.add += upload.secrets.len();
-                    let scripts = if is_new(upload) { &mut new } else { &mut old };
-                    scripts.insert(&upload.script);
-                }
-                Step::Shift(Shift { script, .. })
-                | Step::Settings { script, .. }
-                | Step::WorkersDev { script, .. } => {
-                    old.insert(script);
-                }
-                Step::AddRoute { .. } | Step::AddDomain { .. } => counts.add += 1,
-                Step::RemoveRoute { .. } | Step::RemoveDomain { .. } => counts.remove += 1,
+/// The resources that `plan` touches, for people. All steps of one script are one resource; a secret that comes with an upload is one
+/// of its own.
+pub(super) fn counts(plan: &Plan) -> String {
+    let (mut add, mut remove) = (0, 0);
+    let (mut new, mut old) = (BTreeSet::new(), BTreeSet::new());
+    for step in &plan.steps {
+        match step {
+            Step::Upload(upload) => {
+                add += upload.secrets.len();
+                let scripts = if is_new(upload) { &mut new } else { &mut old };
+                scripts.insert(&upload.script);
             }
+            Step::Shift(Shift { script, .. })
+            | Step::Settings { script, .. }
+            | Step::WorkersDev { script, .. } => {
+                old.insert(script);
+            }
+            Step::AddRoute { .. } | Step::AddDomain { .. } => add += 1,
+            Step::RemoveRoute { .. } | Step::RemoveDomain { .. } => remove += 1,
         }
-        counts.add += new.len();
-        counts.change += old.difference(&new).count();
-        counts
     }
+    add += new.len();
+    let change = old.difference(&new).count();
+    format!("{add} to add, {change} to change, {remove} to remove")
 }
 
 fn is_new(upload: &Upload) -> bool {
     matches!(&upload.lane, Lane::Lifecycle { replaces, .. } if replaces.is_empty())
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self {
-            add,
-            change,
-            remove,
-        } = self;
-        write!(f, "{add} to add, {change} to change, {remove} to remove")
-    }
 }
 
 #[cfg(test)]
@@ -185,9 +163,13 @@ mod tests {
             (hosts(), "2 to add, 0 to change, 2 to remove"),
             (Vec::new(), "0 to add, 0 to change, 0 to remove"),
         ];
-        for (steps, counts) in shown {
-            assert_eq!(Counts::of(&plan(steps)).to_string(), counts);
+        for (steps, told) in shown {
+            assert_eq!(counts(&plan(steps)), told);
         }
+    }
+
+    fn noted(plan: &Plan, notes: &str) -> String {
+        std::fmt::from_fn(|f| plan.fmt_with(f, notes)).to_string()
     }
 
     #[test]
@@ -200,7 +182,7 @@ mod tests {
         .chain(hosts())
         .collect();
         let all = plan(all);
-        insta::assert_snapshot!(all.with("\n  secret THEIRS of gateway: extra"), @r"
+        insta::assert_snapshot!(noted(&all, "\n  secret THEIRS of gateway: extra"), @r"
         staging: 6 steps
 
         1. upload a version of `gateway`
@@ -222,13 +204,9 @@ mod tests {
 
         3 to add, 1 to change, 2 to remove
         ");
+        assert_eq!(all.to_string(), noted(&all, ""), "nothing else told");
         assert_eq!(
-            all.to_string(),
-            all.with("").to_string(),
-            "nothing else told"
-        );
-        assert_eq!(
-            plan(Vec::new()).with("\n  secret").to_string(),
+            noted(&plan(Vec::new()), "\n  secret"),
             "staging: nothing to change\n  secret"
         );
     }

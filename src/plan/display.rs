@@ -4,42 +4,29 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::counts::Counts;
+use super::counts::counts;
 use super::step::{Change, Lane, Step, Upload};
 use super::{Plan, SocketImpact};
 use crate::terminal::escape;
 
-/// A plan and what else is to be told of it.
-pub struct Annotated<'a, T> {
-    plan: &'a Plan,
-    notes: T,
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.fmt_with(f, "")
+    }
 }
 
 impl Plan {
-    /// The plan for people, with `notes` before its last line, the counts. Each note begins with a line break.
-    pub fn with<T: fmt::Display>(&self, notes: T) -> Annotated<'_, T> {
-        Annotated { plan: self, notes }
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        self.with("").fmt(f)
-    }
-}
-
-impl<T: fmt::Display> fmt::Display for Annotated<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { plan, notes } = self;
-        if plan.is_empty() {
-            return write!(f, "{}: nothing to change{notes}", plan.environment);
+    /// Writes the plan for people, with `notes` before its last line, the counts. Each note begins with a line break.
+    pub(crate) fn fmt_with(&self, f: &mut fmt::Formatter, notes: &str) -> fmt::Result {
+        if self.is_empty() {
+            return write!(f, "{}: nothing to change{notes}", self.environment);
         }
-        let steps = match plan.steps.len() {
+        let steps = match self.steps.len() {
             1 => "1 step".to_owned(),
             count => format!("{count} steps"),
         };
-        write!(f, "{}: {steps}", plan.environment)?;
-        for (number, step) in plan.steps.iter().enumerate() {
+        write!(f, "{}: {steps}", self.environment)?;
+        for (number, step) in self.steps.iter().enumerate() {
             write!(f, "\n\n{}. {}", number + 1, step.title())?;
             if let Step::Upload(Upload { lane, .. }) = step {
                 match lane {
@@ -53,7 +40,7 @@ impl<T: fmt::Display> fmt::Display for Annotated<'_, T> {
                 write!(f, "\n   {change}")?;
             }
         }
-        match (plan.socket_impact, plan.rooms_change_within_seconds) {
+        match (self.socket_impact, self.rooms_change_within_seconds) {
             (SocketImpact::None, _) => write!(f, "\n\nsocket impact: none")?,
             (SocketImpact::Reconnect, None | Some(0)) => write!(
                 f,
@@ -64,7 +51,7 @@ impl<T: fmt::Display> fmt::Display for Annotated<'_, T> {
                 "\n\nsocket impact: reconnect (a new version of the room restarts its objects; rooms that hold sockets change within {seconds} s)"
             )?,
         }
-        write!(f, "{notes}\n\n{}", Counts::of(plan))
+        write!(f, "{notes}\n\n{}", counts(self))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What became of a script: its versions and deployments, as far as they were read. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::Context;
@@ -22,27 +22,27 @@ pub struct Listed {
 
 /// A deployment: when it was made, and the versions that got traffic.
 #[derive(Clone, Debug)]
-pub struct Deployed {
+pub(crate) struct Deployed {
     /// RFC 3339.
-    pub created_on: String,
-    pub split: Split,
+    pub(crate) created_on: String,
+    pub(crate) split: Split,
 }
 
 /// What became of a script, as far as it was read: it can be a story of thousands.
 #[derive(Clone, Debug)]
-pub struct History {
-    pub script: String,
+pub(crate) struct History {
+    pub(crate) script: String,
     /// The newest first.
-    pub deployments: Vec<Deployed>,
-    pub deployments_read: Extent,
+    pub(crate) deployments: Vec<Deployed>,
+    pub(crate) deployments_read: Extent,
     /// By id.
-    pub versions: BTreeMap<String, Listed>,
-    pub versions_read: Extent,
+    pub(crate) versions: BTreeMap<String, Listed>,
+    pub(crate) versions_read: Extent,
 }
 
 /// How much of a list was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Extent {
+pub(crate) enum Extent {
     #[default]
     Newest,
     All,
@@ -50,7 +50,7 @@ pub enum Extent {
 
 /// More of a script's history is needed than was read. Read another page of it, and ask again.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Unread {
+pub(crate) enum Unread {
     Deployments(String),
     Versions(String),
 }
@@ -77,7 +77,7 @@ impl History {
     }
 
     /// The version that has all traffic.
-    pub fn live(&self) -> Option<&str> {
+    pub(crate) fn live(&self) -> Option<&str> {
         self.deployments.first()?.split.only()
     }
 
@@ -171,16 +171,11 @@ impl History {
 
     /// The versions that had all traffic once, the newest first, as far as deployments were read.
     pub(super) fn settled(&self) -> Vec<&str> {
-        let mut settled: Vec<&str> = Vec::new();
-        for deployed in &self.deployments {
-            let Some(id) = deployed.split.only() else {
-                continue;
-            };
-            if !settled.contains(&id) {
-                settled.push(id);
-            }
-        }
-        settled
+        let mut seen = BTreeSet::new();
+        let ids = self.deployments.iter();
+        ids.filter_map(|deployed| deployed.split.only())
+            .filter(|id| seen.insert(*id))
+            .collect()
     }
 
     /// The newest version of `release` that had all traffic once.

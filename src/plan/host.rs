@@ -4,7 +4,7 @@ use super::conflict::Conflict;
 use super::desired::Desired;
 use super::observed::Observed;
 use super::step::Step;
-use crate::environment::ServedBy;
+use crate::environment::{Served, ServedBy};
 
 /// The steps for the hosts, and the hosts that another script owns.
 pub(super) fn steps(
@@ -58,11 +58,10 @@ fn removals(desired: &Desired, observed: &Observed) -> Vec<Step> {
         .hosts
         .iter()
         .partition(|served| served.by == ServedBy::ZoneRoute);
+    let wanted =
+        |served: &[&Served], pattern: &str| served.iter().any(|it| it.pattern() == pattern);
     for route in &observed.routes {
-        let is_wanted = routed
-            .iter()
-            .any(|served| served.pattern() == route.pattern);
-        if route.script.as_deref() == Some(gateway) && !is_wanted {
+        if route.script.as_deref() == Some(gateway) && !wanted(&routed, &route.pattern) {
             steps.push(Step::RemoveRoute {
                 pattern: route.pattern.clone(),
                 id: route.id.clone(),
@@ -71,13 +70,9 @@ fn removals(desired: &Desired, observed: &Observed) -> Vec<Step> {
         }
     }
     for domain in &observed.domains {
-        let hostname = &domain.hostname;
-        let is_wanted = attached
-            .iter()
-            .any(|served| served.host.as_str() == hostname);
-        if domain.script == gateway && !is_wanted {
+        if domain.script == gateway && !wanted(&attached, &domain.hostname) {
             steps.push(Step::RemoveDomain {
-                hostname: hostname.clone(),
+                hostname: domain.hostname.clone(),
                 id: domain.id.clone(),
                 script: script.clone(),
             });

@@ -8,21 +8,21 @@ mod conflict;
 mod counts;
 mod desired;
 mod display;
-pub mod history;
+pub(crate) mod history;
 mod host;
 mod observed;
-pub mod release;
-pub mod rollback;
+pub(crate) mod release;
+pub(crate) mod rollback;
 mod rollout;
-pub mod saved;
-pub mod script_tags;
+pub(crate) mod saved;
+pub(crate) mod script_tags;
 mod settings;
 mod split;
 mod step;
 #[cfg(test)]
 mod tests;
 mod upload;
-pub mod version_tag;
+pub(crate) mod version_tag;
 
 use std::collections::BTreeSet;
 

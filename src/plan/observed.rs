@@ -36,33 +36,33 @@ pub struct Live {
     pub previews: bool,
     /// The newest versions, the newest first, as far as they were read.
     #[serde(skip)]
-    pub versions: Vec<Listed>,
+    pub(crate) versions: Vec<Listed>,
     #[serde(skip)]
-    pub versions_read: Extent,
+    pub(crate) versions_read: Extent,
     /// Everything of the active version that a change of secrets must leave alone: code, bindings, runtime.
     #[serde(skip)]
-    pub rest: Value,
+    pub(crate) rest: Value,
 }
 
 /// A script as far as its secrets go: a view of what is live of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Holding {
     /// The versions that get traffic, the largest share first.
-    pub live: Vec<String>,
+    pub(crate) live: Vec<String>,
     /// The newest versions, the newest first, as far as they were read.
-    pub versions: Vec<Listed>,
-    pub versions_read: Extent,
+    pub(crate) versions: Vec<Listed>,
+    pub(crate) versions_read: Extent,
     /// Names of the secrets of the version with the largest share.
-    pub secrets: BTreeSet<String>,
+    pub(crate) secrets: BTreeSet<String>,
     /// As in [`Live`].
-    pub rest: Value,
+    pub(crate) rest: Value,
     /// The script's tags, which are not part of a version.
-    pub tags: BTreeSet<String>,
+    pub(crate) tags: BTreeSet<String>,
 }
 
 impl Live {
     /// What is live as far as the secrets go.
-    pub fn holding(&self) -> Holding {
+    pub(crate) fn holding(&self) -> Holding {
         Holding {
             live: self.split.versions().map(ToOwned::to_owned).collect(),
             versions: self.versions.clone(),
@@ -76,7 +76,7 @@ impl Live {
 
 impl Holding {
     /// The version that gets all traffic and is the newest; `None` while a change of secrets would deploy something else too.
-    pub fn settled(&self) -> Option<&str> {
+    pub(crate) fn settled(&self) -> Option<&str> {
         match self.live.as_slice() {
             [only] if self.latest().is_none_or(|latest| latest == only) => Some(only),
             _ => None,
@@ -84,12 +84,12 @@ impl Holding {
     }
 
     /// The newest version.
-    pub fn latest(&self) -> Option<&str> {
+    pub(crate) fn latest(&self) -> Option<&str> {
         self.versions.first().map(|newest| newest.id.as_str())
     }
 
     /// How many versions were made since `before`; `None` when it is not among the newest any more.
-    pub fn newer_than(&self, before: &Self) -> Option<usize> {
+    pub(crate) fn newer_than(&self, before: &Self) -> Option<usize> {
         let latest = before.latest()?;
         self.versions
             .iter()

@@ -3,22 +3,22 @@
 const TOOL: &str = "edge-broadcast";
 
 /// The message of a version of `release`.
-pub fn of_version(environment: &str, release: &str) -> String {
+pub(crate) fn of_version(environment: &str, release: &str) -> String {
     format!("{TOOL} {environment} {release}")
 }
 
 /// The message of a deployment.
-pub fn of_deployment(environment: &str) -> String {
+pub(crate) fn of_deployment(environment: &str) -> String {
     format!("{TOOL} {environment}")
 }
 
 /// The message of a deployment that goes back.
-pub fn of_rollback(environment: &str) -> String {
+pub(crate) fn of_rollback(environment: &str) -> String {
     format!("{TOOL} {environment} rollback")
 }
 
 /// The release that a version's message names; `None` when the message is not ours.
-pub fn among(message: &str) -> Option<&str> {
+pub(crate) fn among(message: &str) -> Option<&str> {
     let words = message.strip_prefix(TOOL)?.strip_prefix(' ')?;
     words.rsplit(' ').next()
 }

@@ -5,20 +5,21 @@ use serde::Serialize;
 
 use super::history::{Extent, History, is_before};
 use super::split::Split;
+use crate::terminal::advice::Advice;
 
 /// Versions that an error names.
 const NAMED: usize = 10;
 
 /// A script and where its traffic goes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Target {
-    pub script: String,
+pub(crate) struct Target {
+    pub(crate) script: String,
     /// The version that loses its traffic; of a gradual deployment, the other one than `to`.
-    pub from: String,
-    pub to: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
     /// The split as it is now.
     #[serde(skip)]
-    pub before: Split,
+    pub(crate) before: Split,
 }
 
 /// Everything of `history` to the version `to`; `None` when it has everything.
@@ -36,7 +37,7 @@ fn target(history: &History, to: &str) -> anyhow::Result<Option<Target>> {
 /// One release back: the scripts that the newest live release changed go to what they had before; the others stay. Of two live
 /// releases, as a rollback or a deployment that was interrupted leaves them, the newer one is what goes. [`Unread`] when that
 /// cannot be known yet.
-pub fn previous(histories: &[History]) -> anyhow::Result<Vec<Target>> {
+pub(crate) fn previous(histories: &[History]) -> anyhow::Result<Vec<Target>> {
     let mut newest: Option<(&History, &str)> = None;
     for history in histories {
         let subject = history.subject()?;
@@ -69,16 +70,16 @@ pub fn previous(histories: &[History]) -> anyhow::Result<Vec<Target>> {
 
 /// Back to `version`, which the histories know if there is one, and the other script to what belongs to it: of the same release, or
 /// live at the same time. [`Unread`] when that cannot be known yet.
-pub fn to(histories: &[History], version: &str) -> anyhow::Result<Vec<Target>> {
+pub(crate) fn to(histories: &[History], version: &str) -> anyhow::Result<Vec<Target>> {
     let named = histories
         .iter()
         .find(|history| history.versions.contains_key(version));
     let Some(named) = named else {
         let known: Vec<String> = histories.iter().map(settled_words).collect();
-        bail!(
-            "there is no version `{version}`; the newest first, {}",
-            known.join("; ")
-        );
+        bail!(Advice::new(
+            format!("there is no version `{version}`"),
+            format!("the newest first, {}", known.join("; "))
+        ));
     };
     let release = named.release(version)?;
     let deployments = named.since_it_was_made(version)?;
@@ -178,7 +179,7 @@ mod tests {
                 .map(|t| format!("{}: {} -> {}", t.script, t.from, t.to))
                 .collect::<Vec<_>>()
                 .join(", "),
-            Err(error) => error.to_string(),
+            Err(error) => Advice::of(&error).line(),
         }
     }
 
@@ -460,7 +461,7 @@ mod tests {
             let decided = decide(&[part(0), part(1)]);
             let unread = match decided.map_err(anyhow::Error::downcast::<Unread>) {
                 Ok(targets) => return (shown(Ok(targets)), read),
-                Err(Err(error)) => return (error.to_string(), read),
+                Err(Err(error)) => return (shown(Err(error)), read),
                 Err(Ok(unread)) => unread,
             };
             read += 1;

@@ -13,19 +13,19 @@ use crate::terminal::advice::Advice;
 
 /// Content of the file that `plan --out` writes. Holds no secret value: a plan has none.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct SavedPlan {
-    pub environment: String,
-    pub account: String,
+pub(crate) struct SavedPlan {
+    pub(crate) environment: String,
+    pub(crate) account: String,
     /// As `--rollout` takes it.
-    pub rollout: String,
+    pub(crate) rollout: String,
     /// A hash of everything that was live.
-    pub live: String,
-    pub plan: Value,
+    pub(crate) live: String,
+    pub(crate) plan: Value,
 }
 
 impl SavedPlan {
     /// The plan of `observed` in `account`.
-    pub fn new(
+    pub(crate) fn new(
         account: &str,
         observed: &Observed,
         plan: &Plan,
@@ -42,7 +42,7 @@ impl SavedPlan {
     }
 
     /// Reads a saved plan.
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("reading the plan `{}`", path.display()))?;
         serde_json::from_str(&text)
@@ -50,14 +50,14 @@ impl SavedPlan {
     }
 
     /// Saves the plan.
-    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self).context("writing the plan as JSON")?;
         std::fs::write(path, text + "\n")
             .with_context(|| format!("writing the plan `{}`", path.display()))
     }
 
     /// Refuses when what `now` says is not what was saved.
-    pub fn check(&self, now: &Self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self, now: &Self) -> anyhow::Result<()> {
         if self.environment != now.environment || self.account != now.account {
             bail!(
                 "the plan is for `{}` in the account `{}`, not for `{}` in `{}`",

@@ -26,13 +26,14 @@ pub(super) fn of(
     let script = &wanted.script;
     let none = LiveVersion::default();
     let active = live.map_or(&none, |live| &live.active);
-    let secrets = match live.and_then(|live| unfinished_rollout(wanted, live)) {
+    let unfinished = live.and_then(|live| unfinished_rollout(wanted, live));
+    let secrets = match unfinished {
         // The version is there already, with what it was uploaded with
         Some(_) => BTreeSet::new(),
         None => unset(script, live),
     };
     let pending = pending(script, active.migration_tag.as_deref(), classes);
-    let changes = changes(wanted, live, &pending, &secrets);
+    let changes = changes(wanted, active, unfinished, &pending, &secrets);
     if changes.is_empty() {
         return None;
     }
@@ -56,13 +57,12 @@ pub(super) fn of(
 /// Changes that the new version brings, in the order in which a plan tells them.
 fn changes(
     wanted: &Wanted,
-    live: Option<&Live>,
+    active: &LiveVersion,
+    unfinished: Option<&Share>,
     pending: &[String],
     secrets: &BTreeSet<String>,
 ) -> Vec<Change> {
     let script = &wanted.script;
-    let none = LiveVersion::default();
-    let active = live.map_or(&none, |live| &live.active);
     let date = Some(&active.compatibility_date).filter(|date| !date.is_empty());
     let flags = Some(&active.compatibility_flags).filter(|flags| !flags.is_empty());
     let migration = pending
@@ -84,20 +84,12 @@ fn changes(
         let live = active.bindings.get(name);
         changes.extend(binding_changes(name, live, wanted.as_ref()));
     }
-    for name in secrets {
-        changes.extend(Change::between(
-            format!("secret {name}"),
-            None::<()>,
-            Some("set"),
-        ));
-    }
-    if let Some(share) = live.and_then(|live| unfinished_rollout(wanted, live)) {
-        changes.extend(Change::between(
-            "share of traffic (%)",
-            Some(share.percentage),
-            Some(100.0),
-        ));
-    }
+    let set = |name| Change::between(format!("secret {name}"), None::<()>, Some("set"));
+    changes.extend(secrets.iter().filter_map(set));
+    let share = unfinished.map(|share| share.percentage);
+    changes.extend(share.and_then(|share| {
+        Change::between("share of traffic (%)", Some(share), Some(Percent::ALL))
+    }));
     changes
 }
 

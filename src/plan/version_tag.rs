@@ -18,7 +18,7 @@ pub(super) fn of(code: &str, settings: &impl Serialize) -> String {
 }
 
 /// The code that a tag names; `None` when the tag is not one of ours.
-pub fn code(tag: &str) -> Option<&str> {
+pub(crate) fn code(tag: &str) -> Option<&str> {
     let (code, settings) = tag.split_once('-')?;
     let hex = |text: &str| {
         text.bytes()

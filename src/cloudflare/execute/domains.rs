@@ -3,9 +3,9 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::overtaken::taken;
 use crate::cloudflare::client::Cloudflare;
 use crate::cloudflare::observe;
+use crate::cloudflare::overtaken::taken;
 use crate::cloudflare::page::Pages;
 use crate::cloudflare::path::with_query;
 use crate::plan::{LiveDomain, OverrideDns};

@@ -1,7 +1,6 @@
 //! The writes, one function each. Each looks first that the world still is as the plan saw it.
 
 mod domains;
-mod overtaken;
 mod routes;
 mod settings;
 mod traffic;
@@ -9,14 +8,17 @@ mod upload;
 
 use anyhow::bail;
 
-pub use self::overtaken::Overtaken;
-pub use self::traffic::{Change, OldSecrets, is_secret_change, shift};
-pub use self::upload::upload;
+pub(crate) use self::traffic::{Change, OldSecrets, is_secret_change, shift};
+pub(crate) use self::upload::upload;
 use super::client::Cloudflare;
 use crate::plan::Step;
 
 /// Performs a step that is no upload and no shift. What belongs to somebody else by now is left alone.
-pub async fn execute(cloudflare: &Cloudflare, zone: &str, step: &Step) -> anyhow::Result<()> {
+pub(crate) async fn execute(
+    cloudflare: &Cloudflare,
+    zone: &str,
+    step: &Step,
+) -> anyhow::Result<()> {
     match step {
         Step::Upload(_) | Step::Shift(_) => bail!("`{}` is not a step of its own", step.title()),
         Step::Settings {

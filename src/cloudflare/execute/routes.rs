@@ -1,11 +1,9 @@
 //! Zone routes: added and removed, never taken from another script.
 
-use reqwest::Method;
-use serde::de::IgnoredAny;
 use serde_json::json;
 
-use super::overtaken::taken;
-use crate::cloudflare::client::{Cloudflare, Repeat};
+use crate::cloudflare::client::Cloudflare;
+use crate::cloudflare::overtaken::taken;
 use crate::cloudflare::{observe, once};
 
 /// Routes `pattern` to `script`.
@@ -18,12 +16,7 @@ pub(super) async fn add(
     let zone = observe::zone_id(cloudflare, zone).await?;
     let path = format!("/zones/{zone}/workers/routes");
     let body = json!({ "pattern": pattern, "script": script });
-    let add = async || {
-        cloudflare
-            .send::<IgnoredAny>(Method::POST, &path, Repeat::Never, &body)
-            .await
-            .map(drop)
-    };
+    let add = async || cloudflare.post_once(&path, &body).await;
     let added = async || {
         let routes = observe::routes(cloudflare, &zone).await?;
         match routes.into_iter().find(|route| route.pattern == pattern) {

@@ -1,41 +1,39 @@
 //! Which versions of a script get the traffic.
 
-use reqwest::Method;
-use serde::de::IgnoredAny;
 use serde_json::json;
 
-use super::overtaken::{self, Overtaken};
-use crate::cloudflare::client::{Cloudflare, Repeat};
+use crate::cloudflare::client::Cloudflare;
 use crate::cloudflare::error::ApiError;
+use crate::cloudflare::overtaken::{self, Overtaken};
 use crate::cloudflare::{observe, once};
 use crate::environment::CodeUpdateStrategy;
 use crate::plan::Split;
 
 /// A change of a script's split.
 #[derive(Clone, Copy, Debug)]
-pub struct Change<'a> {
-    pub script: &'a str,
+pub(crate) struct Change<'a> {
+    pub(crate) script: &'a str,
     /// The version that gets a share.
-    pub to: &'a str,
+    pub(crate) to: &'a str,
     /// The wanted split.
-    pub split: &'a Split,
+    pub(crate) split: &'a Split,
     /// The split that this one replaces. Any other one is somebody else's.
-    pub before: &'a Split,
-    pub message: &'a str,
-    pub code_update: CodeUpdateStrategy,
+    pub(crate) before: &'a Split,
+    pub(crate) message: &'a str,
+    pub(crate) code_update: CodeUpdateStrategy,
     /// Whether to repeat with `force` what is refused with 10220, because a secret changed since.
-    pub secrets: OldSecrets,
+    pub(crate) secrets: OldSecrets,
 }
 
 /// Whether a version may come back with the secrets that it had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OldSecrets {
+pub(crate) enum OldSecrets {
     Refuse,
     Accept,
 }
 
 /// Changes the split, unless it is another one by now than the one to replace.
-pub async fn shift(cloudflare: &Cloudflare, wanted: Change<'_>) -> anyhow::Result<()> {
+pub(crate) async fn shift(cloudflare: &Cloudflare, wanted: Change<'_>) -> anyhow::Result<()> {
     let script = wanted.script;
     let body = json!({
         "strategy": "percentage",
@@ -58,31 +56,26 @@ pub async fn shift(cloudflare: &Cloudflare, wanted: Change<'_>) -> anyhow::Resul
     if reached().await?.is_some() {
         return Ok(());
     }
-    let post = async |path: &str| {
-        cloudflare
-            .send::<IgnoredAny>(Method::POST, path, Repeat::Never, &body)
-            .await
-            .map(drop)
-    };
-    let send = async || match post(&path).await {
+    let send = async || match cloudflare.post_once(&path, &body).await {
         // Not at once: what else it makes the API overlook is documented nowhere
         Err(error) if wanted.secrets == OldSecrets::Accept && is_secret_change(&error) => {
-            post(&format!("{path}?force=true")).await
+            let forced = format!("{path}?force=true");
+            cloudflare.post_once(&forced, &body).await
         }
         result => result,
     };
     once::send(send, &reached).await?;
     match reached().await? {
         Some(()) => Ok(()),
-        None => Err(Overtaken(format!(
-            "`{script}` was given another split in the same moment; plan again"
-        ))
-        .into()),
+        None => {
+            let what = format!("`{script}` was given another split in the same moment");
+            Err(Overtaken::new(what).into())
+        }
     }
 }
 
 /// Whether a split was refused because a secret changed since the version that is to come back.
-pub fn is_secret_change(error: &anyhow::Error) -> bool {
+pub(crate) fn is_secret_change(error: &anyhow::Error) -> bool {
     error
         .downcast_ref()
         .is_some_and(|error: &ApiError| error.is(&[10220]))

@@ -3,14 +3,21 @@
 use std::fmt;
 
 use crate::plan::Split;
+use crate::terminal::advice::Advice;
 
 /// Somebody else's deployment, found before it was written over.
 #[derive(Debug)]
-pub struct Overtaken(pub String);
+pub(crate) struct Overtaken(pub(crate) Advice);
+
+impl Overtaken {
+    pub(super) fn new(what: String) -> Self {
+        Self(Advice::new(what, "plan again"))
+    }
+}
 
 impl fmt::Display for Overtaken {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.fmt(f)
     }
 }
 
@@ -19,15 +26,14 @@ impl std::error::Error for Overtaken {}
 /// The split of `script` is another one than the plan saw.
 pub(super) fn deployed(script: &str, now: &Split) -> anyhow::Error {
     let now: Vec<&str> = now.versions().collect();
-    let text = if now.is_empty() {
-        format!("somebody deleted `{script}` since the plan was made; plan again")
-    } else {
-        format!(
-            "somebody else deployed `{script}` since the plan was made: `{}` is live; plan again",
+    Overtaken::new(match now.as_slice() {
+        [] => format!("somebody deleted `{script}` since the plan was made"),
+        _ => format!(
+            "somebody else deployed `{script}` since the plan was made: `{}` is live",
             now.join("`, `")
-        )
-    };
-    Overtaken(text).into()
+        ),
+    })
+    .into()
 }
 
 /// A host is another script's, or switches Workers off.
@@ -35,5 +41,6 @@ pub(super) fn taken(what: &str, owner: Option<String>) -> anyhow::Error {
     let owner = owner.map_or("no script".to_owned(), |owner| {
         format!("the script `{owner}`")
     });
-    anyhow::anyhow!("{what} belongs to {owner} since the plan was made; plan again")
+    let what = format!("{what} belongs to {owner} since the plan was made");
+    Advice::new(what, "plan again").into()
 }
