@@ -35,7 +35,7 @@ pub(crate) type Changes<'a> = BTreeMap<&'a str, Option<&'a Value>>;
 
 /// Since when a secret is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Since {
+pub(crate) struct Since {
     pub time: SystemTime,
     pub bound: Bound,
 }
@@ -43,7 +43,7 @@ pub struct Since {
 /// On which side of the truth an age is that is counted from a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Bound {
+pub(crate) enum Bound {
     /// The value was set at that time or later, by another tool.
     AtMost,
     /// The value was there already: no older version was looked at.

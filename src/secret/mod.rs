@@ -11,7 +11,7 @@ mod json;
 mod policy;
 mod read;
 mod secrets;
-pub mod sender;
+pub(crate) mod sender;
 mod source;
 mod value;
 

@@ -14,12 +14,12 @@ use crate::process::run::{self, Input as Stdin, Printed, Terms};
 use crate::secret::{Value, file, json};
 
 /// How long a sender may take: it may deploy something.
-pub const LIMIT: Duration = Duration::from_secs(600);
+pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 /// How much of a failed program's standard error is shown.
 const KEPT_LINES: usize = 20;
 
 /// Hands `value` to `sender`. Relative paths and programs begin in `folder`. `hear` gets what a program says on its standard error.
-pub fn give(
+pub(crate) fn give(
     sender: &Sender,
     value: &Value,
     folder: &Path,

@@ -6,6 +6,6 @@ mod entry;
 mod give;
 mod resolved;
 
-pub use entry::Entry;
-pub use give::{LIMIT, give};
-pub use resolved::{Names, Sender};
+pub(crate) use entry::Entry;
+pub(crate) use give::{LIMIT, give};
+pub(crate) use resolved::{Names, Sender};
