@@ -14,7 +14,7 @@ use crate::cloudflare::error::advice;
 use crate::cloudflare::observe::observe;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
-use crate::plan::{Conflicts, Desired, Observed, Plan, Rollout, Split, Step, filled};
+use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, Rollout, Split, Step, filled};
 use crate::terminal::advice::Advice;
 
 #[derive(Serialize)]
@@ -65,6 +65,7 @@ enum Drift {
     },
     Conflicts {
         why: String,
+        help: Option<String>,
     },
     /// The workers are not built, so there is nothing to compare with.
     Unknown {
@@ -166,10 +167,12 @@ fn drift(
             steps: plan.steps.iter().map(Step::title).collect(),
         },
         Err(Conflicts(conflicts)) => {
-            let why = conflicts.iter().map(|conflict| conflict.advice().what);
-            let why: Vec<String> = why.collect();
+            let advice = conflicts.iter().map(Conflict::advice);
+            let (why, fixes): (Vec<_>, Vec<_>) = advice.map(|told| (told.what, told.fix)).unzip();
+            let fixes: Vec<String> = fixes.into_iter().flatten().collect();
             Drift::Conflicts {
                 why: why.join("; "),
+                help: Some(fixes.join("; ")),
             }
         }
     }
@@ -240,7 +243,10 @@ impl fmt::Display for Status {
                 write!(f, "\n  drift    unknown: {why}")?;
                 help_line(help.as_ref(), f)
             }
-            Drift::Conflicts { why } => write!(f, "\n  drift    in conflict: {why}"),
+            Drift::Conflicts { why, help } => {
+                write!(f, "\n  drift    in conflict: {why}")?;
+                help_line(help.as_ref(), f)
+            }
             Drift::Steps { steps } => {
                 write!(f, "\n  drift    a deployment would {}", steps.join("; "))
             }
