@@ -5,6 +5,10 @@
     clippy::print_stderr,
     reason = "figures that were measured, and what a run is doing"
 )]
+#![expect(
+    clippy::too_many_lines,
+    reason = "a test tells its story from the beginning to the end"
+)]
 
 mod support;
 

@@ -355,6 +355,7 @@ mod tests {
             .collect()
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table: one row an answer")]
     fn answers() -> Vec<Answer> {
         let mut answers: Vec<Answer> = recorded()
             .into_iter()

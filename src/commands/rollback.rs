@@ -120,10 +120,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     if answer.verified.is_some() || context.format == Format::Json {
         context.format.answer(&answer)?;
     }
-    match error {
-        Some(error) => Err(error),
-        None => Ok(()),
-    }
+    error.map_or(Ok(()), Err)
 }
 
 /// What became of both scripts, and what is to go where: the gateway first, because the old gateway works with the new room, as it
@@ -412,7 +409,10 @@ mod tests {
             let calls = account.calls().len();
             assert!(paging.size.is_some() || calls <= 45, "{calls}");
             let error = targets(&account.cloudflare, &environment(), Some("latest")).await;
-            assert_eq!(error.unwrap_err().to_string(), "there is no version `latest`");
+            assert_eq!(
+                error.unwrap_err().to_string(),
+                "there is no version `latest`"
+            );
         }
     }
 }

@@ -199,6 +199,7 @@ mod tests {
 
     /// The same stand in `docs/manifest.md`, which a test tries one by one.
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one expected value, whole")]
     fn what_a_manifest_leaves_out_has_the_documented_defaults() {
         let source = r#"
             [worker]

@@ -5,6 +5,10 @@
     clippy::print_stderr,
     reason = "figures that were measured, and what a run is doing"
 )]
+#![expect(
+    clippy::too_many_lines,
+    reason = "what is looked for stands in one list"
+)]
 
 use std::process::ExitCode;
 
