@@ -79,12 +79,17 @@ fn every_command_of_the_documents_runs_and_prints_what_they_show() {
     }
     deploy.succeeds();
 
+    // A newcomer runs what the README shows with the repository's own manifests
+    let plain = Project::with_all();
     let commands = commands();
     let mut script = "exec 2>&1\nset -euo pipefail\nsandbox() { node -p \"require('./.edge-broadcast/sandbox.json').$1\"; }\n".to_owned();
     for (at, shown) in commands.iter().enumerate() {
-        let command = shown
+        let mut command = shown
             .command
             .replace("cargo run --quiet --", env!("CARGO_BIN_EXE_edge-broadcast"));
+        if shown.document == "README.md" {
+            command = format!("(cd '{}' && {command})", plain.path().display());
+        }
         writeln!(script, "printf '\\n@@ {at}\\n'\n{command}").unwrap();
     }
     script += "printf '\\n@@ end\\n'\n";
