@@ -107,7 +107,7 @@ async fn examine(
                 return Ok(());
             }
             Ok((status, _)) => format!("it answers {status}"),
-            Err(error) => format!("{error:#}"),
+            Err(error) => Advice::of(&error).line(),
         };
         examined.wrong(
             format!("`{host}` does not serve the gateway: {why}"),

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use crate::build::Worker;
+use crate::cloudflare::error::advice;
 use crate::cloudflare::execute::{self, Change, OldSecrets};
 use crate::cloudflare::overtaken::Overtaken;
 pub use crate::cloudflare::payload::Inputs;
@@ -228,7 +229,7 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
                 Err(error) => {
                     self.report
                         .not_returned
-                        .insert(script.clone(), format!("{error:#}"));
+                        .insert(script.clone(), advice(&error).line());
                 }
             }
         }

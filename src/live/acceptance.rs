@@ -10,6 +10,7 @@ use crate::environment::Environment;
 use crate::live::site::Site;
 use crate::live::verify::{publish, room};
 use crate::secret::Value;
+use crate::terminal::advice::Advice;
 
 /// How long a change may take to reach the place that answers us.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -105,7 +106,8 @@ pub(crate) async fn prove(
         let unanswered = PATIENCE_WITH_OTHERS;
         match prove_at(&there, host, environment, value, wanted, unanswered).await {
             Err(error) if !error.is::<Disproved>() => Ok(Some(format!(
-                "note: `{host}` could not be asked: {error:#}"
+                "note: `{host}` could not be asked: {}",
+                Advice::of(&error).line()
             ))),
             result => result.map(|()| None),
         }

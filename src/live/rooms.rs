@@ -12,6 +12,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::Value as Json;
 
 use crate::live::site::Site;
+use crate::terminal::advice::Advice;
 
 /// How many objects a gateway lets anybody ask: `probe=0` to `probe=255`. They store nothing.
 const OBJECTS: usize = 256;
@@ -194,7 +195,7 @@ async fn ask(site: &Site, object: usize) -> Answer {
     };
     asked
         .await
-        .unwrap_or_else(|error: anyhow::Error| Answer::Failed(format!("{error:#}")))
+        .unwrap_or_else(|error: anyhow::Error| Answer::Failed(Advice::of(&error).line()))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::run::{Held, Rotation, slot_of};
 use crate::live::acceptance::{self, Answer, Disproved};
 use crate::secret::Value;
 use crate::secret::sender::give;
+use crate::terminal::advice::Advice;
 
 impl Rotation<'_> {
     /// What must be good before the first write.
@@ -310,7 +311,10 @@ impl Rotation<'_> {
                 Err(error) if error.is::<Disproved>() => {
                     return Err(error.context(self.advice(Blocked::NotReplaced)));
                 }
-                Err(error) => (self.tell)(&format!("note: not proved that {words}: {error:#}")),
+                Err(error) => (self.tell)(&format!(
+                    "note: not proved that {words}: {}",
+                    Advice::of(&error).line()
+                )),
             }
         }
         self.did_prove(&proved);

@@ -5,13 +5,15 @@ use std::io::Write;
 
 use anyhow::Context;
 
+use crate::terminal::advice::Advice;
 use crate::terminal::{escape, output};
 
 /// Appends `text` under `title`, when this runs as a step that has a summary. Where that fails, a warning is all that happens:
 /// what the text tells is done.
 pub(crate) fn append(title: &str, text: &impl Display) {
     if let Err(error) = write(title, text) {
-        output::tell(&format!("warning: there is no step summary: {error:#}"));
+        let why = Advice::of(&error).line();
+        output::tell(&format!("warning: there is no step summary: {why}"));
     }
 }
 

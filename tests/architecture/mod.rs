@@ -114,3 +114,19 @@ fn the_tool_has_at_most_sixteen_entries_each_with_a_door_that_says_what_it_is() 
         }
     }
 }
+
+/// `{error:#}` shows what is wrong with its contexts and drops the way out, which is another part: `Advice` has both.
+#[test]
+fn an_error_becomes_text_by_its_advice_so_that_no_way_out_is_lost() {
+    let folder = repository().join("src");
+    for file in source::files(&folder) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let shown = file.strip_prefix(&folder).unwrap();
+        assert!(
+            !code.contains("error:#}") || shown.ends_with("terminal/advice.rs"),
+            "`{}` makes a text of an error",
+            shown.display()
+        );
+    }
+}

@@ -80,7 +80,8 @@ impl Source {
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// The Rust files below `folder`, sorted.
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -78,10 +78,9 @@ pub(super) fn install(
     let staging = cache.staging()?;
     let invocation = installation(tool, version, root, target, staging.path());
     runner.run(&invocation, &step).map_err(|error| {
-        let package = tool.package;
-        let what = format!(
-            "cannot install `{package}` {version} with cargo: {error:#}\ntried: {invocation}"
-        );
+        let (package, why) = (tool.package, Advice::of(&error).line());
+        let what =
+            format!("cannot install `{package}` {version} with cargo: {why}\ntried: {invocation}");
         Advice::new(what, advice(tool, version))
     })?;
     let place = cache.keep(staging.path(), tool.package, version)?;

@@ -62,8 +62,9 @@ fn install(project: &NpmProject, cache: &Cache, runner: &Runner) -> Result<()> {
     }
     let invocation = installation(staging.path());
     runner.run(&invocation, &step).map_err(|error| {
+        let why = Advice::of(&error).line();
         let what =
-            format!("cannot install `{name}` {version} with npm: {error:#}\ntried: {invocation}");
+            format!("cannot install `{name}` {version} with npm: {why}\ntried: {invocation}");
         Advice::new(
             what,
             "check that `npm` is installed and reaches its registry",

@@ -12,6 +12,7 @@ use super::resolved::{Input, Means, Sender};
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Input as Stdin, Printed, Terms};
 use crate::secret::{Value, file, json};
+use crate::terminal::advice::Advice;
 
 /// How long a sender may take: it may deploy something.
 pub(crate) const LIMIT: Duration = Duration::from_secs(600);
@@ -49,7 +50,7 @@ fn program(
     let program = Invocation::of_words(words, folder);
     run::run(&program, terms, |line| hear(&redacted(line)))
         .map(drop)
-        .map_err(|error| anyhow!(redacted(&format!("{error:#}"))))
+        .map_err(|error| anyhow!(redacted(&Advice::of(&error).line())))
 }
 
 /// What the program finds on its standard input.
