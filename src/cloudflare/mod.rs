@@ -1,16 +1,16 @@
-//! Cloudflare's API as this tool uses it: what is live is read with [`observe`], changed with [`execute`].
+//! Cloudflare's API as this tool uses it: what is live is read with `observe`, changed with `execute`.
 //!
-//! - [`client`]: one request: address, repeats
+//! - `client`: one request: address, repeats
 //! - `envelope`: what is in an answer: null means absent
 //! - `page`: lists, page by page
 //! - `wire`: the shapes of the answers
 //! - `once`: a call that must not be sent twice, and whose answer may be lost
 //! - `overtaken`: somebody else deployed meanwhile
-//! - [`credentials`]: what opens the API, and where it is
+//! - `credentials`: what opens the API, and where it is
 //! - `rate_limit`: how fast calls may follow each other; `turn`: a call's turn by a clock
 //! - `path`: what may stand in the address of a call
-//! - [`error`]: what the API answered instead, with a hint for the codes that people meet
-//! - [`metadata`]: a version's upload, as a pure function
+//! - `error`: what the API answered instead, with a hint for the codes that people meet
+//! - `metadata`: a version's upload, as a pure function
 //!
 //! Nothing here decides what to change: that is [`crate::plan`].
 //!

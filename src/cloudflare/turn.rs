@@ -1,4 +1,4 @@
-//! The turn of a call: when it may be sent, after [`rate_limit`](super::rate_limit) and a clock.
+//! The turn of a call: when it may be sent, after [`rate_limit`] and a clock.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};

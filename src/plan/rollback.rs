@@ -35,7 +35,7 @@ fn target(history: &History, to: &str) -> anyhow::Result<Option<Target>> {
 }
 
 /// One release back: the scripts that the newest live release changed go to what they had before; the others stay. Of two live
-/// releases, as a rollback or a deployment that was interrupted leaves them, the newer one is what goes. [`Unread`] when that
+/// releases, as a rollback or a deployment that was interrupted leaves them, the newer one is what goes. `Unread` when that
 /// cannot be known yet.
 pub(crate) fn previous(histories: &[History]) -> anyhow::Result<Vec<Target>> {
     let mut newest: Option<(&History, &str)> = None;
@@ -69,7 +69,7 @@ pub(crate) fn previous(histories: &[History]) -> anyhow::Result<Vec<Target>> {
 }
 
 /// Back to `version`, which the histories know if there is one, and the other script to what belongs to it: of the same release, or
-/// live at the same time. [`Unread`] when that cannot be known yet.
+/// live at the same time. `Unread` when that cannot be known yet.
 pub(crate) fn to(histories: &[History], version: &str) -> anyhow::Result<Vec<Target>> {
     let named = histories
         .iter()

@@ -2,6 +2,7 @@
 //! what the three ways make of each.
 
 use edge_broadcast_protocol::contract::slot::Slot;
+use strum::IntoEnumIterator;
 
 use super::blocked::Blocked;
 use super::idle::{Evidence, Seen};
@@ -318,22 +319,8 @@ fn a_replacement_comes_to_rest_with_one_write_after_which_no_old_value_is_accept
 #[test]
 fn every_position_but_those_of_other_tools_is_reached() {
     let reached: Vec<Position> = reachable().iter().map(World::position).collect();
-    for position in [
-        Position::AtRest,
-        Position::Begun,
-        Position::Written,
-        Position::HandingOver,
-        Position::Waiting,
-        Position::Revoked,
-        Position::HandingBack,
-        Position::WaitingToAbort,
-        Position::Returned,
-        Position::Replacing,
-        Position::Replaced,
-    ] {
-        assert!(reached.contains(&position), "{position:?}");
-    }
-    for position in [Position::Empty, Position::Unclear] {
-        assert!(!reached.contains(&position), "{position:?}");
+    for position in Position::iter() {
+        let is_of_others = matches!(position, Position::Empty | Position::Unclear);
+        assert_ne!(reached.contains(&position), is_of_others, "{position:?}");
     }
 }

@@ -42,6 +42,7 @@ impl Filled {
 
 /// How far a rotation is, and what people are told of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display)]
+#[cfg_attr(test, derive(strum::EnumIter))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Position {
     /// No slot has a value.
@@ -237,6 +238,8 @@ fn interrupted(facts: &Facts) -> Result<Step, Blocked> {
 #[cfg(test)]
 mod tests {
     use super::super::law::{STATES, note};
+    use strum::IntoEnumIterator;
+
     use super::*;
     use Slot::{Alternate as A, Primary as P};
 
@@ -436,27 +439,12 @@ mod tests {
 
     #[test]
     fn people_and_programs_are_told_where_it_is_and_every_way_on() {
-        let told: Vec<String> = [
-            Position::Empty,
-            Position::AtRest,
-            Position::Begun,
-            Position::Written,
-            Position::HandingOver,
-            Position::Waiting,
-            Position::Revoked,
-            Position::HandingBack,
-            Position::WaitingToAbort,
-            Position::Returned,
-            Position::Replacing,
-            Position::Replaced,
-            Position::Unclear,
-        ]
-        .map(|position| {
+        let told = Position::iter().map(|position| {
             let word = serde_json::to_string(&position).unwrap();
             let ways = position.ways_on("staging").unwrap_or("-".to_owned());
             format!("{word}: {position}\n  {ways}")
-        })
-        .into();
+        });
+        let told: Vec<String> = told.collect();
         insta::assert_snapshot!(told.join("\n"), @r#"
 "empty": has no value
   -

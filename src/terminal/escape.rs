@@ -2,7 +2,7 @@
 //!
 //! Three places make it impossible to forge what this tool says:
 //! - [`answer`]: where an answer of the API is read. A name there cannot bring a line of its own into a plan or an error.
-//! - [`text`] and [`line`]: where text leaves: stdout, stderr, progress, a step's summary.
+//! - [`text`] and [`line()`]: where text leaves: stdout, stderr, progress, a step's summary.
 //! - [`json_text`]: where JSON leaves.
 
 use std::borrow::Cow;

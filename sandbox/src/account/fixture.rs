@@ -1,4 +1,4 @@
-//! States for the unit tests of the pure floors.
+//! States for the unit tests of accounts.
 
 use serde_json::{Value, json};
 
