@@ -52,9 +52,9 @@ impl Stream {
     }
 
     /// The next update.
-    pub(crate) fn number(&mut self, kind: Option<String>, body: &str) -> Update {
+    pub(crate) fn number(&mut self, key: Option<String>, body: &str) -> Update {
         self.assigned += 1;
-        Update::new(self.assigned, &self.epoch, kind, body)
+        Update::new(self.assigned, &self.epoch, key, body)
     }
 
     /// Remembers what has been sent, of which `limit` updates stay for clients that resume.

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
     pub seq: u64,
-    /// The publisher's `type`, or nothing: conflation keeps one update of each.
-    pub kind: String,
+    /// What conflation keeps one update of: the publisher's `type`, or nothing.
+    #[serde(alias = "kind")]
+    pub key: String,
     /// The publisher's object with `seq` and `epoch` added.
     pub text: String,
 }
@@ -16,7 +17,7 @@ pub struct Update {
 impl Update {
     /// Numbers a valid published object. The text stays as it came but for the two members at its end: readers that
     /// take the last of two equal names, as JavaScript does, always see ours.
-    pub(crate) fn new(seq: u64, epoch: &str, kind: Option<String>, body: &str) -> Self {
+    pub(crate) fn new(seq: u64, epoch: &str, key: Option<String>, body: &str) -> Self {
         let open = body
             .trim_matches(JSON_SPACE)
             .strip_suffix('}')
@@ -25,7 +26,7 @@ impl Update {
         let comma = if open == "{" { "" } else { "," };
         Self {
             seq,
-            kind: kind.unwrap_or_default(),
+            key: key.unwrap_or_default(),
             text: format!(r#"{open}{comma}"seq":{seq},"epoch":"{epoch}"}}"#),
         }
     }

@@ -52,7 +52,7 @@ impl Window {
                 let timer_ms = self.waiting.is_empty().then_some(left_ms);
                 let before = self.waiting.len();
                 if self.conflate == Conflate::Latest {
-                    self.waiting.retain(|waiting| waiting.kind != update.kind);
+                    self.waiting.retain(|waiting| waiting.key != update.key);
                 }
                 let dropped = before - self.waiting.len();
                 self.waiting.push(update);
