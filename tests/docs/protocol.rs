@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use edge_broadcast_protocol::contract::{call, close, refusal};
 use edge_broadcast_protocol::gateway::route::Route;
+use edge_broadcast_protocol::room::peer;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -62,6 +63,7 @@ fn every_frame_type_is_described_and_no_other() {
     let code = code(&["worker"]);
     let mut made = set(between(&code, "\"type\":\"", "\""));
     made.extend(between(&code, "kind: \"", "\""));
+    made.extend(peer::TYPES);
     let described = document().table(&["`type`", "from"]).column(0);
     assert_eq!(set(described.iter().map(String::as_str)), made);
 }

@@ -126,8 +126,16 @@ async fn a_full_room_answers_503_and_says_so_as_a_close_code_on_request() {
 async fn what_a_client_may_not_send_closes_its_socket_with_advice() {
     let deployed = Deployed::new();
     for (message, code, reason) in [
-        (Message::text("hello"), 4001, "only pings are accepted"),
-        (Message::binary(vec![1_u8]), 4001, "only pings are accepted"),
+        (
+            Message::text("hello"),
+            4001,
+            "only pings and acknowledgements are accepted",
+        ),
+        (
+            Message::binary(vec![1_u8]),
+            4001,
+            "only pings and acknowledgements are accepted",
+        ),
         (Message::text("x".repeat(20_000)), 4009, "message too large"),
     ] {
         let mut client = deployed.client("/ws/SOL", &[]).await;

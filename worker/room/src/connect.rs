@@ -73,7 +73,8 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
         name: call.place.name(),
         region: call.place.region.clone(),
         max_message_bytes: call.max_message_bytes,
-        seen_ms: unix_ms(),
+        opened_ms: unix_ms(),
+        pinged_ms: None,
     };
     let (frames, sockets) = {
         let mut memory = object.memory();

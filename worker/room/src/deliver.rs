@@ -7,6 +7,7 @@ use edge_broadcast_protocol::contract::close;
 use edge_broadcast_protocol::contract::counters::Billed;
 use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::room::headcount::Moment;
+use edge_broadcast_protocol::room::peer::Seen;
 use edge_broadcast_protocol::room::shard::{PUSH_AGAIN_MS, Pushed};
 use edge_broadcast_protocol::room::stream::Push;
 use edge_broadcast_protocol::room::update::{self, Update};
@@ -271,7 +272,14 @@ fn sweep(object: &Object, sockets: &Array) {
     object.memory().swept_ms = Some(now_ms);
     let since = now_ms.saturating_sub(u64::from(timeout_ms)) as f64;
     let seen = js::seen(object.state.as_raw(), sockets, since);
-    let dead = peer::dead(&seen, now_ms, timeout_ms);
+    let seen: Vec<Seen> = seen
+        .chunks_exact(2)
+        .map(|times| Seen {
+            opened_ms: times[0] as u64,
+            pinged_ms: times[1].is_finite().then_some(times[1] as u64),
+        })
+        .collect();
+    let dead = peer::swept(&seen, now_ms, timeout_ms);
     if dead.is_empty() {
         return;
     }

@@ -76,21 +76,29 @@ export function sockets(state) {
 
 export function oldest(state) {
   try {
-    return JSON.parse(state.getWebSockets().at(-1).deserializeAttachment()).seen_ms;
+    const peer = JSON.parse(state.getWebSockets().at(-1).deserializeAttachment());
+    return peer.opened_ms ?? peer.seen_ms;
   } catch {}
 }
 
 export function seen(state, sockets, since) {
-  return Float64Array.from(sockets, (socket) => {
-    if (socket.readyState !== OPEN) return Infinity;
-    const answered = state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
-    if (answered >= since) return answered;
-    try {
-      return Math.max(answered, JSON.parse(socket.deserializeAttachment()).seen_ms);
-    } catch {
-      return answered;
+  const seen = new Float64Array(2 * sockets.length).fill(Infinity);
+  for (let i = 0; i < sockets.length; i++) {
+    const socket = sockets[i];
+    if (socket.readyState !== OPEN) continue;
+    let pinged = state.getWebSocketAutoResponseTimestamp(socket)?.getTime();
+    let opened = 0;
+    if (!(pinged >= since)) {
+      try {
+        const peer = JSON.parse(socket.deserializeAttachment());
+        opened = peer.opened_ms ?? peer.seen_ms;
+        pinged = Math.max(pinged ?? 0, peer.pinged_ms ?? 0) || undefined;
+      } catch {}
     }
-  });
+    seen[2 * i] = opened;
+    if (pinged !== undefined) seen[2 * i + 1] = pinged;
+  }
+  return seen;
 }
 
 export function close_each(sockets, indexes, code, reason) {
@@ -183,7 +191,9 @@ extern "C" {
     /// When the oldest socket was opened, in unix milliseconds: the runtime lists the newest first.
     pub(crate) fn oldest(state: &JsValue) -> Option<f64>;
 
-    /// When each socket was last heard of, in unix milliseconds. Where that is before `since`, its attachment is asked too.
+    /// Two times of each socket, in unix milliseconds: when it was opened, and when it last pinged. A closing socket has
+    /// neither, which is infinite, and one that never pinged has no second. Where it has pinged after `since`, when it was
+    /// opened does not matter and is 0: its attachment is not read.
     pub(crate) fn seen(state: &JsValue, sockets: &Array, since: f64) -> Vec<f64>;
 
     /// Closes the sockets with these indexes.

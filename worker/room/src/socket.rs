@@ -4,7 +4,7 @@ use crate::object::Object;
 use crate::{js, save, shard};
 use edge_broadcast_protocol::contract::call::Part;
 use edge_broadcast_protocol::contract::metric::Event;
-use edge_broadcast_protocol::room::peer::{self, PONG, Peer, Reply};
+use edge_broadcast_protocol::room::peer::{self, Peer, Reply};
 use edge_broadcast_shell::{env, unix_ms};
 use std::rc::Rc;
 use worker::WebSocketIncomingMessage;
@@ -22,11 +22,12 @@ pub(crate) fn message(object: &Rc<Object>, socket: &WebSocket, message: &WebSock
         WebSocketIncomingMessage::Binary(bytes) => peer::reply(None, bytes.len(), max_bytes),
     };
     match reply {
-        Reply::Pong => {
-            js::send(socket, PONG);
+        Reply::Ack(_) => {}
+        Reply::Pong(pong) => {
+            js::send(socket, pong);
             if let Some(peer) = peer {
                 let peer = Peer {
-                    seen_ms: unix_ms(),
+                    pinged_ms: Some(unix_ms()),
                     ..peer
                 };
                 js::attach(socket, &serde_json::to_string(&peer).unwrap_or_default());

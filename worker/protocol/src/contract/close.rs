@@ -10,7 +10,7 @@ pub struct Close {
 /// The client broke a rule; it should not come back unchanged.
 pub const POLICY: Close = Close {
     code: 4001,
-    reason: "only pings are accepted",
+    reason: "only pings and acknowledgements are accepted",
 };
 /// No ping within the idle time.
 pub const IDLE: Close = Close {

@@ -1,14 +1,19 @@
-//! One connected client: what its socket remembers, what its frames mean, and when it is dead.
+//! One connected client: what its socket remembers, what its frames mean, and when it has to go for its silence.
 
 use crate::contract::call::Part;
 use crate::contract::close::{self, Close};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// A ping of exactly this text is answered by the runtime, without waking the room.
 pub const PING: &str = r#"{"type":"ping"}"#;
 /// The answer to a ping.
 pub const PONG: &str = r#"{"type":"pong"}"#;
+/// The types of what a client may send.
+pub const TYPES: [&str; 2] = ["ping", "ack"];
+/// A ping of clients whose libraries know no other, and its answer.
+const PLAIN: [&str; 2] = ["ping", "pong"];
 
 /// The attachment of a socket, which survives hibernation with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +25,13 @@ pub struct Peer {
     pub name: String,
     pub region: String,
     pub max_message_bytes: u32,
-    /// Unix milliseconds when the socket was opened, or of the last ping that was not answered by the runtime.
-    pub seen_ms: u64,
+    /// Unix milliseconds when the socket was opened. Of a socket that a version before this opened, when it was opened or
+    /// last pinged.
+    #[serde(alias = "seen_ms")]
+    pub opened_ms: u64,
+    /// Unix milliseconds of the last ping that was not answered by the runtime.
+    #[serde(default)]
+    pub pinged_ms: Option<u64>,
 }
 
 impl Peer {
@@ -48,7 +58,10 @@ pub fn tag(salt: &str, group: &str) -> String {
 /// The reaction to a frame from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    Pong,
+    /// It was a ping; the frame that answers it.
+    Pong(&'static str),
+    /// The client has got everything up to this number.
+    Ack(u64),
     Close(Close),
 }
 
@@ -57,28 +70,103 @@ pub fn reply(text: Option<&str>, bytes: usize, max_message_bytes: u32) -> Reply 
     #[derive(Deserialize)]
     struct Message<'frame> {
         #[serde(borrow, rename = "type")]
-        kind: std::borrow::Cow<'frame, str>,
+        kind: Cow<'frame, str>,
+    }
+    #[derive(Deserialize)]
+    struct Ack {
+        seq: u64,
     }
     if bytes > max_message_bytes as usize {
         return Reply::Close(close::TOO_LARGE);
     }
-    match text.and_then(|text| serde_json::from_str::<Message<'_>>(text).ok()) {
-        Some(message) if message.kind == "ping" => Reply::Pong,
-        _ => Reply::Close(close::POLICY),
+    let text = text.unwrap_or_default();
+    if text == PLAIN[0] {
+        return Reply::Pong(PLAIN[1]);
+    }
+    let message = serde_json::from_str::<Message<'_>>(text).ok();
+    let kind = message.map(|message| message.kind).unwrap_or_default();
+    let reply = match TYPES.iter().position(|known| *known == kind) {
+        Some(0) => Some(Reply::Pong(PONG)),
+        Some(_) => serde_json::from_str::<Ack>(text)
+            .ok()
+            .map(|ack| Reply::Ack(ack.seq)),
+        None => None,
+    };
+    reply.unwrap_or(Reply::Close(close::POLICY))
+}
+
+/// What is known of one open socket, in unix milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub opened_ms: u64,
+    /// The last ping, whoever answered it; `None` of a client that never sent one.
+    pub pinged_ms: Option<u64>,
+}
+
+impl Seen {
+    /// A socket that is closing already: it holds no place, and nobody is to close it again.
+    pub const CLOSING: Self = Self {
+        opened_ms: u64::MAX,
+        pinged_ms: None,
+    };
+
+    fn heard_ms(&self) -> u64 {
+        self.pinged_ms.unwrap_or(self.opened_ms)
     }
 }
 
-/// The indexes of dead sockets, those silent for longer than `idle_timeout_ms`; 0 is never. Times are unix milliseconds.
-pub fn dead(seen_ms: &[f64], now_ms: u64, idle_timeout_ms: u32) -> Vec<u32> {
-    if idle_timeout_ms == 0 {
-        return Vec::new();
-    }
-    let limit = now_ms.saturating_sub(u64::from(idle_timeout_ms)) as f64;
-    (0u32..)
-        .zip(seen_ms)
-        .filter(|(_, seen_ms)| **seen_ms < limit)
+/// Those that never pinged which give way at once: one in so many of them, and at least one. One would do for one client;
+/// but to look at every socket of a full object costs a third of a second, and closing all would bring all back at once.
+const GIVING_WAY_AT_ONCE: usize = 64;
+
+/// The indexes of the sockets to close in passing: they have pinged once, and have been silent for longer than
+/// `idle_timeout_ms` since; 0 is never. A client that never pinged may be well: many libraries ping by protocol only, which
+/// the room does not see.
+pub fn swept(seen: &[Seen], now_ms: u64, idle_timeout_ms: u32) -> Vec<u32> {
+    silent(seen, now_ms, idle_timeout_ms)
+        .filter(|(_, seen)| seen.pinged_ms.is_some())
         .map(|(index, _)| index)
         .collect()
+}
+
+/// The indexes of the sockets to close before a client is refused for want of their place: all that [`swept`] finds, and
+/// where it finds none, of those that never pinged and were opened longer ago than `idle_timeout_ms` the oldest. Empty only
+/// where nobody is silent.
+pub fn giving_way(seen: &[Seen], now_ms: u64, idle_timeout_ms: u32) -> Vec<u32> {
+    let mut indexes = swept(seen, now_ms, idle_timeout_ms);
+    if indexes.is_empty() {
+        let mut mute: Vec<(u64, u32)> = silent(seen, now_ms, idle_timeout_ms)
+            .map(|(index, seen)| (seen.opened_ms, index))
+            .collect();
+        for _ in 0..mute.len().div_ceil(GIVING_WAY_AT_ONCE) {
+            if let Some((at, _)) = mute.iter().enumerate().min_by_key(|(_, one)| **one) {
+                indexes.push(mute.swap_remove(at).1);
+            }
+        }
+    }
+    indexes
+}
+
+/// The earliest time at which [`giving_way`] may find somebody among sockets of which nobody gives way now, whatever is
+/// opened in the meantime. A full object need not look at all of them for each client that it refuses before then.
+pub fn giving_way_ms(seen: &[Seen], now_ms: u64, idle_timeout_ms: u32) -> u64 {
+    if idle_timeout_ms == 0 {
+        return u64::MAX;
+    }
+    let first_ms = seen.iter().map(Seen::heard_ms).fold(now_ms, u64::min);
+    first_ms.saturating_add(u64::from(idle_timeout_ms) + 1)
+}
+
+/// Those from which nothing was heard for longer than `idle_timeout_ms`, with their indexes.
+fn silent(seen: &[Seen], now_ms: u64, idle_timeout_ms: u32) -> impl Iterator<Item = (u32, &Seen)> {
+    // 0 is never
+    let limit_ms = match idle_timeout_ms {
+        0 => 0,
+        timeout_ms => now_ms.saturating_sub(u64::from(timeout_ms)),
+    };
+    (0..)
+        .zip(seen)
+        .filter(move |(_, seen)| seen.heard_ms() < limit_ms)
 }
 
 /// Tells whether it is time to look for dead sockets again: often enough to find them soon, seldom enough to cost nothing.
@@ -94,27 +182,99 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_ping_is_answered_however_it_is_spaced_and_all_else_closes_the_socket() {
+    fn a_ping_is_answered_however_it_is_spelt_an_ack_is_taken_and_all_else_closes_the_socket() {
+        let policy = Reply::Close(close::POLICY);
         for (text, reply_) in [
-            (r#"{ "type": "ping" }"#, Reply::Pong),
-            (r#"{"type":"ping","n":1}"#, Reply::Pong),
-            (r#"{"type":"subscribe"}"#, Reply::Close(close::POLICY)),
-            ("ping", Reply::Close(close::POLICY)),
-            ("[]", Reply::Close(close::POLICY)),
+            (r#"{ "type": "ping" }"#, Reply::Pong(PONG)),
+            (r#"{"type":"ping","seq":"x"}"#, Reply::Pong(PONG)),
+            ("ping", Reply::Pong("pong")),
+            (r#"{"type":"ack","seq":42}"#, Reply::Ack(42)),
+            (r#"{"seq": 0, "type": "ack"}"#, Reply::Ack(0)),
+            (r#"{"type":"ack"}"#, policy),
+            (r#"{"type":"ack","seq":-1}"#, policy),
+            (r#"{"type":"ack","seq":1.5}"#, policy),
+            (r#"{"type":"ack","seq":"1"}"#, policy),
+            (r#"{"type":"subscribe"}"#, policy),
+            (r#"{"type":"pong"}"#, policy),
+            (" ping", policy),
+            ("pong", policy),
+            ("[]", policy),
+            ("", policy),
         ] {
             assert_eq!(reply(Some(text), text.len(), 100), reply_, "{text}");
         }
-        assert_eq!(reply(None, 3, 100), Reply::Close(close::POLICY));
-        assert_eq!(reply(Some(PING), 101, 100), Reply::Close(close::TOO_LARGE));
+        assert_eq!(reply(None, 3, 100), policy);
+        assert_eq!(reply(None, 0, 100), policy);
+        for text in [PING, "ping", r#"{"type":"ack","seq":1}"#] {
+            let large = reply(Some(text), 101, 100);
+            assert_eq!(large, Reply::Close(close::TOO_LARGE), "{text}");
+        }
     }
 
     #[test]
-    fn only_the_silent_are_dead() {
+    fn an_attachment_of_the_version_before_is_read() {
+        let text = r#"{"id":"i","token":"SOL","name":"SOL//1","region":"","max_message_bytes":9,"seen_ms":7}"#;
+        let peer: Peer = serde_json::from_str(text).unwrap();
+        assert_eq!((peer.opened_ms, peer.pinged_ms), (7, None));
+        let text = serde_json::to_string(&Peer {
+            pinged_ms: Some(8),
+            ..peer
+        });
         assert_eq!(
-            dead(&[1_000.0, 9_999.0, 10_000.0, 50_000.0], 100_000, 90_000),
-            [0, 1]
+            text.unwrap(),
+            r#"{"id":"i","token":"SOL","name":"SOL//1","region":"","max_message_bytes":9,"opened_ms":7,"pinged_ms":8}"#
         );
-        assert_eq!(dead(&[0.0], 100_000, 0), [0u32; 0]);
+    }
+
+    const fn seen(opened_ms: u64, pinged_ms: Option<u64>) -> Seen {
+        Seen {
+            opened_ms,
+            pinged_ms,
+        }
+    }
+
+    const NONE: [u32; 0] = [];
+
+    #[test]
+    fn in_passing_only_those_go_that_have_pinged_and_stopped() {
+        let room = [
+            seen(0, None),
+            seen(0, Some(9_999)),
+            seen(0, Some(10_000)),
+            Seen::CLOSING,
+            seen(5_000, Some(6_000)),
+        ];
+        assert_eq!(swept(&room, 100_000, 90_000), [1, 4]);
+        assert_eq!(swept(&room, 100_000, 0), NONE);
+    }
+
+    #[test]
+    fn for_a_place_those_go_that_stopped_pinging_or_else_the_oldest_that_never_pinged() {
+        let room = [seen(3, None), seen(1, None), seen(2, None)];
+        assert_eq!(giving_way(&room, 100_000, 90_000), [1]);
+        assert_eq!(giving_way(&room[..1], 90_003, 90_000), NONE);
+        assert_eq!(giving_way(&room[..1], 90_004, 90_000), [0]);
+        let stopped = [seen(1, None), seen(1, Some(2)), seen(1, Some(3))];
+        assert_eq!(giving_way(&stopped, 100_000, 90_000), [1, 2]);
+        assert_eq!(giving_way(&[Seen::CLOSING], u64::MAX, 1), NONE);
+        assert_eq!(giving_way(&room, u64::MAX, 0), NONE);
+    }
+
+    #[test]
+    fn of_a_crowd_that_never_pinged_a_few_give_way_at_a_time() {
+        let room: Vec<Seen> = (0..130).rev().map(|ms| seen(ms, None)).collect();
+        assert_eq!(giving_way(&room, 1_000, 500), [129, 128, 127]);
+    }
+
+    #[test]
+    fn a_full_object_looks_again_when_the_first_may_have_become_silent() {
+        let room = [seen(0, Some(50_000)), seen(20_000, None), Seen::CLOSING];
+        let again_ms = giving_way_ms(&room, 60_000, 90_000);
+        assert_eq!(again_ms, 110_001);
+        assert_eq!(giving_way(&room, again_ms - 1, 90_000), NONE);
+        assert_eq!(giving_way(&room, again_ms, 90_000), [1]);
+        assert_eq!(giving_way_ms(&[], 60_000, 90_000), 150_001);
+        assert_eq!(giving_way_ms(&room, 60_000, 0), u64::MAX);
     }
 
     #[test]
@@ -138,6 +298,26 @@ mod tests {
         #[test]
         fn no_frame_panics(text in ".*", max in any::<u32>()) {
             let _ = reply(Some(&text), text.len(), max);
+        }
+
+        #[test]
+        fn nobody_gives_way_who_was_heard_of_and_somebody_does_while_one_is_silent(
+            room in prop::collection::vec((0u64..1_000, prop::option::of(0u64..1_000)), 0..200),
+            now_ms in 0u64..1_500,
+            idle_timeout_ms in 1u32..600,
+        ) {
+            let room: Vec<Seen> = room.into_iter().map(|(opened_ms, pinged_ms)| seen(opened_ms, pinged_ms)).collect();
+            let is_silent = |seen: &Seen| seen.heard_ms() + u64::from(idle_timeout_ms) < now_ms;
+            let go = giving_way(&room, now_ms, idle_timeout_ms);
+            prop_assert!(go.iter().all(|index| is_silent(&room[*index as usize])));
+            prop_assert_eq!(go.is_empty(), !room.iter().any(is_silent));
+            if go.is_empty() {
+                prop_assert!(giving_way_ms(&room, now_ms, idle_timeout_ms) > now_ms);
+            }
+            let swept = swept(&room, now_ms, idle_timeout_ms);
+            let stopped = room.iter().filter(|seen| seen.pinged_ms.is_some() && is_silent(seen));
+            prop_assert_eq!(swept.len(), stopped.count());
+            prop_assert!(swept.is_empty() || swept == go);
         }
     }
 }
