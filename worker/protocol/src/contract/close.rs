@@ -22,6 +22,11 @@ pub const TOO_LARGE: Close = Close {
     code: 4009,
     reason: "message too large",
 };
+/// It confirms far less than it is sent.
+pub const TOO_SLOW: Close = Close {
+    code: 4010,
+    reason: "too slow for what this room sends",
+};
 /// No place left in the room.
 pub const FULL: Close = Close {
     code: 4013,
@@ -32,6 +37,11 @@ pub const TOO_MANY: Close = Close {
     code: 4029,
     reason: "too many connections from this address",
 };
+/// Too many frames of one client.
+pub const TOO_LOUD: Close = Close {
+    code: 4029,
+    reason: "too many messages",
+};
 
 #[cfg(test)]
 mod tests {
@@ -39,7 +49,7 @@ mod tests {
 
     #[test]
     fn every_close_is_one_that_the_protocol_allows() {
-        for close in [POLICY, IDLE, TOO_LARGE, FULL, TOO_MANY] {
+        for close in [POLICY, IDLE, TOO_LARGE, TOO_SLOW, FULL, TOO_MANY, TOO_LOUD] {
             assert!(
                 (4000..=4999).contains(&close.code) && close.reason.len() <= 123,
                 "{close:?}"

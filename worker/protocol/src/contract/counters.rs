@@ -28,6 +28,10 @@ pub struct Counters {
     pub refused_connects: u64,
     /// Sockets closed because they were silent.
     pub swept: u64,
+    /// Sockets closed because they confirmed far less than they were sent.
+    pub slow: u64,
+    /// Sockets closed because they sent more frames than a client may.
+    pub loud: u64,
     /// Shards that failed or were late, once for each broadcast.
     pub failed_shards: u64,
     /// Times the object was started, from nothing or from hibernation.
@@ -54,6 +58,8 @@ impl Counters {
         self.disconnects += other.disconnects;
         self.refused_connects += other.refused_connects;
         self.swept += other.swept;
+        self.slow += other.slow;
+        self.loud += other.loud;
         self.failed_shards += other.failed_shards;
         self.wake_ups += other.wake_ups;
         self.slots.add(&other.slots);

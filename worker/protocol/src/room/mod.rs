@@ -5,10 +5,11 @@
 //!
 //! - What becomes of a publish: [`root`], by way of [`recent`], [`bucket`], [`stream`] and [`window`]
 //! - What subscribers are sent, and who of them first: [`greeting`], [`update`], [`turn`]
-//! - The sockets of one object: [`peer`], [`headcount`]
+//! - The sockets of one object: [`peer`], [`headcount`], [`flow`]
 //! - Root and shards: [`registry`], [`shard`], [`report`]
 
 pub mod bucket;
+pub mod flow;
 pub mod greeting;
 pub mod headcount;
 pub mod peer;
