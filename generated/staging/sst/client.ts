@@ -12,6 +12,8 @@ export interface Update {
 const BASE = "wss://broadcast-staging.glow.trade";
 const PING_MS = 25_000;
 const SILENCE_MS = 60_000;
+/** The time within which so much has to come that the room wants to know how far this client is. */
+const ACK_MS = 30_000;
 /** Close codes that mean "do not come back": policy and message too large. */
 const TERMINAL = new Set([4001, 4009]);
 
@@ -20,6 +22,10 @@ export function subscribe(token: string, onUpdate: (update: Update) => void): ()
   let seq: number | undefined;
   let epoch: string | undefined;
   let heard = Date.now();
+  // What came since `counted`, and how much of it the room wants acknowledged.
+  let counted = heard;
+  let taken = 0;
+  let ack = Infinity;
 
   const url = () => {
     const address = new URL(`${BASE}/ws/${encodeURIComponent(token)}`);
@@ -51,12 +57,24 @@ export function subscribe(token: string, onUpdate: (update: Update) => void): ()
         if (frame.snapshot && !frame.recovered) deliver(frame.snapshot);
         seq = seq === undefined || frame.epoch !== epoch ? frame.seq : seq;
         epoch = frame.epoch;
+        ack = frame.ack ?? Infinity;
+        taken = 0;
         return;
       case "BATCH_UPDATE":
         for (const update of frame.updates) deliver(update);
-        return;
+        break;
       default:
         deliver(frame);
+    }
+    if (heard - counted > ACK_MS) {
+      counted = heard;
+      taken = 0;
+    }
+    taken += event.data.length;
+    if (taken >= ack) {
+      socket.send(`{"type":"ack","seq":${seq}}`);
+      counted = heard;
+      taken = 0;
     }
   });
   socket.addEventListener("close", (event) => {
