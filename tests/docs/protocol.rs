@@ -269,13 +269,20 @@ async fn every_key_of_every_answer_is_described_and_no_other() {
         let update = json!({ "type": "PRICE_UPDATE", "price": price });
         receipts.push(deployed.publish("SOL", update).await);
     }
+    deployed.publish("SOL", json!({ "viewers": 3 })).await;
     while batches.is_empty() {
         let frame = client.frame().await;
         if frame["type"] == "BATCH_UPDATE" {
             batches.push(frame);
         }
     }
-    let greeted = deployed.client("/ws/SOL", &[]).await;
+    let mut greeted = vec![client.hello.clone()];
+    let epoch = receipts[0]["epoch"].as_str().unwrap();
+    let ahead = format!("/ws/SOL?since=99&epoch={epoch}");
+    for path in ["/ws/SOL", &ahead] {
+        greeted.push(deployed.client(path, &[]).await.hello);
+    }
+    let _full = deployed.client("/ws/SOL", &[]).await;
     let _overflow = deployed.client("/ws/SOL", &[]).await;
     let items: Vec<Value> = (0..12)
         .map(|price| json!({ "token": "SOL", "price": price }))
@@ -304,10 +311,7 @@ async fn every_key_of_every_answer_is_described_and_no_other() {
         .await;
     let uses = deployed.inspect("/secrets/uses").await;
     let seen = [
-        (
-            "connected",
-            vec![client.hello.clone(), greeted.hello.clone()],
-        ),
+        ("connected", greeted),
         ("batch_update", batches),
         ("receipt", receipts),
         ("many-at-once", vec![many]),

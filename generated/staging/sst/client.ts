@@ -54,8 +54,11 @@ export function subscribe(token: string, onUpdate: (update: Update) => void): ()
       case "pong":
         return;
       case "connected":
-        if (frame.snapshot && !frame.recovered) deliver(frame.snapshot);
-        seq = seq === undefined || frame.epoch !== epoch ? frame.seq : seq;
+        if (frame.recovered) return;
+        // The newest update of each key, older first. One that is `behind` what we have sends none of them.
+        for (const update of frame.snapshots ?? []) deliver(update);
+        if (frame.snapshot) deliver(frame.snapshot);
+        seq = frame.seq;
         epoch = frame.epoch;
         ack = frame.ack ?? Infinity;
         taken = 0;

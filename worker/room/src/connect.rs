@@ -7,7 +7,6 @@ use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::contract::refusal::{self, Refusal};
 use edge_broadcast_protocol::room::greeting::greeting;
 use edge_broadcast_protocol::room::peer::{self, Peer};
-use edge_broadcast_protocol::room::update;
 use edge_broadcast_shell::{env, reply, unix_ms};
 use std::rc::Rc;
 use worker::wasm_bindgen::JsValue;
@@ -79,10 +78,8 @@ fn open(object: &Rc<Object>, call: &Connect, tag: Option<String>) -> Option<Resp
     let (frames, sockets) = {
         let mut memory = object.memory();
         let stream = &memory.room.stream;
-        let missed = stream.resume(call.since, call.epoch.as_deref());
-        let greeting = greeting(&peer.id, &peer.token, stream, missed.as_deref());
-        let mut frames = vec![greeting];
-        frames.extend(update::frame(missed.iter().flatten()));
+        let welcome = stream.welcome(call.since, call.epoch.as_deref());
+        let frames = greeting(&peer.id, &peer.token, stream, &welcome);
         memory.sockets.open();
         memory.room.counters.connects += 1;
         (frames, memory.sockets.estimate().unwrap_or_default())

@@ -94,6 +94,7 @@ fn record(object: &Object, updates: Vec<Update>) -> (Push, Vec<(String, Call)>, 
         epoch: stream.epoch.clone(),
         previous: stream.sent,
         updates,
+        again: false,
     };
     stream.record(&push.updates, object.settings.history);
     let (called, skipped) = memory.registry.push();

@@ -92,8 +92,8 @@ impl Root {
         room
     }
 
-    /// The record to store at `now_ms`. Where a latest value is too large for it, the record does without updates: then
-    /// a restart forgets the value, but not the numbering.
+    /// The record to store at `now_ms`. Where the newest update is too large for it, the record does without it and the
+    /// history: then a restart forgets them, but neither the numbering nor the newest updates of other keys.
     pub fn record(&mut self, standing: Standing, now_ms: u64) -> String {
         self.saved_ms = now_ms;
         let mut record = Record {
@@ -116,7 +116,7 @@ impl Root {
         if bytes <= MAX_RECORD_BYTES {
             return text;
         }
-        record.stream = self.stream.without_updates();
+        record.stream = self.stream.without_latest();
         write(&record)
     }
 
@@ -410,7 +410,10 @@ mod tests {
             let mut back = Root::restored(&settings(), Some(&record), "e2");
             assert_eq!((back.stream.sent, back.stream.epoch.as_str()), (1, "e1"));
             assert_eq!(back.stream.latest.is_some(), kept, "{filler:?}");
-            assert_eq!(back.stream.resume(Some(0), Some("e1")), None, "{filler:?}");
+            assert!(
+                !back.stream.welcome(Some(0), Some("e1")).recovered,
+                "{filler:?}"
+            );
             let repeat = publish_as(&mut back, Some("m1"), false, "{}", 2_000).unwrap();
             assert!(matches!(
                 repeat,

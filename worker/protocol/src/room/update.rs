@@ -3,6 +3,10 @@
 use crate::contract::head::JSON_SPACE;
 use serde::{Deserialize, Serialize};
 
+/// Most bytes of the updates of one frame, unless one alone is larger: clients refuse what is above 1 MiB (Python's
+/// `websockets`, by default).
+pub const MAX_FRAME_BYTES: usize = 256 * 1024;
+
 /// One numbered update, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
@@ -46,6 +50,23 @@ pub fn frame<'update>(updates: impl IntoIterator<Item = &'update Update>) -> Opt
             several.join(",")
         )),
     }
+}
+
+/// The frames that carry `updates`, each as many as [`MAX_FRAME_BYTES`] allow.
+pub fn frames(updates: &[Update]) -> Vec<String> {
+    let mut frames = Vec::new();
+    let mut rest = updates;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = rest.iter().take_while(|update| {
+            bytes += update.text.len() + 1;
+            bytes <= MAX_FRAME_BYTES
+        });
+        let (now, later) = rest.split_at(fits.count().max(1));
+        frames.extend(frame(now));
+        rest = later;
+    }
+    frames
 }
 
 #[cfg(test)]
