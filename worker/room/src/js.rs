@@ -1,13 +1,14 @@
 //! The runtime's own functions. Whatever touches every socket is one JavaScript loop, since every crossing of the boundary
 //! costs; and what can throw is caught here, since an exception in `worker`'s own wrappers would end the instance.
 
-use worker::js_sys::{Array, Promise};
+use worker::js_sys::Array;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::worker_sys::web_sys::{Response, WebSocket};
 
 #[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, inline_js = r#"
 const OPEN = 1;
+const NEVER = "18446744073709551615";
 
 export function random() {
   return crypto.randomUUID();
@@ -17,8 +18,8 @@ export function answer_pings(state, ping, pong) {
   state.setWebSocketAutoResponse(new WebSocketRequestResponsePair(ping, pong));
 }
 
-export function load(state, keys) {
-  return Promise.all(keys.map((key) => state.storage.get(key)));
+export function load(state, keys, then) {
+  Promise.all(keys.map((key) => state.storage.get(key))).then(then, () => then());
 }
 
 export function save(state, key, text) {
@@ -27,8 +28,19 @@ export function save(state, key, text) {
   } catch {}
 }
 
-export async function store(state, key, text) {
-  await state.storage.put(key, text);
+export function store(state, key, text, then) {
+  const stored = async () => await state.storage.put(key, text);
+  stored().then(() => then(true), () => then(false));
+}
+
+export function forget(state) {
+  try {
+    state.storage.deleteAll().catch(() => {});
+  } catch {}
+}
+
+export function after(milliseconds, then) {
+  setTimeout(then, milliseconds);
 }
 
 export function count(state, tag, except) {
@@ -50,7 +62,7 @@ export function accept(state, tags, attachment, frames) {
   return new Response(null, { status: 101, webSocket: pair[0] });
 }
 
-export function broadcast(sockets, text, start) {
+export function broadcast(sockets, frames, start) {
   const length = sockets.length;
   let sent = 0;
   let failed = 0;
@@ -58,7 +70,7 @@ export function broadcast(sockets, text, start) {
     const socket = sockets[start + i < length ? start + i : start + i - length];
     if (socket.readyState !== OPEN) continue;
     try {
-      socket.send(text);
+      for (const frame of frames) socket.send(frame);
       sent++;
     } catch {
       failed++;
@@ -74,34 +86,62 @@ export function sockets(state) {
   return state.getWebSockets();
 }
 
-export function oldest(state) {
+function remembered(socket) {
   try {
-    const peer = JSON.parse(state.getWebSockets().at(-1).deserializeAttachment());
-    return peer.opened_ms ?? peer.seen_ms;
-  } catch {}
+    return JSON.parse(socket.deserializeAttachment()) ?? {};
+  } catch {
+    return {};
+  }
 }
 
-export function seen(state, sockets, since) {
-  const seen = new Float64Array(2 * sockets.length).fill(Infinity);
+function listed(state, tag) {
+  return tag === undefined ? state.getWebSockets() : state.getWebSockets(tag);
+}
+
+export function oldest(state) {
+  const socket = state.getWebSockets().at(-1);
+  if (socket) return remembered(socket).opened_ms;
+}
+
+export function newest(state) {
+  for (const socket of state.getWebSockets()) {
+    if (socket.readyState === OPEN) return socket.deserializeAttachment() ?? undefined;
+  }
+}
+
+export function mark(sockets, epoch, sent) {
+  const socket = sockets.find((socket) => socket.readyState === OPEN);
+  if (socket) socket.serializeAttachment(JSON.stringify({ ...remembered(socket), epoch, sent }));
+}
+
+export function seen(state, tag) {
+  const sockets = listed(state, tag);
+  const times = new Float64Array(2 * sockets.length);
+  const recent = Date.now() - 10_000;
   for (let i = 0; i < sockets.length; i++) {
     const socket = sockets[i];
-    if (socket.readyState !== OPEN) continue;
-    let pinged = state.getWebSocketAutoResponseTimestamp(socket)?.getTime();
-    let opened = 0;
-    if (!(pinged >= since)) {
-      try {
-        const peer = JSON.parse(socket.deserializeAttachment());
-        opened = peer.opened_ms ?? peer.seen_ms;
-        pinged = Math.max(pinged ?? 0, peer.pinged_ms ?? 0) || undefined;
-      } catch {}
+    if (socket.readyState !== OPEN) {
+      times[2 * i] = Infinity;
+      continue;
     }
-    seen[2 * i] = opened;
-    if (pinged !== undefined) seen[2 * i + 1] = pinged;
+    const answered = state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
+    // Reading what a socket remembers is dear, and whoever has just pinged is alive.
+    const { opened_ms, pinged_ms } = answered > recent ? {} : remembered(socket);
+    times[2 * i] = opened_ms ?? 0;
+    times[2 * i + 1] = Math.max(answered, pinged_ms ?? 0);
   }
-  return seen;
+  return times;
 }
 
-export function close_each(sockets, indexes, code, reason) {
+export function names(state) {
+  return state.getWebSockets().flatMap((socket) => {
+    const { id, opened_ms } = remembered(socket);
+    return [id ?? "", String(socket.readyState === OPEN ? (opened_ms ?? 0) : NEVER)];
+  });
+}
+
+export function close_each(state, tag, indexes, code, reason) {
+  const sockets = listed(state, tag);
   for (const index of indexes) {
     try {
       sockets[index].close(code, reason);
@@ -149,8 +189,8 @@ async function ask_one(stub, header, call, body, limit) {
   }
 }
 
-export function ask(stubs, header, calls, body, limit) {
-  return Promise.all(stubs.map((stub, i) => ask_one(stub, header, calls[i], body, limit)));
+export function ask(stubs, header, calls, body, limit, then) {
+  Promise.all(stubs.map((stub, i) => ask_one(stub, header, calls[i], body, limit))).then(then);
 }
 "#)]
 extern "C" {
@@ -161,14 +201,20 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub(crate) fn answer_pings(state: &JsValue, ping: &str, pong: &str) -> Result<(), JsValue>;
 
-    /// The stored texts, or `undefined`, in the order of `keys`.
-    pub(crate) fn load(state: &JsValue, keys: Vec<String>) -> Promise;
+    /// Calls `then` with the stored texts, or `undefined`, in the order of `keys`; without them when they cannot be read.
+    pub(crate) fn load(state: &JsValue, keys: Vec<String>, then: &JsValue);
 
     /// Stores a text. Frames and answers do not wait for it.
     pub(crate) fn save(state: &JsValue, key: &str, text: &str);
 
-    /// Stores a text. Answers wait until it is durable; fails when it cannot be stored.
-    pub(crate) fn store(state: &JsValue, key: &str, text: &str) -> Promise;
+    /// Stores a text and calls `then` with whether it could be stored. Answers wait until it is durable.
+    pub(crate) fn store(state: &JsValue, key: &str, text: &str, then: &JsValue);
+
+    /// Deletes all that is stored.
+    pub(crate) fn forget(state: &JsValue);
+
+    /// Calls `then` after so many milliseconds, during which the object does not hibernate.
+    pub(crate) fn after(milliseconds: f64, then: &JsValue);
 
     /// Open sockets: all, or those with a tag; `except` is not counted.
     pub(crate) fn count(state: &JsValue, tag: Option<&str>, except: &JsValue) -> u32;
@@ -181,23 +227,37 @@ extern "C" {
         frames: Vec<String>,
     ) -> Option<Response>;
 
-    /// Sends one frame to those of the sockets that are open, beginning with number `start`: how many got it, how many
+    /// Sends frames to those of the sockets that are open, beginning with number `start`: how many got them, how many
     /// failed.
-    pub(crate) fn broadcast(sockets: &Array, text: &str, start: u32) -> Vec<u32>;
+    pub(crate) fn broadcast(sockets: &Array, frames: Vec<String>, start: u32) -> Vec<u32>;
 
-    /// All sockets, for [`broadcast`], [`seen`] and [`close_each`].
+    /// All sockets, for [`broadcast`].
     pub(crate) fn sockets(state: &JsValue) -> Array;
 
     /// When the oldest socket was opened, in unix milliseconds: the runtime lists the newest first.
     pub(crate) fn oldest(state: &JsValue) -> Option<f64>;
 
-    /// Two times of each socket, in unix milliseconds: when it was opened, and when it last pinged. A closing socket has
-    /// neither, which is infinite, and one that never pinged has no second. Where it has pinged after `since`, when it was
-    /// opened does not matter and is 0: its attachment is not read.
-    pub(crate) fn seen(state: &JsValue, sockets: &Array, since: f64) -> Vec<f64>;
+    /// What the newest open socket remembers.
+    pub(crate) fn newest(state: &JsValue) -> Option<String>;
 
-    /// Closes the sockets with these indexes.
-    pub(crate) fn close_each(sockets: &Array, indexes: Vec<u32>, code: u16, reason: &str);
+    /// Attaches a place in the stream to the newest open of the sockets.
+    pub(crate) fn mark(sockets: &Array, epoch: &str, sent: f64);
+
+    /// When each socket, of all or of those with a tag, was opened and has last sent a ping (0 for never), in unix
+    /// milliseconds, in turn. One that is closing was opened never.
+    pub(crate) fn seen(state: &JsValue, tag: Option<&str>) -> Vec<f64>;
+
+    /// The id of each socket, and when it was opened, in turn. One that is closing was opened never.
+    pub(crate) fn names(state: &JsValue) -> Vec<String>;
+
+    /// Closes the sockets with these indexes, of all or of those with a tag.
+    pub(crate) fn close_each(
+        state: &JsValue,
+        tag: Option<&str>,
+        indexes: Vec<u32>,
+        code: u16,
+        reason: &str,
+    );
 
     /// What [`attach`] or [`accept`] attached.
     pub(crate) fn attachment(socket: &WebSocket) -> Option<String>;
@@ -210,14 +270,15 @@ extern "C" {
     /// Closes a socket, or answers its close; codes that may not be sent are left out.
     pub(crate) fn close(socket: &WebSocket, code: u16, reason: &str);
 
-    /// Asks several objects at once, each its own call with the same body: the text of each answer, or `null` for one that
-    /// failed or took longer than `limit` milliseconds. Such a call is given up: one in flight keeps the asking object
-    /// from hibernating.
+    /// Asks several objects at once, each its own call with the same body. Calls `then` with the text of each answer, or
+    /// `null` for one that failed or took longer than `limit` milliseconds. Such a call is given up: one in flight keeps the
+    /// asking object from hibernating.
     pub(crate) fn ask(
         stubs: Vec<JsValue>,
         header: &str,
         calls: Vec<String>,
         body: Option<&str>,
         limit: f64,
-    ) -> Promise;
+        then: &JsValue,
+    );
 }

@@ -1,27 +1,18 @@
 //! The Worker that defines the Durable Object [`BroadcastRoom`]. A new version restarts every room, so whatever can change
 //! without one is in the gateway.
 //!
-//! Absent on purpose: decisions. They are pure functions in `edge_broadcast_protocol`; this crate carries them out.
+//! Absent on purpose: decisions. They are the state machine `edge_broadcast_protocol::room::object::Object`; this crate tells
+//! it what happens and carries out what it answers.
 
-mod connect;
-mod deliver;
-mod inspect;
 mod js;
-mod memory;
 mod object;
-mod publish;
-mod save;
-mod shard;
-mod snapshot;
-mod socket;
-mod uses;
+mod sockets;
 
 use edge_broadcast_protocol::contract::call::{self, Call};
-use edge_broadcast_protocol::contract::counters::Billed;
-use edge_broadcast_protocol::contract::metric::Event;
-use edge_broadcast_protocol::contract::refusal::{self, Refusal};
-use edge_broadcast_shell::{self as shell, env, reply};
-use object::Object;
+use edge_broadcast_protocol::contract::refusal;
+use edge_broadcast_protocol::room::event::Event;
+use edge_broadcast_shell::{self as shell, reply};
+use object::Shell;
 use std::rc::Rc;
 use worker::worker_sys::web_sys;
 use worker::{
@@ -32,25 +23,33 @@ use worker::{
 /// One object: the root of a room, a shard of one, or the counter of secret uses. Which it is, each call says.
 #[durable_object(websocket)]
 pub struct BroadcastRoom {
-    object: Rc<Object>,
+    shell: Rc<Shell>,
 }
 
 impl DurableObject for BroadcastRoom {
     fn new(state: State, env: Env) -> Self {
         Self {
-            object: Rc::new(Object::new(state, env)),
+            shell: Rc::new(Shell::new(state, env)),
         }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        let answer = serve(&self.object, &request).await;
-        Ok(answer
-            .unwrap_or_else(|refusal| {
-                let code = refusal.code;
-                env::measure(&self.object.env, "", Event::Refusal { code });
-                reply::refusal(&refusal)
-            })
-            .into())
+        let header = request.headers().get(call::HEADER).ok().flatten();
+        let Some(call) = header.as_deref().and_then(Call::decode) else {
+            return Ok(reply::refusal(&refusal::UNKNOWN_CALL).into());
+        };
+        if !self.shell.has_settings {
+            return Ok(reply::refusal(&refusal::ROOM_MISCONFIGURED).into());
+        }
+        let body = if call.has_body() {
+            match shell::text(request.inner().text()).await {
+                Some(body) => body,
+                None => return Ok(reply::refusal(&refusal::INCOMPLETE_BODY).into()),
+            }
+        } else {
+            String::new()
+        };
+        Ok(self.shell.serve(call, body).await.into())
     }
 
     async fn websocket_message(
@@ -58,8 +57,16 @@ impl DurableObject for BroadcastRoom {
         socket: WebSocket,
         message: WebSocketIncomingMessage,
     ) -> Result<()> {
-        self.object.begin("message", Billed::Message);
-        socket::message(&self.object, socket.as_ref(), &message);
+        let peer = sockets::peer(socket.as_ref());
+        let (text, bytes) = match message {
+            WebSocketIncomingMessage::String(text) => {
+                let bytes = text.len();
+                (Some(text), bytes)
+            }
+            WebSocketIncomingMessage::Binary(bytes) => (None, bytes.len()),
+        };
+        let event = Event::Message { peer, text, bytes };
+        self.shell.on(event, Some(socket.as_ref()));
         Ok(())
     }
 
@@ -70,17 +77,23 @@ impl DurableObject for BroadcastRoom {
         reason: String,
         _clean: bool,
     ) -> Result<()> {
-        self.object.begin("close", Billed::Message);
         let code = u16::try_from(code).unwrap_or_default();
         js::close(socket.as_ref(), code, &reason);
-        socket::closed(&self.object, socket.as_ref(), code).await;
+        self.closed(&socket, code);
         Ok(())
     }
 
     async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {
-        self.object.begin("error", Billed::Message);
-        socket::closed(&self.object, socket.as_ref(), 1006).await;
+        self.closed(&socket, 1006);
         Ok(())
+    }
+}
+
+impl BroadcastRoom {
+    fn closed(&self, socket: &WebSocket, code: u16) {
+        let peer = sockets::peer(socket.as_ref());
+        self.shell
+            .on(Event::Closed { peer, code }, Some(socket.as_ref()));
     }
 }
 
@@ -92,59 +105,4 @@ async fn fetch(
     _context: Context,
 ) -> Result<web_sys::Response> {
     Ok(reply::refusal(&refusal::NOT_FOUND))
-}
-
-async fn serve(
-    object: &Rc<Object>,
-    request: &Request,
-) -> std::result::Result<web_sys::Response, Refusal> {
-    let header = request.headers().get(call::HEADER).ok().flatten();
-    let call = header
-        .as_deref()
-        .and_then(Call::decode)
-        .ok_or(refusal::UNKNOWN_CALL)?;
-    object.begin(call.name(), Billed::Request);
-    if !object.has_settings {
-        return Err(refusal::ROOM_MISCONFIGURED);
-    }
-    let part = call.part();
-    let answer = answer(object, request, call).await;
-    if let Some(part) = part {
-        save::counters(object, part);
-    }
-    answer
-}
-
-async fn answer(
-    object: &Rc<Object>,
-    request: &Request,
-    call: Call,
-) -> std::result::Result<web_sys::Response, Refusal> {
-    match call {
-        Call::Connect(call) => connect::connect(object, call).await,
-        Call::Publish(call) => publish::publish(object, &call, &body(request).await?).await,
-        Call::Snapshot {
-            token,
-            if_none_match,
-        } => snapshot::snapshot(object, &token, if_none_match.as_deref()).await,
-        Call::Inspect {
-            token,
-            name,
-            region,
-        } => inspect::inspect(object, &token, &name, region).await,
-        Call::Health => Ok(inspect::health(object)),
-        Call::Uses => uses::uses(object, &body(request).await?).await,
-        Call::Join {
-            name,
-            region,
-            clock_ms,
-        } => shard::join(object, &name, &region, clock_ms).await,
-        Call::Leave { name, clock_ms } => shard::leave(object, &name, clock_ms).await,
-        Call::Push => shard::push(object, &body(request).await?),
-    }
-}
-
-async fn body(request: &Request) -> std::result::Result<String, Refusal> {
-    let text = shell::text(request.inner().text()).await;
-    text.ok_or(refusal::INCOMPLETE_BODY)
 }

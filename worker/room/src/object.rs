@@ -1,194 +1,337 @@
-//! One Durable Object: its runtime, its settings and its memory.
+//! One Durable Object: tells its state machine what happens, and carries out what it answers.
 
 use crate::js;
-use crate::memory::Memory;
-use edge_broadcast_protocol::contract::call::{Call, Part};
-use edge_broadcast_protocol::contract::counters::Billed;
-use edge_broadcast_protocol::contract::refusal::{self, Refusal};
-use edge_broadcast_protocol::contract::report::Awake;
+use crate::sockets::View;
+use edge_broadcast_protocol::contract::binding;
+use edge_broadcast_protocol::contract::call::{self, Call};
+use edge_broadcast_protocol::contract::refusal;
 use edge_broadcast_protocol::contract::settings::RoomSettings;
-use edge_broadcast_protocol::contract::{binding, call};
-use edge_broadcast_protocol::room::peer;
-use edge_broadcast_protocol::room::registry::Registry;
-use edge_broadcast_protocol::room::root::Root;
+use edge_broadcast_protocol::room::effect::{Effect, Reply, Row};
+use edge_broadcast_protocol::room::event::{Event, Incoming, Outcome, Rows};
+use edge_broadcast_protocol::room::object::{Identity, Object};
+use edge_broadcast_protocol::room::peer::{self, Peer};
+use edge_broadcast_protocol::room::pending::Pending;
 use edge_broadcast_protocol::room::shard::SHARD_TIME_LIMIT_MS;
-use edge_broadcast_shell::{self as shell, env, unix_ms};
-use serde::de::DeserializeOwned;
-use std::cell::{RefCell, RefMut};
-use worker::js_sys::Array;
-use worker::wasm_bindgen::JsValue;
+use edge_broadcast_protocol::room::turn;
+use edge_broadcast_shell::{env, reply, unix_ms};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use worker::js_sys::{Array, Function, Promise};
+use worker::wasm_bindgen::closure::Closure;
+use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Env, State};
+use worker::worker_sys::web_sys::{Response, WebSocket};
+use worker::{Env, State, console_log};
 
-/// The key under which a root stores its [`edge_broadcast_protocol::room::root::Record`]; a shard's is good for its counters.
-pub(crate) const ROOM_KEY: &str = "room";
-/// The key under which a root stores its [`Registry`].
-pub(crate) const SHARDS_KEY: &str = "shards";
-
-pub(crate) struct Object {
-    pub(crate) state: State,
-    pub(crate) env: Env,
-    pub(crate) settings: RoomSettings,
+pub(crate) struct Shell {
     /// Whether the deployment gave settings that can be read: without, nothing is served.
     pub(crate) has_settings: bool,
-    environment: String,
-    memory: RefCell<Memory>,
+    state: State,
+    env: Env,
+    object: RefCell<Object>,
+    requests: Cell<u32>,
+    answers: RefCell<Pending<Answer>>,
+    /// Sockets of deliveries that are still to be sent.
+    held: RefCell<Pending<Array>>,
+    /// Other objects. Calls through one stub arrive in order.
+    stubs: RefCell<Vec<(String, JsValue)>>,
 }
 
-impl Object {
+/// A request on its way: answered, or waited for by a promise.
+enum Answer {
+    Ready(Response),
+    Awaited(Function),
+}
+
+impl Shell {
     /// Wakes an object up. Kept small: this runs before every first event.
     pub(crate) fn new(state: State, env: Env) -> Self {
         let settings: Option<RoomSettings> = env::settings(&env);
         let has_settings = settings.is_some();
-        let settings = settings.unwrap_or_default();
-        let environment = env::text(&env, binding::ENVIRONMENT).unwrap_or_default();
         // It fails only for texts that are too long, and these are not.
         let _ = js::answer_pings(state.as_raw(), peer::PING, peer::PONG);
-        let memory = Memory {
-            room: Root::new(&settings, &epoch()),
-            awake: Awake {
-                since_ms: unix_ms(),
-                ..Awake::default()
-            },
-            ..Memory::default()
+        let mut epoch = js::random();
+        epoch.truncate(8);
+        let identity = Identity {
+            salt: state.id().to_string(),
+            epoch,
+            version: env::version(&env),
+            verbose: env::text(&env, binding::ENVIRONMENT).as_deref() == Some("development"),
         };
+        let object = Object::new(settings.unwrap_or_default(), identity, unix_ms());
         Self {
+            has_settings,
             state,
             env,
-            settings,
-            has_settings,
-            environment,
-            memory: RefCell::new(memory),
+            object: RefCell::new(object),
+            requests: Cell::default(),
+            answers: RefCell::default(),
+            held: RefCell::default(),
+            stubs: RefCell::default(),
         }
     }
 
-    /// Notes that something has reached the object.
-    pub(crate) fn begin(&self, event: &str, billed: Billed) {
-        let mut memory = self.memory();
-        if memory.awake.woken_by.is_empty() {
-            event.clone_into(&mut memory.awake.woken_by);
-            memory.room.counters.wake_ups += 1;
+    /// Answers a call.
+    pub(crate) async fn serve(self: &Rc<Self>, call: Call, body: String) -> Response {
+        let request = self.requests.get().wrapping_add(1);
+        self.requests.set(request);
+        let random = match call {
+            Call::Connect(_) => js::random(),
+            _ => String::new(),
+        };
+        let incoming = Incoming {
+            request,
+            call,
+            body,
+            random,
+        };
+        self.on(Event::Call(incoming), None);
+        if let Some(Answer::Ready(response)) = self.answers.borrow_mut().remove(request) {
+            return response;
         }
-        memory.room.counters.month.count(billed, unix_ms());
+        let answered = Promise::new(&mut |resolve, _| {
+            let mut answers = self.answers.borrow_mut();
+            answers.insert(request, Answer::Awaited(resolve));
+        });
+        let response = JsFuture::from(answered).await;
+        response.map_or_else(
+            |_| reply::refusal(&refusal::ROOM_UNAVAILABLE),
+            JsCast::unchecked_into,
+        )
     }
 
-    /// The memory, until the end of the statement: never hold it across an `await`.
-    pub(crate) fn memory(&self) -> RefMut<'_, Memory> {
-        self.memory.borrow_mut()
-    }
-
-    /// Reads the object's record, once. While storage is read the runtime delivers no other event.
-    ///
-    /// # Errors
-    /// 503 when it cannot be read: to go on without it would mean to write over it.
-    pub(crate) async fn load(&self, part: Part) -> Result<(), Refusal> {
-        if self.memory().loaded {
-            return Ok(());
-        }
-        let keys = vec![ROOM_KEY.to_owned(), SHARDS_KEY.to_owned()];
-        let values = JsFuture::from(js::load(self.state.as_raw(), keys))
-            .await
-            .map_err(|_| refusal::ROOM_UNAVAILABLE)?;
-        let values = Array::from(&values);
-        let mut memory = self.memory();
-        if memory.loaded {
-            return Ok(());
-        }
-        memory.loaded = true;
-        let record = values.get(0).as_string();
-        let mut room = Root::restored(&self.settings, record.as_deref(), &epoch());
-        room.counters.add(&memory.room.counters);
-        if part == Part::Shard {
-            // Its stream is what the root says.
-            memory.room.counters = room.counters;
-            memory.room.saved_ms = room.saved_ms;
-            return Ok(());
-        }
-        memory.room = room;
-        memory.registry = values
-            .get(1)
-            .as_string()
-            .and_then(|text| serde_json::from_str::<Registry>(&text).ok())
-            .unwrap_or_default();
-        Ok(())
-    }
-
-    /// Decides, once, whether the record that the root came back from is to be trusted.
-    pub(crate) fn confirm_record(&self) {
-        if self.memory().room.unconfirmed {
-            let oldest_ms = js::oldest(self.state.as_raw()).map(|oldest_ms| oldest_ms as u64);
-            self.memory().room.confirm_record(oldest_ms);
+    /// Tells the object what has happened, to `socket` if to one, and does what it wants done.
+    pub(crate) fn on(self: &Rc<Self>, event: Event, socket: Option<&WebSocket>) {
+        let view = View {
+            state: &self.state,
+            gone: socket.filter(|_| matches!(event, Event::Closed { .. })),
+        };
+        let effects = self.object.borrow_mut().on(event, unix_ms(), &view);
+        for effect in effects {
+            if let Some(answer) = self.perform(effect, socket) {
+                self.on(answer, socket);
+            }
         }
     }
 
-    /// Counts the open sockets, exactly; `except` is not one of them.
-    pub(crate) fn count(&self, except: &JsValue) -> u32 {
-        let sockets = js::count(self.state.as_raw(), None, except);
-        let mut memory = self.memory();
-        let now = memory.sockets.now();
-        memory.sockets.count(sockets, now);
-        sockets
-    }
-
-    /// About how many sockets are open; they are counted where nobody has done so since the object woke up.
-    pub(crate) fn sockets(&self) -> u32 {
-        let estimate = self.memory().sockets.estimate();
-        estimate.unwrap_or_else(|| self.count(&JsValue::UNDEFINED))
-    }
-
-    /// Another object of this class. If this creates it, then near `hint`.
-    pub(crate) fn stub(&self, name: &str, hint: Option<&str>) -> JsValue {
-        let mut memory = self.memory();
-        if let Some(stub) = memory.stubs.get(name) {
-            return stub.clone();
+    /// Carries out one effect; returns what it answers at once.
+    fn perform(self: &Rc<Self>, effect: Effect, socket: Option<&WebSocket>) -> Option<Event> {
+        match effect {
+            Effect::Send {
+                delivery,
+                frames,
+                seq,
+                epoch,
+            } => return Some(self.send(delivery, frames, seq, epoch.as_deref())),
+            Effect::Mark { epoch, sent } => {
+                js::mark(&js::sockets(self.state.as_raw()), &epoch, sent as f64);
+            }
+            Effect::Accept {
+                request,
+                tag,
+                peer,
+                frames,
+            } => return self.accept(request, tag, &peer, frames),
+            Effect::Reply { request, reply } => self.answer(request, respond(&reply)),
+            Effect::Load => self.load(),
+            Effect::Store { row, text, store } => self.store(row, &text, store),
+            Effect::Forget => js::forget(self.state.as_raw()),
+            Effect::Timer { timer, after_ms } => {
+                let then = self.later(move |_| Event::Timer(timer));
+                js::after(after_ms as f64, &then);
+            }
+            Effect::Ask {
+                ask,
+                calls,
+                body,
+                hint,
+            } => self.ask(ask, calls, body.as_deref(), hint.as_deref()),
+            Effect::Hold { delivery } => {
+                let sockets = js::sockets(self.state.as_raw());
+                self.held.borrow_mut().insert(delivery, sockets);
+            }
+            Effect::Close {
+                indexes,
+                tag,
+                close,
+            } => js::close_each(
+                self.state.as_raw(),
+                tag.as_deref(),
+                indexes,
+                close.code,
+                close.reason,
+            ),
+            Effect::Measure {
+                token,
+                blobs,
+                doubles,
+            } => env::point(&self.env, &token, blobs.into(), &doubles),
+            Effect::Log(text) => console_log!("{text}"),
+            Effect::Frame(_) | Effect::Attach(_) | Effect::Hang(_) => {
+                if let Some(socket) = socket {
+                    touch(socket, &effect);
+                }
+            }
         }
-        let stub = env::stub(&self.env, name, hint);
-        memory.stubs.insert(name.to_owned(), stub.clone());
-        stub
+        None
     }
 
-    /// Asks other objects by their names, each its own call with the same body. The calls leave at once; `None` is an
-    /// object that failed or is late.
-    pub(crate) fn ask(
+    fn accept(
         &self,
+        request: u32,
+        tag: Option<String>,
+        peer: &Peer,
+        frames: Vec<String>,
+    ) -> Option<Event> {
+        let attachment = serde_json::to_string(peer).unwrap_or_default();
+        let tags = tag.into_iter().collect();
+        let Some(response) = js::accept(self.state.as_raw(), tags, &attachment, frames) else {
+            return Some(Event::NotAccepted { request });
+        };
+        self.answer(request, response);
+        None
+    }
+
+    fn send(&self, delivery: u32, frames: Vec<String>, seq: u64, epoch: Option<&str>) -> Event {
+        let held = self.held.borrow_mut().remove(delivery);
+        let sockets = held.unwrap_or_else(|| js::sockets(self.state.as_raw()));
+        let start = turn::start(seq, sockets.length());
+        let counts = js::broadcast(&sockets, frames, start);
+        if let Some(epoch) = epoch {
+            js::mark(&sockets, epoch, seq as f64);
+        }
+        let count = |index: usize| counts.get(index).copied().unwrap_or_default();
+        Event::Sent {
+            delivery,
+            sockets: count(0),
+            failed: count(1),
+        }
+    }
+
+    fn load(self: &Rc<Self>) {
+        let keys = Row::ALL.map(|row| row.key().to_owned()).to_vec();
+        let then = self.later(|values| {
+            let values = values.is_object().then(|| Array::from(&values));
+            Event::Loaded(values.map(|values| Rows {
+                room: values.get(0).as_string(),
+                shards: values.get(1).as_string(),
+                uses: values.get(2).as_string(),
+            }))
+        });
+        js::load(self.state.as_raw(), keys, &then);
+    }
+
+    fn store(self: &Rc<Self>, row: Row, text: &str, store: Option<u32>) {
+        let Some(store) = store else {
+            return js::save(self.state.as_raw(), row.key(), text);
+        };
+        let then = self.later(move |done| {
+            let outcome = if done.is_truthy() {
+                Outcome::Done
+            } else {
+                Outcome::Failed
+            };
+            Event::Stored { store, outcome }
+        });
+        js::store(self.state.as_raw(), row.key(), text, &then);
+    }
+
+    fn ask(
+        self: &Rc<Self>,
+        ask: u32,
         calls: Vec<(String, Call)>,
         body: Option<&str>,
-    ) -> impl Future<Output = Vec<(String, Option<String>)>> {
-        let stubs = calls
-            .iter()
-            .map(|(name, _)| self.stub(name, None))
-            .collect();
-        let texts = calls.iter().map(|(_, call)| call.encode()).collect();
-        let limit_ms = SHARD_TIME_LIMIT_MS as f64;
-        let promise = js::ask(stubs, call::HEADER, texts, body, limit_ms);
-        async move {
-            let answers = JsFuture::from(promise).await;
-            let answers = answers.map_or_else(|_| Array::new(), |answers| Array::from(&answers));
-            let answers = (0..).zip(calls).map(|(at, (name, _))| {
+        hint: Option<&str>,
+    ) {
+        let (names, calls): (Vec<String>, Vec<String>) = calls
+            .into_iter()
+            .map(|(name, call)| (name, call.encode()))
+            .unzip();
+        let stubs = names.iter().map(|name| self.stub(name, hint)).collect();
+        let shell = Rc::clone(self);
+        let then = self.later(move |answers| {
+            let answers = Array::from(&answers);
+            let answers = (0..).zip(names).map(|(at, name)| {
                 let answer = answers.get(at).as_string();
                 if answer.is_none() {
                     // A stub that has failed once may be broken for good.
-                    self.memory().stubs.remove(&name);
+                    shell.stubs.borrow_mut().retain(|(kept, _)| *kept != name);
                 }
-                (name, answer)
+                answer
             });
-            answers.collect()
+            Event::Answered {
+                ask,
+                answers: answers.collect(),
+            }
+        });
+        let limit_ms = SHARD_TIME_LIMIT_MS as f64;
+        js::ask(stubs, call::HEADER, calls, body, limit_ms, &then);
+    }
+
+    /// Another object of this class. If this creates it, then near `hint`.
+    fn stub(&self, name: &str, hint: Option<&str>) -> JsValue {
+        let mut stubs = self.stubs.borrow_mut();
+        if let Some((_, stub)) = stubs.iter().find(|(kept, _)| kept == name) {
+            return stub.clone();
+        }
+        let stub = env::stub(&self.env, name, hint);
+        stubs.push((name.to_owned(), stub.clone()));
+        stub
+    }
+
+    /// A function that the runtime calls once, later, with what then makes an event.
+    fn later(self: &Rc<Self>, event: impl FnOnce(JsValue) -> Event + 'static) -> JsValue {
+        let shell = Rc::clone(self);
+        Closure::once_into_js(move |value: JsValue| {
+            let event = event(value);
+            shell.on(event, None);
+        })
+    }
+
+    fn answer(&self, request: u32, response: Response) {
+        let mut answers = self.answers.borrow_mut();
+        match answers.remove(request) {
+            Some(Answer::Awaited(resolve)) => {
+                // A promise's own function does not throw.
+                let _ = resolve.call1(&JsValue::UNDEFINED, &response);
+            }
+            _ => {
+                answers.insert(request, Answer::Ready(response));
+            }
         }
     }
+}
 
-    /// Logs where the environment is `development`.
-    pub(crate) fn debug(&self, text: impl FnOnce() -> String) {
-        shell::debug(&self.environment, text);
+fn respond(reply: &Reply) -> Response {
+    match reply {
+        Reply::Json(text) => reply::text(text),
+        Reply::Refused(refusal) => reply::refusal(refusal),
+        Reply::Full { next } => {
+            let [kind, cache] = reply::JSON;
+            let (full, next) = (&refusal::ROOM_FULL, next.to_string());
+            let headers = [kind, cache, (call::NEXT, next.as_str())];
+            reply::response(full.status, Some(&full.body()), &headers)
+        }
+        Reply::Snapshot { etag, body } => {
+            let headers = [
+                ("content-type", "application/json"),
+                ("cache-control", "no-cache"),
+                ("etag", etag.as_str()),
+            ];
+            let status = if body.is_some() { 200 } else { 304 };
+            reply::response(status, body.as_deref(), &headers)
+        }
     }
 }
 
-/// What an object answered, where it can be read.
-pub(crate) fn read<T: DeserializeOwned>(answer: Option<String>) -> Option<T> {
-    serde_json::from_str(&answer?).ok()
-}
-
-fn epoch() -> String {
-    let mut random = js::random();
-    random.truncate(8);
-    random
+/// What is done to the socket that an event is about.
+fn touch(socket: &WebSocket, effect: &Effect) {
+    match effect {
+        Effect::Frame(text) => js::send(socket, text),
+        Effect::Attach(peer) => {
+            js::attach(socket, &serde_json::to_string(peer).unwrap_or_default());
+        }
+        Effect::Hang(close) => js::close(socket, close.code, close.reason),
+        _ => {}
+    }
 }

@@ -130,6 +130,21 @@ impl Call {
         }
     }
 
+    /// The token of the room that this call is for, where it says so.
+    pub(crate) fn token(&self) -> Option<&str> {
+        match self {
+            Self::Connect(call) => Some(&call.place.token),
+            Self::Publish(call) => Some(&call.token),
+            Self::Snapshot { token, .. } | Self::Inspect { token, .. } => Some(token),
+            _ => None,
+        }
+    }
+
+    /// Whether the request's body belongs to the call.
+    pub fn has_body(&self) -> bool {
+        matches!(self, Self::Publish(_) | Self::Uses | Self::Push)
+    }
+
     /// The header's value.
     pub fn encode(&self) -> String {
         serde_json::to_string(self).expect("strings and numbers serialise")

@@ -32,6 +32,12 @@ pub struct Peer {
     /// Unix milliseconds of the last ping that was not answered by the runtime.
     #[serde(default)]
     pub pinged_ms: Option<u64>,
+    /// In a shard, where its stream stood when it last sent something to this socket: the newest one says so for all, since
+    /// a shard that has hibernated knows nothing else of it.
+    #[serde(default)]
+    pub epoch: String,
+    #[serde(default)]
+    pub sent: u64,
 }
 
 impl Peer {

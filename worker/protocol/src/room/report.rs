@@ -17,7 +17,8 @@ pub fn report(
 ) -> Report {
     let Stream { epoch, sent, .. } = &room.stream;
     let answered = || std::iter::once(&root).chain(shards.values().flatten());
-    let mut regions = BTreeMap::from([(root.region.clone(), root.sockets)]);
+    let mut regions = BTreeMap::new();
+    regions.insert(root.region.clone(), root.sockets);
     for (name, shard) in registry.shards() {
         let sockets = match shards.get(name) {
             Some(Some(object)) => object.sockets,

@@ -1,6 +1,7 @@
-//! Answers of a root and its shards to each other.
+//! Root and shards: what they say to each other, and what a shard knows of its place in the room.
 
-use super::stream::Stream;
+use super::event::{Incoming, Request};
+use super::stream::{Push, Stream};
 use serde::{Deserialize, Serialize};
 
 /// The time that an object waits for another one before it counts it as failed. A full object needs 1.1 to 1.6 seconds to write
@@ -8,8 +9,10 @@ use serde::{Deserialize, Serialize};
 /// called failed, it would be sent the frame again. Nobody but the publisher waits for it: the frames of the other objects
 /// have left before.
 pub const SHARD_TIME_LIMIT_MS: u64 = 10_000;
-/// The time after a failure when a shard is sent what it may have missed, once.
+/// The time after a failure when a shard is sent what it may have missed; four times as long after each that fails too.
 pub const PUSH_AGAIN_MS: u64 = 1000;
+/// How often it is sent that: a shard that then fails still is sent it with the next update.
+pub const PUSH_AGAIN_TRIES: u32 = 3;
 
 /// The answer to a shard that wants to join: nothing when the room has as many objects as it may.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,4 +29,29 @@ pub struct Pushed {
     pub failed: u32,
     /// The shard's own clock, where it holds no socket and is not about to: the root forgets it.
     pub left_ms: Option<u64>,
+}
+
+/// What an object knows of its room; all but the token is for shards.
+#[derive(Debug, Default)]
+pub(crate) struct Membership {
+    /// The token of the room, once a call has told it.
+    pub token: String,
+    /// Whether the root knows this shard.
+    pub joined: bool,
+    /// The last time of this shard's clock that it has told the root.
+    pub clock_ms: u64,
+    /// Whether the root is being asked for its stream.
+    pub asking: bool,
+    /// Clients that get a socket once it has answered.
+    pub connecting: Vec<Incoming>,
+    /// Pushes that wait for its answer, since something before them is missing.
+    pub held: Vec<(Request, Push)>,
+}
+
+impl Membership {
+    /// This shard's clock, which never says the same twice: the root tells by it what came first.
+    pub(crate) fn clock(&mut self, now_ms: u64) -> u64 {
+        self.clock_ms = now_ms.max(self.clock_ms + 1);
+        self.clock_ms
+    }
 }

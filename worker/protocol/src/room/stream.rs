@@ -79,6 +79,17 @@ impl Stream {
         }
     }
 
+    /// The stream of a shard that knows no more than where it stands.
+    pub(crate) fn at(epoch: String, sent: u64) -> Self {
+        Self {
+            epoch,
+            assigned: sent,
+            sent,
+            floor: sent,
+            ..Self::default()
+        }
+    }
+
     /// Skips the numbers that may have been given out after the last record was written, since frames leave before
     /// writes: the next update gets one that none of them can have had. Within an epoch a number never means two updates.
     pub(crate) fn skip_unsure(&mut self) {

@@ -1,0 +1,113 @@
+//! What an object writes: after sending, and seldom.
+
+use super::effect::{Effect, Row};
+use super::event::Timer;
+use super::object::{Record, Step, Waiting};
+use super::root::Standing;
+use crate::contract::call::Part;
+use crate::contract::counters::{self, Billed};
+use crate::contract::save::Save;
+
+/// The room has changed.
+pub(crate) fn changed(step: &mut Step<'_>) {
+    match step.object.saver.changed(step.now_ms) {
+        Save::Exact => write(step, Standing::Exact),
+        Save::Nothing => {}
+        Save::Behind { timer_ms } => {
+            write(step, Standing::Behind);
+            step.timer(Timer::Save, timer_ms);
+        }
+    }
+}
+
+/// The timer of [`changed`] has run out.
+pub(crate) fn save(step: &mut Step<'_>) {
+    step.object.saver.saved(step.now_ms);
+    write(step, Standing::Exact);
+}
+
+/// An event has done what it does: its counts are written when the last write was a minute ago. They alone are no reason to
+/// store anything: a room in which nothing was published leaves nothing behind.
+pub(crate) fn counters(step: &mut Step<'_>, part: Part) {
+    let object = &mut *step.object;
+    let due_ms = object.room.saved_ms + counters::INTERVAL_MS;
+    if object.saver.pending || object.room.stream.assigned == 0 || step.now_ms < due_ms {
+        return;
+    }
+    // What is read may say that it is not due after all.
+    if is_read(step, part) {
+        write(step, Standing::Exact);
+    }
+}
+
+/// Whether the object's rows are in memory; if not, they are read. While storage is read the runtime delivers no other
+/// event.
+pub(crate) fn is_read(step: &mut Step<'_>, part: Part) -> bool {
+    match &step.object.record {
+        Record::Read => return true,
+        Record::Reading(..) => {}
+        Record::Unread => {
+            step.object.record = Record::Reading(part, Vec::new());
+            step.add(Effect::Load);
+        }
+    }
+    false
+}
+
+/// The registry has changed. Should this be lost, the shard says so again at the next push.
+pub(crate) fn registry(step: &mut Step<'_>) {
+    if step.object.registry.shards().is_empty() && !stores(step) {
+        step.add(Effect::Forget);
+        return;
+    }
+    let text = shards(step);
+    step.add(Effect::Store {
+        row: Row::Shards,
+        text,
+        store: None,
+    });
+}
+
+/// A shard is new. It may get a socket only when this is certain to survive the root: without it, no push would ever reach
+/// it. `waiting` is answered when it is durable.
+pub(crate) fn registry_durably(step: &mut Step<'_>, waiting: Waiting) {
+    let (id, text) = (step.object.number(), shards(step));
+    step.object.stores.insert(id, vec![waiting]);
+    step.add(Effect::Store {
+        row: Row::Shards,
+        text,
+        store: Some(id),
+    });
+}
+
+fn shards(step: &mut Step<'_>) -> String {
+    step.bill(Billed::Row);
+    serde_json::to_string(&step.object.registry).unwrap_or_default()
+}
+
+/// Whether the room leaves anything behind: one in which nothing was published does not.
+fn stores(step: &Step<'_>) -> bool {
+    step.object.room.stream.assigned > 0
+}
+
+fn write(step: &mut Step<'_>, standing: Standing) {
+    confirm_record(step);
+    if !stores(step) {
+        return;
+    }
+    step.bill(Billed::Row);
+    let text = step.object.room.record(standing, step.now_ms);
+    step.add(Effect::Store {
+        row: Row::Room,
+        text,
+        store: None,
+    });
+}
+
+/// Decides, once, whether the record that the root came back from is to be trusted.
+pub(crate) fn confirm_record(step: &mut Step<'_>) {
+    if step.object.room.unconfirmed {
+        let oldest_ms = step.sockets.oldest_ms();
+        step.object.room.confirm_record(oldest_ms);
+    }
+}
