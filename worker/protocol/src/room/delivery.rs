@@ -302,6 +302,7 @@ fn proceed(step: &mut Step<'_>, id: u32, mut delivery: Box<Delivery>) {
     step.object.room.counters.failed_shards += u64::from(failed_shards);
     push_again(step, failed, delivery.previous);
     if let Some(publisher) = &delivery.publisher
+        && publisher.call.id.is_some()
         && delivery.reach != delivery.expected
     {
         remember(step, publisher, delivery.reach);

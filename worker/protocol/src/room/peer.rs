@@ -228,7 +228,7 @@ mod tests {
         });
         assert_eq!(
             text.unwrap(),
-            r#"{"id":"i","token":"SOL","name":"SOL//1","region":"","max_message_bytes":9,"opened_ms":7,"pinged_ms":8}"#
+            r#"{"id":"i","token":"SOL","name":"SOL//1","region":"","max_message_bytes":9,"opened_ms":7,"pinged_ms":8,"epoch":"","sent":0}"#
         );
     }
 
