@@ -83,6 +83,18 @@ impl Client {
         next_frame(&mut self.socket).await.unwrap()
     }
 
+    /// The member `n` of the next so many updates, whatever frames they come in.
+    pub(crate) async fn updates(&mut self, count: usize) -> Vec<u64> {
+        let mut heard = Vec::new();
+        while heard.len() < count {
+            let frame = self.frame().await;
+            let one = vec![frame.clone()];
+            let updates = frame["updates"].as_array().unwrap_or(&one).iter();
+            heard.extend(updates.map(|update| update["n"].as_u64().unwrap()));
+        }
+        heard
+    }
+
     /// That nothing comes for a while.
     pub(crate) async fn hears_nothing(&mut self) {
         let frame =
