@@ -187,7 +187,7 @@ async fn the_command_says_aloud_how_the_runtime_ended_and_that_it_runs_again() {
 }
 
 /// The process id of the runtime that a sandbox has started; empty while there is none.
-fn runtime_of(sandbox: u32) -> String {
+pub(crate) fn runtime_of(sandbox: u32) -> String {
     let mut processes = std::fs::read_dir("/proc").unwrap().flatten();
     let found = processes.find(|process| {
         let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();

@@ -30,6 +30,9 @@ enum Kind {
     Lasting(#[expect(dead_code, reason = "holds the lock")] File),
 }
 
+/// A page of the runtime's databases.
+const PAGE_BYTES: u64 = 4096;
+
 /// Secret values by version and name.
 type Secrets = BTreeMap<String, BTreeMap<String, String>>;
 
@@ -137,15 +140,22 @@ impl Store {
         fs::read(&path).with_context(|| format!("reading `{}`", path.display()))
     }
 
-    /// The ids of the objects that a namespace has stored.
+    /// The ids of a namespace's objects that have stored something. The runtime makes a file for every object: one that has
+    /// stored nothing has one page and nothing in its log.
     pub(crate) fn objects(&self, namespace: &str) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.path.join("objects").join(namespace)) else {
+        let folder = self.path.join("objects").join(namespace);
+        let Ok(entries) = fs::read_dir(&folder) else {
             return Vec::new();
+        };
+        let bytes = |name: String| fs::metadata(folder.join(name)).map_or(0, |file| file.len());
+        let has_stored = |id: &String| {
+            bytes(format!("{id}.sqlite")) > PAGE_BYTES || bytes(format!("{id}.sqlite-wal")) > 0
         };
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut ids: Vec<String> = names
             .filter_map(|name| name.strip_suffix(".sqlite").map(str::to_owned))
             .filter(|id| id != "metadata")
+            .filter(has_stored)
             .collect();
         ids.sort();
         ids

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
 use edge_broadcast_protocol::contract::signature::signature;
+use edge_broadcast_protocol::contract::token::PROBE_PREFIX;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
@@ -185,9 +186,9 @@ pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'
     report
 }
 
-/// The token of a room that no client has.
+/// The token of a room that no client has, and that stores nothing.
 pub(super) fn room() -> String {
-    format!("edge-broadcast-verify-{:016x}", rand::random::<u64>())
+    format!("{PROBE_PREFIX}-{:016x}", rand::random::<u64>())
 }
 
 /// A new route, certificate or version takes a while to reach every place, so the first answers may be errors, or another version's.

@@ -35,6 +35,83 @@ async fn between_two_writes_a_new_epoch_begins_with_the_latest_value() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_ahead_of_what_survived_is_told_so_and_gets_nothing_older() {
+    let deployed = Deployed::wrapped(&[AT_ONCE]).await;
+    let hello = async |since: &Value| {
+        let (epoch, since) = (since["epoch"].as_str().unwrap(), &since["seq"]);
+        let path = format!("/ws/SOL?since={since}&epoch={epoch}");
+        deployed.client(&path, &[]).await
+    };
+    let lost = async |numbers: std::ops::Range<u32>| {
+        let no_write = json!([{ "what": "put", "object": "SOL", "key": "room" }]);
+        deployed.faults(no_write).await;
+        let mut last = json!(null);
+        for n in numbers {
+            last = deployed.publish("SOL", json!({ "n": n })).await;
+        }
+        deployed.abort_root("SOL").await;
+        last
+    };
+    // What is written is exact: the epoch goes on
+    let first = deployed.publish("SOL", json!({ "n": 1 })).await;
+    let ahead = lost(2..6).await;
+    assert_eq!(
+        (&ahead["epoch"], &ahead["seq"]),
+        (&first["epoch"], &json!(5))
+    );
+    let mut client = hello(&ahead).await;
+    assert_eq!(
+        (
+            &client.hello["behind"],
+            &client.hello["recovered"],
+            &client.hello["seq"],
+            client.hello.get("snapshot")
+        ),
+        (&json!(true), &json!(false), &json!(1), None),
+        "{}",
+        client.hello
+    );
+    assert_eq!(hello(&first).await.hello["recovered"], true);
+    deployed.publish("SOL", json!({ "n": 6 })).await;
+    assert_eq!(client.frame().await["n"], 6);
+    // What is written says that more followed: a new epoch begins
+    let second = deployed.publish("SOL", json!({ "n": 7 })).await;
+    client.frame().await;
+    let ahead = lost(8..11).await;
+    assert_eq!(ahead["epoch"], first["epoch"]);
+    let mut client = hello(&ahead).await;
+    assert_ne!(client.hello["epoch"], first["epoch"]);
+    assert_eq!(
+        (
+            &client.hello["behind"],
+            &client.hello["seq"],
+            client.hello.get("snapshot")
+        ),
+        (&json!(true), &second["seq"], None),
+        "{}",
+        client.hello
+    );
+    for n in [11, 12] {
+        deployed.publish("SOL", json!({ "n": n })).await;
+        assert_eq!(client.frame().await["n"], n);
+    }
+    let mut client = hello(&ahead).await;
+    assert_eq!(client.hello["behind"], true);
+    assert_eq!(client.updates(2).await, [11, 12]);
+    // Who is not ahead gets all that the epoch has; no value that is older than it
+    let mut client = hello(&second).await;
+    assert_eq!(
+        (
+            &client.hello["recovered"],
+            client.hello.get("behind"),
+            &client.hello["snapshot"]
+        ),
+        (&json!(false), None, &json!(null))
+    );
+    assert_eq!(client.updates(2).await, [11, 12]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_write_the_epoch_goes_on_with_numbers_that_cannot_have_been_used() {
     let deployed = Deployed::wrapped(&[AT_ONCE]).await;
     let first = deployed.publish("SOL", json!({ "n": 1 })).await;

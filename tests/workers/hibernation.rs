@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Deployed;
+use super::shards::REGIONS;
 
 const AT_ONCE: (&str, &str) = ("batch_window = \"10ms\"", "batch_window = \"0\"");
 const ONE_EACH: [(&str, &str); 2] = [
@@ -75,6 +76,50 @@ async fn the_sockets_of_a_hibernated_root_and_shard_still_receive() {
     assert_eq!(shard.hello["seq"], 2);
     deployed.publish("SOL", json!({ "n": 3 })).await;
     assert_eq!(shard.frame().await["n"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_client_gets_the_newest_update_of_each_type() {
+    let deployed = Deployed::with(&[AT_ONCE, REGIONS, ("history = 64", "history = 2")]);
+    let hosts = [super::HOST, "broadcast-eu.glow.trade"];
+    deployed
+        .publish("SOL", json!({ "type": "PRICE", "n": 1 }))
+        .await;
+    for n in 2..=5 {
+        deployed
+            .publish("SOL", json!({ "type": "VIEWERS", "n": n }))
+            .await;
+    }
+    let sees = async |when: &str| {
+        for host in hosts {
+            let host = [("host", host)];
+            let mut all = vec![deployed.client("/ws/SOL", &host).await.hello];
+            all.push(deployed.get("/snapshot/SOL", &host).await.json());
+            for greeted in all {
+                let others = greeted["snapshots"].as_array();
+                let others: Vec<&Value> =
+                    others.into_iter().flatten().map(|one| &one["n"]).collect();
+                let seen = (&greeted["snapshot"]["n"], others);
+                assert_eq!(seen, (&json!(5), vec![&json!(1)]), "{when}: {greeted}");
+            }
+            // What the history has is not in the first frame
+            let path = "/ws/SOL?since=2&epoch=other";
+            let mut client = deployed.client(path, &host).await;
+            assert_eq!(
+                (&client.hello["snapshot"]["n"], &client.hello["seq"]),
+                (&json!(1), &json!(3)),
+                "{when}: {}",
+                client.hello
+            );
+            assert_eq!(client.hello.get("snapshots"), None, "{when}");
+            assert_eq!(client.updates(2).await, [4, 5], "{when}");
+        }
+    };
+    sees("at once").await;
+    hibernation().await;
+    sees("after hibernation").await;
+    deployed.restart().await;
+    sees("after a restart").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ mod compression;
 mod crash;
 mod crowd;
 mod delivery;
+mod ended;
 mod faulty;
 mod hibernation;
 mod hostile;
@@ -80,7 +81,24 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn frame(&mut self) -> Value {
-        next_frame(&mut self.socket).await.unwrap()
+        self.next().await.unwrap()
+    }
+
+    /// The next frame, or why there is none.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Value> {
+        next_frame(&mut self.socket).await
+    }
+
+    /// The member `n` of the next so many updates, whatever frames they come in.
+    pub(crate) async fn updates(&mut self, count: usize) -> Vec<u64> {
+        let mut heard = Vec::new();
+        while heard.len() < count {
+            let frame = self.frame().await;
+            let one = vec![frame.clone()];
+            let updates = frame["updates"].as_array().unwrap_or(&one).iter();
+            heard.extend(updates.map(|update| update["n"].as_u64().unwrap()));
+        }
+        heard
     }
 
     /// That nothing comes for a while.
@@ -239,7 +257,7 @@ impl Deployed {
                     body["error"]["code"].as_str().unwrap_or("-").to_owned(),
                 )
             }
-            Err(error) => panic!("{path}: {error}"),
+            Err(error) => Opened::Refused(0, error.to_string()),
         }
     }
 

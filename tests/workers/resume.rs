@@ -72,14 +72,59 @@ async fn a_client_that_comes_back_gets_exactly_what_it_missed() {
     for path in [
         format!("/ws/SOL?since=1&epoch={epoch}"),
         "/ws/SOL?since=4&epoch=other".to_owned(),
-        format!("/ws/SOL?since=99&epoch={epoch}"),
+        "/ws/SOL?since=4".to_owned(),
     ] {
-        let hello = deployed.client(&path, &[]).await.hello;
+        let mut client = deployed.client(&path, &[]).await;
         assert_eq!(
-            (&hello["recovered"], &hello["snapshot"]["n"]),
-            (&json!(false), &json!(5)),
+            (
+                &client.hello["recovered"],
+                client.hello.get("behind"),
+                client.hello.get("snapshot")
+            ),
+            (&json!(false), None, None),
             "{path}"
         );
+        assert_eq!(client.updates(3).await, [3, 4, 5], "{path}");
+    }
+    let mut ahead = deployed
+        .client(&format!("/ws/SOL?since=99&epoch={epoch}"), &[])
+        .await;
+    assert_eq!(
+        (
+            &ahead.hello["recovered"],
+            &ahead.hello["behind"],
+            ahead.hello.get("snapshot")
+        ),
+        (&json!(false), &json!(true), None)
+    );
+    ahead.hears_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_missed_comes_in_frames_that_every_client_takes() {
+    const MISSED: u64 = 64;
+    let deployed = Deployed::with(&[AT_ONCE]);
+    let mut receipt = json!(null);
+    for n in 1..=MISSED {
+        let update = json!({ "type": "A", "n": n, "text": "x".repeat(16_000) });
+        receipt = deployed.publish("SOL", update).await;
+    }
+    let epoch = receipt["epoch"].as_str().unwrap();
+    for (path, recovered) in [
+        (format!("/ws/SOL?since=0&epoch={epoch}"), true),
+        ("/ws/SOL?since=0&epoch=other".to_owned(), false),
+    ] {
+        let mut client = deployed.client(&path, &[]).await;
+        assert_eq!(client.hello["recovered"], recovered, "{}", client.hello);
+        let mut heard = Vec::new();
+        while heard.len() < MISSED as usize {
+            let frame = client.frame().await;
+            let bytes = frame.to_string().len();
+            assert!(bytes < 257 * 1024, "{bytes}");
+            let updates = frame["updates"].as_array().unwrap().iter();
+            heard.extend(updates.map(|update| update["n"].as_u64().unwrap()));
+        }
+        assert_eq!(heard, (1..=MISSED).collect::<Vec<_>>());
     }
 }
 

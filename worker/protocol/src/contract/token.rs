@@ -5,6 +5,15 @@ use super::refusal::{self, Refusal};
 /// Longest token in bytes; a base58 mint address has 44.
 pub const MAX_TOKEN_BYTES: usize = 64;
 
+/// What the tokens of the tool's own rooms begin with, in which a deployment is verified. Such a room stores nothing: it ends
+/// with its object.
+pub const PROBE_PREFIX: &str = "edge-broadcast-verify";
+
+/// Whether `token` names a room of the tool's own.
+pub fn is_probe(token: &str) -> bool {
+    token.starts_with(PROBE_PREFIX)
+}
+
 /// 1 to 64 ASCII letters, digits, `-`, `_`, `.` and `:`, of which the first is a letter or a digit.
 ///
 /// Neither `/` nor `%` can occur, so a token is a path segment as it stands, and names that contain a `/` are free for
