@@ -154,6 +154,12 @@ async fn a_dead_peer_is_swept_during_broadcasts_and_a_pinging_one_is_not() {
         2
     );
     dead.frame().await;
+    // It has pinged once: of a client that never did, silence says nothing
+    dead.socket
+        .send(Message::text(r#"{"type":"ping"}"#))
+        .await
+        .unwrap();
+    assert_eq!(dead.frame().await["type"], "pong");
     for _ in 0..4 {
         alive
             .socket
