@@ -7,6 +7,7 @@ mod crash;
 mod crowd;
 mod delivery;
 mod faulty;
+mod handshake;
 mod hibernation;
 mod hostile;
 mod inspect;

@@ -44,7 +44,7 @@ async fn fetch(raw: web_sys::Request, env: Env, context: Context) -> Result<Resp
         Ok(Route::Publish(token)) => publish::publish(&request, &token).await,
         Ok(Route::PublishMany) => publish::publish_many(&request).await,
         Ok(Route::Snapshot(token)) => snapshot::snapshot(&request, &token).await,
-        Ok(Route::SnapshotPreflight(_)) => snapshot::preflight(&request),
+        Ok(Route::SnapshotPreflight) => snapshot::preflight(&request),
         Ok(Route::Room(token)) => inspect::room(&request, &token).await,
         Ok(Route::SecretUses) => inspect::secret_uses(&request).await,
         Err(refusal) => Err(refusal),

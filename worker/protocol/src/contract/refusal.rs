@@ -83,7 +83,7 @@ refusals! {
     NOT_AN_OBJECT = 400, "invalid_json", "the body must be one JSON object";
     NOT_AN_ARRAY = 400, "invalid_json", "the body must be a JSON array of objects with a `token`";
     INVALID_PUSH = 400, "invalid_push", "the push is not what this version understands";
-    INVALID_TOKEN = 400, "invalid_token", "a token has 1 to 64 letters, digits, `-`, `_`, `.` or `:` and starts with a letter or a digit";
+    INVALID_TOKEN = 400, "invalid_token", "a token has 1 to 96 letters, digits, `-`, `_`, `.` or `:` and starts with a letter or a digit";
     INVALID_UPDATE = 400, "invalid_update", "`type` and `token` must be strings, `slot` a whole number, `force` true or false, each at most once";
     BAD_PROBE = 400, "bad_probe", "`probe` is a number from 0 to 255";
     MISSING_TOKEN = 400, "missing_token", "each item needs the `token` of its room";
