@@ -1,9 +1,16 @@
 //! What a client is told that asks for a socket or polls, a browser above all: it shows a page neither status nor body of a
 //! refused upgrade, and no answer without the headers that share it.
 
+use std::time::Instant;
+
+use futures_util::future::join_all;
 use serde_json::json;
 
-use super::Deployed;
+use super::{Deployed, Opened};
+
+fn from(address: &str) -> (&str, &str) {
+    ("cf-connecting-ip", address)
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_one_room_on_every_route_however_its_path_is_written() {
@@ -59,4 +66,40 @@ async fn a_token_is_one_room_on_every_route_however_its_path_is_written() {
         "404 not_found"
     );
     deployed.inspect("/secrets/uses/").await;
+}
+
+/// With the settings that are shipped: a carrier has hundreds of clients behind one address, and a restart of the room brings
+/// them all back at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clients_of_one_carrier_are_all_back_after_a_restart_and_none_is_refused() {
+    const CLIENTS: usize = 160;
+    let deployed = Deployed::new();
+    let carrier = [from("198.51.100.7")];
+    let deployed = &deployed;
+    let opening = (0..CLIENTS).map(|_| deployed.client("/ws/SOL", &carrier));
+    let clients = join_all(opening).await;
+    deployed.restart().await;
+    let began = Instant::now();
+    let back = join_all(clients.into_iter().map(|mut client| async move {
+        client.ended().await;
+        let mut refused = Vec::new();
+        loop {
+            match deployed.open("/ws/SOL", &carrier).await {
+                Opened::Socket(client) if client.hello["type"] == "connected" => {
+                    return (client, refused);
+                }
+                Opened::Socket(client) => refused.push(client.hello.to_string()),
+                Opened::Refused(status, code) => refused.push(format!("{status} {code}")),
+            }
+        }
+    }))
+    .await;
+    let refused: Vec<&String> = back.iter().flat_map(|(_, refused)| refused).collect();
+    println!(
+        "{CLIENTS} clients of one address were back after {:?}",
+        began.elapsed()
+    );
+    assert!(refused.is_empty(), "{refused:?}");
+    let room = deployed.inspect("/rooms/SOL").await;
+    assert_eq!(room["sockets"], CLIENTS);
 }

@@ -73,7 +73,7 @@ async fn a_client_without_an_origin_is_refused_where_the_manifest_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_may_hold_only_so_many_sockets_and_ipv6_counts_by_network() {
-    let deployed = Deployed::with(&[("connections_per_ip = 20", "connections_per_ip = 2")]);
+    let deployed = Deployed::with(&[("connections_per_ip = 500", "connections_per_ip = 2")]);
     let _one = deployed.client("/ws/SOL", &from("2001:db8:1:2::1")).await;
     let two = deployed.client("/ws/SOL", &from("2001:db8:1:2::2")).await;
     assert_eq!(
@@ -178,7 +178,7 @@ async fn a_dead_peer_is_swept_during_broadcasts_and_a_pinging_one_is_not() {
 async fn connects_and_publishes_above_their_rate_get_429_and_when_to_come_back() {
     let deployed = Deployed::with(&[
         (
-            "connect_rate = { limit = 100, period = 60 }",
+            "connect_rate = { limit = 1000, period = 60 }",
             "connect_rate = { limit = 2, period = 10 }",
         ),
         (

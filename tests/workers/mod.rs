@@ -90,6 +90,11 @@ impl Client {
             tokio::time::timeout(Duration::from_millis(300), next_frame(&mut self.socket)).await;
         assert!(frame.is_err(), "{frame:?}");
     }
+    /// Waits for the end of the socket, whatever it is.
+    pub(crate) async fn ended(&mut self) {
+        while next_frame(&mut self.socket).await.is_ok() {}
+    }
+
 
     /// The close code and reason that come next.
     pub(crate) async fn closed(&mut self) -> (u16, String) {

@@ -9,7 +9,7 @@ use edge_broadcast_protocol::contract::place::Place;
 use edge_broadcast_protocol::contract::refusal::{self, Refusal};
 use edge_broadcast_protocol::contract::token::Token;
 use edge_broadcast_protocol::gateway::search::{Search, Starts};
-use edge_broadcast_protocol::gateway::{origin, region};
+use edge_broadcast_protocol::gateway::{address, origin, region};
 use edge_broadcast_shell::unix_ms;
 use std::cell::RefCell;
 use worker::worker_sys::web_sys::Response;
@@ -28,7 +28,7 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
         return Err(refusal::UPGRADE_REQUIRED);
     }
     let client = request.client();
-    limit(request, client.as_deref()).await?;
+    limit(request, client.as_deref(), token).await?;
     let settings = &request.config.settings;
     let region = if settings.regions.is_empty() {
         None
@@ -66,10 +66,15 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
     Ok(response)
 }
 
-/// Refuses a client that connects, or polls, too often.
-pub(crate) async fn limit(request: &Request, client: Option<&str>) -> Result<(), Refusal> {
+/// Refuses a client that connects to a room, or polls it, too often.
+pub(crate) async fn limit(
+    request: &Request,
+    client: Option<&str>,
+    token: &Token,
+) -> Result<(), Refusal> {
     if let Some(client) = client
-        && request.is_limited(binding::CONNECT_RATE, client).await
+        && let key = address::rate_key(client, token)
+        && request.is_limited(binding::CONNECT_RATE, &key).await
     {
         let period = request.config.settings.connect_period;
         return Err(refusal::CONNECT_RATE.retry_after(period));

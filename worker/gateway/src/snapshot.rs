@@ -13,7 +13,7 @@ use worker::worker_sys::web_sys::Response;
 pub(crate) async fn snapshot(request: &Request, token: &Token) -> Result<Response, Refusal> {
     let origin = request.header("origin");
     origin::check(origin.as_deref(), &request.config.settings)?;
-    connect::limit(request, request.client().as_deref()).await?;
+    connect::limit(request, request.client().as_deref(), token).await?;
     let call = Call::Snapshot {
         token: token.as_str().to_owned(),
         if_none_match: request
