@@ -106,6 +106,36 @@ async fn health_asks_no_object_and_the_deep_one_asks_one() {
         "503 room_unhealthy"
     );
     assert_eq!(deployed.get("/health", &[]).await.status, 200);
+    hammered(&deployed).await;
+}
+
+/// However often somebody asks, an instance asks an object four times a second.
+async fn hammered(deployed: &Deployed) {
+    const ASKED: usize = 300;
+    deployed.misbehave(json!({})).await;
+    let began = Instant::now();
+    let answers = futures_util::future::join_all(
+        (0..ASKED).map(|_| deployed.get("/health?deep=1&probe=7", &[])),
+    )
+    .await;
+    for answer in answers {
+        match answer.status {
+            200 => assert_eq!(answer.json()["room"]["probe"], 7, "{answer:?}"),
+            _ => assert_eq!(
+                (answer.refusal().as_str(), answer.header("retry-after")),
+                ("429 health_rate", Some("1"))
+            ),
+        }
+    }
+    let windows = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
+    let asked = deployed.asked("health").await.len();
+    assert!(
+        asked <= 4 * windows,
+        "{asked} of {ASKED} in {:?}",
+        began.elapsed()
+    );
+    let other = deployed.get("/health?deep=1&probe=8", &[]).await.json();
+    assert_eq!(other["room"]["probe"], 8, "{other}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,7 +103,8 @@ refusals! {
     UNSUPPORTED_MEDIA_TYPE = 415, "unsupported_media_type", "the body must be `application/json`";
     UPGRADE_REQUIRED = 426, "upgrade_required", "this path is for WebSockets";
     BROADCAST_RATE = 429, "broadcast_rate", "this room is published to more often than this deployment accepts";
-    CONNECT_RATE = 429, "connect_rate", "this address connects too often";
+    CONNECT_RATE = 429, "connect_rate", "this address connects too often to this room";
+    HEALTH_RATE = 429, "health_rate", "this room object is being asked too often", retry after 1;
     PUBLISH_RATE = 429, "publish_rate", "this room gets more updates per second than it accepts";
     TOO_MANY_CONNECTIONS = 429, "too_many_connections", "this address has too many connections to this room";
     GATEWAY_MISCONFIGURED = 500, "misconfigured", "the binding `SETTINGS` is missing or is not what this version understands";
@@ -112,7 +113,7 @@ refusals! {
     BATCH_TIME = 503, "batch_time", "the items before this one took too long; publish it again", retry after 1;
     ROOM_FULL = 503, "room_full", "this room has no place left", retry after 30;
     ROOM_UNAVAILABLE = 503, "room_unavailable", "the room does not answer right now", retry after 1;
-    ROOM_UNHEALTHY = 503, "room_unhealthy", "the room script does not answer as it should";
+    ROOM_UNHEALTHY = 503, "room_unhealthy", "the room script does not answer as it should", retry after 1;
 }
 
 #[cfg(test)]
