@@ -238,10 +238,56 @@ async fn in_a_full_room_every_object_is_asked_once_for_a_place() {
         deployed.asked("connect").await,
         ["connect SOL//2", "connect SOL", "connect SOL//1"]
     );
+    // Where the search ends in the middle, at an object that names the next one, the answer is the same
+    let upgrade = [("upgrade", "websocket")];
+    for _ in 0..2 {
+        let answer = deployed.get("/ws/SOL", &upgrade).await;
+        assert_eq!(
+            (
+                answer.refusal().as_str(),
+                answer.header("retry-after"),
+                answer.header("x-edge-next")
+            ),
+            ("503 room_full", Some("30"), None)
+        );
+    }
     // An object that is too busy to say where to go on
     deployed
         .misbehave(json!({ "calls": [{ "call": "connect", "place": "SOL", "status": 503, "body": "{}" }] }))
         .await;
     assert_eq!(deployed.refused("/ws/SOL", &[]).await, "503 -");
     assert_eq!(deployed.asked("connect").await, ["connect SOL"]);
+    told(&deployed).await;
+}
+
+/// A client that asks for close codes is told what is wrong with the deployment too.
+async fn told(deployed: &Deployed) {
+    let misconfigured = r#"{"error":{"code":"misconfigured","message":"…"}}"#;
+    for (status, body, told) in [
+        (503, "{}", "4053 room_unavailable"),
+        (500, misconfigured, "4050 misconfigured"),
+        (
+            400,
+            r#"{"error":{"code":"unknown_call"}}"#,
+            "4053 unknown_call",
+        ),
+        (
+            409,
+            r#"{"error":{"code":"of_a_newer_room"}}"#,
+            "4053 room_unavailable",
+        ),
+    ] {
+        deployed
+            .misbehave(json!({ "calls": [{ "call": "connect", "place": "SOL", "status": status, "body": body }] }))
+            .await;
+        assert_eq!(deployed.told("/ws/SOL?errors=close", &[]).await, told);
+    }
+    let gateway = ("gateway", SCRIPT);
+    let host = "broken.glow.trade";
+    wrap(&deployed.sandbox, gateway, &["SETTINGS"], WRAPPER, host).await;
+    assert_eq!(
+        deployed.told("/ws/SOL?errors=close", &[]).await,
+        "4050 misconfigured"
+    );
+    assert_eq!(deployed.refused("/ws/SOL", &[]).await, "500 misconfigured");
 }

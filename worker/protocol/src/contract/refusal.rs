@@ -66,6 +66,12 @@ impl Refusal {
     }
 }
 
+/// The code in a refusal's body, as far as one can be found in an answer of another version.
+pub fn code_of(body: &str) -> Option<&str> {
+    let (_, rest) = body.split_once(r#""code":""#)?;
+    Some(rest.split_once('"')?.0)
+}
+
 /// Declares each refusal as a constant, and all of them as [`ALL`].
 macro_rules! refusals {
     ($($name:ident = $status:literal, $code:literal, $message:literal $(, retry after $seconds:literal)?;)*) => {
@@ -106,7 +112,7 @@ refusals! {
     CONNECT_RATE = 429, "connect_rate", "this address connects too often to this room";
     HEALTH_RATE = 429, "health_rate", "this room object is being asked too often", retry after 1;
     PUBLISH_RATE = 429, "publish_rate", "this room gets more updates per second than it accepts";
-    TOO_MANY_CONNECTIONS = 429, "too_many_connections", "this address has too many connections to this room";
+    TOO_MANY_CONNECTIONS = 429, "too_many_connections", "this address has too many connections to this room", retry after 30;
     GATEWAY_MISCONFIGURED = 500, "misconfigured", "the binding `SETTINGS` is missing or is not what this version understands";
     ROOM_MISCONFIGURED = 500, "misconfigured", "the room's binding `SETTINGS` is missing or is not what this version understands";
     UNREADABLE_ANSWER = 502, "unreadable_answer", "the room's answer cannot be read; publish this item again with the same idempotency key";
@@ -136,6 +142,7 @@ mod tests {
             let body: serde_json::Value = serde_json::from_str(&refusal.body()).unwrap();
             assert_eq!(body["error"]["code"], refusal.code);
             assert_eq!(body["error"]["message"], refusal.message);
+            assert_eq!(code_of(&refusal.body()), Some(refusal.code));
             let same = |other: &&Refusal| other.code == refusal.code;
             assert!(
                 ALL.iter()

@@ -3,7 +3,7 @@
 //!
 //! Imports: `contract`
 //!
-//! - What is asked for: [`route`], [`media_type`], [`batch`]
+//! - What is asked for: [`route`], [`subprotocol`], [`media_type`], [`batch`]
 //! - Who asks: [`origin`], [`credential`], [`claim`], [`address`]
 //! - Which object is to serve it: [`region`], [`search`], [`probe`]
 
@@ -17,3 +17,4 @@ pub mod probe;
 pub mod region;
 pub mod route;
 pub mod search;
+pub mod subprotocol;
