@@ -134,7 +134,7 @@ fn a_missing_key_a_wrong_kind_and_broken_toml_say_what_to_write() {
         ("zone = \"glow.trade\"", "zone = 5"),
         ("require_signature = false", "require_signature = \"no\""),
         (
-            "connect_rate = { limit = 100, period = 60 }",
+            "connect_rate = { limit = 1000, period = 60 }",
             "connect_rate = 5",
         ),
         ("[room]", "[nothing_like_it]\n[room]"),

@@ -269,3 +269,51 @@ async fn the_generated_client_gets_every_update_once_across_a_restart_of_the_roo
     }
     assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
 }
+
+/// A server that refuses: first for three seconds, then for good.
+const REFUSING: &str = r#"
+    import WebSocket, { WebSocketServer } from 'ws';
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await new Promise((listening) => server.on('listening', listening));
+    globalThis.WebSocket = class extends WebSocket {
+      constructor(url, protocols) {
+        super(url.replace(/^wss:..[^/]*/, `ws://127.0.0.1:${server.address().port}`), protocols);
+      }
+    };
+    const seen = [];
+    server.on('connection', (socket, request) => {
+      seen.push({ path: request.url, at: performance.now() });
+      if (seen.length === 1) return socket.close(4029, 'connect_rate;retry=3');
+      socket.close(4000, 'invalid_token');
+      server.close();
+    });
+    process.on('exit', () => {
+      const [one, two, ...more] = seen;
+      const waited = two.at - one.at > 2_900;
+      console.log(JSON.stringify({ paths: [one.path, two.path], waited, more }));
+    });
+    console.error = (text) => console.log(JSON.stringify(text));
+    const { subscribe } = await import('./client.js');
+    subscribe('a:b', () => {});
+"#;
+
+#[test]
+fn the_generated_client_comes_back_when_it_is_told_to_and_not_at_all_where_that_is_useless() {
+    let folder = folder();
+    generated(folder.path(), "client", "client.ts", &[]);
+    compile(folder.path(), &[], &["client.ts"]);
+    // It ends by itself: whatever went on trying would keep it
+    let output = node(folder.path(), REFUSING).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let wanted = concat!(
+        "\"updates of a:b end: invalid_token\"\n",
+        r#"{"paths":["/ws/a%3Ab?errors=close","/ws/a%3Ab?errors=close"],"waited":true,"more":[]}"#,
+        "\n"
+    );
+    assert_eq!(
+        printed,
+        wanted,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -39,7 +39,7 @@ fn environment(
     secrets: BTreeMap<String, Secret>,
 ) -> Environment {
     let worker = manifest.worker;
-    let connect_rate = rate(manifest.access.connect_rate, 100);
+    let connect_rate = rate(manifest.access.connect_rate, 1000);
     let broadcast_rate = rate(manifest.access.broadcast_rate, 1000);
     Environment {
         name: name.clone(),
@@ -125,7 +125,7 @@ fn gateway(
         require_origin: table.require_origin,
         require_signature: table.require_signature,
         compression: table.compression,
-        connections_per_ip: table.connections_per_ip.map_or(20, Whole::get),
+        connections_per_ip: table.connections_per_ip.map_or(500, Whole::get),
         max_message_bytes: table.max_message_bytes.map_or(16_384, Whole::get),
         connect_period: connect.period,
         broadcast_period: broadcast.period,
@@ -249,7 +249,7 @@ Environment {
         ],
         require_origin: false,
         require_signature: false,
-        connections_per_ip: 20,
+        connections_per_ip: 500,
         max_message_bytes: 16384,
         compression: false,
         connect_period: 60,
@@ -266,7 +266,7 @@ Environment {
         publish_rate: 1000,
     },
     connect_rate: Rate {
-        limit: 100,
+        limit: 1000,
         period: 60,
     },
     broadcast_rate: Rate {

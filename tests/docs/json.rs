@@ -155,7 +155,7 @@ async fn of_failures(world: &World, seen: &mut Seen) {
     let refuse = |nth: u32| json!({ "method": "POST", "path": "/deployments", "nth": nth, "times": 9, "kind": "status", "status": 400 });
     world.manifest(&[
         WITH_ADMIN,
-        ("connections_per_ip = 20", "connections_per_ip = 21"),
+        ("connections_per_ip = 500", "connections_per_ip = 21"),
     ]);
     api::fault(sandbox, refuse(1)).await;
     seen.add(
@@ -176,7 +176,7 @@ async fn of_failures(world: &World, seen: &mut Seen) {
     // No secret can be changed while the newest version is not the deployed one
     world.manifest(&[
         WITH_ADMIN,
-        ("connections_per_ip = 20", "connections_per_ip = 22"),
+        ("connections_per_ip = 500", "connections_per_ip = 22"),
     ]);
     world.run(&["deploy", "staging"]).succeeds();
 }

@@ -59,6 +59,16 @@ fn every_close_code_is_described_with_its_reason_and_no_other() {
 }
 
 #[test]
+fn every_close_code_of_a_refused_handshake_is_described_with_its_error_and_no_other() {
+    let made = close::REFUSED
+        .iter()
+        .map(|(code, error)| (code.to_string(), (*error).to_owned()));
+    let table = document().table(&["close", "error"]);
+    let described = table.column(0).into_iter().zip(table.column(1));
+    assert_eq!(set(described), set(made));
+}
+
+#[test]
 fn every_frame_type_is_described_and_no_other() {
     let code = code(&["worker"]);
     let mut made = set(between(&code, "\"type\":\"", "\""));

@@ -9,7 +9,7 @@ use crate::support::Run;
 /// without data points: the stand-in for Analytics Engine gets each by a connection of its own, which takes descriptors.
 const UNLIMITED: [(&str, &str); 3] = [
     ("[analytics]\ndataset = \"edge_broadcast_staging\"\n", ""),
-    ("connections_per_ip = 20", "connections_per_ip = 0"),
+    ("connections_per_ip = 500", "connections_per_ip = 0"),
     ("idle_timeout = \"90s\"", "idle_timeout = \"1h\""),
 ];
 

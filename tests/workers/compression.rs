@@ -26,9 +26,9 @@ async fn deflate_makes_small_frames_smaller_and_what_it_costs_is_printed() {
     let changes = |compression: &'static str| {
         [
             ("batch_window = \"10ms\"", "batch_window = \"0\""),
-            ("connections_per_ip = 20", "connections_per_ip = 0"),
+            ("connections_per_ip = 500", "connections_per_ip = 0"),
             (
-                "connect_rate = { limit = 100",
+                "connect_rate = { limit = 1000",
                 "connect_rate = { limit = 100000",
             ),
             (

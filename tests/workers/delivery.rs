@@ -9,7 +9,7 @@ use super::shards::REGIONS;
 use crate::support::api;
 
 const AT_ONCE: (&str, &str) = ("batch_window = \"10ms\"", "batch_window = \"0\"");
-const ANY_ADDRESS: (&str, &str) = ("connections_per_ip = 20", "connections_per_ip = 0");
+const ANY_ADDRESS: (&str, &str) = ("connections_per_ip = 500", "connections_per_ip = 0");
 const EUROPE: [(&str, &str); 1] = [("host", "broadcast-eu.glow.trade")];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,6 +106,36 @@ async fn health_asks_no_object_and_the_deep_one_asks_one() {
         "503 room_unhealthy"
     );
     assert_eq!(deployed.get("/health", &[]).await.status, 200);
+    hammered(&deployed).await;
+}
+
+/// However often somebody asks, an instance asks an object four times a second.
+async fn hammered(deployed: &Deployed) {
+    const ASKED: usize = 300;
+    deployed.misbehave(json!({})).await;
+    let began = Instant::now();
+    let answers = futures_util::future::join_all(
+        (0..ASKED).map(|_| deployed.get("/health?deep=1&probe=7", &[])),
+    )
+    .await;
+    for answer in answers {
+        match answer.status {
+            200 => assert_eq!(answer.json()["room"]["probe"], 7, "{answer:?}"),
+            _ => assert_eq!(
+                (answer.refusal().as_str(), answer.header("retry-after")),
+                ("429 health_rate", Some("1"))
+            ),
+        }
+    }
+    let windows = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
+    let asked = deployed.asked("health").await.len();
+    assert!(
+        asked <= 4 * windows,
+        "{asked} of {ASKED} in {:?}",
+        began.elapsed()
+    );
+    let other = deployed.get("/health?deep=1&probe=8", &[]).await.json();
+    assert_eq!(other["room"]["probe"], 8, "{other}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,10 +238,56 @@ async fn in_a_full_room_every_object_is_asked_once_for_a_place() {
         deployed.asked("connect").await,
         ["connect SOL//2", "connect SOL", "connect SOL//1"]
     );
+    // Where the search ends in the middle, at an object that names the next one, the answer is the same
+    let upgrade = [("upgrade", "websocket")];
+    for _ in 0..2 {
+        let answer = deployed.get("/ws/SOL", &upgrade).await;
+        assert_eq!(
+            (
+                answer.refusal().as_str(),
+                answer.header("retry-after"),
+                answer.header("x-edge-next")
+            ),
+            ("503 room_full", Some("30"), None)
+        );
+    }
     // An object that is too busy to say where to go on
     deployed
         .misbehave(json!({ "calls": [{ "call": "connect", "place": "SOL", "status": 503, "body": "{}" }] }))
         .await;
     assert_eq!(deployed.refused("/ws/SOL", &[]).await, "503 -");
     assert_eq!(deployed.asked("connect").await, ["connect SOL"]);
+    told(&deployed).await;
+}
+
+/// A client that asks for close codes is told what is wrong with the deployment too.
+async fn told(deployed: &Deployed) {
+    let misconfigured = r#"{"error":{"code":"misconfigured","message":"…"}}"#;
+    for (status, body, told) in [
+        (503, "{}", "4053 room_unavailable"),
+        (500, misconfigured, "4050 misconfigured"),
+        (
+            400,
+            r#"{"error":{"code":"unknown_call"}}"#,
+            "4053 unknown_call",
+        ),
+        (
+            409,
+            r#"{"error":{"code":"of_a_newer_room"}}"#,
+            "4053 room_unavailable",
+        ),
+    ] {
+        deployed
+            .misbehave(json!({ "calls": [{ "call": "connect", "place": "SOL", "status": status, "body": body }] }))
+            .await;
+        assert_eq!(deployed.told("/ws/SOL?errors=close", &[]).await, told);
+    }
+    let gateway = ("gateway", SCRIPT);
+    let host = "broken.glow.trade";
+    wrap(&deployed.sandbox, gateway, &["SETTINGS"], WRAPPER, host).await;
+    assert_eq!(
+        deployed.told("/ws/SOL?errors=close", &[]).await,
+        "4050 misconfigured"
+    );
+    assert_eq!(deployed.refused("/ws/SOL", &[]).await, "500 misconfigured");
 }

@@ -8,6 +8,7 @@ mod crowd;
 mod delivery;
 mod ended;
 mod faulty;
+mod handshake;
 mod hibernation;
 mod hostile;
 mod inspect;
@@ -106,6 +107,11 @@ impl Client {
         let frame =
             tokio::time::timeout(Duration::from_millis(300), next_frame(&mut self.socket)).await;
         assert!(frame.is_err(), "{frame:?}");
+    }
+
+    /// Waits for the end of the socket, whatever it is.
+    pub(crate) async fn ended(&mut self) {
+        while next_frame(&mut self.socket).await.is_ok() {}
     }
 
     /// The close code and reason that come next.
@@ -277,6 +283,20 @@ impl Deployed {
         match self.open(path, headers).await {
             Opened::Socket(client) => panic!("`{path}` got {}", client.hello),
             Opened::Refused(status, code) => format!("{status} {code}"),
+        }
+    }
+
+    /// `4013 room_full;retry=30`: how a socket was closed that was opened for that alone
+    pub(crate) async fn told(&self, path: &str, headers: &[(&str, &str)]) -> String {
+        match self.open(path, headers).await {
+            Opened::Socket(client) => {
+                let closed = client.hello["closed"].as_str();
+                let closed =
+                    closed.and_then(|text| text.strip_prefix("the socket was closed with "));
+                let closed = closed.unwrap_or_else(|| panic!("`{path}` got {}", client.hello));
+                closed.replacen(": ", " ", 1)
+            }
+            Opened::Refused(status, code) => panic!("`{path}` was refused with {status} {code}"),
         }
     }
 

@@ -14,8 +14,8 @@ const PING_MS = 25_000;
 const SILENCE_MS = 60_000;
 /** The time within which so much has to come that the room wants to know how far this client is. */
 const ACK_MS = 30_000;
-/** Close codes that mean "do not come back": policy and message too large. */
-const TERMINAL = new Set([4001, 4009]);
+/** Close codes that mean "do not come back": no token, policy, origin, nothing there, and message too large. */
+const TERMINAL = new Set([4000, 4001, 4003, 4004, 4009]);
 
 /** Calls `onUpdate` for every update of `token` until the returned function is called. Reconnects and resumes by itself. */
 export function subscribe(token: string, onUpdate: (update: Update) => void): () => void {
@@ -26,9 +26,14 @@ export function subscribe(token: string, onUpdate: (update: Update) => void): ()
   let counted = heard;
   let taken = 0;
   let ack = Infinity;
+  /** The room asked to be left alone until then. */
+  let notBefore = 0;
 
-  const url = () => {
+  const url = async () => {
+    await new Promise((resolve) => setTimeout(resolve, notBefore - Date.now()));
     const address = new URL(`${BASE}/ws/${encodeURIComponent(token)}`);
+    // A refusal that a page can see: a close code and `code` or `code;retry=60`
+    address.searchParams.set("errors", "close");
     if (seq !== undefined && epoch !== undefined) {
       address.searchParams.set("since", String(seq));
       address.searchParams.set("epoch", epoch);
@@ -81,7 +86,12 @@ export function subscribe(token: string, onUpdate: (update: Update) => void): ()
     }
   });
   socket.addEventListener("close", (event) => {
-    if (TERMINAL.has(event.code)) stop();
+    if (TERMINAL.has(event.code)) {
+      console.error(`updates of ${token} end: ${event.reason}`);
+      stop();
+    }
+    const retry = /;retry=(\d+)$/.exec(event.reason);
+    if (retry) notBefore = Date.now() + Number(retry[1]) * 1000;
   });
 
   // A random phase, so that a million clients do not ping in the same second.

@@ -310,7 +310,7 @@ e: 2 steps
    + binding SETTINGS.broadcast_period: 60
    + binding SETTINGS.compression: false
    + binding SETTINGS.connect_period: 60
-   + binding SETTINGS.connections_per_ip: 20
+   + binding SETTINGS.connections_per_ip: 500
    ~ binding SETTINGS.max_message_bytes: 9 -> 16384
    + binding SETTINGS.regions: []
    + binding SETTINGS.require_origin: false

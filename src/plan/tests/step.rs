@@ -43,9 +43,9 @@ e: 7 steps
    + binding BROADCAST_RATE: {"namespace_id":"1527374624","simple":{"limit":1000,"period":60},"type":"ratelimit"}
    + binding BROADCAST_ROOM: {"class_name":"BroadcastRoom","script_name":"w-e-room","type":"durable_object_namespace"}
    + binding CF_VERSION_METADATA: {"type":"version_metadata"}
-   + binding CONNECT_RATE: {"namespace_id":"914883168","simple":{"limit":100,"period":60},"type":"ratelimit"}
+   + binding CONNECT_RATE: {"namespace_id":"914883168","simple":{"limit":1000,"period":60},"type":"ratelimit"}
    + binding ENVIRONMENT: {"text":"e","type":"plain_text"}
-   + binding SETTINGS: {"json":{"allowed_origins":["*"],"broadcast_period":60,"compression":false,"connect_period":60,"connections_per_ip":20,"max_message_bytes":16384,"regions":[],"require_origin":false,"require_signature":false},"type":"json"}
+   + binding SETTINGS: {"json":{"allowed_origins":["*"],"broadcast_period":60,"compression":false,"connect_period":60,"connections_per_ip":500,"max_message_bytes":16384,"regions":[],"require_origin":false,"require_signature":false},"type":"json"}
    + secret WEBHOOK_SECRET: set
 
 5. set the tags of `w-e`
@@ -239,8 +239,8 @@ fn a_program_gets_every_decision_of_an_upload() {
       "step": "upload",
       "role": "gateway",
       "script": "w-e",
-      "tag": "2222222222222222-704529f4",
-      "message": "edge-broadcast e 3589868f",
+      "tag": "2222222222222222-5039e412",
+      "message": "edge-broadcast e f6fabf82",
       "lane": {
         "lane": "code",
         "latest": "v7",

@@ -4,15 +4,16 @@ use crate::js;
 use crate::request::Request;
 use edge_broadcast_protocol::contract::binding;
 use edge_broadcast_protocol::contract::call::{self, Call, Connect, header_safe};
-use edge_broadcast_protocol::contract::close::{self, Close};
+use edge_broadcast_protocol::contract::close;
 use edge_broadcast_protocol::contract::place::Place;
 use edge_broadcast_protocol::contract::refusal::{self, Refusal};
 use edge_broadcast_protocol::contract::token::Token;
 use edge_broadcast_protocol::gateway::search::{Search, Starts};
-use edge_broadcast_protocol::gateway::{origin, region};
-use edge_broadcast_shell::unix_ms;
+use edge_broadcast_protocol::gateway::subprotocol::{self, SUBPROTOCOL};
+use edge_broadcast_protocol::gateway::{address, origin, region, route};
+use edge_broadcast_shell::{self as shell, reply, unix_ms};
 use std::cell::RefCell;
-use worker::worker_sys::web_sys::Response;
+use worker::worker_sys::web_sys::{self, Response};
 
 thread_local! {
     static STARTS: RefCell<Starts> = RefCell::default();
@@ -23,12 +24,11 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
         request.header("origin").as_deref(),
         &request.config.settings,
     )?;
-    let upgrade = request.header("upgrade").unwrap_or_default();
-    if !upgrade.eq_ignore_ascii_case("websocket") {
+    if !is_upgrade(request.header("upgrade")) {
         return Err(refusal::UPGRADE_REQUIRED);
     }
     let client = request.client();
-    limit(request, client.as_deref()).await?;
+    limit(request, client.as_deref(), token).await?;
     let settings = &request.config.settings;
     let region = if settings.regions.is_empty() {
         None
@@ -51,25 +51,61 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
             .map(|region| region.location_hint.clone()),
     };
     let response = find_place(request, connect).await?;
-    match (response.status(), request.parameter("errors")) {
-        (101, _) => {
-            request.debug(|| format!("connected a client to `{}`", token.as_str()));
-            if !settings.compression {
-                return Ok(js::uncompressed(&response));
-            }
-        }
-        // A browser shows a page neither status nor body of a refused upgrade, but it does show close codes.
-        (503, Some("close")) => return Ok(closed(close::FULL)),
-        (429, Some("close")) => return Ok(closed(close::TOO_MANY)),
-        _ => {}
+    if response.status() != 101 {
+        return Ok(response);
     }
-    Ok(response)
+    request.debug(|| format!("connected a client to `{}`", token.as_str()));
+    let mut headers = chosen(request.header("sec-websocket-protocol").as_deref());
+    if !settings.compression {
+        // The runtime negotiates permessage-deflate unless the answer names an extension that it does not know, which it then
+        // leaves out. An empty value does not count.
+        headers.extend(reply::flat(&[("sec-websocket-extensions", "none")]));
+    }
+    Ok(js::with_headers(&response, headers))
 }
 
-/// Refuses a client that connects, or polls, too often.
-pub(crate) async fn limit(request: &Request, client: Option<&str>) -> Result<(), Refusal> {
+/// The headers of an open socket to this request, where its refusal is to be told by a close code: a browser shows a page neither
+/// status nor body of a refused upgrade.
+pub(crate) fn told_by_close(raw: &web_sys::Request, url: &str) -> Option<Vec<String>> {
+    let parameter = |key| route::parameter(url, key);
+    let header = |name: &str| raw.headers().get(name).ok().flatten();
+    let is_told = route::path(url).starts_with("/ws")
+        && parameter("errors") == Some("close")
+        && is_upgrade(header("upgrade"));
+    is_told.then(|| chosen(header("sec-websocket-protocol").as_deref()))
+}
+
+/// The answer to an upgrade that is refused with `response`: a socket that is closed at once.
+pub(crate) async fn closed(response: &Response, headers: Vec<String>) -> Response {
+    let retry_after = response.headers().get("retry-after").ok().flatten();
+    let body = shell::text(response.text()).await.unwrap_or_default();
+    let code = refusal::code_of(&body).unwrap_or_default();
+    let seconds = retry_after.and_then(|seconds| seconds.parse().ok());
+    let (close, reason) = close::refused(code, seconds);
+    js::with_headers(&js::closed_socket(close, &reason), headers)
+}
+
+fn is_upgrade(header: Option<String>) -> bool {
+    header.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
+}
+
+/// The subprotocol that is answered to a client that offers these.
+fn chosen(offered: Option<&str>) -> Vec<String> {
+    match subprotocol::is_offered(offered) {
+        true => reply::flat(&[("sec-websocket-protocol", SUBPROTOCOL)]),
+        false => Vec::new(),
+    }
+}
+
+/// Refuses a client that connects to a room, or polls it, too often.
+pub(crate) async fn limit(
+    request: &Request,
+    client: Option<&str>,
+    token: &Token,
+) -> Result<(), Refusal> {
     if let Some(client) = client
-        && request.is_limited(binding::CONNECT_RATE, client).await
+        && let key = address::rate_key(client, token)
+        && request.is_limited(binding::CONNECT_RATE, &key).await
     {
         let period = request.config.settings.connect_period;
         return Err(refusal::CONNECT_RATE.retry_after(period));
@@ -93,7 +129,12 @@ async fn find_place(request: &Request, mut connect: Connect) -> Result<Response,
                 STARTS.with_borrow_mut(|starts| starts.found(&first, search.index(), now_ms));
                 return Ok(response);
             }
-            503 if search.advance(next(&response)).is_some() => {
+            503 => {
+                let next = next(&response);
+                if search.advance(next).is_none() {
+                    // What names a next object is between the objects and the gateway
+                    return next.map_or(Ok(response), |_| Err(refusal::ROOM_FULL));
+                }
                 if search.has_wrapped() {
                     STARTS.with_borrow_mut(|starts| starts.forget(&first));
                 }
@@ -105,8 +146,4 @@ async fn find_place(request: &Request, mut connect: Connect) -> Result<Response,
 
 fn next(response: &Response) -> Option<u32> {
     response.headers().get(call::NEXT).ok()??.parse().ok()
-}
-
-fn closed(close: Close) -> Response {
-    js::closed_socket(close.code, close.reason)
 }

@@ -6,9 +6,15 @@ use edge_broadcast_protocol::contract::call::Call;
 use edge_broadcast_protocol::contract::health::{Health, Room};
 use edge_broadcast_protocol::contract::place;
 use edge_broadcast_protocol::contract::refusal::{self, Refusal};
+use edge_broadcast_protocol::gateway::probe::{Asked, Probes};
 use edge_broadcast_shell::{self as shell, reply, unix_ms};
+use std::cell::RefCell;
 use worker::wasm_bindgen::JsValue;
 use worker::worker_sys::web_sys::Response;
+
+thread_local! {
+    static PROBES: RefCell<Probes> = RefCell::default();
+}
 
 pub(crate) async fn health(request: &Request) -> Result<Response, Refusal> {
     let config = &request.config;
@@ -29,16 +35,21 @@ async fn room(request: &Request) -> Result<Room, Refusal> {
     let started_ms = unix_ms();
     let probe = request.parameter("probe").map(str::parse).transpose();
     let probe = probe.map_err(|_| refusal::BAD_PROBE)?;
+    match PROBES.with_borrow_mut(|probes| probes.ask(probe, started_ms)) {
+        Asked::Now => {}
+        Asked::Before(room) => return Ok(room),
+        Asked::TooOften => return Err(refusal::HEALTH_RATE),
+    }
     let object = Stub::new(&request.env, &place::health_object(probe), None);
     let response = object.ask(&Call::Health, &JsValue::UNDEFINED).await?;
     let text = shell::text(response.text()).await.unwrap_or_default();
     let took_ms = unix_ms().saturating_sub(started_ms);
     let room: Option<Room> = serde_json::from_str(&text).ok();
-    room.filter(|_| response.ok())
-        .map(|room| Room {
-            took_ms: Some(took_ms),
-            probe,
-            ..room
-        })
-        .ok_or(refusal::ROOM_UNHEALTHY)
+    let room = room.filter(|_| response.ok()).map(|room| Room {
+        took_ms: Some(took_ms),
+        probe,
+        ..room
+    });
+    PROBES.with_borrow_mut(|probes| probes.answered(probe, room.clone(), started_ms + took_ms));
+    room.ok_or(refusal::ROOM_UNHEALTHY)
 }

@@ -60,14 +60,6 @@ export function with_headers(response, headers) {
   return copy;
 }
 
-export function uncompressed(response) {
-  return new Response(null, {
-    status: 101,
-    webSocket: response.webSocket,
-    headers: { "sec-websocket-extensions": "none" },
-  });
-}
-
 export function closed_socket(code, reason) {
   const pair = new WebSocketPair();
   pair[1].accept();
@@ -104,13 +96,8 @@ extern "C" {
     /// The body, or `undefined` when it has more than `max` bytes.
     pub(crate) fn read(request: &Request, max: u32) -> Promise;
 
-    /// The same response with more headers.
+    /// The same response, or the same socket, with more headers. Of an object's own 101 none but these reach the client.
     pub(crate) fn with_headers(response: &Response, headers: Vec<String>) -> Response;
-
-    /// The same socket, without permessage-deflate: the runtime negotiates it unless the response names an extension
-    /// that it does not know, which it then leaves out (an empty value does not count, and the headers of an object's own
-    /// 101 never reach the gateway).
-    pub(crate) fn uncompressed(response: &Response) -> Response;
 
     /// The answer to an upgrade with a socket that is closed at once, so that a browser sees code and reason.
     pub(crate) fn closed_socket(code: u16, reason: &str) -> Response;

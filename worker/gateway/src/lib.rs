@@ -26,33 +26,43 @@ use worker::{Context, Env, Result, event};
 #[event(fetch)]
 async fn fetch(raw: web_sys::Request, env: Env, context: Context) -> Result<Response> {
     let url = raw.url();
-    let config = match Config::of(&env) {
-        Ok(config) => config,
-        Err(refusal) => return Ok(reply::refusal(&refusal)),
+    let told_by_close = connect::told_by_close(&raw, &url);
+    let response = match Config::of(&env) {
+        Ok(config) => {
+            let request = Request {
+                raw,
+                url,
+                env,
+                context,
+                config,
+            };
+            snapshot::share(&request, serve(&request).await)
+        }
+        Err(refusal) => reply::refusal(&refusal),
     };
-    let request = Request {
-        raw,
-        url,
-        env,
-        context,
-        config,
-    };
+    Ok(match told_by_close {
+        Some(headers) if response.status() != 101 => connect::closed(&response, headers).await,
+        _ => response,
+    })
+}
+
+async fn serve(request: &Request) -> Response {
     let method = request.raw.method();
     let answer = match Route::of(&method, route::path(&request.url)) {
-        Ok(Route::Health) => health::health(&request).await,
-        Ok(Route::Connect(token)) => connect::connect(&request, &token).await,
-        Ok(Route::Publish(token)) => publish::publish(&request, &token).await,
-        Ok(Route::PublishMany) => publish::publish_many(&request).await,
-        Ok(Route::Snapshot(token)) => snapshot::snapshot(&request, &token).await,
-        Ok(Route::SnapshotPreflight(_)) => snapshot::preflight(&request),
-        Ok(Route::Room(token)) => inspect::room(&request, &token).await,
-        Ok(Route::SecretUses) => inspect::secret_uses(&request).await,
+        Ok(Route::Health) => health::health(request).await,
+        Ok(Route::Connect(token)) => connect::connect(request, &token).await,
+        Ok(Route::Publish(token)) => publish::publish(request, &token).await,
+        Ok(Route::PublishMany) => publish::publish_many(request).await,
+        Ok(Route::Snapshot(token)) => snapshot::snapshot(request, &token).await,
+        Ok(Route::SnapshotPreflight) => snapshot::preflight(request),
+        Ok(Route::Room(token)) => inspect::room(request, &token).await,
+        Ok(Route::SecretUses) => inspect::secret_uses(request).await,
         Err(refusal) => Err(refusal),
     };
-    Ok(answer.unwrap_or_else(|refusal| {
+    answer.unwrap_or_else(|refusal| {
         request.debug(|| format!("refused {method}: {} {}", refusal.status, refusal.code));
         let code = refusal.code;
         env::measure(&request.env, "", Event::Refusal { code });
         reply::refusal(&refusal)
-    }))
+    })
 }

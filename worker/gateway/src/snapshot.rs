@@ -5,7 +5,7 @@ use crate::{connect, js};
 use edge_broadcast_protocol::contract::call::{Call, header_safe};
 use edge_broadcast_protocol::contract::refusal::Refusal;
 use edge_broadcast_protocol::contract::token::Token;
-use edge_broadcast_protocol::gateway::origin;
+use edge_broadcast_protocol::gateway::{origin, route};
 use edge_broadcast_shell::reply;
 use worker::wasm_bindgen::JsValue;
 use worker::worker_sys::web_sys::Response;
@@ -13,7 +13,7 @@ use worker::worker_sys::web_sys::Response;
 pub(crate) async fn snapshot(request: &Request, token: &Token) -> Result<Response, Refusal> {
     let origin = request.header("origin");
     origin::check(origin.as_deref(), &request.config.settings)?;
-    connect::limit(request, request.client().as_deref()).await?;
+    connect::limit(request, request.client().as_deref(), token).await?;
     let call = Call::Snapshot {
         token: token.as_str().to_owned(),
         if_none_match: request
@@ -21,34 +21,39 @@ pub(crate) async fn snapshot(request: &Request, token: &Token) -> Result<Respons
             .as_deref()
             .and_then(header_safe),
     };
-    let response = request
+    request
         .root(token.as_str())
         .ask(&call, &JsValue::UNDEFINED)
-        .await?;
-    let Some(origin) = origin else {
-        return Ok(response);
-    };
-    Ok(js::with_headers(
-        &response,
-        reply::flat(&[
-            ("access-control-allow-origin", &origin),
-            ("access-control-expose-headers", "etag"),
-            ("vary", "origin"),
-        ]),
-    ))
+        .await
 }
 
-/// A browser's question whether a page may send `If-None-Match` itself.
+/// A browser's question whether a page may send headers of its own, such as `If-None-Match`. What a page's tools add to every
+/// request (tracing, say) is let through: nothing of it is read.
 pub(crate) fn preflight(request: &Request) -> Result<Response, Refusal> {
     let origin = request.header("origin");
     origin::check(origin.as_deref(), &request.config.settings)?;
-    let origin = origin.as_deref().unwrap_or("*");
     let headers = [
-        ("access-control-allow-origin", origin),
         ("access-control-allow-methods", "GET, HEAD"),
-        ("access-control-allow-headers", "if-none-match"),
+        ("access-control-allow-headers", "if-none-match, *"),
         ("access-control-max-age", "86400"),
-        ("vary", "origin"),
     ];
     Ok(reply::response(204, None, &headers))
+}
+
+/// Every answer to a poll, a refusal too, with what lets a page of an allowed origin read it.
+pub(crate) fn share(request: &Request, response: Response) -> Response {
+    if !route::path(&request.url).starts_with("/snapshot") {
+        return response;
+    }
+    let mut headers = reply::flat(&[("vary", "origin")]);
+    let origin = request.header("origin");
+    if let Some(origin) =
+        origin.filter(|origin| origin::check(Some(origin), &request.config.settings).is_ok())
+    {
+        headers.extend(reply::flat(&[
+            ("access-control-allow-origin", &origin),
+            ("access-control-expose-headers", "etag, retry-after"),
+        ]));
+    }
+    js::with_headers(&response, headers)
 }

@@ -15,7 +15,7 @@ pub const ENVIRONMENT: &str = "ENVIRONMENT";
 pub const ANALYTICS: &str = "ANALYTICS";
 /// Both scripts: version metadata.
 pub const VERSION: &str = "CF_VERSION_METADATA";
-/// Gateway: rate limit of `GET /ws/:token` per client address.
+/// Gateway: rate limit of connecting and polling, by client address and token.
 pub const CONNECT_RATE: &str = "CONNECT_RATE";
 /// Gateway: rate limit of publishing per token.
 pub const BROADCAST_RATE: &str = "BROADCAST_RATE";

@@ -66,6 +66,12 @@ impl Refusal {
     }
 }
 
+/// The code in a refusal's body, as far as one can be found in an answer of another version.
+pub fn code_of(body: &str) -> Option<&str> {
+    let (_, rest) = body.split_once(r#""code":""#)?;
+    Some(rest.split_once('"')?.0)
+}
+
 /// Declares each refusal as a constant, and all of them as [`ALL`].
 macro_rules! refusals {
     ($($name:ident = $status:literal, $code:literal, $message:literal $(, retry after $seconds:literal)?;)*) => {
@@ -83,7 +89,7 @@ refusals! {
     NOT_AN_OBJECT = 400, "invalid_json", "the body must be one JSON object";
     NOT_AN_ARRAY = 400, "invalid_json", "the body must be a JSON array of objects with a `token`";
     INVALID_PUSH = 400, "invalid_push", "the push is not what this version understands";
-    INVALID_TOKEN = 400, "invalid_token", "a token has 1 to 64 letters, digits, `-`, `_`, `.` or `:` and starts with a letter or a digit";
+    INVALID_TOKEN = 400, "invalid_token", "a token has 1 to 96 letters, digits, `-`, `_`, `.` or `:` and starts with a letter or a digit";
     INVALID_UPDATE = 400, "invalid_update", "`type` and `token` must be strings, `slot` a whole number, `force` true or false, each at most once";
     BAD_PROBE = 400, "bad_probe", "`probe` is a number from 0 to 255";
     MISSING_TOKEN = 400, "missing_token", "each item needs the `token` of its room";
@@ -103,16 +109,17 @@ refusals! {
     UNSUPPORTED_MEDIA_TYPE = 415, "unsupported_media_type", "the body must be `application/json`";
     UPGRADE_REQUIRED = 426, "upgrade_required", "this path is for WebSockets";
     BROADCAST_RATE = 429, "broadcast_rate", "this room is published to more often than this deployment accepts";
-    CONNECT_RATE = 429, "connect_rate", "this address connects too often";
+    CONNECT_RATE = 429, "connect_rate", "this address connects too often to this room";
+    HEALTH_RATE = 429, "health_rate", "this room object is being asked too often", retry after 1;
     PUBLISH_RATE = 429, "publish_rate", "this room gets more updates per second than it accepts";
-    TOO_MANY_CONNECTIONS = 429, "too_many_connections", "this address has too many connections to this room";
+    TOO_MANY_CONNECTIONS = 429, "too_many_connections", "this address has too many connections to this room", retry after 30;
     GATEWAY_MISCONFIGURED = 500, "misconfigured", "the binding `SETTINGS` is missing or is not what this version understands";
     ROOM_MISCONFIGURED = 500, "misconfigured", "the room's binding `SETTINGS` is missing or is not what this version understands";
     UNREADABLE_ANSWER = 502, "unreadable_answer", "the room's answer cannot be read; publish this item again with the same idempotency key";
     BATCH_TIME = 503, "batch_time", "the items before this one took too long; publish it again", retry after 1;
     ROOM_FULL = 503, "room_full", "this room has no place left", retry after 30;
     ROOM_UNAVAILABLE = 503, "room_unavailable", "the room does not answer right now", retry after 1;
-    ROOM_UNHEALTHY = 503, "room_unhealthy", "the room script does not answer as it should";
+    ROOM_UNHEALTHY = 503, "room_unhealthy", "the room script does not answer as it should", retry after 1;
 }
 
 #[cfg(test)]
@@ -135,6 +142,7 @@ mod tests {
             let body: serde_json::Value = serde_json::from_str(&refusal.body()).unwrap();
             assert_eq!(body["error"]["code"], refusal.code);
             assert_eq!(body["error"]["message"], refusal.message);
+            assert_eq!(code_of(&refusal.body()), Some(refusal.code));
             let same = |other: &&Refusal| other.code == refusal.code;
             assert!(
                 ALL.iter()

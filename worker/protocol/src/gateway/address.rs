@@ -1,5 +1,7 @@
 //! A client, as far as its address tells.
 
+use crate::contract::token::Token;
+
 use std::net::IpAddr;
 
 /// The part of an address that one client holds: an IPv4 address, or the first 64 bits of an IPv6 one, since whoever
@@ -12,6 +14,21 @@ pub fn group(address: &str) -> Option<String> {
             Some(format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"))
         }
     }
+}
+
+/// Counters of one address: many clients of one carrier share it, and those of one room are not to take each other's turn,
+/// while made-up tokens must not make a counter each.
+const COUNTERS: u32 = 8;
+
+/// What the rate of connecting and polling is counted by: a client's [`group`], and one of [`COUNTERS`] for the token.
+pub fn rate_key(group: &str, token: &Token) -> String {
+    // FNV-1a: spreads tokens, and needs no table
+    let hash = token.as_str().bytes().fold(0x811c_9dc5, |hash: u32, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    // The low bits alone depend on the low bits of the bytes alone
+    let counter = (hash ^ (hash >> 16)) % COUNTERS;
+    format!("{group} {counter}")
 }
 
 #[cfg(test)]
@@ -31,6 +48,28 @@ mod tests {
         ] {
             assert_eq!(group(address).as_deref(), group_, "{address}");
         }
+    }
+
+    fn key(group: &str, text: &str) -> String {
+        rate_key(group, &Token::try_from(text).unwrap())
+    }
+
+    #[test]
+    fn a_rate_is_counted_by_address_and_token_and_no_address_has_more_than_eight_counters() {
+        assert_eq!(key("203.0.113.7", "SOL"), "203.0.113.7 1");
+        assert_eq!(key("203.0.113.7", "BONK"), "203.0.113.7 5");
+        assert_eq!(key("2001:db8:1:2::/64", "SOL"), "2001:db8:1:2::/64 1");
+        let mut rooms = std::collections::BTreeMap::<String, usize>::new();
+        for number in 0..8_000 {
+            *rooms
+                .entry(key("203.0.113.7", &format!("T{number}")))
+                .or_default() += 1;
+        }
+        assert_eq!(rooms.len(), 8);
+        assert!(
+            rooms.values().all(|rooms| (900..1_100).contains(rooms)),
+            "{rooms:?}"
+        );
     }
 
     proptest! {

@@ -3,9 +3,9 @@
 //!
 //! Imports: `contract`
 //!
-//! - What is asked for: [`route`], [`media_type`], [`batch`]
+//! - What is asked for: [`route`], [`subprotocol`], [`media_type`], [`batch`]
 //! - Who asks: [`origin`], [`credential`], [`claim`], [`address`]
-//! - Which object is to serve it: [`region`], [`search`]
+//! - Which object is to serve it: [`region`], [`search`], [`probe`]
 
 pub mod address;
 pub mod batch;
@@ -13,6 +13,8 @@ pub mod claim;
 pub mod credential;
 pub mod media_type;
 pub mod origin;
+pub mod probe;
 pub mod region;
 pub mod route;
 pub mod search;
+pub mod subprotocol;

@@ -16,8 +16,9 @@ pub enum Route {
     PublishMany,
     /// `GET /snapshot/:token`
     Snapshot(Token),
-    /// `OPTIONS /snapshot/:token`: a browser asks whether a page of another origin may send `If-None-Match`
-    SnapshotPreflight(Token),
+    /// `OPTIONS /snapshot/:token`: a browser asks whether a page of another origin may poll; of no token in particular, so that
+    /// the page sees what is wrong with one
+    SnapshotPreflight,
     /// `GET /rooms/:token`
     Room(Token),
     /// `GET /secrets/uses`
@@ -25,12 +26,13 @@ pub enum Route {
 }
 
 impl Route {
-    /// The route of `method` and `path`. The path is the raw one: nothing in it is percent-decoded, since no token needs it.
+    /// The route of `method` and the raw `path`. One slash at its end is left out, and a token is percent-decoded once.
     ///
     /// # Errors
     /// 404 for an unknown path, 405 for a known one with another method, 400 for a token that cannot be one.
     pub fn of(method: &str, path: &str) -> Result<Self, Refusal> {
-        let mut segments = path.strip_prefix('/').unwrap_or(path).splitn(3, '/');
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let mut segments = path.strip_suffix('/').unwrap_or(path).splitn(3, '/');
         let resource = segments.next().unwrap_or_default();
         let argument = segments.next();
         if segments.next().is_some() {
@@ -40,24 +42,42 @@ impl Route {
             true => Ok(()),
             false => Err(Refusal::method(allow)),
         };
-        let room = |token, allow, route: fn(Token) -> Self| {
-            only(allow).and_then(|()| Token::try_from(token).map(route))
-        };
-        let snapshot = match method {
-            "OPTIONS" => Self::SnapshotPreflight,
-            _ => Self::Snapshot,
+        let room = |token: &str, allow, route: fn(Token) -> Self| {
+            only(allow).and_then(|()| Token::try_from(&*decoded(token)).map(route))
         };
         match (resource, argument) {
             ("health", None) => only("GET, HEAD").map(|()| Self::Health),
             ("ws", Some(token)) => room(token, "GET", Self::Connect),
             ("broadcast", None) => only("POST").map(|()| Self::PublishMany),
             ("broadcast", Some(token)) => room(token, "POST", Self::Publish),
-            ("snapshot", Some(token)) => room(token, "GET, HEAD, OPTIONS", snapshot),
+            ("snapshot", Some(_)) if method == "OPTIONS" => Ok(Self::SnapshotPreflight),
+            ("snapshot", Some(token)) => room(token, "GET, HEAD, OPTIONS", Self::Snapshot),
             ("rooms", Some(token)) => room(token, "GET, HEAD", Self::Room),
             ("secrets", Some("uses")) => only("GET, HEAD").map(|()| Self::SecretUses),
             _ => Err(refusal::NOT_FOUND),
         }
     }
+}
+
+/// A segment of a path percent-decoded once (RFC 3986, section 2.1). What is badly encoded, and what is not ASCII, becomes
+/// something that no token has.
+fn decoded(segment: &str) -> String {
+    let mut parts = segment.split('%');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.get(..2).filter(|digits| {
+            let mut digits = digits.bytes();
+            digits.all(|digit| digit.is_ascii_hexdigit())
+        });
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                text.push(char::from(byte));
+                text.push_str(&part[2..]);
+            }
+            None => text.push('%'),
+        }
+    }
+    text
 }
 
 /// The raw value of `key` in a URL's query. No parameter of ours needs percent-decoding.
@@ -106,13 +126,34 @@ mod tests {
             ("POST", "/broadcast/SOL", Route::Publish(token("SOL"))),
             ("POST", "/broadcast", Route::PublishMany),
             ("GET", "/snapshot/SOL", Route::Snapshot(token("SOL"))),
-            (
-                "OPTIONS",
-                "/snapshot/SOL",
-                Route::SnapshotPreflight(token("SOL")),
-            ),
+            ("OPTIONS", "/snapshot/SOL", Route::SnapshotPreflight),
+            ("OPTIONS", "/snapshot/%", Route::SnapshotPreflight),
             ("GET", "/rooms/SOL", Route::Room(token("SOL"))),
             ("GET", "/secrets/uses", Route::SecretUses),
+        ] {
+            assert_eq!(Route::of(method, path), Ok(route), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_end_with_one_slash_and_a_token_may_be_percent_encoded_once() {
+        for (method, path, route) in [
+            ("GET", "/health/", Route::Health),
+            ("POST", "/broadcast/", Route::PublishMany),
+            ("GET", "/secrets/uses/", Route::SecretUses),
+            ("GET", "/ws/SOL/", Route::Connect(token("SOL"))),
+            ("POST", "/broadcast/SOL/", Route::Publish(token("SOL"))),
+            (
+                "GET",
+                "/ws/binance%3ABTC",
+                Route::Connect(token("binance:BTC")),
+            ),
+            (
+                "GET",
+                "/snapshot/binance%3aBTC/",
+                Route::Snapshot(token("binance:BTC")),
+            ),
+            ("GET", "/rooms/%53%4F%4C", Route::Room(token("SOL"))),
         ] {
             assert_eq!(Route::of(method, path), Ok(route), "{method} {path}");
         }
@@ -124,8 +165,21 @@ mod tests {
             ("GET", "/", 404, None),
             ("GET", "/ws", 404, None),
             ("GET", "/ws/SOL/more", 404, None),
-            ("GET", "/ws/", 400, None),
+            ("GET", "/ws/", 404, None),
+            ("GET", "/ws//", 400, None),
+            ("GET", "/ws/SOL//", 404, None),
+            ("GET", "/health//", 404, None),
             ("GET", "/ws/a%2fb", 400, None),
+            ("GET", "/ws/a%252fb", 400, None),
+            ("GET", "/ws/SOL%2F", 400, None),
+            ("GET", "/ws/binance%253ABTC", 400, None),
+            ("GET", "/ws/%2e%2e", 400, None),
+            ("GET", "/ws/SOL%00", 400, None),
+            ("GET", "/ws/SOL%", 400, None),
+            ("GET", "/ws/SOL%4", 400, None),
+            ("GET", "/ws/SOL%+4", 400, None),
+            ("GET", "/ws/SOL%C3%A9", 400, None),
+            ("GET", "/ws/SOL%é", 400, None),
             ("GET", "/ws/__proto__", 400, None),
             ("POST", "/ws/SOL", 405, Some("GET")),
             ("GET", "/broadcast/SOL", 405, Some("POST")),
@@ -158,6 +212,28 @@ mod tests {
         #[test]
         fn no_path_and_no_method_panics(method in ".*", path in ".*") {
             let _ = Route::of(&method, &path);
+        }
+
+        #[test]
+        fn a_token_is_the_same_however_it_is_encoded_but_not_when_it_is_encoded_twice(
+            bytes in "[a-zA-Z0-9][a-zA-Z0-9._:-]{0,95}",
+            how in proptest::collection::vec(0..3, 96),
+            slash in "/?",
+        ) {
+            let encode = |text: &str| -> String {
+                text.bytes().zip(&how).map(|(byte, how)| match how {
+                    0 => char::from(byte).to_string(),
+                    1 => format!("%{byte:02x}"),
+                    _ => format!("%{byte:02X}"),
+                }).collect()
+            };
+            let once = encode(&bytes);
+            let route = |text: &str| Route::of("GET", &format!("/ws/{text}{slash}"));
+            prop_assert_eq!(route(&once), Ok(Route::Connect(token(&bytes))));
+            if once != bytes {
+                let twice = once.replace('%', "%25");
+                prop_assert_eq!(route(&twice), Err(refusal::INVALID_TOKEN));
+            }
         }
 
         #[test]
