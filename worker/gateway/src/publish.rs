@@ -11,7 +11,6 @@ use edge_broadcast_protocol::contract::{binding, head};
 use edge_broadcast_protocol::gateway::batch::{self, MAX_BATCH_BYTES, Outcome};
 use edge_broadcast_protocol::gateway::envelope::{self, Envelope, Sender};
 use edge_broadcast_shell::{self as shell, env, reply, unix_ms};
-use std::collections::BTreeMap;
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
@@ -55,7 +54,7 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
     let started_ms = unix_ms();
     let items = batch::items(&authentic.body)?;
     let mut outcomes: Vec<Option<Outcome>> = vec![None; items.len()];
-    let mut rooms: BTreeMap<String, Vec<(usize, Publish)>> = BTreeMap::new();
+    let mut rooms: Vec<Vec<(usize, Publish)>> = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let addressed = addressee(item, max_bytes).and_then(|token| {
             let id = batch::id(envelope.id.as_deref(), &items, index)?;
@@ -63,20 +62,23 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
         });
         match addressed {
             Ok((token, id)) => {
-                let token = token.as_str().to_owned();
                 let call = Publish {
-                    token: token.clone(),
+                    token: token.as_str().to_owned(),
                     slot: authentic.slot,
                     id,
                     force: envelope.force,
                     signed_ms: authentic.sender.signed_ms(),
                 };
-                rooms.entry(token).or_default().push((index, call));
+                let of_token = |room: &&mut Vec<(usize, Publish)>| room[0].1.token == call.token;
+                match rooms.iter_mut().find(of_token) {
+                    Some(room) => room.push((index, call)),
+                    None => rooms.push(vec![(index, call)]),
+                }
             }
             Err(refusal) => outcomes[index] = Some(Outcome::refused(&refusal)),
         }
     }
-    let rooms = rooms.into_values().map(|calls| {
+    let rooms = rooms.into_iter().map(|calls| {
         let items = &items;
         async move {
             let mut outcomes = Vec::new();
