@@ -162,7 +162,9 @@ async fn an_item_whose_answer_cannot_be_read_does_not_break_the_batch() {
         ] }))
         .await;
     let items = json!([{ "token": "BONK" }, { "token": "WIF" }, { "token": "SOL" }]).to_string();
-    let answer = deployed.post("/broadcast", &[], items).await.json();
+    let answer = deployed.post("/broadcast", &[], items).await;
+    assert_eq!(answer.status, 207, "{answer:?}");
+    let answer = answer.json();
     assert_eq!(answer["results"][0]["status"], 502, "{answer}");
     assert_eq!(
         answer["results"][0]["error"]["code"], "unreadable_answer",
@@ -173,6 +175,8 @@ async fn an_item_whose_answer_cannot_be_read_does_not_break_the_batch() {
         json!({ "status": 500, "error": { "code": "x" } })
     );
     assert_eq!(answer["results"][2]["status"], 200, "{answer}");
+    let none = json!([{ "token": "WIF" }, { "token": "BONK" }]).to_string();
+    assert_eq!(deployed.post("/broadcast", &[], none).await.status, 502);
     // What was refused is no publish
     let until = Instant::now() + Duration::from_secs(10);
     let published = loop {
@@ -208,6 +212,7 @@ async fn a_room_that_hangs_ends_its_own_items_of_a_batch_after_ten_seconds_and_d
         deployed.post("/broadcast", &[], items.to_string()),
         client.frame()
     );
+    assert_eq!(answer.status, 207, "{answer:?}");
     let answer = answer.json();
     let results = answer["results"].as_array().unwrap();
     let statuses: Vec<&Value> = results.iter().map(|result| &result["status"]).collect();

@@ -187,6 +187,7 @@ async fn random_requests_never_get_a_5xx_and_never_stop_the_instance() {
         Just("webhook-signature"),
         Just("idempotency-key"),
         Just("content-type"),
+        Just("content-encoding"),
         Just("origin"),
         Just("if-none-match"),
         Just("x-edge-call"),

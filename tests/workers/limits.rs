@@ -210,7 +210,9 @@ async fn connects_and_publishes_above_their_rate_get_429_and_when_to_come_back()
         ("429 broadcast_rate", Some("60"))
     );
     let items = json!([{ "token": "SOL" }, { "token": "WIF" }]).to_string();
-    let answer = deployed.post("/broadcast", &[], items).await.json();
+    let answer = deployed.post("/broadcast", &[], items).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (207, None));
+    let answer = answer.json();
     assert_eq!(
         (
             &answer["results"][0]["status"],
@@ -221,6 +223,13 @@ async fn connects_and_publishes_above_their_rate_get_429_and_when_to_come_back()
     );
     assert_eq!(answer["results"][1]["status"], 200, "{answer}");
     deployed.publish("BONK", json!({})).await;
+    let none = json!([{ "token": "SOL" }, {}]).to_string();
+    let answer = deployed.post("/broadcast", &[], none).await;
+    assert_eq!(
+        (answer.status, answer.header("retry-after")),
+        (429, Some("60"))
+    );
+    assert_eq!(answer.json()["results"][1]["status"], 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]

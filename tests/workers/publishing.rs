@@ -129,6 +129,99 @@ async fn a_body_that_is_no_update_is_refused_with_the_reason() {
         post(&[("content-type", "text/plain")], b"{}").await,
         "415 unsupported_media_type"
     );
+    let gzip = [("content-encoding", "gzip")];
+    let answer = deployed.post("/broadcast/SOL", &gzip, "{}").await;
+    assert_eq!(
+        (
+            answer.refusal().as_str(),
+            answer.header("accept-encoding"),
+            answer.header("content-encoding")
+        ),
+        ("415 unsupported_encoding", Some("identity"), None)
+    );
+    let identity = [("content-encoding", "identity")];
+    let answer = deployed.post("/broadcast/SOL", &identity, "{}").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_byte_order_mark_is_skipped_and_reaches_nobody() {
+    use futures_util::StreamExt;
+    let deployed = Deployed::with(&[("batch_window = \"10ms\"", "batch_window = \"0\"")]);
+    let mut client = deployed.client("/ws/SOL", &[]).await;
+    for (path, body, text) in [
+        ("/broadcast/SOL", "\u{feff}{\"n\":1}", "{\"n\":1,"),
+        (
+            "/broadcast",
+            "\u{feff}[{\"token\":\"SOL\"}]",
+            "{\"token\":\"SOL\",",
+        ),
+    ] {
+        let answer = deployed.post(path, &[], body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let frame = client.socket.next().await.unwrap().unwrap();
+        let frame = frame.into_text().unwrap();
+        assert!(frame.starts_with(text), "{frame}");
+    }
+    let twice = deployed.post("/broadcast/SOL", &[], "\u{feff}\u{feff}{}");
+    assert_eq!(twice.await.refusal(), "400 invalid_json");
+}
+
+/// Of a body that says how large it is, nothing is awaited before everything else is known to be right.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_no_body_is_checked_before_it_is_sent() {
+    let deployed = Deployed::new();
+    let fresh = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let signed = |timestamp: &str, signature: &str| {
+        format!(
+            "webhook-id: 1\r\nwebhook-timestamp: {timestamp}\r\nwebhook-signature: {signature}\r\n"
+        )
+    };
+    for (secret, headers, refusal) in [
+        ("", String::new(), "401 missing_credentials"),
+        ("wrong", String::new(), "403 wrong_credentials"),
+        (SECRET, signed("soon", "v1,AAAA"), "401 malformed_signature"),
+        (SECRET, signed("7", "v1,AAAA"), "401 stale_signature"),
+        (
+            SECRET,
+            signed(&fresh.to_string(), "v2,AAAA"),
+            "401 malformed_signature",
+        ),
+        (
+            SECRET,
+            "Idempotency-Key: a b\r\n".to_owned(),
+            "400 invalid_id",
+        ),
+        (
+            SECRET,
+            "Content-Type: text/plain\r\n".to_owned(),
+            "415 unsupported_media_type",
+        ),
+        (
+            SECRET,
+            "Content-Encoding: gzip\r\n".to_owned(),
+            "415 unsupported_encoding",
+        ),
+    ] {
+        let rest = format!("{headers}Content-Length: {}\r\n\r\n", 1 << 20);
+        let answer = raw(&deployed, "/broadcast", secret, &rest).await;
+        let (status, code) = refusal.split_once(' ').unwrap();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(code),
+            "{refusal}: {answer}"
+        );
+    }
+    // A body that was sent to its end is no different
+    let body = format!("[\"{}\"]", "x".repeat(1_000_000));
+    for _ in 0..3 {
+        let wrong = [("authorization", "Bearer wrong")];
+        let answer = deployed.post("/broadcast", &wrong, body.clone()).await;
+        assert_eq!(answer.refusal(), "403 wrong_credentials");
+    }
+    deployed.publish("SOL", json!({})).await;
 }
 
 /// What the body is comes last: whoever is not known learns nothing about it but that it is too large.
@@ -182,9 +275,12 @@ async fn a_body_without_a_length_is_read_no_further_than_it_may_be_long() {
     assert_eq!(client.frame().await["n"], 1);
     let chunk = "x".repeat(8_000);
     let large = ["{\"a\":\"", &chunk, &chunk, &chunk, "\"}"];
-    for secret in [SECRET, "wrong"] {
+    for (secret, status) in [(SECRET, 413), ("wrong", 403)] {
         let answer = chunked(&deployed, secret, &large).await;
-        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
     }
     deployed.publish("SOL", json!({ "n": 2 })).await;
 }
@@ -218,10 +314,9 @@ async fn raw(deployed: &Deployed, path: &str, secret: &str, rest: &str) -> Strin
 async fn an_item_that_is_too_large_is_refused_alone() {
     let deployed = Deployed::new();
     let items = json!([{ "token": "SOL", "a": "x".repeat(17_000) }, { "token": "SOL" }]);
-    let answer = deployed
-        .post("/broadcast", &[], items.to_string())
-        .await
-        .json();
+    let answer = deployed.post("/broadcast", &[], items.to_string()).await;
+    assert_eq!(answer.status, 207, "{answer:?}");
+    let answer = answer.json();
     assert_eq!(
         (
             &answer["results"][0]["status"],
@@ -247,7 +342,7 @@ async fn no_key_of_a_single_publish_is_that_of_a_batchs_item() {
     deployed
         .post("/broadcast", &[("idempotency-key", "x")], items)
         .await;
-    for key in ["x", "x:0", "x0", "x,0"] {
+    for key in ["x", "x:0", "x0", "x,0", "x0V7CS8REbLW4AmQ3hYIuTeP5"] {
         let answer = deployed
             .post("/broadcast/SOL", &[("idempotency-key", key)], "{}")
             .await
@@ -259,6 +354,80 @@ async fn no_key_of_a_single_publish_is_that_of_a_batchs_item() {
         .await
         .refusal();
     assert_eq!(refusal, "400 invalid_id");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_has_a_key_of_its_own_or_one_that_its_place_in_the_batch_does_not_change() {
+    let deployed = Deployed::with(&[("batch_window = \"10ms\"", "batch_window = \"0\"")]);
+    let mut client = deployed.client("/ws/SOL", &[]).await;
+    let batch = async |key: &str, items: serde_json::Value| {
+        let key = [("idempotency-key", key)];
+        let key = if key[0].1.is_empty() { &[][..] } else { &key };
+        let answer = deployed.post("/broadcast", key, items.to_string()).await;
+        let results = answer.json()["results"].clone();
+        let results = results.as_array().unwrap().clone();
+        let told = results.iter().map(|result| {
+            (
+                result["seq"].as_u64().unwrap_or_default(),
+                result["duplicate"] == true,
+            )
+        });
+        (answer.status, told.collect::<Vec<_>>())
+    };
+    let (a, b) = (
+        json!({ "token": "SOL", "n": 1 }),
+        json!({ "token": "SOL", "n": 2 }),
+    );
+    let first = batch("b1", json!([a, b, a])).await;
+    assert_eq!(first, (200, vec![(1, false), (2, false), (3, false)]));
+    let reordered = batch("b1", json!([b, a, a])).await;
+    assert_eq!(reordered, (200, vec![(2, true), (1, true), (3, true)]));
+    let part = batch("b1", json!([a, { "token": "SOL", "n": 3 }])).await;
+    assert_eq!(part, (200, vec![(1, true), (4, false)]));
+    for n in [1, 2, 1, 3] {
+        assert_eq!(client.frame().await["n"], n);
+    }
+    // Its own, which is that of a single publish too
+    let own = json!({ "token": "SOL", "id": "tx-1" });
+    assert_eq!(
+        batch("", json!([own])).await,
+        (200, vec![(5, false)]),
+        "without a key of the batch"
+    );
+    let again = batch("b2", json!([a, own])).await;
+    assert_eq!(again, (200, vec![(6, false), (5, true)]));
+    let single = [("idempotency-key", "tx-1")];
+    let single = deployed.post("/broadcast/SOL", &single, own.to_string());
+    assert_eq!(single.await.json()["duplicate"], true);
+    let bad = json!([{ "token": "SOL", "id": 7 }, { "token": "SOL", "id": "a b" }, { "token": "SOL", "id": "tx-2" }]);
+    let answer = deployed.post("/broadcast", &[], bad.to_string()).await;
+    assert_eq!(answer.status, 207, "{answer:?}");
+    let results = answer.json()["results"].clone();
+    for (index, code) in [(0, json!("invalid_id")), (1, json!("invalid_id"))] {
+        assert_eq!(results[index]["error"]["code"], code, "{results}");
+    }
+    assert_eq!(results[2]["seq"], 7, "{results}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batchs_status_says_whether_all_some_or_none_was_accepted() {
+    let deployed = Deployed::new();
+    let post = async |items: serde_json::Value| {
+        let answer = deployed.post("/broadcast", &[], items.to_string()).await;
+        let results = answer.json()["results"].as_array().unwrap().clone();
+        let of = |result: &serde_json::Value| result["status"].as_u64().unwrap();
+        (answer.status, results.iter().map(of).collect::<Vec<_>>())
+    };
+    let (good, nameless) = (json!({ "token": "SOL", "slot": 9 }), json!({}));
+    let large = json!({ "token": "SOL", "a": "x".repeat(17_000) });
+    assert_eq!(post(json!([good, good])).await, (200, vec![200, 200]));
+    assert_eq!(post(json!([good, nameless])).await, (207, vec![200, 400]));
+    assert_eq!(post(json!([nameless])).await, (400, vec![400]));
+    let none = post(json!([nameless, large, 7])).await;
+    assert_eq!(none, (413, vec![400, 413, 400]));
+    // Nothing is sent of what is stale, and yet there is nothing to be done about it
+    let stale = json!({ "token": "SOL", "slot": 8 });
+    assert_eq!(post(json!([stale])).await, (200, vec![200]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,13 +38,20 @@ fn signed(id: &str, seconds: u64, body: &str) -> Vec<(String, String)> {
 }
 
 async fn post(deployed: &Deployed, headers: &[(String, String)], body: &str) -> super::Answer {
+    post_to(deployed, "/broadcast/SOL", headers, body).await
+}
+
+async fn post_to(
+    deployed: &Deployed,
+    path: &str,
+    headers: &[(String, String)],
+    body: &str,
+) -> super::Answer {
     let headers: Vec<(&str, &str)> = headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    deployed
-        .send("POST", "/broadcast/SOL", &headers, body.to_owned())
-        .await
+    deployed.send("POST", path, &headers, body.to_owned()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,4 +104,76 @@ async fn a_publish_that_the_published_library_signed_is_accepted_and_anything_el
         deployed.post("/broadcast/SOL", &[], body).await.refusal(),
         "401 signature_required"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_is_for_the_room_that_its_body_names_and_the_url_adds_nothing() {
+    let deployed = Deployed::with(&[("batch_window = \"10ms\"", "batch_window = \"0\"")]);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let send = async |id: &str, path: &str, body: &str| {
+        post_to(&deployed, path, &signed(id, now, body), body).await
+    };
+    for (path, body, refusal) in [
+        ("/broadcast/SOL", r#"{"price":1}"#, "400 missing_token"),
+        ("/broadcast/BONK", r#"{"price":1}"#, "400 missing_token"),
+        (
+            "/broadcast/BONK",
+            r#"{"token":"SOL"}"#,
+            "400 token_mismatch",
+        ),
+        (
+            "/broadcast/SOL",
+            r#"{"type":"BATCH_UPDATE","updates":[{"token":"SOL"}]}"#,
+            "400 missing_token",
+        ),
+        (
+            "/broadcast/SOL?force=1",
+            r#"{"token":"SOL"}"#,
+            "400 unsigned_force",
+        ),
+        (
+            "/broadcast?force=true",
+            r#"[{"token":"SOL"}]"#,
+            "400 unsigned_force",
+        ),
+    ] {
+        assert_eq!(send("m0", path, body).await.refusal(), refusal, "{path}");
+    }
+    // Of what was refused nothing is remembered
+    let publish = async |id: &str, path: &str, body: &str| {
+        let answer = send(id, path, body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let receipt = answer.json();
+        let receipt = receipt["results"].get(0).unwrap_or(&receipt);
+        (receipt["seq"].clone(), receipt["stale"].clone())
+    };
+    let five = publish("m0", "/broadcast/SOL", r#"{"token":"SOL","slot":5}"#);
+    assert_eq!(five.await, (json!(1), json!(false)));
+    let four = publish("m1", "/broadcast/SOL", r#"{"token":"SOL","slot":4}"#);
+    assert_eq!(four.await, (json!(1), json!(true)));
+    let ignored = "/broadcast/SOL?force=0";
+    let four = publish("m2", ignored, r#"{"token":"SOL","slot":4}"#);
+    assert_eq!(four.await, (json!(1), json!(true)));
+    let body = r#"{"token":"SOL","slot":4,"force":true}"#;
+    let forced = publish("m3", "/broadcast/SOL", body);
+    assert_eq!(forced.await, (json!(2), json!(false)));
+    let body = r#"[{"token":"SOL","slot":3,"force":true}]"#;
+    let forced = publish("m4", "/broadcast", body);
+    assert_eq!(forced.await, (json!(3), json!(false)));
+    // The mark is signed with the rest
+    let marked = "\u{feff}{\"token\":\"SOL\",\"slot\":9}";
+    let sent = publish("m5", "/broadcast/SOL", marked);
+    assert_eq!(sent.await, (json!(4), json!(false)));
+    let unmarked = &marked[3..];
+    let headers = signed("m6", now, marked);
+    assert_eq!(
+        post(&deployed, &headers, unmarked).await.refusal(),
+        "403 wrong_credentials"
+    );
+    // A secret opens every room
+    let bearer = deployed.post("/broadcast/SOL?force=1", &[], r#"{"slot":1}"#);
+    assert_eq!(bearer.await.json()["stale"], false);
 }

@@ -67,6 +67,10 @@ export function closed_socket(code, reason) {
   return new Response(null, { status: 101, webSocket: pair[0] });
 }
 
+export function wait(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 export function continent(request) {
   return request.cf?.continent;
 }
@@ -101,6 +105,9 @@ extern "C" {
 
     /// The answer to an upgrade with a socket that is closed at once, so that a browser sees code and reason.
     pub(crate) fn closed_socket(code: u16, reason: &str) -> Response;
+
+    /// Resolves after so many milliseconds.
+    pub(crate) fn wait(ms: u32) -> Promise;
 
     /// Cloudflare's guess of the client's continent, such as `EU`.
     pub(crate) fn continent(request: &Request) -> Option<String>;

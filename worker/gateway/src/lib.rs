@@ -20,11 +20,13 @@ use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::gateway::route::{self, Route};
 use edge_broadcast_shell::{env, reply};
 use request::Request;
+use std::convert::Infallible;
 use worker::worker_sys::web_sys::{self, Response};
-use worker::{Context, Env, Result, event};
+use worker::{Context, Env, event};
 
+/// It never fails: what would print an error of the runtime's library is 1 % of the bundle.
 #[event(fetch)]
-async fn fetch(raw: web_sys::Request, env: Env, context: Context) -> Result<Response> {
+async fn fetch(raw: web_sys::Request, env: Env, context: Context) -> Result<Response, Infallible> {
     let url = raw.url();
     let told_by_close = connect::told_by_close(&raw, &url);
     let response = match Config::of(&env) {

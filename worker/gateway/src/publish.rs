@@ -7,138 +7,156 @@ use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::contract::refusal::{self, Refusal};
 use edge_broadcast_protocol::contract::slot::Slot;
 use edge_broadcast_protocol::contract::token::Token;
-use edge_broadcast_protocol::contract::{binding, head, signature};
-use edge_broadcast_protocol::gateway::batch::{self, MAX_BATCH_BYTES};
-use edge_broadcast_protocol::gateway::claim::Claim;
-use edge_broadcast_protocol::gateway::{credential, media_type};
+use edge_broadcast_protocol::contract::{binding, head};
+use edge_broadcast_protocol::gateway::batch::{self, MAX_BATCH_BYTES, Outcome};
+use edge_broadcast_protocol::gateway::envelope::{self, Envelope, Sender};
 use edge_broadcast_shell::{self as shell, env, reply, unix_ms};
-use std::collections::BTreeMap;
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::web_sys::Response;
 
 /// A body whose sender has been authenticated.
-struct Authentic {
-    /// The same bytes twice: for the room as the runtime has them, and for us.
+struct Authentic<'envelope> {
+    /// The same text twice: for the room as the runtime has it, and for us.
     raw: Uint8Array,
     body: String,
     slot: Slot,
-    id: Option<String>,
+    sender: Sender<'envelope>,
 }
 
 /// Publishes one object.
 pub(crate) async fn publish(request: &Request, token: &Token) -> Result<Response, Refusal> {
+    let envelope = envelope(request);
     let max_bytes = request.config.settings.max_message_bytes;
-    let authentic = authenticate(request, max_bytes).await?;
-    head::read(&authentic.body).and_then(|head| head::check_token(&head, token.as_str()))?;
-    let body = JsValue::from(authentic.raw);
-    send(request, token.as_str(), authentic.slot, authentic.id, &body).await
+    let Authentic {
+        raw,
+        body,
+        slot,
+        sender,
+    } = authenticate(request, &envelope, max_bytes).await?;
+    head::read(&body).and_then(|head| sender.check_token(&head, token.as_str()))?;
+    let call = Publish {
+        token: token.as_str().to_owned(),
+        slot,
+        signed_ms: sender.signed_ms(),
+        force: envelope.force,
+        id: envelope.id,
+    };
+    send(request, call, &raw).await
 }
 
 /// Publishes an array of objects. Items of one token keep their order; tokens are served at once.
 pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal> {
+    let envelope = envelope(request);
     let max_bytes = request.config.settings.max_message_bytes;
-    let authentic = authenticate(request, max_bytes.max(MAX_BATCH_BYTES)).await?;
+    let authentic = authenticate(request, &envelope, max_bytes.max(MAX_BATCH_BYTES)).await?;
     let started_ms = unix_ms();
     let items = batch::items(&authentic.body)?;
-    let mut results: Vec<String> = vec![String::new(); items.len()];
-    let mut rooms: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut outcomes: Vec<Option<Outcome>> = vec![None; items.len()];
+    let mut rooms: Vec<Vec<(usize, Publish)>> = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        match addressee(item, max_bytes) {
-            Ok(token) => rooms
-                .entry(token.as_str().to_owned())
-                .or_default()
-                .push(index),
-            Err(refusal) => results[index] = batch::refused(&refusal),
+        let addressed = addressee(item, max_bytes).and_then(|token| {
+            let id = batch::id(envelope.id.as_deref(), &items, index)?;
+            Ok((token, id))
+        });
+        match addressed {
+            Ok((token, id)) => {
+                let call = Publish {
+                    token: token.as_str().to_owned(),
+                    slot: authentic.slot,
+                    id,
+                    force: envelope.force,
+                    signed_ms: authentic.sender.signed_ms(),
+                };
+                let of_token = |room: &&mut Vec<(usize, Publish)>| room[0].1.token == call.token;
+                match rooms.iter_mut().find(of_token) {
+                    Some(room) => room.push((index, call)),
+                    None => rooms.push(vec![(index, call)]),
+                }
+            }
+            Err(refusal) => outcomes[index] = Some(Outcome::refused(&refusal)),
         }
     }
-    let rooms = rooms.iter().map(|(token, indexes)| {
-        let (items, authentic) = (&items, &authentic);
+    let rooms = rooms.into_iter().map(|calls| {
+        let items = &items;
         async move {
-            let mut answers = Vec::new();
-            for &index in indexes {
-                let id = authentic.id.as_ref().map(|id| batch::id(id, index));
+            let mut outcomes = Vec::new();
+            for (index, call) in calls {
                 let body = JsValue::from_str(items[index]);
                 let sent = async {
                     batch::check_time(started_ms, unix_ms())?;
-                    send(request, token, authentic.slot, id, &body).await
+                    send(request, call, &body).await
                 };
-                let answer = match sent.await {
-                    Ok(response) => result(&response).await,
-                    Err(refusal) => batch::refused(&refusal),
+                let outcome = match sent.await {
+                    Ok(response) => outcome(&response).await,
+                    Err(refusal) => Outcome::refused(&refusal),
                 };
-                answers.push((index, answer));
+                outcomes.push((index, outcome));
             }
-            answers
+            outcomes
         }
     });
-    for (index, answer) in join::all(rooms).await.into_iter().flatten() {
-        results[index] = answer;
+    for (index, outcome) in join::all(rooms).await.into_iter().flatten() {
+        outcomes[index] = Some(outcome);
     }
-    Ok(reply::text(&batch::answer(&results)))
+    let outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
+    let answer = batch::answer(&outcomes);
+    Ok(reply::answer(
+        answer.status,
+        &answer.body,
+        answer.retry_after,
+    ))
 }
 
-/// One item's result.
-async fn result(response: &Response) -> String {
+/// What became of one item.
+async fn outcome(response: &Response) -> Outcome {
     let retry_after = response.headers().get("retry-after").ok().flatten();
     let answer = shell::text(response.text()).await.unwrap_or_default();
     let seconds = retry_after.and_then(|seconds| seconds.parse().ok());
-    batch::result(response.status(), seconds, &answer)
+    Outcome::answered(response.status(), seconds, &answer)
 }
 
-/// The order is that of the documented protocol: size, form of the headers, credentials, and then what the body is.
-async fn authenticate(request: &Request, max_bytes: u32) -> Result<Authentic, Refusal> {
-    let raw = read(request, max_bytes).await?;
-    let bytes = raw.to_vec();
+fn envelope(request: &Request) -> Envelope {
+    let id = request.header("webhook-id");
+    Envelope {
+        authorization: request.header("authorization"),
+        content_encoding: request.header("content-encoding"),
+        content_length: request.header("content-length"),
+        content_type: request.header("content-type"),
+        id: id.or_else(|| request.header("idempotency-key")),
+        timestamp: request.header("webhook-timestamp"),
+        signature: request.header("webhook-signature"),
+        force: matches!(request.parameter("force"), Some("1" | "true")),
+    }
+}
+
+/// Reads the body, once nothing else speaks against it.
+async fn authenticate<'envelope>(
+    request: &Request,
+    envelope: &'envelope Envelope,
+    max_bytes: u32,
+) -> Result<Authentic<'envelope>, Refusal> {
     let config = &request.config;
-    let signature = request.header("webhook-signature");
-    let timestamp = request.header("webhook-timestamp");
-    let id = request
-        .header("webhook-id")
-        .or_else(|| request.header("idempotency-key"));
-    let slot = match &signature {
-        Some(signature) => {
-            let claim = Claim {
-                id: id.as_deref(),
-                timestamp: timestamp.as_deref(),
-                signature: Some(signature),
-            };
-            claim.verify(unix_ms(), &bytes, &config.secrets)?
-        }
-        None if config.settings.require_signature => return Err(refusal::SIGNATURE_REQUIRED),
-        None => credential::bearer(request.header("authorization").as_deref(), &config.secrets)?,
-    };
-    uses::count(request, slot);
-    if id.as_deref().is_some_and(|id| !signature::is_id(id)) {
-        return Err(refusal::INVALID_ID);
-    }
-    media_type::check(request.header("content-type").as_deref())?;
-    let body = String::from_utf8(bytes).map_err(|_| refusal::NOT_UTF8)?;
-    Ok(Authentic {
-        raw,
-        body,
-        slot,
-        id,
-    })
-}
-
-/// The body, of which no more than `max_bytes` is ever read.
-async fn read(request: &Request, max_bytes: u32) -> Result<Uint8Array, Refusal> {
-    let too_large = refusal::BODY_TOO_LARGE;
-    let length: Option<u64> = request
-        .header("content-length")
-        .and_then(|length| length.parse().ok());
-    if length.is_some_and(|length| length > u64::from(max_bytes)) {
-        return Err(too_large);
-    }
+    let sender = envelope.sender(&config.settings, &config.secrets, max_bytes, unix_ms())?;
     let raw = JsFuture::from(js::read(&request.raw, max_bytes))
         .await
         .map_err(|_| refusal::INCOMPLETE_BODY)?;
     if raw.is_undefined() {
-        return Err(too_large);
+        return Err(refusal::BODY_TOO_LARGE);
     }
-    Ok(raw.unchecked_into())
+    let raw: Uint8Array = raw.unchecked_into();
+    let bytes = raw.to_vec();
+    let slot = sender.slot(&bytes, &config.secrets)?;
+    uses::count(request, slot);
+    let body = envelope::text(bytes)?;
+    let end = raw.length();
+    Ok(Authentic {
+        raw: raw.subarray(end - body.len() as u32, end),
+        body,
+        slot,
+        sender,
+    })
 }
 
 /// The room that an item is for.
@@ -151,29 +169,18 @@ fn addressee(item: &str, max_bytes: u32) -> Result<Token, Refusal> {
     Token::try_from(token.as_str())
 }
 
-async fn send(
-    request: &Request,
-    token: &str,
-    slot: Slot,
-    id: Option<String>,
-    body: &JsValue,
-) -> Result<Response, Refusal> {
-    if request.is_limited(binding::BROADCAST_RATE, token).await {
+async fn send(request: &Request, call: Publish, body: &JsValue) -> Result<Response, Refusal> {
+    let (token, slot) = (call.token.clone(), call.slot);
+    if request.is_limited(binding::BROADCAST_RATE, &token).await {
         let period = request.config.settings.broadcast_period;
         return Err(refusal::BROADCAST_RATE.retry_after(period));
     }
-    let force = matches!(request.parameter("force"), Some("1" | "true"));
-    let call = Call::Publish(Publish {
-        token: token.to_owned(),
-        slot,
-        id,
-        force,
-    });
-    let response = request.root(token).ask(&call, body).await?;
+    let call = Call::Publish(call);
+    let response = request.root(&token).ask(&call, body).await?;
     request.debug(|| format!("broadcast to `{token}`: {}", response.status()));
     if response.ok() {
         let slot = slot.binding();
-        env::measure(&request.env, token, Event::Publish { slot });
+        env::measure(&request.env, &token, Event::Publish { slot });
     }
     Ok(response)
 }

@@ -1,5 +1,6 @@
 //! Counts uses of secret slots: in memory, and at most once a second into the object that adds up all gateways.
 
+use crate::js;
 use crate::request::Request;
 use crate::stub::Stub;
 use edge_broadcast_protocol::contract::call::Call;
@@ -8,9 +9,9 @@ use edge_broadcast_protocol::contract::save::{Save, Saver};
 use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 use edge_broadcast_shell::unix_ms;
 use std::cell::RefCell;
-use std::time::Duration;
+use worker::Env;
 use worker::wasm_bindgen::JsValue;
-use worker::{Delay, Env};
+use worker::wasm_bindgen_futures::JsFuture;
 
 thread_local! {
     static TALLY: RefCell<(Uses, Saver)> = RefCell::default();
@@ -31,7 +32,7 @@ pub(crate) fn count(request: &Request, slot: Slot) {
     let env = request.env.clone();
     request.context.wait_until(async move {
         if wait_ms > 0 {
-            Delay::from(Duration::from_millis(wait_ms)).await;
+            wait(wait_ms).await;
             TALLY.with_borrow_mut(|(_, saver)| saver.saved(unix_ms()));
         }
         flush(&env).await;
@@ -57,7 +58,11 @@ async fn flush(env: &Env) {
         }
         TALLY.with_borrow_mut(|(tally, _)| tally.add(&uses));
         if let Some(pause_ms) = pause_ms {
-            Delay::from(Duration::from_millis(pause_ms)).await;
+            wait(pause_ms).await;
         }
     }
+}
+
+async fn wait(ms: u64) {
+    let _ = JsFuture::from(js::wait(ms as u32)).await;
 }

@@ -31,6 +31,15 @@ pub fn text(body: &str) -> Response {
     response(200, Some(body), &JSON)
 }
 
+/// A JSON answer of another status that no cache may keep, with seconds after which a repeat may succeed.
+pub fn answer(status: u16, body: &str, retry_after: Option<u32>) -> Response {
+    let mut headers = flat(&JSON);
+    if let Some(seconds) = retry_after {
+        headers.extend(["retry-after".to_owned(), seconds.to_string()]);
+    }
+    respond(status, Some(body), headers)
+}
+
 /// The answer to a request that is not served.
 pub fn refusal(refusal: &Refusal) -> Response {
     let mut headers = flat(&JSON);

@@ -81,6 +81,9 @@ pub struct Publish {
     pub id: Option<String>,
     /// Delivers even a stale update.
     pub force: bool,
+    /// When it was signed, in unix milliseconds, where it was: a signature can be sent again for as long as that is near.
+    #[serde(default)]
+    pub signed_ms: Option<u64>,
 }
 
 /// The part that an object has in its room.
@@ -177,16 +180,22 @@ mod tests {
             slot: Slot::Alternate,
             id: Some("msg_1".to_owned()),
             force: false,
+            signed_ms: Some(1_614_265_330_000),
         });
         assert_eq!(
             call.encode(),
-            r#"{"publish":{"token":"SOL","slot":"alternate","id":"msg_1","force":false}}"#
+            r#"{"publish":{"token":"SOL","slot":"alternate","id":"msg_1","force":false,"signed_ms":1614265330000}}"#
         );
         assert_eq!(Call::decode(&call.encode()), Some(call));
     }
 
     #[test]
     fn a_gateway_and_shards_of_the_version_before_are_understood() {
+        let old = r#"{"publish":{"token":"SOL","slot":"primary","id":null,"force":false}}"#;
+        let Some(Call::Publish(publish)) = Call::decode(old) else {
+            panic!("`{old}`")
+        };
+        assert_eq!(publish.signed_ms, None);
         let old = r#"{"connect":{"place":{"token":"SOL","region":"eu","index":0,"home":"away"},"address":null,"per_address":0,"max_message_bytes":1,"since":null,"epoch":null}}"#;
         let Some(Call::Connect(connect)) = Call::decode(old) else {
             panic!("`{old}`")

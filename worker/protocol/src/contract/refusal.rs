@@ -59,6 +59,9 @@ impl Refusal {
         }
         match self.status {
             401 => headers.push(("www-authenticate", "Bearer".to_owned())),
+            415 if self.code == UNSUPPORTED_ENCODING.code => {
+                headers.push(("accept-encoding", "identity".to_owned()));
+            }
             426 => headers.push(("upgrade", "websocket".to_owned())),
             _ => {}
         }
@@ -92,9 +95,10 @@ refusals! {
     INVALID_TOKEN = 400, "invalid_token", "a token has 1 to 96 letters, digits, `-`, `_`, `.` or `:` and starts with a letter or a digit";
     INVALID_UPDATE = 400, "invalid_update", "`type` and `token` must be strings, `slot` a whole number, `force` true or false, each at most once";
     BAD_PROBE = 400, "bad_probe", "`probe` is a number from 0 to 255";
-    MISSING_TOKEN = 400, "missing_token", "each item needs the `token` of its room";
+    MISSING_TOKEN = 400, "missing_token", "a signed body, and each item of a batch, needs the `token` of its room";
     TOKEN_MISMATCH = 400, "token_mismatch", "the body's `token` is not the path's";
     UNKNOWN_CALL = 400, "unknown_call", "the gateway and the room are of different versions";
+    UNSIGNED_FORCE = 400, "unsigned_force", "no signature covers the URL: `force` must be in the signed body";
     MALFORMED_SIGNATURE = 401, "malformed_signature", "`webhook-id`, `webhook-timestamp` and `webhook-signature` must have the form of Standard Webhooks";
     MISSING_CREDENTIALS = 401, "missing_credentials", "publishing needs `Authorization: Bearer` or a Standard Webhooks signature";
     SIGNATURE_REQUIRED = 401, "signature_required", "publishing needs a Standard Webhooks signature";
@@ -106,6 +110,7 @@ refusals! {
     METHOD_NOT_ALLOWED = 405, "method_not_allowed", "this path does not accept this method";
     BODY_TOO_LARGE = 413, "too_large", "the body is larger than this deployment accepts";
     ITEM_TOO_LARGE = 413, "too_large", "the item is larger than this deployment accepts";
+    UNSUPPORTED_ENCODING = 415, "unsupported_encoding", "the body must come without `Content-Encoding`";
     UNSUPPORTED_MEDIA_TYPE = 415, "unsupported_media_type", "the body must be `application/json`";
     UPGRADE_REQUIRED = 426, "upgrade_required", "this path is for WebSockets";
     BROADCAST_RATE = 429, "broadcast_rate", "this room is published to more often than this deployment accepts";

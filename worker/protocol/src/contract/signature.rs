@@ -2,13 +2,15 @@
 //!
 //! `v1` only: HMAC-SHA256 over `id.timestamp.body`, base64, with the key in `whsec_<base64>`.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use super::base64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// Longest `webhook-id` or `Idempotency-Key`, in bytes.
 pub const MAX_ID_BYTES: usize = 256;
+/// Entries of one `webhook-signature` that are tried; more is an attack on our time.
+const MAX_SIGNATURES: usize = 16;
+
 /// Tells whether `text` can be a `webhook-id` or an `Idempotency-Key`: 1 to 256 visible ASCII characters.
 pub fn is_id(text: &str) -> bool {
     !text.is_empty()
@@ -19,15 +21,21 @@ pub fn is_id(text: &str) -> bool {
 /// The value of one `v1` entry of `webhook-signature`.
 pub fn signature(secret: &str, id: &str, timestamp: u64, body: &[u8]) -> String {
     let mac = sign(&key(secret), id, &timestamp.to_string(), body);
-    format!("v1,{}", STANDARD.encode(mac))
+    format!("v1,{}", base64::encode(&mac))
 }
 
 /// `whsec_` and base64 is the key's bytes; anything else that is not base64 is itself the key.
 pub(crate) fn key(secret: &str) -> Vec<u8> {
     let encoded = secret.strip_prefix("whsec_").unwrap_or(secret);
-    STANDARD
-        .decode(encoded)
-        .unwrap_or_else(|_| secret.as_bytes().to_vec())
+    base64::decode(encoded).unwrap_or_else(|| secret.as_bytes().to_vec())
+}
+
+/// The bytes of each `v1` entry of a `webhook-signature`; other versions are for other receivers.
+pub(crate) fn entries(header: &str) -> impl Iterator<Item = Vec<u8>> {
+    header
+        .split_ascii_whitespace()
+        .take(MAX_SIGNATURES)
+        .filter_map(|entry| base64::decode(entry.strip_prefix("v1,")?))
 }
 
 /// The MAC of what a signature covers.

@@ -1,17 +1,13 @@
-//! The claim of a publish that it is signed with the key of one of our secrets.
+//! The claim of a publish that it is signed with the key of one of our secrets: first its headers, then the body.
 
 use super::credential::{Secret, matching};
 use crate::contract::refusal::{self, Refusal};
-use crate::contract::signature::{is_id, sign};
+use crate::contract::signature::{entries, is_id, sign};
 use crate::contract::slot::Slot;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use subtle::{Choice, ConstantTimeEq};
 
 /// The distance that the sender's clock may have from ours, in seconds, as the specification advises.
 pub const TOLERANCE_SECONDS: u64 = 300;
-/// Entries of one `webhook-signature` that are tried; more is an attack on our time.
-const MAX_SIGNATURES: usize = 16;
 
 /// The three headers of Standard Webhooks as they came.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,45 +20,62 @@ pub struct Claim<'request> {
     pub signature: Option<&'request str>,
 }
 
-impl Claim<'_> {
-    /// The slot whose key made one of the signatures over `body`. Every key is tried with every signature.
+/// A claim whose headers have their form, and whose time is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timely<'request> {
+    id: &'request str,
+    timestamp: &'request str,
+    signature: &'request str,
+    seconds: u64,
+}
+
+impl<'request> Claim<'request> {
+    /// Checks what needs no body.
     ///
     /// # Errors
-    /// 401 for headers that are missing or misshapen, and for a timestamp out of tolerance; 403 when no key made any.
-    pub fn verify(&self, now_ms: u64, body: &[u8], secrets: &[Secret]) -> Result<Slot, Refusal> {
+    /// 401 for headers that are missing or misshapen, and for a timestamp out of tolerance.
+    pub fn timely(&self, now_ms: u64) -> Result<Timely<'request>, Refusal> {
         let (Some(id), Some(timestamp), Some(signature)) =
             (self.id, self.timestamp, self.signature)
         else {
             return Err(refusal::MISSING_CREDENTIALS);
         };
         let digits = !timestamp.is_empty() && timestamp.bytes().all(|byte| byte.is_ascii_digit());
-        let seconds: u64 = (is_id(id) && digits)
+        let seconds: u64 = (is_id(id) && digits && entries(signature).next().is_some())
             .then(|| timestamp.parse().ok())
             .flatten()
             .ok_or(refusal::MALFORMED_SIGNATURE)?;
         if (now_ms / 1000).abs_diff(seconds) > TOLERANCE_SECONDS {
             return Err(refusal::STALE_SIGNATURE);
         }
-        if entries(signature).next().is_none() {
-            return Err(refusal::MALFORMED_SIGNATURE);
-        }
+        Ok(Timely {
+            id,
+            timestamp,
+            signature,
+            seconds,
+        })
+    }
+}
+
+impl Timely<'_> {
+    /// The slot whose key made one of the signatures over `body`. Every key is tried with every signature.
+    ///
+    /// # Errors
+    /// 403 when no key made any.
+    pub fn verify(&self, body: &[u8], secrets: &[Secret]) -> Result<Slot, Refusal> {
         matching(secrets, |secret| {
-            let expected = sign(secret.signing_key(), id, timestamp, body);
-            entries(signature).fold(Choice::from(0), |found, given| {
+            let expected = sign(secret.signing_key(), self.id, self.timestamp, body);
+            entries(self.signature).fold(Choice::from(0), |found, given| {
                 found | given.as_slice().ct_eq(&expected)
             })
         })
         .ok_or(refusal::WRONG_CREDENTIALS)
     }
-}
 
-/// The decoded `v1` entries; other versions are for other receivers.
-fn entries(header: &str) -> impl Iterator<Item = Vec<u8>> {
-    header
-        .split_ascii_whitespace()
-        .take(MAX_SIGNATURES)
-        .filter_map(|entry| entry.strip_prefix("v1,"))
-        .filter_map(|encoded| STANDARD.decode(encoded).ok())
+    /// When it was signed, in unix milliseconds.
+    pub fn signed_ms(&self) -> u64 {
+        self.seconds.saturating_mul(1000)
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +109,8 @@ mod tests {
 
     fn verified(signature: &str, now_ms: u64, body: &[u8]) -> Result<Slot, u16> {
         claim(ID, TIMESTAMP, signature)
-            .verify(now_ms, body, &slots())
+            .timely(now_ms)
+            .and_then(|timely| timely.verify(body, &slots()))
             .map_err(|refusal| refusal.status)
     }
 
@@ -142,14 +156,14 @@ mod tests {
             (ID, TIMESTAMP, "v2,AAAA"),
             (ID, TIMESTAMP, "v1,not base64"),
         ] {
-            let refused = claim(id, timestamp, signature).verify(NOW_MS, BODY, &slots());
+            let refused = claim(id, timestamp, signature).timely(NOW_MS);
             assert_eq!(
                 refused.unwrap_err().status,
                 401,
                 "{id} {timestamp} {signature}"
             );
         }
-        let refused = Claim::default().verify(NOW_MS, BODY, &slots());
+        let refused = Claim::default().timely(NOW_MS);
         assert_eq!(refused.unwrap_err().status, 401);
     }
 
@@ -158,15 +172,18 @@ mod tests {
         fn no_header_panics_and_nothing_random_verifies(
             id in ".*", timestamp in "[0-9+-]{0,20}", signature in ".*", now in any::<u64>(), body in any::<Vec<u8>>(),
         ) {
-            prop_assert!(claim(&id, &timestamp, &signature).verify(now, &body, &slots()).is_err());
+            let claim = claim(&id, &timestamp, &signature);
+            prop_assert!(claim.timely(now).and_then(|timely| timely.verify(&body, &slots())).is_err());
         }
 
         #[test]
         fn what_we_sign_verifies(id in "[!-~]{1,64}", seconds in 1u64..1_000_000_000_000, body in any::<Vec<u8>>()) {
             let header = signature(SECRET, &id, seconds, &body);
             let timestamp = seconds.to_string();
-            let verified = claim(&id, &timestamp, &header).verify(seconds * 1000, &body, &slots());
-            prop_assert_eq!(verified, Ok(Slot::Alternate));
+            let timely = claim(&id, &timestamp, &header);
+            let timely = timely.timely(seconds * 1000 + 300_999).unwrap();
+            prop_assert_eq!(timely.verify(&body, &slots()), Ok(Slot::Alternate));
+            prop_assert_eq!(timely.signed_ms(), seconds * 1000);
         }
     }
 }

@@ -3,14 +3,16 @@
 //!
 //! Imports: `contract`
 //!
-//! - What is asked for: [`route`], [`subprotocol`], [`media_type`], [`batch`]
-//! - Who asks: [`origin`], [`credential`], [`claim`], [`address`]
+//! - What is asked for: [`route`], [`subprotocol`], [`media_type`], [`encoding`], [`batch`]
+//! - Who asks: [`origin`], [`envelope`], [`credential`], [`claim`], [`address`]
 //! - Which object is to serve it: [`region`], [`search`], [`probe`]
 
 pub mod address;
 pub mod batch;
 pub mod claim;
 pub mod credential;
+pub mod encoding;
+pub mod envelope;
 pub mod media_type;
 pub mod origin;
 pub mod probe;

@@ -233,6 +233,7 @@ mod tests {
             slot: Slot::Primary,
             id: id.map(str::to_owned),
             force,
+            signed_ms: None,
         };
         let outcome = room
             .publish(&call, head::read(body).unwrap(), body, now_ms)

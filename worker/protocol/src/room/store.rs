@@ -7,6 +7,7 @@ use super::root::Standing;
 use crate::contract::call::Part;
 use crate::contract::counters::{self, Billed};
 use crate::contract::save::Save;
+use crate::contract::token;
 
 /// The room has changed.
 pub(crate) fn changed(step: &mut Step<'_>) {
@@ -29,9 +30,9 @@ pub(crate) fn save(step: &mut Step<'_>) {
 /// An event has done what it does: its counts are written when the last write was a minute ago. They alone are no reason to
 /// store anything: a room in which nothing was published leaves nothing behind.
 pub(crate) fn counters(step: &mut Step<'_>, part: Part) {
-    let object = &mut *step.object;
+    let object = &*step.object;
     let due_ms = object.room.saved_ms + counters::INTERVAL_MS;
-    if object.saver.pending || object.room.stream.assigned == 0 || step.now_ms < due_ms {
+    if object.saver.pending || !stores(step) || step.now_ms < due_ms {
         return;
     }
     // What is read may say that it is not due after all.
@@ -57,6 +58,7 @@ pub(crate) fn is_read(step: &mut Step<'_>, part: Part) -> bool {
 /// The registry has changed. Should this be lost, the shard says so again at the next push.
 pub(crate) fn registry(step: &mut Step<'_>) {
     if step.object.registry.shards().is_empty() && !stores(step) {
+        // So that the object ceases to exist.
         step.add(Effect::Forget);
         return;
     }
@@ -85,9 +87,9 @@ fn shards(step: &mut Step<'_>) -> String {
     serde_json::to_string(&step.object.registry).unwrap_or_default()
 }
 
-/// Whether the room leaves anything behind: one in which nothing was published does not.
+/// Whether the room leaves anything behind: one in which nothing was published does not, nor does one of the tool's own.
 fn stores(step: &Step<'_>) -> bool {
-    step.object.room.stream.assigned > 0
+    step.object.room.stream.assigned > 0 && !token::is_probe(&step.object.membership.token)
 }
 
 fn write(step: &mut Step<'_>, standing: Standing) {
