@@ -1,14 +1,27 @@
 //! The runtime's own functions. Whatever touches every socket is one JavaScript loop, since every crossing of the boundary
 //! costs; and what can throw is caught here, since an exception in `worker`'s own wrappers would end the instance.
 
-use worker::js_sys::Array;
+use worker::js_sys::{Array, Promise};
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
-use worker::worker_sys::web_sys::{Response, WebSocket};
+use worker::worker_sys::web_sys::{Request, Response, WebSocket};
 
 #[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, inline_js = r#"
 const OPEN = 1;
 const NEVER = "18446744073709551615";
+
+export function id(state) {
+  return state.id.toString();
+}
+
+export function serve(request, header, answer) {
+  return new Promise((resolve) => {
+    const call = request.headers.get(header) ?? "";
+    if (!request.body) return answer(call, "", resolve);
+    const body = request.text();
+    body.then((text) => answer(call, text, resolve), () => answer(call, undefined, resolve));
+  });
+}
 
 export function random() {
   return crypto.randomUUID();
@@ -194,6 +207,13 @@ export function ask(stubs, header, calls, body, limit, then) {
 }
 "#)]
 extern "C" {
+    /// The id of the object.
+    pub(crate) fn id(state: &JsValue) -> String;
+
+    /// Promises the answer to a request: reads its body, if it has one, and calls `answer` with the header, the body
+    /// (`undefined` if it ends too soon) and the function that takes the answer.
+    pub(crate) fn serve(request: &Request, header: &str, answer: &JsValue) -> Promise;
+
     /// A random UUID.
     pub(crate) fn random() -> String;
 

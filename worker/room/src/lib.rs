@@ -8,101 +8,85 @@ mod js;
 mod object;
 mod sockets;
 
-use edge_broadcast_protocol::contract::call::{self, Call};
-use edge_broadcast_protocol::contract::refusal;
+use edge_broadcast_protocol::contract::{call, refusal};
 use edge_broadcast_protocol::room::event::Event;
-use edge_broadcast_shell::{self as shell, reply};
+use edge_broadcast_shell::reply;
 use object::Shell;
+use std::convert::Infallible;
 use std::rc::Rc;
-use worker::worker_sys::web_sys;
-use worker::{
-    Context, DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
-    WebSocketIncomingMessage, durable_object, event, wasm_bindgen,
-};
+use worker::js_sys::{Function, Promise, Uint8Array};
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::closure::Closure;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::worker_sys::web_sys::{Request, Response, WebSocket};
+use worker::{Context, Env, event, wasm_bindgen};
 
 /// One object: the root of a room, a shard of one, or the counter of secret uses. Which it is, each call says.
-#[durable_object(websocket)]
+///
+/// The methods are those that the runtime calls
+/// (<https://developers.cloudflare.com/durable-objects/api/base/>). What `#[durable_object]` makes of a trait is the same
+/// with a future for each event, which the room has no use for: it waits for nothing.
+#[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen)]
 pub struct BroadcastRoom {
     shell: Rc<Shell>,
+    /// Answers a call by its header and its body.
+    answer: Closure<dyn Fn(String, Option<String>, Function)>,
 }
 
-impl DurableObject for BroadcastRoom {
-    fn new(state: State, env: Env) -> Self {
-        Self {
-            shell: Rc::new(Shell::new(state, env)),
-        }
+#[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen)]
+impl BroadcastRoom {
+    /// The object wakes up.
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: JsValue, env: JsValue) -> Self {
+        let shell = Rc::new(Shell::new(state, env));
+        let object = Rc::clone(&shell);
+        let answer = Closure::new(move |call: String, body, resolve| {
+            object.answer(&call, body, resolve);
+        });
+        Self { shell, answer }
     }
 
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        let header = request.headers().get(call::HEADER).ok().flatten();
-        let Some(call) = header.as_deref().and_then(Call::decode) else {
-            return Ok(reply::refusal(&refusal::UNKNOWN_CALL).into());
-        };
-        if !self.shell.has_settings {
-            return Ok(reply::refusal(&refusal::ROOM_MISCONFIGURED).into());
-        }
-        let body = if call.has_body() {
-            match shell::text(request.inner().text()).await {
-                Some(body) => body,
-                None => return Ok(reply::refusal(&refusal::INCOMPLETE_BODY).into()),
-            }
-        } else {
-            String::new()
-        };
-        Ok(self.shell.serve(call, body).await.into())
+    /// A call of the gateway or of another object.
+    pub fn fetch(&self, request: &Request) -> Promise {
+        js::serve(request, call::HEADER, self.answer.as_ref())
     }
 
-    async fn websocket_message(
-        &self,
-        socket: WebSocket,
-        message: WebSocketIncomingMessage,
-    ) -> Result<()> {
-        let peer = sockets::peer(socket.as_ref());
-        let (text, bytes) = match message {
-            WebSocketIncomingMessage::String(text) => {
-                let bytes = text.len();
-                (Some(text), bytes)
-            }
-            WebSocketIncomingMessage::Binary(bytes) => (None, bytes.len()),
+    /// A client's frame.
+    #[wasm_bindgen(js_name = webSocketMessage)]
+    pub fn message(&self, socket: &WebSocket, message: &JsValue) {
+        let text = message.as_string();
+        let bytes = match &text {
+            Some(text) => text.len(),
+            None => Uint8Array::new(message).length() as usize,
         };
+        let peer = sockets::peer(socket);
         let event = Event::Message { peer, text, bytes };
-        self.shell.on(event, Some(socket.as_ref()));
-        Ok(())
+        self.shell.on(event, Some(socket));
     }
 
-    async fn websocket_close(
-        &self,
-        socket: WebSocket,
-        code: usize,
-        reason: String,
-        _clean: bool,
-    ) -> Result<()> {
-        let code = u16::try_from(code).unwrap_or_default();
-        js::close(socket.as_ref(), code, &reason);
-        self.closed(&socket, code);
-        Ok(())
+    /// The end of a socket.
+    #[wasm_bindgen(js_name = webSocketClose)]
+    pub fn closed(&self, socket: &WebSocket, code: u16, reason: &str) {
+        js::close(socket, code, reason);
+        self.lost(socket, code);
     }
 
-    async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {
-        self.closed(&socket, 1006);
-        Ok(())
+    /// The end of a socket without a word.
+    #[wasm_bindgen(js_name = webSocketError)]
+    pub fn failed(&self, socket: &WebSocket) {
+        self.lost(socket, 1006);
     }
 }
 
 impl BroadcastRoom {
-    fn closed(&self, socket: &WebSocket, code: u16) {
-        let peer = sockets::peer(socket.as_ref());
-        self.shell
-            .on(Event::Closed { peer, code }, Some(socket.as_ref()));
+    fn lost(&self, socket: &WebSocket, code: u16) {
+        let peer = sockets::peer(socket);
+        self.shell.on(Event::Closed { peer, code }, Some(socket));
     }
 }
 
 /// Rooms are reached through the gateway's binding only.
 #[event(fetch)]
-async fn fetch(
-    _request: web_sys::Request,
-    _env: Env,
-    _context: Context,
-) -> Result<web_sys::Response> {
+async fn fetch(_request: Request, _env: Env, _context: Context) -> Result<Response, Infallible> {
     Ok(reply::refusal(&refusal::NOT_FOUND))
 }

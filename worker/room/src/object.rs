@@ -16,44 +16,38 @@ use edge_broadcast_protocol::room::turn;
 use edge_broadcast_shell::{env, reply, unix_ms};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use worker::js_sys::{Array, Function, Promise};
+use worker::console_log;
+use worker::js_sys::{Array, Function};
+use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::closure::Closure;
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::web_sys::{Response, WebSocket};
-use worker::{Env, State, console_log};
 
 pub(crate) struct Shell {
     /// Whether the deployment gave settings that can be read: without, nothing is served.
     pub(crate) has_settings: bool,
-    state: State,
-    env: Env,
+    state: JsValue,
+    env: JsValue,
     object: RefCell<Object>,
     requests: Cell<u32>,
-    answers: RefCell<Pending<Answer>>,
+    /// The promises of answers, by request.
+    answers: RefCell<Pending<Function>>,
     /// Sockets of deliveries that are still to be sent.
     held: RefCell<Pending<Array>>,
     /// Other objects. Calls through one stub arrive in order.
     stubs: RefCell<Vec<(String, JsValue)>>,
 }
 
-/// A request on its way: answered, or waited for by a promise.
-enum Answer {
-    Ready(Response),
-    Awaited(Function),
-}
-
 impl Shell {
     /// Wakes an object up. Kept small: this runs before every first event.
-    pub(crate) fn new(state: State, env: Env) -> Self {
+    pub(crate) fn new(state: JsValue, env: JsValue) -> Self {
         let settings: Option<RoomSettings> = env::settings(&env);
         let has_settings = settings.is_some();
         // It fails only for texts that are too long, and these are not.
-        let _ = js::answer_pings(state.as_raw(), peer::PING, peer::PONG);
+        let _ = js::answer_pings(&state, peer::PING, peer::PONG);
         let mut epoch = js::random();
         epoch.truncate(8);
         let identity = Identity {
-            salt: state.id().to_string(),
+            salt: js::id(&state),
             epoch,
             version: env::version(&env),
             verbose: env::text(&env, binding::ENVIRONMENT).as_deref() == Some("development"),
@@ -71,10 +65,21 @@ impl Shell {
         }
     }
 
-    /// Answers a call.
-    pub(crate) async fn serve(self: &Rc<Self>, call: Call, body: String) -> Response {
+    /// Answers the call in a request's header, and its body if it could be read, through `resolve`.
+    pub(crate) fn answer(self: &Rc<Self>, header: &str, body: Option<String>, resolve: Function) {
         let request = self.requests.get().wrapping_add(1);
         self.requests.set(request);
+        self.answers.borrow_mut().insert(request, resolve);
+        let refused = |refusal| self.reply(request, &reply::refusal(&refusal));
+        let Some(call) = Call::decode(header) else {
+            return refused(refusal::UNKNOWN_CALL);
+        };
+        if !self.has_settings {
+            return refused(refusal::ROOM_MISCONFIGURED);
+        }
+        let Some(body) = body else {
+            return refused(refusal::INCOMPLETE_BODY);
+        };
         let random = match call {
             Call::Connect(_) => js::random(),
             _ => String::new(),
@@ -86,18 +91,6 @@ impl Shell {
             random,
         };
         self.on(Event::Call(incoming), None);
-        if let Some(Answer::Ready(response)) = self.answers.borrow_mut().remove(request) {
-            return response;
-        }
-        let answered = Promise::new(&mut |resolve, _| {
-            let mut answers = self.answers.borrow_mut();
-            answers.insert(request, Answer::Awaited(resolve));
-        });
-        let response = JsFuture::from(answered).await;
-        response.map_or_else(
-            |_| reply::refusal(&refusal::ROOM_UNAVAILABLE),
-            JsCast::unchecked_into,
-        )
     }
 
     /// Tells the object what has happened, to `socket` if to one, and does what it wants done.
@@ -124,7 +117,7 @@ impl Shell {
                 epoch,
             } => return Some(self.send(delivery, frames, seq, epoch.as_deref())),
             Effect::Mark { epoch, sent } => {
-                js::mark(&js::sockets(self.state.as_raw()), &epoch, sent as f64);
+                js::mark(&js::sockets(&self.state), &epoch, sent as f64);
             }
             Effect::Accept {
                 request,
@@ -132,10 +125,10 @@ impl Shell {
                 peer,
                 frames,
             } => return self.accept(request, tag, &peer, frames),
-            Effect::Reply { request, reply } => self.answer(request, respond(&reply)),
+            Effect::Reply { request, reply } => self.reply(request, &respond(&reply)),
             Effect::Load => self.load(),
             Effect::Store { row, text, store } => self.store(row, &text, store),
-            Effect::Forget => js::forget(self.state.as_raw()),
+            Effect::Forget => js::forget(&self.state),
             Effect::Timer { timer, after_ms } => {
                 let then = self.later(move |_| Event::Timer(timer));
                 js::after(after_ms as f64, &then);
@@ -147,7 +140,7 @@ impl Shell {
                 hint,
             } => self.ask(ask, calls, body.as_deref(), hint.as_deref()),
             Effect::Hold { delivery } => {
-                let sockets = js::sockets(self.state.as_raw());
+                let sockets = js::sockets(&self.state);
                 self.held.borrow_mut().insert(delivery, sockets);
             }
             Effect::Close {
@@ -155,7 +148,7 @@ impl Shell {
                 tag,
                 close,
             } => js::close_each(
-                self.state.as_raw(),
+                &self.state,
                 tag.as_deref(),
                 indexes,
                 close.code,
@@ -185,16 +178,16 @@ impl Shell {
     ) -> Option<Event> {
         let attachment = serde_json::to_string(peer).unwrap_or_default();
         let tags = tag.into_iter().collect();
-        let Some(response) = js::accept(self.state.as_raw(), tags, &attachment, frames) else {
+        let Some(response) = js::accept(&self.state, tags, &attachment, frames) else {
             return Some(Event::NotAccepted { request });
         };
-        self.answer(request, response);
+        self.reply(request, &response);
         None
     }
 
     fn send(&self, delivery: u32, frames: Vec<String>, seq: u64, epoch: Option<&str>) -> Event {
         let held = self.held.borrow_mut().remove(delivery);
-        let sockets = held.unwrap_or_else(|| js::sockets(self.state.as_raw()));
+        let sockets = held.unwrap_or_else(|| js::sockets(&self.state));
         let start = turn::start(seq, sockets.length());
         let counts = js::broadcast(&sockets, frames, start);
         if let Some(epoch) = epoch {
@@ -218,12 +211,12 @@ impl Shell {
                 uses: values.get(2).as_string(),
             }))
         });
-        js::load(self.state.as_raw(), keys, &then);
+        js::load(&self.state, keys, &then);
     }
 
     fn store(self: &Rc<Self>, row: Row, text: &str, store: Option<u32>) {
         let Some(store) = store else {
-            return js::save(self.state.as_raw(), row.key(), text);
+            return js::save(&self.state, row.key(), text);
         };
         let then = self.later(move |done| {
             let outcome = if done.is_truthy() {
@@ -233,7 +226,7 @@ impl Shell {
             };
             Event::Stored { store, outcome }
         });
-        js::store(self.state.as_raw(), row.key(), text, &then);
+        js::store(&self.state, row.key(), text, &then);
     }
 
     fn ask(
@@ -288,16 +281,10 @@ impl Shell {
         })
     }
 
-    fn answer(&self, request: u32, response: Response) {
-        let mut answers = self.answers.borrow_mut();
-        match answers.remove(request) {
-            Some(Answer::Awaited(resolve)) => {
-                // A promise's own function does not throw.
-                let _ = resolve.call1(&JsValue::UNDEFINED, &response);
-            }
-            _ => {
-                answers.insert(request, Answer::Ready(response));
-            }
+    fn reply(&self, request: u32, response: &Response) {
+        if let Some(resolve) = self.answers.borrow_mut().remove(request) {
+            // A promise's own function does not throw.
+            let _ = resolve.call1(&JsValue::UNDEFINED, response);
         }
     }
 }

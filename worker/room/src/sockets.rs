@@ -3,13 +3,12 @@
 use crate::js;
 use edge_broadcast_protocol::room::event::Sockets;
 use edge_broadcast_protocol::room::peer::{Peer, Seen};
-use worker::State;
 use worker::wasm_bindgen::JsValue;
 use worker::worker_sys::web_sys::WebSocket;
 
 /// The sockets at the moment of one event.
 pub(crate) struct View<'event> {
-    pub(crate) state: &'event State,
+    pub(crate) state: &'event JsValue,
     /// The socket whose end is told.
     pub(crate) gone: Option<&'event WebSocket>,
 }
@@ -18,11 +17,11 @@ impl Sockets for View<'_> {
     fn count(&self, tag: Option<&str>) -> u32 {
         let nobody = JsValue::UNDEFINED;
         let gone = self.gone.map_or(&nobody, AsRef::as_ref);
-        js::count(self.state.as_raw(), tag, gone)
+        js::count(self.state, tag, gone)
     }
 
     fn seen(&self, tag: Option<&str>) -> Vec<Seen> {
-        js::seen(self.state.as_raw(), tag)
+        js::seen(self.state, tag)
             .chunks_exact(2)
             .map(|times| Seen {
                 opened_ms: times[0] as u64,
@@ -32,15 +31,15 @@ impl Sockets for View<'_> {
     }
 
     fn oldest_ms(&self) -> Option<u64> {
-        js::oldest(self.state.as_raw()).map(|oldest_ms| oldest_ms as u64)
+        js::oldest(self.state).map(|oldest_ms| oldest_ms as u64)
     }
 
     fn newest(&self) -> Option<Peer> {
-        read(js::newest(self.state.as_raw()))
+        read(js::newest(self.state))
     }
 
     fn names(&self) -> Vec<(String, u64)> {
-        let names = js::names(self.state.as_raw());
+        let names = js::names(self.state);
         let pairs = names.chunks_exact(2);
         pairs
             .map(|pair| (pair[0].clone(), pair[1].parse().unwrap_or_default()))

@@ -143,11 +143,6 @@ impl Call {
         }
     }
 
-    /// Whether the request's body belongs to the call.
-    pub fn has_body(&self) -> bool {
-        matches!(self, Self::Publish(_) | Self::Uses | Self::Push)
-    }
-
     /// The header's value.
     pub fn encode(&self) -> String {
         serde_json::to_string(self).expect("strings and numbers serialise")
