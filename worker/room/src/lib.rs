@@ -57,6 +57,10 @@ impl DurableObject for BroadcastRoom {
         socket: WebSocket,
         message: WebSocketIncomingMessage,
     ) -> Result<()> {
+        // The runtime goes on reading what a client sends that was told to go. That is the cheapest place to drop it.
+        if socket.as_ref().ready_state() != web_sys::WebSocket::OPEN {
+            return Ok(());
+        }
         let peer = sockets::peer(socket.as_ref());
         let (text, bytes) = match message {
             WebSocketIncomingMessage::String(text) => {
