@@ -18,6 +18,7 @@ mod publishing;
 mod resume;
 mod shards;
 mod signatures;
+mod stored;
 mod wrapped;
 
 use std::time::{Duration, Instant};

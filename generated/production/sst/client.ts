@@ -59,14 +59,14 @@ export function subscribe(token: string, onUpdate: (update: Update) => void): ()
       case "pong":
         return;
       case "connected":
+        ack = frame.ack ?? Infinity;
+        taken = 0;
         if (frame.recovered) return;
         // The newest update of each key, older first. One that is `behind` what we have sends none of them.
         for (const update of frame.snapshots ?? []) deliver(update);
         if (frame.snapshot) deliver(frame.snapshot);
         seq = frame.seq;
         epoch = frame.epoch;
-        ack = frame.ack ?? Infinity;
-        taken = 0;
         return;
       case "BATCH_UPDATE":
         for (const update of frame.updates) deliver(update);

@@ -234,12 +234,12 @@ impl Object {
     /// The causes that keep the object from hibernating, besides the request that asks.
     pub fn held_by(&self) -> Vec<String> {
         let causes = [
-            ("batch_window", self.room.window.is_waiting()),
-            ("save", self.saver.pending),
-            ("push_again", !self.repeats.is_empty()),
+            (self.room.window.is_waiting(), "batch_window"),
+            (self.saver.pending, "save"),
+            (!self.repeats.is_empty(), "push_again"),
         ];
-        let held = causes.into_iter().filter(|(_, held)| *held);
-        held.map(|(cause, _)| cause.to_owned()).collect()
+        let held = causes.into_iter().filter(|(held, _)| *held);
+        held.map(|(_, cause)| cause.to_owned()).collect()
     }
 }
 

@@ -651,7 +651,8 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_the_version_before_is_read() {
+    fn the_version_before_is_understood_and_understands() {
+        let old_start = r#"{"epoch":"e1","assigned":3,"sent":3,"floor":1,"latest":{"seq":3,"kind":"A","text":"{}"},"#;
         let old = r#"{"epoch":"e1","assigned":3,"sent":3,"floor":1,"latest":{"seq":3,"kind":"A","text":"{}"},"history":[{"seq":2,"kind":"","text":"{}"},{"seq":3,"kind":"A","text":"{}"}]}"#;
         let stream: Stream = serde_json::from_str(old).unwrap();
         assert_eq!(greeted(&stream, 1, "e1"), (true, false, vec![], vec![2, 3]));
@@ -659,6 +660,13 @@ mod tests {
         let old = r#"{"epoch":"e1","previous":3,"updates":[]}"#;
         let push: Push = serde_json::from_str(old).unwrap();
         assert!(!push.again && !stream.misses(&push));
+        // And the other way round, while a new version is rolled out
+        assert_eq!(
+            serde_json::to_string(&stream.since(2)).unwrap(),
+            r#"{"epoch":"e1","previous":2,"updates":[{"seq":3,"kind":"A","text":"{}"}],"again":true}"#
+        );
+        let written = serde_json::to_string(&stream).unwrap();
+        assert!(written.starts_with(old_start), "{written}");
     }
 
     #[test]

@@ -12,7 +12,8 @@ pub const MAX_FRAME_BYTES: usize = 256 * 1024;
 pub struct Update {
     pub seq: u64,
     /// What conflation keeps one update of: the publisher's `type`, or nothing.
-    #[serde(alias = "kind")]
+    // The name that it has among shards and records of the version before.
+    #[serde(rename = "kind", alias = "key")]
     pub key: String,
     /// The publisher's object with `seq` and `epoch` added.
     pub text: String,
