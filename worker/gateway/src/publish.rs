@@ -168,6 +168,7 @@ async fn send(
         slot,
         id,
         force,
+        signed_ms: None,
     });
     let response = request.root(token).ask(&call, body).await?;
     request.debug(|| format!("broadcast to `{token}`: {}", response.status()));

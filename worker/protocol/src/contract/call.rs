@@ -81,6 +81,9 @@ pub struct Publish {
     pub id: Option<String>,
     /// Delivers even a stale update.
     pub force: bool,
+    /// The timestamp of the signature that authenticated it, in unix milliseconds (of whole seconds); none for a bearer.
+    #[serde(default)]
+    pub signed_ms: Option<u64>,
 }
 
 /// The part that an object has in its room.
@@ -177,10 +180,11 @@ mod tests {
             slot: Slot::Alternate,
             id: Some("msg_1".to_owned()),
             force: false,
+            signed_ms: Some(1_796_000_000_000),
         });
         assert_eq!(
             call.encode(),
-            r#"{"publish":{"token":"SOL","slot":"alternate","id":"msg_1","force":false}}"#
+            r#"{"publish":{"token":"SOL","slot":"alternate","id":"msg_1","force":false,"signed_ms":1796000000000}}"#
         );
         assert_eq!(Call::decode(&call.encode()), Some(call));
     }
@@ -193,6 +197,15 @@ mod tests {
         };
         assert_eq!(connect.root_hint, None);
         assert_eq!(Call::Connect(connect).part(), Some(Part::Shard));
+        let old = r#"{"publish":{"token":"SOL","slot":"primary","id":null,"force":true}}"#;
+        assert!(matches!(
+            Call::decode(old),
+            Some(Call::Publish(Publish {
+                force: true,
+                signed_ms: None,
+                ..
+            }))
+        ));
         assert!(Call::decode(r#"{"leave":{"name":"SOL/eu/0"}}"#).is_some());
     }
 
