@@ -81,7 +81,7 @@ pub struct Publish {
     pub id: Option<String>,
     /// Delivers even a stale update.
     pub force: bool,
-    /// When it was signed, in unix milliseconds, where it was: a signature can be sent again for as long as that is near.
+    /// The timestamp of the signature that authenticated it, in unix milliseconds (of whole seconds); none for a bearer.
     #[serde(default)]
     pub signed_ms: Option<u64>,
 }
@@ -197,6 +197,15 @@ mod tests {
         };
         assert_eq!(connect.root_hint, None);
         assert_eq!(Call::Connect(connect).part(), Some(Part::Shard));
+        let old = r#"{"publish":{"token":"SOL","slot":"primary","id":null,"force":true}}"#;
+        assert!(matches!(
+            Call::decode(old),
+            Some(Call::Publish(Publish {
+                force: true,
+                signed_ms: None,
+                ..
+            }))
+        ));
         assert!(Call::decode(r#"{"leave":{"name":"SOL/eu/0"}}"#).is_some());
     }
 
