@@ -236,6 +236,7 @@ fn sent(step: &mut Step<'_>, id: u32, sockets: u32, failed: u32) {
                 left_ms: None,
             };
             membership::pushed(step, &requests, pushed);
+            store::counters(step, Part::Shard);
         }
         None => {}
     }

@@ -32,7 +32,9 @@ pub(crate) fn save(step: &mut Step<'_>) {
 pub(crate) fn counters(step: &mut Step<'_>, part: Part) {
     let object = &*step.object;
     let due_ms = object.room.saved_ms + counters::INTERVAL_MS;
-    if object.saver.pending || !stores(step) || step.now_ms < due_ms {
+    // Frames come first: what is being delivered is written when it has left.
+    let delivers = !object.sendings.is_empty();
+    if delivers || object.saver.pending || !stores(step) || step.now_ms < due_ms {
         return;
     }
     // What is read may say that it is not due after all.
