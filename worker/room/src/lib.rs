@@ -12,14 +12,13 @@ use edge_broadcast_protocol::contract::{call, refusal};
 use edge_broadcast_protocol::room::event::Event;
 use edge_broadcast_shell::reply;
 use object::Shell;
-use std::convert::Infallible;
 use std::rc::Rc;
 use worker::js_sys::{Function, Promise, Uint8Array};
+use worker::wasm_bindgen;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::closure::Closure;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::worker_sys::web_sys::{Request, Response, WebSocket};
-use worker::{Context, Env, event, wasm_bindgen};
 
 /// One object: the root of a room, a shard of one, or the counter of secret uses. Which it is, each call says.
 ///
@@ -89,8 +88,8 @@ impl BroadcastRoom {
     }
 }
 
-/// Rooms are reached through the gateway's binding only.
-#[event(fetch)]
-async fn fetch(_request: Request, _env: Env, _context: Context) -> Result<Response, Infallible> {
-    Ok(reply::refusal(&refusal::NOT_FOUND))
+/// Rooms are reached through the gateway's binding only. What `#[event(fetch)]` would make of it is the same as a future.
+#[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen)]
+pub fn fetch(_request: &Request) -> Response {
+    reply::refusal(&refusal::NOT_FOUND)
 }

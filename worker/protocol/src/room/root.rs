@@ -117,8 +117,7 @@ impl Root {
             counters: self.counters.clone(),
             saved_ms: now_ms,
         };
-        let write =
-            |record: &Record| serde_json::to_string(record).expect("strings and numbers serialise");
+        let write = |record: &Record| serde_json::to_string(record).unwrap_or_default();
         let text = write(&record);
         // The runtime stores a text that is not all Latin-1 with two bytes for each UTF-16 unit.
         let bytes = if text.is_ascii() {
