@@ -293,7 +293,7 @@ async fn the_generated_client_gets_every_update_once_across_a_restart_of_the_roo
 }
 
 /// A server that refuses: first for three seconds, then for good.
-const REFUSING: &str = r#"
+const REFUSING: &str = r"
     import WebSocket, { WebSocketServer } from 'ws';
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     await new Promise((listening) => server.on('listening', listening));
@@ -317,7 +317,7 @@ const REFUSING: &str = r#"
     console.error = (text) => console.log(JSON.stringify(text));
     const { subscribe } = await import('./client.js');
     subscribe('a:b', () => {});
-"#;
+";
 
 #[test]
 fn the_generated_client_comes_back_when_it_is_told_to_and_not_at_all_where_that_is_useless() {
