@@ -54,6 +54,10 @@ impl BroadcastRoom {
     /// A client's frame.
     #[wasm_bindgen(js_name = webSocketMessage)]
     pub fn message(&self, socket: &WebSocket, message: &JsValue) {
+        // The runtime goes on reading what a client sends that was told to go. This is the cheapest place to drop it.
+        if socket.ready_state() != WebSocket::OPEN {
+            return;
+        }
         let text = message.as_string();
         let bytes = match &text {
             Some(text) => text.len(),
