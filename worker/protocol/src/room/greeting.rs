@@ -1,10 +1,8 @@
 //! The first frames of every socket, and what a client gets that polls.
 
+use super::flow::ACK_BYTES;
 use super::stream::{Stream, Welcome};
 use super::update::{self, Update};
-
-/// Bytes after which a client may say what it has received, with `{"type":"ack","seq":N}`.
-pub const ACK_BYTES: u32 = 256 * 1024;
 
 /// `connected`, which says who the client is, where the stream stands and what is its state, and the frames of what the
 /// client has missed.
