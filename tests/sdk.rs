@@ -17,14 +17,19 @@ use crate::support::repository;
 /// The last version whose types were looked at; `code_update_strategy` is not in them yet.
 const SDK: &str = "cloudflare==5.9.0";
 
-/// Python with the SDK, installed into the cache the first time.
+/// Python with the SDK.
 pub(crate) fn python() -> PathBuf {
+    python_with(SDK)
+}
+
+/// Python with `package==version`, installed into the cache the first time.
+pub(crate) fn python_with(package: &str) -> PathBuf {
+    let (name, version) = package.split_once("==").unwrap();
+    let name = format!("tests-{name}-python");
     let cache = Cache::locate().unwrap();
-    let folder = cache.tool("tests-cloudflare-sdk", "5.9.0");
+    let folder = cache.tool(&name, version);
     let python = folder.join("bin/python");
-    let _alone = cache
-        .lock("tests-cloudflare-sdk", &Progress::stderr())
-        .unwrap();
+    let _alone = cache.lock(&name, &Progress::stderr()).unwrap();
     if !folder.join("complete").exists() {
         run(Command::new("python3")
             .args(["-m", "venv", "--clear"])
@@ -35,7 +40,7 @@ pub(crate) fn python() -> PathBuf {
             "install",
             "--quiet",
             "--disable-pip-version-check",
-            SDK,
+            package,
         ]));
         std::fs::write(folder.join("complete"), "").unwrap();
     }

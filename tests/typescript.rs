@@ -234,7 +234,10 @@ impl Drop for Subscriber {
 async fn the_generated_client_gets_every_update_once_across_a_restart_of_the_room() {
     let folder = folder();
     generated(folder.path(), "client", "client.ts", &[]);
-    let deployed = Deployed::with(&[("conflate = \"latest\"", "conflate = \"all\"")]);
+    let deployed = Deployed::with(&[
+        ("conflate = \"latest\"", "conflate = \"all\""),
+        ("max_message_bytes = 16384", "max_message_bytes = 262144"),
+    ]);
     // The sandbox has no certificate
     let port = deployed.sandbox.ingress.port();
     let path = folder.path().join("client.ts");
@@ -268,6 +271,25 @@ async fn the_generated_client_gets_every_update_once_across_a_restart_of_the_roo
         seen.push(subscriber.next()["n"].clone());
     }
     assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
+    // More than a client is sent that does not say how far it is
+    let text = "x".repeat(200_000);
+    for n in 7..=61 {
+        deployed
+            .publish(
+                "SOL",
+                json!({ "type": "PRICE_UPDATE", "n": n, "text": text }),
+            )
+            .await;
+        assert_eq!(subscriber.next()["n"], n);
+    }
+    let counters = &deployed.inspect("/rooms/SOL").await["root"]["counters"];
+    assert_eq!(
+        (&counters["slow"], &counters["loud"]),
+        (&json!(0), &json!(0)),
+        "{counters:#}"
+    );
+    let messages = counters["month"]["messages"].as_u64().unwrap();
+    assert!((20..40).contains(&messages), "{messages} acknowledgements");
 }
 
 /// A server that refuses: first for three seconds, then for good.

@@ -13,6 +13,7 @@ mod hibernation;
 mod hostile;
 mod inspect;
 mod limits;
+mod peers;
 mod publishing;
 mod resume;
 mod shards;
