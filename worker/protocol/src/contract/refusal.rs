@@ -96,6 +96,8 @@ refusals! {
     INVALID_UPDATE = 400, "invalid_update", "`type` and `token` must be strings, `slot` a whole number, `force` true or false, each at most once";
     BAD_PROBE = 400, "bad_probe", "`probe` is a number from 0 to 255";
     MISSING_TOKEN = 400, "missing_token", "a signed body, and each item of a batch, needs the `token` of its room";
+    RESERVED_KEY = 400, "reserved_key", "`seq` and `epoch` are the room's own members";
+    RESERVED_TYPE = 400, "reserved_type", "this `type` is the system's own; a `BATCH_UPDATE` has `updates`, a list of objects that are none themselves";
     TOKEN_MISMATCH = 400, "token_mismatch", "the body's `token` is not the path's";
     UNKNOWN_CALL = 400, "unknown_call", "the gateway and the room are of different versions";
     UNSIGNED_FORCE = 400, "unsigned_force", "no signature covers the URL: `force` must be in the signed body";
@@ -103,6 +105,7 @@ refusals! {
     MISSING_CREDENTIALS = 401, "missing_credentials", "publishing needs `Authorization: Bearer` or a Standard Webhooks signature";
     SIGNATURE_REQUIRED = 401, "signature_required", "publishing needs a Standard Webhooks signature";
     STALE_SIGNATURE = 401, "stale_signature", "`webhook-timestamp` is more than five minutes from now";
+    FORGOTTEN_SIGNATURE = 401, "stale_signature", "the room may have forgotten whether it has had this; sign it again";
     ORIGIN_NOT_ALLOWED = 403, "origin_not_allowed", "pages of this origin may not connect";
     ORIGIN_REQUIRED = 403, "origin_required", "this room accepts only requests with an `Origin` header";
     WRONG_CREDENTIALS = 403, "wrong_credentials", "no secret slot accepts these credentials";
@@ -112,6 +115,7 @@ refusals! {
     ITEM_TOO_LARGE = 413, "too_large", "the item is larger than this deployment accepts";
     UNSUPPORTED_ENCODING = 415, "unsupported_encoding", "the body must come without `Content-Encoding`";
     UNSUPPORTED_MEDIA_TYPE = 415, "unsupported_media_type", "the body must be `application/json`";
+    ID_REUSED = 422, "id_reused", "this idempotency key came with another body";
     UPGRADE_REQUIRED = 426, "upgrade_required", "this path is for WebSockets";
     BROADCAST_RATE = 429, "broadcast_rate", "this room is published to more often than this deployment accepts";
     CONNECT_RATE = 429, "connect_rate", "this address connects too often to this room";

@@ -1,13 +1,12 @@
 //! `POST /broadcast`: the items of a batch, and its answer, item by item.
 
+use crate::contract::head::MAX_ITEMS;
 use crate::contract::refusal::{self, Refusal};
 use crate::contract::{base64, signature};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-/// Most items of one `POST /broadcast`.
-pub const MAX_ITEMS: usize = 100;
 /// The largest body of `POST /broadcast`, in bytes, unless one message may be larger still.
 pub const MAX_BATCH_BYTES: u32 = 1 << 20;
 /// The time in which items of a batch may begin. Items of one room follow each other, and each may wait for a shard that hangs:
