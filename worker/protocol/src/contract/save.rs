@@ -32,6 +32,8 @@ pub struct Saver {
 impl Saver {
     /// Something has changed at `now_ms`.
     pub fn changed(&mut self, now_ms: u64) -> Save {
+        // A clock that was set back must not make a timer wait for a time that it was given by the old one.
+        self.last_ms = self.last_ms.map(|last_ms| last_ms.min(now_ms));
         let lost = self
             .last_ms
             .is_some_and(|last_ms| now_ms >= last_ms + LOST_MS);
@@ -40,8 +42,7 @@ impl Saver {
         }
         let left_ms = self
             .last_ms
-            .map_or(0, |last_ms| (last_ms + INTERVAL_MS).saturating_sub(now_ms))
-            .min(INTERVAL_MS);
+            .map_or(0, |last_ms| (last_ms + INTERVAL_MS).saturating_sub(now_ms));
         if left_ms == 0 {
             self.saved(now_ms);
             return Save::Exact;
@@ -74,5 +75,15 @@ mod tests {
         assert_eq!(saver.changed(7_001), Save::Behind { timer_ms: 999 });
         assert_eq!(saver.changed(11_999), Save::Nothing);
         assert_eq!(saver.changed(12_000), Save::Exact, "the timer was lost");
+    }
+
+    #[test]
+    fn a_clock_that_steps_loses_no_write() {
+        let mut saver = Saver::default();
+        saver.saved(1_000_000);
+        assert_eq!(saver.changed(500_000), Save::Behind { timer_ms: 1000 });
+        assert_eq!(saver.changed(504_999), Save::Nothing);
+        assert_eq!(saver.changed(505_000), Save::Exact, "the timer was lost");
+        assert_eq!(saver.changed(9_000_000), Save::Exact);
     }
 }
