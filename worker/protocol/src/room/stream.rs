@@ -985,7 +985,7 @@ mod tests {
                 for frame in &frames {
                     let batch: serde_json::Value = serde_json::from_str(frame).unwrap();
                     let several = batch["updates"].as_array().map_or(1, Vec::len);
-                    prop_assert!(several == 1 || frame.len() <= update::MAX_FRAME_BYTES + 100, "{}", frame.len());
+                    prop_assert!(several == 1 || frame.len() <= update::MAX_FRAME_BYTES, "{}", frame.len());
                     sent.push(several);
                 }
                 prop_assert_eq!(sent.iter().sum::<usize>(), texts.len());
