@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_spanned::Spanned;
 
 use crate::environment::name::{
-    AccountId, CompatibilityDate, Continent, Dataset, Host, LocationHint, Origin, RegionName,
-    SecretName, Span, SstName, Whole, WorkerName,
+    AccountId, CompatibilityDate, Continent, Dataset, Host, LocationHint, MemberNames, Origin,
+    RegionName, SecretName, Span, SstName, Whole, WorkerName,
 };
 use crate::environment::problem::{self, Problem};
 use crate::secret::{Source, sender};
@@ -120,6 +120,7 @@ pub(crate) struct Room {
     pub max_shards: Option<Whole<1, MAX_SHARDS>>,
     pub batch_window: Option<Span<0, 10_000>>,
     pub conflate: Option<edge_broadcast_protocol::contract::settings::Conflate>,
+    pub conflate_key: Option<MemberNames>,
     pub history: Option<Whole<0, 10_000>>,
     pub idle_timeout: Option<Span<10_000, 3_600_000>>,
     pub publish_rate: Option<Whole<0, 100_000>>,

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use edge_broadcast_protocol::contract::head::{MAX_NAMES, RESERVED_KEYS};
 use serde::{Deserialize, Serialize};
 
 /// The continents of Cloudflare's `cf.continent` (docs: Workers runtime APIs, Request, `IncomingRequestCfProperties`).
@@ -184,6 +185,46 @@ impl<const MIN: u32, const MAX: u32> TryFrom<i64> for Whole<MIN, MAX> {
     }
 }
 
+/// One to four different names of an update's members.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct MemberNames(Vec<String>);
+
+impl MemberNames {
+    /// The names as written, in their order.
+    pub fn get(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<String>> for MemberNames {
+    type Error = String;
+    fn try_from(names: Vec<String>) -> Result<Self, String> {
+        if names.is_empty() || names.len() > MAX_NAMES {
+            return Err(format!(
+                "{} names are out of range\nname 1 to {MAX_NAMES} members of an update, like `[\"type\", \"pool\"]`",
+                names.len()
+            ));
+        }
+        for (at, name) in names.iter().enumerate() {
+            if name.is_empty() || name.len() > 64 {
+                return Err(format!(
+                    "`{name}` is not the name of an update's member\nuse 1 to 64 bytes, like `pool`"
+                ));
+            }
+            if RESERVED_KEYS.contains(&name.as_str()) {
+                return Err(format!(
+                    "`{name}` is the room's own: no published update has it\nname a member that publishers set"
+                ));
+            }
+            if names[..at].contains(name) {
+                return Err(format!("`{name}` is named twice\nremove one of the two"));
+            }
+        }
+        Ok(Self(names))
+    }
+}
+
 /// A span of time written like `10ms`, `90s`, `90d`, from `MIN` to `MAX` milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -342,6 +383,28 @@ mod tests {
         );
         assert!(Whole::<1, 32_768>::try_from(-1).is_err());
         assert_eq!(Whole::<1, 32_768>::try_from(1).unwrap().get(), 1);
+    }
+
+    #[test]
+    fn a_key_is_one_to_four_different_members() {
+        let names = |names: &[&str]| {
+            MemberNames::try_from(names.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&["type", "pool"]).unwrap().get(), ["type", "pool"]);
+        assert!(names(&["a", "b", "c", "the fourth"]).is_ok());
+        for (bad, what) in [
+            (&[][..], "0 names are out of range"),
+            (&["a", "b", "c", "d", "e"], "5 names are out of range"),
+            (&["a", "b", "a"], "`a` is named twice"),
+            (&[""], "`` is not the name of an update's member"),
+            (
+                &["seq"],
+                "`seq` is the room's own: no published update has it",
+            ),
+        ] {
+            let problem = names(bad).unwrap_err();
+            assert_eq!(problem.lines().next(), Some(what), "{bad:?}");
+        }
     }
 
     #[test]

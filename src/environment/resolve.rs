@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use edge_broadcast_protocol::contract::settings::{
-    Conflate, GatewaySettings, Region, RoomSettings,
+    self, Conflate, GatewaySettings, Region, RoomSettings,
 };
 
 use super::rules::{self, Broken};
@@ -146,6 +146,10 @@ fn room(table: &manifest::Room) -> RoomSettings {
         max_shards: table.max_shards.map_or(8, Whole::get),
         batch_window_ms: table.batch_window.map_or(10, milliseconds),
         conflate: table.conflate.unwrap_or(Conflate::Latest),
+        conflate_key: table
+            .conflate_key
+            .as_ref()
+            .map_or_else(settings::conflate_key, |names| names.get().to_vec()),
         history: table.history.map_or(64, Whole::get),
         idle_timeout_ms: table.idle_timeout.map_or(90_000, milliseconds),
         publish_rate: table.publish_rate.map_or(1000, Whole::get),
@@ -261,6 +265,9 @@ Environment {
         max_shards: 8,
         batch_window_ms: 10,
         conflate: Latest,
+        conflate_key: [
+            "type",
+        ],
         history: 64,
         idle_timeout_ms: 90000,
         publish_rate: 1000,

@@ -39,6 +39,7 @@ max_connections = 100
 max_shards = 2
 batch_window = "10ms"
 conflate = "latest"
+conflate_key = ["type"]
 history = 64
 idle_timeout = "90s"
 publish_rate = 10
@@ -414,6 +415,19 @@ socket impact: reconnect (a new version of the room restarts its objects; rooms 
 
 0 to add, 1 to change, 0 to remove
 ");
+    assert_snapshot!(keys.change("room.conflate_key", "[\"type\"]", "[\"type\", \"pool\"]"), @r#"
+e: 2 steps
+
+1. upload a version of `w-e-room`
+   lane: code
+   ~ binding SETTINGS.conflate_key: ["type"] -> ["type","pool"]
+
+2. give all traffic of `w-e-room` to the new version
+
+socket impact: reconnect (a new version of the room restarts its objects; rooms that hold sockets change within 300 s)
+
+0 to add, 1 to change, 0 to remove
+"#);
     assert_snapshot!(keys.change("room.history", "history = 64", "history = 32"), @r"
 e: 2 steps
 

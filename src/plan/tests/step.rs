@@ -28,7 +28,7 @@ e: 7 steps
    + binding BROADCAST_ROOM: {"class_name":"BroadcastRoom","type":"durable_object_namespace"}
    + binding CF_VERSION_METADATA: {"type":"version_metadata"}
    + binding ENVIRONMENT: {"text":"e","type":"plain_text"}
-   + binding SETTINGS: {"json":{"batch_window_ms":10,"conflate":"latest","history":64,"idle_timeout_ms":90000,"max_connections":32000,"max_shards":8,"publish_rate":1000},"type":"json"}
+   + binding SETTINGS: {"json":{"batch_window_ms":10,"conflate":"latest","conflate_key":["type"],"history":64,"idle_timeout_ms":90000,"max_connections":32000,"max_shards":8,"publish_rate":1000},"type":"json"}
 
 2. set the tags of `w-e-room`
    + tags: ["cf:environment=e","cf:service=w-room"]

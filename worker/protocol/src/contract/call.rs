@@ -202,6 +202,15 @@ mod tests {
         };
         assert_eq!(connect.root_hint, None);
         assert_eq!(Call::Connect(connect).part(), Some(Part::Shard));
+        let old = r#"{"publish":{"token":"SOL","slot":"primary","id":null,"force":true}}"#;
+        assert!(matches!(
+            Call::decode(old),
+            Some(Call::Publish(Publish {
+                force: true,
+                signed_ms: None,
+                ..
+            }))
+        ));
         assert!(Call::decode(r#"{"leave":{"name":"SOL/eu/0"}}"#).is_some());
     }
 

@@ -14,6 +14,8 @@ pub struct Counters {
     pub publishes: u64,
     pub duplicates: u64,
     pub stale: u64,
+    /// Updates whose `slot` was too far from the latest one of its key to be of the same clock.
+    pub implausible_slots: u64,
     /// Updates that a newer one replaced before they were sent.
     pub conflated: u64,
     /// Publishes above the room's rate.
@@ -50,6 +52,7 @@ impl Counters {
         self.publishes += other.publishes;
         self.duplicates += other.duplicates;
         self.stale += other.stale;
+        self.implausible_slots += other.implausible_slots;
         self.conflated += other.conflated;
         self.limited += other.limited;
         self.deliveries += other.deliveries;

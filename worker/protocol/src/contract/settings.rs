@@ -58,6 +58,9 @@ pub struct RoomSettings {
     pub batch_window_ms: u32,
     /// The updates that a batch keeps.
     pub conflate: Conflate,
+    /// The members by which updates are values of the same thing, 1 to [`super::head::MAX_NAMES`] names.
+    #[serde(default = "conflate_key")]
+    pub conflate_key: Vec<String>,
     /// Updates kept for clients that resume.
     pub history: u32,
     /// A socket silent for longer is dead and swept, in milliseconds.
@@ -66,11 +69,16 @@ pub struct RoomSettings {
     pub publish_rate: u32,
 }
 
+/// The members that make an update's key where the manifest names none.
+pub fn conflate_key() -> Vec<String> {
+    vec!["type".to_owned()]
+}
+
 /// The updates that a batch keeps of those that arrive within one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Conflate {
-    /// The last update of each `type`.
+    /// The last update of each key; every one that has none.
     #[default]
     Latest,
     /// Every update, in order.

@@ -12,49 +12,41 @@ use super::{peer, store};
 use crate::contract::call::{Call, Publish};
 use crate::contract::close::{self, Close};
 use crate::contract::counters::Billed;
+use crate::contract::metric;
 use crate::contract::refusal::Refusal;
-use crate::contract::{head, metric};
 
 /// # Errors
-/// 400 for what is no update of this room, 429 when the room gets more than its rate.
+/// Those of [`super::root::Root::publish`].
 pub(crate) fn publish(
     step: &mut Step<'_>,
     incoming: &Incoming,
     call: Publish,
 ) -> Result<(), Refusal> {
-    let head = head::read(&incoming.body)?;
-    head::check_token(&head, &call.token)?;
     store::confirm_record(step);
     let room = &mut step.object.room;
-    let outcome = room.publish(&call, head, &incoming.body, step.now_ms)?;
+    let outcome = room.publish(&call, &incoming.body, step.now_ms)?;
+    let (Outcome::Answer(receipt) | Outcome::Numbered { receipt, .. }) = &outcome;
     let mut publisher = Publisher {
         request: incoming.request,
-        receipt: room.receipt(0),
+        receipt: receipt.clone(),
         call,
         started_ms: step.now_ms,
     };
-    match outcome {
-        Outcome::Answer(receipt) => answer(
-            step,
-            &Publisher {
-                receipt,
-                ..publisher
-            },
-        ),
-        Outcome::Numbered(seq, Offer::Send(updates)) => {
-            publisher.receipt.seq = seq;
+    let Outcome::Numbered { offer, .. } = outcome else {
+        answer(step, &publisher);
+        return Ok(());
+    };
+    match offer {
+        Offer::Send(updates) => {
             // For a repeat that comes before this is delivered.
             let expected = estimate(step);
             remember(step, &publisher, expected);
             deliver(step, updates, Some(publisher));
         }
-        Outcome::Numbered(seq, Offer::Wait { dropped, timer_ms }) => {
+        Offer::Wait { timer_ms } => {
             if let Some(wait_ms) = timer_ms {
                 step.timer(Timer::Window, wait_ms);
             }
-            publisher.receipt.seq = seq;
-            publisher.receipt.dropped = dropped;
-            publisher.receipt.batched = true;
             let reach = estimate(step);
             remember(step, &publisher, reach);
             store::changed(step);
@@ -84,8 +76,7 @@ fn remember(step: &mut Step<'_>, publisher: &Publisher, reach: Reach) {
     receipt.sockets = reach.sockets;
     receipt.shards = reach.shards;
     receipt.failed_shards = reach.failed_shards;
-    let room = &mut step.object.room;
-    room.remember(&publisher.call, &receipt, publisher.started_ms);
+    step.object.room.remember(&publisher.call, &receipt);
 }
 
 impl Publisher {

@@ -104,7 +104,7 @@ impl Flow {
                 return reply;
             }
         }
-        match heard.bucket.take(now_ms) {
+        match heard.bucket.take(1, now_ms) {
             Ok(()) => reply,
             Err(_) => Reply::Close(close::TOO_LOUD),
         }

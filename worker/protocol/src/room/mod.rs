@@ -5,7 +5,7 @@
 //!
 //! - The state machine: [`machine`], by way of [`delivery`], [`socket`], [`membership`], [`store`], [`inspection`] and
 //!   [`uses`] over what an [`object`] remembers, some of it [`pending`]; [`event`] comes in, [`effect`] goes out
-//! - What becomes of a publish: [`root`], by way of [`recent`], [`bucket`], [`stream`] and [`window`]
+//! - What becomes of a publish: [`root`], by way of [`recent`], [`bucket`], [`mark`], [`stream`] and [`window`]
 //! - What subscribers are sent, and who of them first: [`greeting`], [`update`], [`turn`]
 //! - The sockets of one object: [`peer`], [`headcount`], [`flow`]
 //! - Root and shards: [`registry`], [`shard`], [`report`]
@@ -19,6 +19,7 @@ pub mod greeting;
 pub mod headcount;
 mod inspection;
 mod machine;
+pub mod mark;
 mod membership;
 pub mod object;
 pub mod peer;

@@ -69,6 +69,7 @@ mod tests {
             max_shards: 4,
             batch_window_ms: 0,
             conflate: Conflate::Latest,
+            conflate_key: crate::contract::settings::conflate_key(),
             history: 8,
             idle_timeout_ms: 90_000,
             publish_rate: 0,

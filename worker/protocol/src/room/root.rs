@@ -1,12 +1,14 @@
 //! A room's root: it decides about each publish, and what of it is stored.
 
 use super::bucket::Bucket;
-use super::recent::Recent;
+use super::mark::{Marks, Slot};
+use super::recent::{self, Fingerprint, Known, Recent};
 use super::stream::Stream;
-use super::window::{Offer, Window};
+use super::update::Update;
+use super::window::{Kept, Offer, Window};
 use crate::contract::call::Publish;
 use crate::contract::counters::Counters;
-use crate::contract::head::Head;
+use crate::contract::head::{self, Head, Item};
 use crate::contract::receipt::Receipt;
 use crate::contract::refusal::{self, Refusal};
 use crate::contract::settings::RoomSettings;
@@ -24,8 +26,9 @@ pub struct Root {
     pub unconfirmed: bool,
     recent: Recent,
     bucket: Bucket,
-    /// The publisher's clock (Solana's slot), as of the latest update that had one.
-    publisher_slot: Option<u64>,
+    marks: Marks,
+    /// The members that make an update's key.
+    conflate_key: Vec<String>,
 }
 
 /// The fate of a publish.
@@ -33,8 +36,9 @@ pub struct Root {
 pub enum Outcome {
     /// Nothing is sent: it is a repeat, or stale.
     Answer(Receipt),
-    /// It has this number, and is sent now or waits.
-    Numbered(u64, Offer),
+    /// It has the numbers of this receipt, from `first_seq` (where it is a batch) to `seq`, and is sent now or waits. What the
+    /// receipt lacks is what its delivery will tell: `sockets`, `shards`, `failed_shards` and `took_ms`.
+    Numbered { receipt: Receipt, offer: Offer },
 }
 
 /// The currency of a stored record.
@@ -51,7 +55,11 @@ pub enum Standing {
 pub struct Record {
     standing: Standing,
     stream: Stream,
+    /// The one mark of a room of the version before.
+    #[serde(default, skip_serializing)]
     slot: Option<u64>,
+    #[serde(default)]
+    marks: Option<Marks>,
     #[serde(default)]
     ids: Recent,
     counters: Counters,
@@ -70,6 +78,7 @@ impl Root {
             stream: Stream::new(epoch),
             window: Window::new(settings.batch_window_ms, settings.conflate),
             bucket: Bucket::new(settings.publish_rate),
+            conflate_key: settings.conflate_key.clone(),
             ..Self::default()
         }
     }
@@ -81,13 +90,16 @@ impl Root {
             return room;
         };
         room.stream = record.stream;
-        room.publisher_slot = record.slot;
+        room.marks = record.marks.unwrap_or_else(|| Marks::of_all(record.slot));
         room.recent = record.ids.restored();
         room.counters = record.counters;
         room.saved_ms = record.saved_ms;
         match record.standing {
             Standing::Exact => room.unconfirmed = true,
-            Standing::Behind => room.stream.restart(epoch),
+            Standing::Behind => {
+                room.stream.restart(epoch);
+                room.recent.crashed(record.saved_ms);
+            }
         }
         room
     }
@@ -99,7 +111,8 @@ impl Root {
         let mut record = Record {
             standing,
             stream: self.stream.stored(),
-            slot: self.publisher_slot,
+            slot: None,
+            marks: Some(self.marks.clone()),
             ids: self.recent.stored(),
             counters: self.counters.clone(),
             saved_ms: now_ms,
@@ -131,64 +144,140 @@ impl Root {
         }
     }
 
-    /// Decides about the update `body` with the given head at `now_ms`.
+    /// Decides about the publish of `body` at `now_ms`: one update, or a `BATCH_UPDATE` of several.
+    ///
+    /// In this order: what the body is, whether it is a repeat, whether it may be one that was forgotten, the room's rate, and
+    /// of each update whether it is stale.
     ///
     /// # Errors
-    /// 429 when the room gets more than its rate.
-    pub fn publish(
+    /// 400 for a body that is no update of this room, 401 for a signature that is older than what the room remembers, 422
+    /// for an id that came with another body, 429 when the room gets more than its rate. Then nothing is remembered.
+    pub fn publish(&mut self, call: &Publish, body: &str, now_ms: u64) -> Result<Outcome, Refusal> {
+        let head = head::read_keyed(body, &self.conflate_key)?;
+        head::check_token(&head, &call.token)?;
+        let fingerprint = call.id.as_ref().map_or(0, |_| recent::fingerprint(body));
+        if let Some(first) = self.repeated(call, fingerprint, now_ms)? {
+            return Ok(Outcome::Answer(first));
+        }
+        if let Err(seconds) = self.bucket.take(head.updates.len().max(1) as u32, now_ms) {
+            self.counters.limited += 1;
+            return Err(refusal::PUBLISH_RATE.retry_after(seconds));
+        }
+        let mut receipt = self.receipt(0);
+        let (updates, kept) = self.number(call, head, body, &mut receipt);
+        if receipt.stale {
+            self.remember_first(call, fingerprint, &receipt, now_ms);
+            return Ok(Outcome::Answer(receipt));
+        }
+        self.counters.publishes += updates.len() as u64;
+        self.counters.slots.count(call.slot, now_ms);
+        let (offer, dropped) = self.window.offer(updates, kept, now_ms);
+        self.counters.conflated += u64::from(dropped);
+        receipt.dropped = dropped;
+        receipt.batched = matches!(offer, Offer::Wait { .. });
+        // Until the real receipt is known: a repeat that arrives while this one is being delivered is a repeat too.
+        self.remember_first(call, fingerprint, &receipt, now_ms);
+        Ok(Outcome::Numbered { receipt, offer })
+    }
+
+    /// The receipt for a repeat, if this is one.
+    fn repeated(
+        &mut self,
+        call: &Publish,
+        body: Fingerprint,
+        now_ms: u64,
+    ) -> Result<Option<Receipt>, Refusal> {
+        let Some(id) = &call.id else {
+            return Ok(None);
+        };
+        match self.recent.find(id, body, now_ms) {
+            Known::Repeat(first) => {
+                self.counters.duplicates += 1;
+                Ok(Some(first.repeated()))
+            }
+            Known::Reused => Err(refusal::ID_REUSED),
+            Known::Nothing => match call.signed_ms {
+                Some(signed_ms) if self.recent.may_have_forgotten(signed_ms, now_ms) => {
+                    Err(refusal::FORGOTTEN_SIGNATURE)
+                }
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// Numbers what of a publish is not stale. The receipt gets what is known then: where nothing is left, it is stale.
+    fn number(
         &mut self,
         call: &Publish,
         head: Head,
         body: &str,
-        now_ms: u64,
-    ) -> Result<Outcome, Refusal> {
-        if let Some(first) = call
-            .id
-            .as_deref()
-            .and_then(|id| self.recent.find(id, now_ms))
-        {
-            let receipt = first.repeated();
-            self.counters.duplicates += 1;
-            return Ok(Outcome::Answer(receipt));
-        }
-        if let Err(seconds) = self.bucket.take(now_ms) {
-            self.counters.limited += 1;
-            return Err(refusal::PUBLISH_RATE.retry_after(seconds));
-        }
+        receipt: &mut Receipt,
+    ) -> (Vec<Update>, Kept) {
         let force = call.force || head.force == Some(true);
-        if !force
-            && self
-                .publisher_slot
-                .zip(head.slot)
-                .is_some_and(|(ours, theirs)| theirs < ours)
-        {
-            self.counters.stale += 1;
-            let receipt = Receipt {
-                stale: true,
-                ..self.receipt(self.stream.assigned)
-            };
-            self.remember(call, &receipt, now_ms);
-            return Ok(Outcome::Answer(receipt));
+        let (slot, is_batch) = (head.slot, !head.updates.is_empty());
+        let items = match is_batch {
+            true => head.updates,
+            false => vec![Item { head, body }],
+        };
+        let mut updates = Vec::with_capacity(items.len());
+        for Item { head, body } in items {
+            // What a batch says counts for each of its updates that does not say it itself
+            let force = head.force.unwrap_or(force) || call.force;
+            match head
+                .slot
+                .or(slot)
+                .map(|slot| self.judge(&head.key, slot, force))
+            {
+                Some(Slot::Stale) => {
+                    self.counters.stale += 1;
+                    receipt.stale_items += 1;
+                    continue;
+                }
+                Some(Slot::Implausible) => {
+                    self.counters.implausible_slots += 1;
+                    receipt.implausible_slot = true;
+                }
+                Some(Slot::Latest) | None => {}
+            }
+            updates.push(self.stream.number(Some(head.key), body));
         }
-        self.publisher_slot = head.slot.or(self.publisher_slot);
-        self.counters.publishes += 1;
-        self.counters.slots.count(call.slot, now_ms);
-        let update = self.stream.number(head.kind, body);
-        let seq = update.seq;
-        // Until the real receipt is known: a repeat that arrives while this one is being delivered is a repeat too.
-        let receipt = self.receipt(seq);
-        self.remember(call, &receipt, now_ms);
-        let offer = self.window.offer(update, now_ms);
-        if let Offer::Wait { dropped, .. } = offer {
-            self.counters.conflated += u64::from(dropped);
+        receipt.seq = self.stream.assigned;
+        receipt.stale = updates.is_empty();
+        if !is_batch {
+            receipt.stale_items = 0;
+            return (updates, Kept::Latest);
         }
-        Ok(Outcome::Numbered(seq, offer))
+        receipt.first_seq = updates.first().map(|update| update.seq);
+        (updates, Kept::Always)
     }
 
-    /// Remembers the receipt of a publish that has an id.
-    pub fn remember(&mut self, call: &Publish, receipt: &Receipt, now_ms: u64) {
+    fn judge(&mut self, key: &str, slot: u64, force: bool) -> Slot {
+        if force {
+            self.marks.force(key, slot);
+            return Slot::Latest;
+        }
+        self.marks.judge(key, slot)
+    }
+
+    fn remember_first(
+        &mut self,
+        call: &Publish,
+        body: Fingerprint,
+        receipt: &Receipt,
+        now_ms: u64,
+    ) {
         if let Some(id) = &call.id {
-            self.recent.remember(id, receipt, now_ms);
+            let at_ms = call
+                .signed_ms
+                .map_or(now_ms, |signed_ms| signed_ms.max(now_ms));
+            self.recent.remember(id, body, receipt, at_ms);
+        }
+    }
+
+    /// Corrects the receipt that repeats of a publish get: its delivery is known now.
+    pub fn remember(&mut self, call: &Publish, receipt: &Receipt) {
+        if let Some(id) = &call.id {
+            self.recent.correct(id, receipt);
         }
     }
 
@@ -205,9 +294,8 @@ impl Root {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::head;
-    use crate::contract::settings::Conflate;
-    use crate::contract::slot::Slot;
+    use crate::contract::settings::{self, Conflate};
+    use crate::contract::slot;
 
     fn settings() -> RoomSettings {
         RoomSettings {
@@ -215,6 +303,7 @@ mod tests {
             max_shards: 4,
             batch_window_ms: 0,
             conflate: Conflate::Latest,
+            conflate_key: settings::conflate_key(),
             history: 8,
             idle_timeout_ms: 90_000,
             publish_rate: 0,
@@ -228,17 +317,31 @@ mod tests {
         body: &str,
         now_ms: u64,
     ) -> Result<Outcome, u16> {
-        let call = Publish {
+        published(room, &publisher(id, force), body, now_ms).map_err(|refusal| refusal.status)
+    }
+
+    fn publisher(id: Option<&str>, force: bool) -> Publish {
+        Publish {
             token: "SOL".to_owned(),
-            slot: Slot::Primary,
+            slot: slot::Slot::Primary,
             id: id.map(str::to_owned),
             force,
             signed_ms: None,
-        };
-        let outcome = room
-            .publish(&call, head::read(body).unwrap(), body, now_ms)
-            .map_err(|refusal| refusal.status)?;
-        if let Outcome::Numbered(_, Offer::Send(updates)) = &outcome {
+        }
+    }
+
+    fn published(
+        room: &mut Root,
+        call: &Publish,
+        body: &str,
+        now_ms: u64,
+    ) -> Result<Outcome, Refusal> {
+        let outcome = room.publish(call, body, now_ms)?;
+        if let Outcome::Numbered {
+            offer: Offer::Send(updates),
+            ..
+        } = &outcome
+        {
             room.stream.record(updates, 8);
         }
         Ok(outcome)
@@ -249,7 +352,13 @@ mod tests {
     }
 
     fn is_sent(outcome: &Outcome) -> bool {
-        matches!(outcome, Outcome::Numbered(_, Offer::Send(_)))
+        matches!(
+            outcome,
+            Outcome::Numbered {
+                offer: Offer::Send(_),
+                ..
+            }
+        )
     }
 
     #[test]
@@ -258,7 +367,7 @@ mod tests {
         assert!(is_sent(
             &publish_as(&mut room, Some("m1"), false, "{}", 1_000).unwrap()
         ));
-        let repeat = publish_as(&mut room, Some("m1"), false, r#"{"other":1}"#, 2_000).unwrap();
+        let repeat = publish_as(&mut room, Some("m1"), false, "{}", 2_000).unwrap();
         let expected = Receipt {
             seq: 1,
             epoch: "e1".to_owned(),
@@ -296,6 +405,341 @@ mod tests {
         assert!(is_sent(&publish(&mut room, r#"{"slot":8}"#)));
     }
 
+    /// The receipt, and the numbers that were sent.
+    fn told(outcome: Outcome) -> (Receipt, Vec<u64>) {
+        match outcome {
+            Outcome::Answer(receipt) => (receipt, Vec::new()),
+            Outcome::Numbered { receipt, offer } => {
+                let Offer::Send(updates) = offer else {
+                    return (receipt, Vec::new());
+                };
+                let seqs = updates.iter().map(|update| update.seq);
+                (receipt, seqs.collect())
+            }
+        }
+    }
+
+    fn numbered(seq: u64) -> Receipt {
+        Receipt {
+            seq,
+            epoch: "e1".to_owned(),
+            ..Receipt::default()
+        }
+    }
+
+    #[test]
+    fn the_updates_of_a_batch_are_numbered_in_order_and_one_receipt_tells_of_all() {
+        let mut room = Root::new(&settings(), "e1");
+        publish(&mut room, "{}");
+        let body =
+            r#"{"type":"BATCH_UPDATE","updates":[{"type":"A","n":1},{"type":"A","n":2}],"at":7}"#;
+        let outcome = publish(&mut room, body);
+        let Outcome::Numbered {
+            receipt,
+            offer: Offer::Send(updates),
+        } = &outcome
+        else {
+            panic!("{outcome:?}")
+        };
+        let expected = Receipt {
+            first_seq: Some(2),
+            ..numbered(3)
+        };
+        assert_eq!(receipt, &expected);
+        assert_eq!(
+            super::super::update::frames(updates),
+            [
+                r#"{"type":"BATCH_UPDATE","updates":[{"type":"A","n":1,"seq":2,"epoch":"e1"},{"type":"A","n":2,"seq":3,"epoch":"e1"}]}"#
+            ]
+        );
+        assert_eq!(room.counters.publishes, 3);
+        let one = r#"{"type":"BATCH_UPDATE","updates":[{}]}"#;
+        let expected = Receipt {
+            first_seq: Some(4),
+            ..numbered(4)
+        };
+        assert_eq!(told(publish(&mut room, one)), (expected, vec![4]));
+    }
+
+    #[test]
+    fn a_receipt_has_the_members_of_a_batch_only_where_it_is_of_one() {
+        let json = |receipt: &Receipt| serde_json::to_string(receipt).unwrap();
+        assert_eq!(
+            json(&numbered(1)),
+            r#"{"seq":1,"epoch":"e1","sockets":0,"shards":0,"dropped":0,"duplicate":false,"stale":false,"batched":false,"failed_shards":0,"took_ms":0}"#
+        );
+        let all = Receipt {
+            first_seq: Some(1),
+            stale_items: 2,
+            implausible_slot: true,
+            ..numbered(3)
+        };
+        assert_eq!(
+            json(&all),
+            r#"{"seq":3,"first_seq":1,"epoch":"e1","sockets":0,"shards":0,"dropped":0,"duplicate":false,"stale":false,"stale_items":2,"implausible_slot":true,"batched":false,"failed_shards":0,"took_ms":0}"#
+        );
+        for receipt in [numbered(1), all] {
+            assert_eq!(
+                serde_json::from_str::<Receipt>(&json(&receipt)).unwrap(),
+                receipt
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_stale_of_a_batch_is_left_out() {
+        let mut room = Root::new(&settings(), "e1");
+        publish(&mut room, r#"{"type":"A","slot":10}"#);
+        let some = r#"{"type":"BATCH_UPDATE","slot":9,"updates":[{"type":"A"},{"type":"B"},{"type":"A","slot":11},{"type":"A"},{"type":"A","force":true}]}"#;
+        let expected = Receipt {
+            first_seq: Some(2),
+            stale_items: 2,
+            ..numbered(4)
+        };
+        assert_eq!(told(publish(&mut room, some)), (expected, vec![2, 3, 4]));
+        let all =
+            r#"{"type":"BATCH_UPDATE","updates":[{"type":"A","slot":8},{"type":"B","slot":8}]}"#;
+        let expected = Receipt {
+            stale: true,
+            stale_items: 2,
+            ..numbered(4)
+        };
+        assert_eq!(told(publish(&mut room, all)), (expected, vec![]));
+        assert_eq!((room.counters.publishes, room.counters.stale), (4, 4));
+        let forced = r#"{"type":"BATCH_UPDATE","force":true,"updates":[{"type":"A","slot":1},{"type":"A","slot":8},{"type":"B"}]}"#;
+        let expected = Receipt {
+            first_seq: Some(5),
+            ..numbered(7)
+        };
+        assert_eq!(told(publish(&mut room, forced)), (expected, vec![5, 6, 7]));
+    }
+
+    #[test]
+    fn every_update_of_a_batch_counts_for_the_rate_and_a_large_one_passes_a_full_bucket() {
+        let mut room = Root::new(
+            &RoomSettings {
+                publish_rate: 2,
+                ..settings()
+            },
+            "e1",
+        );
+        let batch = |count: usize| {
+            let items = vec!["{}"; count].join(",");
+            format!(r#"{{"type":"BATCH_UPDATE","updates":[{items}]}}"#)
+        };
+        let mut at = |count: usize, now_ms: u64| {
+            let call = publisher(None, false);
+            let published = published(&mut room, &call, &batch(count), now_ms);
+            published.map_err(|refusal| refusal.retry_after).map(|_| ())
+        };
+        assert_eq!(at(5, 1_000), Ok(()));
+        assert_eq!(at(1, 2_999), Err(Some(1)));
+        assert_eq!(at(2, 2_999), Err(Some(1)));
+        assert_eq!(at(1, 3_000), Ok(()));
+    }
+
+    #[test]
+    fn a_batch_in_a_window_is_conflated_neither_by_itself_nor_by_others() {
+        let mut room = Root::new(
+            &RoomSettings {
+                batch_window_ms: 10,
+                ..settings()
+            },
+            "e1",
+        );
+        publish(&mut room, r#"{"type":"A"}"#);
+        publish(&mut room, r#"{"type":"A"}"#);
+        let batch = r#"{"type":"BATCH_UPDATE","updates":[{"type":"A"},{"type":"A"}]}"#;
+        let (receipt, _) = told(publish(&mut room, batch));
+        let expected = Receipt {
+            first_seq: Some(3),
+            batched: true,
+            ..numbered(4)
+        };
+        assert_eq!(receipt, expected);
+        let (receipt, _) = told(publish(&mut room, r#"{"type":"A"}"#));
+        let expected = Receipt {
+            dropped: 1,
+            batched: true,
+            ..numbered(5)
+        };
+        assert_eq!(receipt, expected);
+        let seqs = room
+            .window
+            .close(1_010)
+            .into_iter()
+            .map(|update| update.seq);
+        assert_eq!(seqs.collect::<Vec<_>>(), [3, 4, 5]);
+        assert_eq!(room.counters.conflated, 1);
+    }
+
+    #[test]
+    fn the_named_members_decide_which_update_replaces_which() {
+        let mut room = Root::new(
+            &RoomSettings {
+                batch_window_ms: 10,
+                conflate_key: vec!["type".to_owned(), "pool".to_owned()],
+                ..settings()
+            },
+            "e1",
+        );
+        for body in [
+            r#"{"type":"PRICE","pool":"a"}"#,
+            r#"{"type":"PRICE","pool":"a"}"#,
+            r#"{"type":"PRICE","pool":"b"}"#,
+            r#"{"type":"PRICE","pool":"c"}"#,
+            r#"{"pool":"a","type":"PRICE"}"#,
+            r#"{"type":"PRICE"}"#,
+            "{}",
+            r#"{"n":1}"#,
+        ] {
+            publish(&mut room, body);
+        }
+        let seqs = room
+            .window
+            .close(1_010)
+            .into_iter()
+            .map(|update| update.seq);
+        assert_eq!(seqs.collect::<Vec<_>>(), [3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn each_key_has_its_own_clock_and_a_jump_is_told() {
+        let mut room = Root::new(&settings(), "e1");
+        let mut slot = |kind: &str, slot: u64| {
+            let body = format!(r#"{{"type":"{kind}","slot":{slot}}}"#);
+            let (receipt, _) = told(publish(&mut room, &body));
+            (receipt.stale, receipt.implausible_slot)
+        };
+        assert_eq!(slot("PRICE", 300_000_001), (false, false));
+        assert_eq!(slot("TRADE", 300_000_000), (false, false));
+        assert_eq!(slot("PRICE", 300_000_000), (true, false));
+        // Milliseconds, by mistake, and then what it always was
+        assert_eq!(slot("PRICE", 1_796_000_000_000), (false, true));
+        assert_eq!(slot("PRICE", 300_000_002), (false, false));
+        assert_eq!(slot("PRICE", 300_000_001), (true, false));
+        assert_eq!(
+            (room.counters.stale, room.counters.implausible_slots),
+            (2, 1)
+        );
+        let record = room.record(Standing::Exact, 1_000);
+        let mut back = Root::restored(&settings(), Some(&record), "e2");
+        let stale = publish(&mut back, r#"{"type":"PRICE","slot":300000001}"#);
+        assert!(told(stale).0.stale);
+    }
+
+    #[test]
+    fn a_record_with_one_slot_for_all_types_is_read() {
+        let mut room = Root::new(&settings(), "e1");
+        publish(&mut room, "{}");
+        let record = room.record(Standing::Exact, 1_000);
+        let mut record: serde_json::Value = serde_json::from_str(&record).unwrap();
+        record.as_object_mut().unwrap().remove("marks");
+        record["slot"] = 10.into();
+        let mut back = Root::restored(&settings(), Some(&record.to_string()), "e2");
+        assert!(told(publish(&mut back, r#"{"type":"A","slot":9}"#)).0.stale);
+        assert!(
+            !told(publish(&mut back, r#"{"type":"A","slot":10}"#))
+                .0
+                .stale
+        );
+        assert!(told(publish(&mut back, r#"{"type":"B","slot":9}"#)).0.stale);
+    }
+
+    #[test]
+    fn an_id_with_another_body_is_422_and_changes_nothing() {
+        let mut room = Root::new(&settings(), "e1");
+        publish_as(&mut room, Some("m1"), false, r#"{"n":1}"#, 1_000).unwrap();
+        let reused = publish_as(&mut room, Some("m1"), false, r#"{"n":2}"#, 1_000);
+        assert_eq!(reused, Err(422));
+        let again = publish_as(&mut room, Some("m1"), false, r#"{"n":1}"#, 1_000).unwrap();
+        let expected = Receipt {
+            duplicate: true,
+            ..numbered(1)
+        };
+        assert_eq!(again, Outcome::Answer(expected));
+        assert_eq!((room.counters.publishes, room.counters.duplicates), (1, 1));
+    }
+
+    #[test]
+    fn a_batchs_repeat_has_the_same_receipt() {
+        let mut room = Root::new(&settings(), "e1");
+        publish(&mut room, r#"{"slot":10}"#);
+        let body =
+            r#"{"type":"BATCH_UPDATE","updates":[{"slot":1},{"type":"A"},{"slot":99000000}]}"#;
+        let (first, _) = told(publish_as(&mut room, Some("m1"), false, body, 1_000).unwrap());
+        let expected = Receipt {
+            first_seq: Some(2),
+            stale_items: 1,
+            implausible_slot: true,
+            ..numbered(3)
+        };
+        assert_eq!(first, expected);
+        let delivered = Receipt {
+            sockets: 3,
+            shards: 1,
+            took_ms: 12,
+            ..expected
+        };
+        room.remember(&publisher(Some("m1"), false), &delivered);
+        let again = publish_as(&mut room, Some("m1"), false, body, 1_000).unwrap();
+        assert_eq!(again, Outcome::Answer(delivered.repeated()));
+    }
+
+    #[test]
+    fn a_signed_publish_from_before_the_memory_is_refused_as_stale() {
+        let mut room = Root::new(&settings(), "e1");
+        let signed = |id: &str, signed_ms: u64| Publish {
+            signed_ms: Some(signed_ms),
+            ..publisher(Some(id), false)
+        };
+        let first = signed("m0", 100_000);
+        published(&mut room, &first, "{}", 100_400).unwrap();
+        for id in 1..=recent::MAX_STORED {
+            publish_as(&mut room, Some(&format!("m{id}")), false, "{}", 101_000).unwrap();
+        }
+        let record = room.record(Standing::Exact, 101_000);
+        let mut back = Root::restored(&settings(), Some(&record), "e2");
+        for (room, refused) in [
+            (&mut room, None),
+            (&mut back, Some(refusal::FORGOTTEN_SIGNATURE)),
+        ] {
+            let again = published(room, &first, "{}", 102_000);
+            assert_eq!(again.as_ref().err(), refused.as_ref());
+            assert!(again.is_err() || told(again.unwrap()).0.duplicate);
+            assert!(published(room, &signed("new", 101_000), "{}", 102_000).is_ok());
+            let unsigned = publish_as(room, Some("bearer"), false, "{}", 102_000);
+            assert!(unsigned.is_ok());
+        }
+        // Ids that came after the last record are lost with a crash
+        let record = room.record(Standing::Behind, 200_000);
+        let mut back = Root::restored(&settings(), Some(&record), "e2");
+        let replayed = published(&mut back, &signed("lost", 203_000), "{}", 260_000);
+        assert_eq!(replayed, Err(refusal::FORGOTTEN_SIGNATURE));
+        assert!(published(&mut back, &signed("new", 205_000), "{}", 260_000).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_update_is_refused_by_the_room_too() {
+        let mut room = Root::new(&settings(), "e1");
+        for (body, code) in [
+            ("[]", "invalid_json"),
+            (r#"{"seq":1}"#, "reserved_key"),
+            (r#"{"type":"ping"}"#, "reserved_type"),
+            (r#"{"token":"BONK"}"#, "token_mismatch"),
+            (
+                r#"{"type":"BATCH_UPDATE","updates":[{"token":"BONK"}]}"#,
+                "token_mismatch",
+            ),
+        ] {
+            let refused = published(&mut room, &publisher(Some("m1"), false), body, 1_000);
+            assert_eq!(refused.unwrap_err().code, code, "{body}");
+        }
+        assert!(is_sent(
+            &publish_as(&mut room, Some("m1"), false, "{}", 1_000).unwrap()
+        ));
+    }
+
     #[test]
     fn above_its_rate_a_room_refuses_and_remembers_nothing() {
         let mut room = Root::new(
@@ -323,7 +767,7 @@ mod tests {
         let mut back = Root::restored(&settings(), Some(&record), "e2");
         assert_eq!(back.stream, room.stream);
         assert!(matches!(
-            publish_as(&mut back, Some("m1"), false, "{}", 2_000).unwrap(),
+            publish_as(&mut back, Some("m1"), false, r#"{"slot":10}"#, 2_000).unwrap(),
             Outcome::Answer(Receipt {
                 duplicate: true,
                 ..
@@ -360,8 +804,8 @@ mod tests {
             let next = room.record(Standing::Exact, 3_000);
             let numbers: Vec<(u64, String)> = (0..3)
                 .map(|_| match publish(&mut room, "{}") {
-                    Outcome::Numbered(seq, Offer::Send(_)) => (seq, room.stream.epoch.clone()),
-                    outcome => panic!("{outcome:?}"),
+                    Outcome::Numbered { receipt, .. } => (receipt.seq, receipt.epoch),
+                    outcome @ Outcome::Answer(_) => panic!("{outcome:?}"),
                 })
                 .collect();
             (numbers, next)
@@ -394,14 +838,8 @@ mod tests {
         ] {
             let mut room = Root::new(&settings(), "e1");
             let filler = text.chars().next_back();
-            publish_as(
-                &mut room,
-                Some("m1"),
-                false,
-                &format!(r#"{{"a":"{text}"}}"#),
-                1_000,
-            )
-            .unwrap();
+            let body = format!(r#"{{"a":"{text}"}}"#);
+            publish_as(&mut room, Some("m1"), false, &body, 1_000).unwrap();
             let record = room.record(Standing::Exact, 1_000);
             let units = if record.is_ascii() { 1 } else { 2 };
             assert!(
@@ -415,7 +853,7 @@ mod tests {
                 !back.stream.welcome(Some(0), Some("e1")).recovered,
                 "{filler:?}"
             );
-            let repeat = publish_as(&mut back, Some("m1"), false, "{}", 2_000).unwrap();
+            let repeat = publish_as(&mut back, Some("m1"), false, &body, 2_000).unwrap();
             assert!(matches!(
                 repeat,
                 Outcome::Answer(Receipt {
