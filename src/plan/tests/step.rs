@@ -240,7 +240,7 @@ fn a_program_gets_every_decision_of_an_upload() {
       "role": "gateway",
       "script": "w-e",
       "tag": "2222222222222222-5039e412",
-      "message": "edge-broadcast e f6fabf82",
+      "message": "edge-broadcast e a2acdca4",
       "lane": {
         "lane": "code",
         "latest": "v7",
