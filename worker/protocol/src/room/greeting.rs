@@ -98,7 +98,10 @@ mod tests {
     fn a_client_that_recovered_gets_what_it_missed_and_nothing_else() {
         let stream = stream(&[("P", "{}"), ("V", "{}"), ("W", "{}")]);
         let text = format!(r#"{START},"seq":3,"recovered":true,"ack":262144}}"#);
-        assert_eq!(greeted(&stream, Some(3), Some("e1")), [text.clone()]);
+        assert_eq!(
+            greeted(&stream, Some(3), Some("e1")),
+            std::slice::from_ref(&text)
+        );
         let missed =
             r#"{"type":"BATCH_UPDATE","updates":[{"seq":2,"epoch":"e1"},{"seq":3,"epoch":"e1"}]}"#;
         let texts = [text, missed.to_owned()];
