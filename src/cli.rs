@@ -89,9 +89,10 @@ as they are.")]
     #[command(after_help = "Examples:
   edge-broadcast doctor
   edge-broadcast doctor production --json
+  edge-broadcast doctor production --room SOL   whether updates of a room are dropped for their slot
 
-Changes nothing and reads no secret's value. Exits 1 when something is wrong.")]
-    Doctor(Environments),
+Changes nothing and, without --room, reads no secret's value. Exits 1 when something is wrong.")]
+    Doctor(Doctor),
     /// Prove that a deployed environment works
     #[command(after_help = "Examples:
   WEBHOOK_SECRET=… edge-broadcast verify staging
@@ -132,6 +133,15 @@ pub struct Environments {
     /// The environments [default: all]
     #[arg(value_name = "ENV")]
     pub environments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub environments: Environments,
+    /// Look at this room too; may be repeated, needs the value of `ADMIN_SECRET`
+    #[arg(long, value_name = "TOKEN")]
+    pub room: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use crate::support::{Run, Sandbox, api, built};
+use crate::support::{Project, Run, Sandbox, api, built, manifest};
+use crate::workers::{ADMIN, Deployed};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1kb2N0b3ItdGVzdHMtMDE=";
 const GATEWAY: &str = "glow-broadcast-staging";
@@ -98,5 +99,46 @@ async fn the_doctor_and_the_plan_show_the_same_facts_about_secrets() {
             "what": format!("secret OLD_KEY of {GATEWAY}: extra, 0 min"),
             "mend": "edge-broadcast secrets list staging --prune",
         })]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_whose_updates_are_dropped_for_their_slot_is_found() {
+    let deployed = Deployed::new();
+    let project = Project::new();
+    let admin = "\n[secrets.ADMIN_SECRET]\nsource = \"env:ADMIN_SECRET\"\n\n[analytics]";
+    let text = manifest("staging").replace("\n[analytics]", admin);
+    project.write("environments/staging.toml", &text);
+    let doctor = |room: &str| {
+        Run::new(["doctor", "staging", "--room", room])
+            .inside(&project)
+            .against(&deployed.sandbox)
+            .env("ADMIN_SECRET", ADMIN)
+    };
+    for slot in [300_000_000u64, 300_000_001, 300_000_000] {
+        let update = json!({ "type": "PRICE_UPDATE", "slot": slot });
+        deployed.publish("SOL", update).await;
+    }
+    let update = json!({ "type": "PRICE_UPDATE", "slot": 1_796_000_000_000u64 });
+    let receipt = deployed.publish("BONK", update.clone()).await;
+    assert_eq!(receipt["implausible_slot"], Value::Null);
+    let wrong = doctor("SOL").fails();
+    assert!(
+        wrong.stdout.contains(
+            "
+  WRONG  room `SOL`: 1 of 3 updates were stale, 0 had a slot of another clock
+         look at what its publishers send as `slot`: it must rise, and be of one clock, for the updates of each key"
+        ),
+        "{}",
+        wrong.stdout
+    );
+    let well = doctor("BONK").succeeds();
+    assert!(
+        well.stdout.contains(
+            "
+  ok     room `BONK`: 0 of 1 updates were stale, 0 had a slot of another clock"
+        ),
+        "{}",
+        well.stdout
     );
 }

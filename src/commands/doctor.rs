@@ -8,11 +8,13 @@ use serde::Serialize;
 use super::Context;
 use super::secrets::facts::Facts;
 use crate::build::{self, Bundles};
-use crate::cli::Environments;
+use crate::cli::Doctor;
 use crate::cloudflare::error::advice;
 use crate::cloudflare::observe::observe;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
+use crate::live::occupancy::{self, Dropped};
+use crate::live::site::Site;
 use crate::plan::{Desired, Observed, Plan, Rollout};
 use crate::rotation::inventory::{Cell, State};
 use crate::terminal::advice::Advice;
@@ -38,8 +40,10 @@ struct Finding {
     mend: Option<String>,
 }
 
-pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Result<()> {
-    let environments = context.project.environments(&args.environments)?;
+pub(super) async fn run(context: &Context, args: &Doctor) -> anyhow::Result<()> {
+    let environments = context
+        .project
+        .environments(&args.environments.environments)?;
     let bundles = build::load(&context.project.root);
     let mut answer = Answer {
         environments: Vec::new(),
@@ -50,7 +54,8 @@ pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Resul
             findings: Vec::new(),
             secrets: None,
         };
-        if let Err(error) = examine(context, environment, &bundles, &mut examined).await {
+        if let Err(error) = examine(context, environment, &bundles, &args.room, &mut examined).await
+        {
             let Advice { what, fix } = advice(&error.context("what is live cannot be read"));
             let only = "nothing more could be looked at";
             examined.wrong(
@@ -77,9 +82,9 @@ async fn examine(
     context: &Context,
     environment: &Environment,
     bundles: &anyhow::Result<Bundles>,
+    tokens: &[String],
     examined: &mut Examined,
 ) -> anyhow::Result<()> {
-    let name = &environment.name;
     match bundles {
         Ok(_) => examined.well("the workers are built"),
         Err(error) => {
@@ -100,21 +105,40 @@ async fn examine(
     secrets(environment, &facts, examined);
     examined.secrets = Some(facts);
     if observed.scripts.contains_key(&environment.gateway_script()) {
-        let host = environment.main_host();
-        let why = match remote.site(environment)?.get("/health").await {
-            Ok((200, _)) => {
-                examined.well(&format!("`{host}` answers"));
-                return Ok(());
+        let site = remote.site(environment)?;
+        if answers(environment, &site, examined).await {
+            let secrets = context.secrets(environment);
+            match occupancy::dropped(&site, environment, tokens, &secrets).await {
+                Ok(rooms) => rooms.iter().for_each(|room| examined.room(room)),
+                Err(error) => {
+                    let Advice { what, fix } = Advice::of(&error);
+                    examined.wrong(what, fix.unwrap_or("see the error".to_owned()));
+                }
             }
-            Ok((status, _)) => format!("it answers {status}"),
-            Err(error) => Advice::of(&error).line(),
-        };
-        examined.wrong(
-            format!("`{host}` does not serve the gateway: {why}"),
-            format!("look at its DNS record, then at `edge-broadcast verify {name}`"),
-        );
+        }
     }
     Ok(())
+}
+
+/// Whether the main host serves the gateway.
+async fn answers(environment: &Environment, site: &Site, examined: &mut Examined) -> bool {
+    let host = environment.main_host();
+    let why = match site.get("/health").await {
+        Ok((200, _)) => {
+            examined.well(&format!("`{host}` answers"));
+            return true;
+        }
+        Ok((status, _)) => format!("it answers {status}"),
+        Err(error) => Advice::of(&error).line(),
+    };
+    examined.wrong(
+        format!("`{host}` does not serve the gateway: {why}"),
+        format!(
+            "look at its DNS record, then at `edge-broadcast verify {}`",
+            environment.name
+        ),
+    );
+    false
 }
 
 /// Whether what is live is what the manifest and the built workers ask for.
@@ -183,6 +207,25 @@ impl Examined {
             what: what.to_owned(),
             mend: None,
         });
+    }
+
+    /// That an update overtakes another now and then is usual. One in ten is not, and no publisher has two clocks.
+    fn room(&mut self, room: &Dropped) {
+        let Dropped {
+            token,
+            publishes,
+            stale,
+            implausible,
+        } = room;
+        let all = publishes + stale;
+        let what = format!(
+            "room `{token}`: {stale} of {all} updates were stale, {implausible} had a slot of another clock"
+        );
+        if *implausible == 0 && stale * 10 < all.max(1) {
+            return self.well(&what);
+        }
+        let mend = "look at what its publishers send as `slot`: it must rise, and be of one clock, for the updates of each key";
+        self.wrong(what, mend.to_owned());
     }
 
     fn wrong(&mut self, what: String, mend: String) {

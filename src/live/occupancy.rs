@@ -1,4 +1,4 @@
-//! How many sockets a room has, asked of the room itself.
+//! What a room holds and has counted, asked of the room itself.
 
 use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::binding::ADMIN_SECRET;
@@ -17,16 +17,69 @@ pub(crate) struct Occupied {
     pub(crate) sockets: u64,
 }
 
-/// Asks each of the rooms, with `GET /rooms/:token` and the admin secret.
+/// A room's updates since it was made.
+pub(crate) struct Dropped {
+    pub(crate) token: String,
+    pub(crate) publishes: u64,
+    pub(crate) stale: u64,
+    /// Of which `slot` was not of the room's clock.
+    pub(crate) implausible: u64,
+}
+
+/// Asks each of the rooms for its sockets.
 pub(crate) async fn ask(
     site: &Site,
     environment: &Environment,
     tokens: &[String],
     secrets: &Secrets<'_>,
 ) -> anyhow::Result<Vec<Occupied>> {
-    let mut occupied = Vec::new();
+    let rooms = rooms(site, environment, tokens, secrets).await?;
+    let occupied = rooms.into_iter().map(|(token, room)| {
+        let sockets = number(&room, "/sockets", &token)?;
+        Ok(Occupied { token, sockets })
+    });
+    occupied.collect()
+}
+
+/// Asks each of the rooms for what it has dropped.
+pub(crate) async fn dropped(
+    site: &Site,
+    environment: &Environment,
+    tokens: &[String],
+    secrets: &Secrets<'_>,
+) -> anyhow::Result<Vec<Dropped>> {
+    let rooms = rooms(site, environment, tokens, secrets).await?;
+    let dropped = rooms.into_iter().map(|(token, room)| {
+        let count = |name: &str| number(&room, &format!("/root/counters/{name}"), &token);
+        let (publishes, stale) = (count("publishes")?, count("stale")?);
+        // A room of the version before does not count it
+        let implausible = count("implausible_slots").unwrap_or_default();
+        Ok(Dropped {
+            token,
+            publishes,
+            stale,
+            implausible,
+        })
+    });
+    dropped.collect()
+}
+
+fn number(room: &Json, pointer: &str, token: &str) -> anyhow::Result<u64> {
+    let number = room.pointer(pointer).and_then(Json::as_u64);
+    let name = pointer.rsplit('/').next().unwrap_or(pointer);
+    number.with_context(|| format!("the room `{token}` does not say its {name}"))
+}
+
+/// What `GET /rooms/:token` says of each of the rooms, with the admin secret.
+async fn rooms(
+    site: &Site,
+    environment: &Environment,
+    tokens: &[String],
+    secrets: &Secrets<'_>,
+) -> anyhow::Result<Vec<(String, Json)>> {
+    let mut rooms = Vec::new();
     if tokens.is_empty() {
-        return Ok(occupied);
+        return Ok(rooms);
     }
     if !environment.secrets.contains_key(ADMIN_SECRET) {
         bail!(
@@ -51,13 +104,7 @@ pub(crate) async fn ask(
         }
         let room: Json = serde_json::from_str(&body)
             .with_context(|| format!("the answer of the room `{token}` is no JSON"))?;
-        let sockets = room["sockets"]
-            .as_u64()
-            .with_context(|| format!("the room `{token}` does not say its sockets"))?;
-        occupied.push(Occupied {
-            token: token.clone(),
-            sockets,
-        });
+        rooms.push((token.clone(), room));
     }
-    Ok(occupied)
+    Ok(rooms)
 }
