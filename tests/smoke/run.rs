@@ -11,7 +11,7 @@ use crate::live::project;
 use crate::support::{api, built};
 
 /// The words of bodies that a report shows as they are. Everything else that was on the wire must not be in it.
-const SHOWN: [&str; 29] = [
+const SHOWN: [&str; 30] = [
     "AAAA",
     "ADMIN_SECRET",
     "BROADCAST_RATE",
@@ -39,6 +39,7 @@ const SHOWN: [&str; 29] = [
     "secret_key",
     "secret_text",
     "standard",
+    "type",
     "upload",
     "version_metadata",
 ];

@@ -71,7 +71,8 @@ async fn a_room_tells_its_figures_to_the_admin_alone() {
         figure("requests") >= 4.0 && figure("rows_written") >= 1.0,
         "{cost}"
     );
-    let least = (figure("requests") * 0.15 + figure("rows_written")) / 1e6;
+    // A reader of JSON may be off by the last bit
+    let least = (figure("requests") * 0.15 + figure("rows_written")) / 1e6 * (1.0 - 1e-12);
     let estimated = figure("estimated_usd");
     assert!((least..least + 0.001).contains(&estimated), "{cost}");
     for wrong in [SECRET, "x"] {

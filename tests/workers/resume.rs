@@ -203,7 +203,9 @@ async fn after_a_restart_of_the_object_everything_is_as_it_was() {
         (&json!(true), &json!(1))
     );
     assert_eq!(
-        deployed.publish("SOL", json!({ "slot": 1 })).await["stale"],
+        deployed
+            .publish("SOL", json!({ "type": "A", "slot": 1 }))
+            .await["stale"],
         true
     );
     let next = deployed.publish("SOL", json!({ "slot": 9 })).await;
