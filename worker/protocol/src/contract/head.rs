@@ -28,8 +28,6 @@ pub struct Head<'body> {
     pub slot: Option<u64>,
     /// Delivers even a stale update.
     pub force: Option<bool>,
-    /// `id`, where it is a string. What it means, and whether it may be one, is for whoever gives it a meaning.
-    pub id: Option<String>,
     /// What conflation and the latest values go by: equal for updates that are newer and older values of the same thing.
     /// Empty for an update that has none of the members that were asked for.
     pub key: String,
@@ -103,11 +101,9 @@ pub fn check_token(head: &Head, token: &str) -> Result<(), Refusal> {
 pub const MAX_NAMES: usize = 4;
 /// Members that mean something; the first four may be there only once, of the others the last counts, as it does for
 /// readers in JavaScript.
-const MEMBERS: [&str; 8] = [
-    "type", "token", "slot", "force", "id", "updates", "seq", "epoch",
-];
+const MEMBERS: [&str; 7] = ["type", "token", "slot", "force", "updates", "seq", "epoch"];
 const ONCE: usize = 4;
-const UPDATES: usize = 5;
+const UPDATES: usize = 4;
 
 /// The values of [`MEMBERS`] and, after them, of the members that make the key.
 struct Members<'names, 'body> {
@@ -137,7 +133,7 @@ impl<'names, 'body> Members<'names, 'body> {
     }
 
     fn head<'text>(&self) -> Result<Head<'text>, Refusal> {
-        let [kind, token, slot, force, id, _, seq, epoch, ..] = self.found;
+        let [kind, token, slot, force, _, seq, epoch, ..] = self.found;
         if seq.or(epoch).is_some() {
             return Err(refusal::RESERVED_KEY);
         }
@@ -156,7 +152,6 @@ impl<'names, 'body> Members<'names, 'body> {
             token: string(token)?,
             slot: slot.map_err(|_| refusal::INVALID_UPDATE)?,
             force: force.map_err(|_| refusal::INVALID_UPDATE)?,
-            id: string(id).unwrap_or_default(),
             updates: Vec::new(),
         })
     }
@@ -353,16 +348,12 @@ mod tests {
 
     #[test]
     fn a_batch_update_is_a_batch_of_one_to_a_hundred_objects() {
-        let body =
-            r#"{"type":"BATCH_UPDATE","slot":7,"updates":[ {"type":"A","slot":1,"id":"x"} ,{}]}"#;
+        let body = r#"{"type":"BATCH_UPDATE","slot":7,"updates":[ {"type":"A","slot":1} ,{}]}"#;
         let head = read(body).unwrap();
         assert_eq!((head.slot, head.updates.len()), (Some(7), 2));
         let Item { head, body } = &head.updates[0];
-        assert_eq!(*body, r#"{"type":"A","slot":1,"id":"x"}"#);
-        assert_eq!(
-            (head.kind.as_deref(), head.slot, head.id.as_deref()),
-            (Some("A"), Some(1), Some("x"))
-        );
+        assert_eq!(*body, r#"{"type":"A","slot":1}"#);
+        assert_eq!((head.kind.as_deref(), head.slot), (Some("A"), Some(1)));
         let many = |count: usize| {
             let items = vec!["{}"; count].join(",");
             format!(r#"{{"type":"BATCH_UPDATE","updates":[{items}]}}"#)
@@ -408,17 +399,6 @@ mod tests {
         );
         let body = r#"{"type":"BATCH_UPDATE","token":"SOL","updates":[{"token":"SOL"},{}]}"#;
         assert_eq!(check_token(&read(body).unwrap(), "SOL"), Ok(()));
-    }
-
-    #[test]
-    fn an_id_is_a_string_or_none_of_ours() {
-        assert_eq!(
-            read(r#"{"id":"tx-1"}"#).unwrap().id.as_deref(),
-            Some("tx-1")
-        );
-        for body in ["{}", r#"{"id":7}"#, r#"{"id":null}"#, r#"{"id":{"a":1}}"#] {
-            assert_eq!(read(body).unwrap().id, None, "{body}");
-        }
     }
 
     fn key(body: &str, names: &[&str]) -> String {
