@@ -286,6 +286,10 @@ async fn every_key_of_every_answer_is_described_and_no_other() {
             batches.push(frame);
         }
     }
+    // One that is stale, and one that is of another clock
+    let slots = [10, 9, 99_000_000].map(|slot| json!({ "type": "SLOTS", "slot": slot }));
+    let update = json!({ "type": "BATCH_UPDATE", "updates": slots });
+    receipts.push(deployed.publish("SOL", update).await);
     let mut greeted = vec![client.hello.clone()];
     let epoch = receipts[0]["epoch"].as_str().unwrap();
     let ahead = format!("/ws/SOL?since=99&epoch={epoch}");

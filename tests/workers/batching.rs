@@ -68,3 +68,51 @@ async fn with_conflate_all_every_update_arrives_in_order() {
     }
     assert_eq!(heard, [1, 2, 3, 4]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_named_members_decide_what_a_window_keeps_and_no_frame_is_large() {
+    let deployed = Deployed::with(&[
+        ("batch_window = \"10ms\"", "batch_window = \"2s\""),
+        (
+            "conflate = \"latest\"",
+            "conflate = \"latest\"\nconflate_key = [\"type\", \"pool\"]",
+        ),
+    ]);
+    let mut client = deployed.client("/ws/SOL", &[]).await;
+    deployed.publish("SOL", json!({ "n": 0 })).await;
+    assert_eq!(client.frame().await["n"], 0);
+    for (n, pool) in [(1, "a"), (2, "b"), (3, "a"), (4, "c"), (5, "b")] {
+        let update = json!({ "type": "PRICE", "pool": pool, "n": n });
+        deployed.publish("SOL", update).await;
+    }
+    let batch = json!({ "type": "BATCH_UPDATE", "updates": [
+        { "type": "PRICE", "pool": "c", "n": 6 }, { "type": "PRICE", "pool": "c", "n": 7 },
+    ] });
+    deployed.publish("SOL", batch).await;
+    deployed.publish("SOL", json!({ "n": 8 })).await;
+    deployed.publish("SOL", json!({ "n": 9 })).await;
+    let frame = client.frame().await;
+    let kept = frame["updates"].as_array().unwrap().iter();
+    let kept: Vec<u64> = kept.map(|update| update["n"].as_u64().unwrap()).collect();
+    assert_eq!(kept, [3, 4, 5, 6, 7, 8, 9]);
+
+    let items: Vec<_> = (10..50)
+        .map(|n| json!({ "token": "SOL", "n": n, "a": "x".repeat(16_000) }))
+        .collect();
+    let answer = deployed
+        .post("/broadcast", &[], json!(items).to_string())
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let (mut heard, mut frames) = (Vec::new(), 0);
+    while heard.len() < items.len() {
+        let frame = client.frame().await;
+        let bytes = frame.to_string().len();
+        assert!(bytes <= 256 * 1024, "{bytes}");
+        let one = vec![frame.clone()];
+        let updates = frame["updates"].as_array().unwrap_or(&one).iter();
+        heard.extend(updates.map(|update| update["n"].as_u64().unwrap()));
+        frames += 1;
+    }
+    assert_eq!(heard, (10..50).collect::<Vec<_>>());
+    assert!(frames < 8, "{frames}");
+}

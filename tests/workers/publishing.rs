@@ -561,3 +561,87 @@ async fn the_publishers_text_is_spliced_and_not_serialised_anew() {
         )
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_batch_is_a_batch_and_nothing_that_is_the_systems_own_is_accepted() {
+    let deployed = Deployed::new();
+    let mut client = deployed.client("/ws/SOL", &[]).await;
+    for (body, refusal) in [
+        (r#"{"type":"connected"}"#, "400 reserved_type"),
+        (r#"{"type":"ping"}"#, "400 reserved_type"),
+        (r#"{"type":"pong"}"#, "400 reserved_type"),
+        (r#"{"type":"ack","seq":1}"#, "400 reserved_key"),
+        (r#"{"a":1,"seq":1}"#, "400 reserved_key"),
+        (r#"{"epoch":"x"}"#, "400 reserved_key"),
+        (r#"{"type":"BATCH_UPDATE"}"#, "400 reserved_type"),
+        (
+            r#"{"type":"BATCH_UPDATE","updates":[]}"#,
+            "400 invalid_count",
+        ),
+        (
+            r#"{"type":"BATCH_UPDATE","updates":[{"n":1},{"type":"pong"}]}"#,
+            "400 reserved_type",
+        ),
+        (
+            r#"{"type":"BATCH_UPDATE","updates":[{"token":"BONK"}]}"#,
+            "400 token_mismatch",
+        ),
+    ] {
+        let answer = deployed.post("/broadcast/SOL", &[], body).await;
+        assert_eq!(answer.refusal(), refusal, "{body}");
+    }
+    let items = r#"[{"token":"SOL","type":"ping"},{"token":"SOL","seq":1}]"#;
+    let answer = deployed.post("/broadcast", &[], items).await.json();
+    let codes = [0, 1].map(|at| answer["results"][at]["error"]["code"].clone());
+    assert_eq!(codes, ["reserved_type", "reserved_key"]);
+
+    let body = r#"{"type":"BATCH_UPDATE","updates":[{"type":"A","n":1.50},{"type":"A","n":2}]}"#;
+    let key = [("idempotency-key", "batch")];
+    let receipt = deployed.post("/broadcast/SOL", &key, body).await.json();
+    let epoch = &receipt["epoch"];
+    assert_eq!(
+        (&receipt["first_seq"], &receipt["seq"], &receipt["sockets"]),
+        (&json!(1), &json!(2), &json!(1))
+    );
+    let first = json!({ "type": "A", "n": 1.5, "seq": 1, "epoch": epoch });
+    let second = json!({ "type": "A", "n": 2, "seq": 2, "epoch": epoch });
+    let frame = json!({ "type": "BATCH_UPDATE", "updates": [first, second] });
+    assert_eq!(client.frame().await, frame);
+    let again = deployed.post("/broadcast/SOL", &key, body).await.json();
+    assert_eq!(
+        (&again["duplicate"], &again["first_seq"], &again["seq"]),
+        (&json!(true), &json!(1), &json!(2))
+    );
+    let other = deployed.post("/broadcast/SOL", &key, "{}").await;
+    assert_eq!(other.refusal(), "422 id_reused");
+    client.hears_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_type_has_its_own_slot_and_one_wrong_clock_makes_nothing_stale() {
+    let deployed = Deployed::new();
+    let publish = async |kind: &str, slot: u64| {
+        let receipt = deployed
+            .publish("SOL", json!({ "type": kind, "slot": slot }))
+            .await;
+        let implausible = receipt["implausible_slot"] == true;
+        (receipt["stale"] == true, implausible)
+    };
+    for (kind, slot, judged) in [
+        ("PRICE", 1_796_000_000_000, (false, false)),
+        ("PRICE", 300_000_001, (false, true)),
+        ("PRICE", 300_000_002, (false, false)),
+        ("TRADE", 300_000_001, (false, false)),
+        ("PRICE", 1_796_000_000_000, (false, true)),
+        ("PRICE", 300_000_002, (false, false)),
+        ("PRICE", 300_000_001, (true, false)),
+    ] {
+        assert_eq!(publish(kind, slot).await, judged, "{kind} {slot}");
+    }
+    let room = deployed.inspect("/rooms/SOL").await;
+    let counted = &room["root"]["counters"];
+    assert_eq!(
+        (&counted["stale"], &counted["implausible_slots"]),
+        (&json!(1), &json!(2))
+    );
+}

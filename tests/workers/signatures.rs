@@ -177,3 +177,41 @@ async fn a_signature_is_for_the_room_that_its_body_names_and_the_url_adds_nothin
     let bearer = deployed.post("/broadcast/SOL?force=1", &[], r#"{"slot":1}"#);
     assert_eq!(bearer.await.json()["stale"], false);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_signed_before_the_oldest_id_that_a_room_knows_is_not_accepted_again() {
+    let deployed = Deployed::with(&[
+        (
+            "broadcast_rate = { limit = 1000",
+            "broadcast_rate = { limit = 10000",
+        ),
+        (
+            "batch_window = \"10ms\"",
+            "publish_rate = 0\nbatch_window = \"10ms\"",
+        ),
+    ]);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let body = r#"{"token":"SOL","n":1}"#;
+    let first = signed("msg_1", now, body);
+    assert_eq!(post(&deployed, &first, body).await.status, 200);
+    for batch in 0..22 {
+        let items: Vec<Value> = (0..100)
+            .map(|n| json!({ "token": "SOL", "id": format!("{batch}-{n}") }))
+            .collect();
+        let answer = deployed
+            .post("/broadcast", &[], json!(items).to_string())
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let again = post(&deployed, &first, body).await.json();
+    assert_eq!(again["duplicate"], true, "all are in memory: {again}");
+    deployed.restart().await;
+    let again = post(&deployed, &first, body).await;
+    assert_eq!(again.refusal(), "401 stale_signature", "{again:?}");
+    // A second later than any of these
+    let later = signed("msg_2", now + 60, body);
+    assert_eq!(post(&deployed, &later, body).await.status, 200);
+}
