@@ -208,6 +208,12 @@ async fn what_was_signed_before_the_oldest_id_that_a_room_knows_is_not_accepted_
     }
     let again = post(&deployed, &first, body).await.json();
     assert_eq!(again["duplicate"], true, "all are in memory: {again}");
+    // Ids of the last second are written when it is over
+    deployed
+        .until("/rooms/SOL", |room| {
+            room["root"]["awake"]["held_by"] == json!([])
+        })
+        .await;
     deployed.restart().await;
     let again = post(&deployed, &first, body).await;
     assert_eq!(again.refusal(), "401 stale_signature", "{again:?}");
