@@ -113,7 +113,7 @@ function listed(state, tag) {
 
 export function oldest(state) {
   const socket = state.getWebSockets().at(-1);
-  if (socket) return remembered(socket).opened_ms;
+  if (socket) return remembered(socket).life ?? 0;
 }
 
 export function newest(state) {
@@ -254,7 +254,7 @@ extern "C" {
     /// All sockets, for [`broadcast`].
     pub(crate) fn sockets(state: &JsValue) -> Array;
 
-    /// When the oldest socket was opened, in unix milliseconds: the runtime lists the newest first.
+    /// The life of the root in which the oldest socket was opened: the runtime lists the newest first.
     pub(crate) fn oldest(state: &JsValue) -> Option<f64>;
 
     /// What the newest open socket remembers.

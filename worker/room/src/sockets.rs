@@ -30,8 +30,8 @@ impl Sockets for View<'_> {
             .collect()
     }
 
-    fn oldest_ms(&self) -> Option<u64> {
-        js::oldest(self.state).map(|oldest_ms| oldest_ms as u64)
+    fn oldest(&self) -> Option<u64> {
+        js::oldest(self.state).map(|life| life as u64)
     }
 
     fn newest(&self) -> Option<Peer> {

@@ -8,7 +8,7 @@ use super::shard::{PUSH_AGAIN_MS, PUSH_AGAIN_TRIES, Pushed};
 use super::stream::Push;
 use super::update::{self, Update};
 use super::window::Offer;
-use super::{peer, store};
+use super::{membership, peer, store};
 use crate::contract::call::{Call, Publish};
 use crate::contract::close::{self, Close};
 use crate::contract::counters::Billed;
@@ -22,7 +22,6 @@ pub(crate) fn publish(
     incoming: &Incoming,
     call: Publish,
 ) -> Result<(), Refusal> {
-    store::confirm_record(step);
     let room = &mut step.object.room;
     let outcome = room.publish(&call, &incoming.body, step.now_ms)?;
     let (Outcome::Answer(receipt) | Outcome::Numbered { receipt, .. }) = &outcome;
@@ -207,11 +206,17 @@ pub(crate) fn hang_up(step: &mut Step<'_>, indexes: Vec<u32>, tag: Option<&str>)
 
 fn close(step: &mut Step<'_>, indexes: Vec<u32>, tag: Option<&str>, close: Close) {
     if !indexes.is_empty() {
-        step.add(Effect::Close {
+        // Before a socket is opened, which would number the others anew.
+        let opens = |effect: &Effect| matches!(effect, Effect::Accept { .. });
+        let first = step.effects.iter().position(opens);
+        let effect = Effect::Close {
             indexes,
             tag: tag.map(str::to_owned),
             close,
-        });
+        };
+        let at = first.unwrap_or(step.effects.len());
+        step.effects.insert(at, effect);
+        membership::mark(step);
     }
 }
 

@@ -90,8 +90,8 @@ pub trait Sockets {
     fn count(&self, tag: Option<&str>) -> u32;
     /// All sockets, or those with a tag, in the order in which [`super::effect::Effect::Close`] numbers them.
     fn seen(&self, tag: Option<&str>) -> Vec<Seen>;
-    /// When the oldest socket was opened, in unix milliseconds.
-    fn oldest_ms(&self) -> Option<u64>;
+    /// The life of the root in which the oldest socket was opened.
+    fn oldest(&self) -> Option<u64>;
     /// What the newest open one remembers.
     fn newest(&self) -> Option<Peer>;
     /// The names of the sockets, and when they were opened, in the order of [`Self::seen`].

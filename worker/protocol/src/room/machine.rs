@@ -56,6 +56,11 @@ fn happen(step: &mut Step<'_>, event: Event) {
                     call(step, incoming);
                 }
             }
+            None if store == 0 => {
+                for incoming in store::skipped(step, outcome) {
+                    call(step, incoming);
+                }
+            }
             None => membership::stored(step, store, outcome),
         },
         Event::Answered { ask, answers } => answered(step, ask, answers),
@@ -111,7 +116,10 @@ fn answer(step: &mut Step<'_>, incoming: Incoming) {
             socket::connect(step, incoming, call);
             Ok(())
         }
-        Call::Publish(call) => delivery::publish(step, &incoming, call),
+        Call::Publish(call) => match store::may_number(step, &incoming) {
+            true => delivery::publish(step, &incoming, call),
+            false => Ok(()),
+        },
         Call::Push => membership::push(step, request, &incoming.body),
         call => {
             ask(step, &incoming, call);
@@ -218,7 +226,7 @@ fn admit(step: &mut Step<'_>, incoming: Incoming, admission: Admission) {
         return;
     };
     match admission {
-        Admission::Joined => socket::connect(step, incoming, call),
+        Admission::Joined => socket::admit(step, incoming, call),
         // The room takes no further object, but one that it has may have a place.
         Admission::Full => socket::full(step, request, &call),
         Admission::Unknown => step.refuse(request, refusal::ROOM_UNAVAILABLE),

@@ -8,8 +8,11 @@ use super::shard::{Joined, Pushed};
 use super::store;
 use super::stream::{Push, Stream};
 use super::update::{self, Update};
-use crate::contract::call::{Call, Connect};
+use crate::contract::call::{Call, Connect, Part};
 use crate::contract::refusal::{self, Refusal};
+
+/// How often a root is asked in a row for what is missing before a push.
+const MAX_ASKED: u32 = 2;
 
 /// What the root said to a shard that wanted to join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,15 +64,26 @@ pub(crate) fn joined(step: &mut Step<'_>, answer: Option<&str>) -> (Vec<Incoming
     };
     let membership = &mut step.object.membership;
     membership.asking = false;
-    let connecting = std::mem::take(&mut membership.connecting);
     let mut news = Vec::new();
     if let Some(root) = stream {
         recall(step);
         step.object.membership.joined = true;
         news = step.object.room.stream.catch_up(root);
     }
+    // Those who wait are about to have sockets: nobody is to be told that there are none.
     release(step, news, admission);
-    (connecting, admission)
+    let membership = &mut step.object.membership;
+    if std::mem::take(&mut membership.left) && admission == Admission::Joined {
+        membership.joined = false;
+        if !membership.connecting.is_empty() {
+            ask_again(step);
+        }
+    }
+    let membership = &mut step.object.membership;
+    if membership.asking {
+        return (Vec::new(), admission);
+    }
+    (std::mem::take(&mut membership.connecting), admission)
 }
 
 /// Sends the sockets what they have missed, and the pushes that were held for it.
@@ -77,22 +91,38 @@ fn release(step: &mut Step<'_>, mut news: Vec<Update>, admission: Admission) {
     let held = std::mem::take(&mut step.object.membership.held);
     let (mut requests, mut left) = (Vec::new(), Vec::new());
     for (request, push) in held {
-        // The root may have answered before it sent this one. It is asked again, as long as it answers.
-        if !left.is_empty()
-            || (admission == Admission::Joined && step.object.room.stream.misses(&push))
-        {
-            left.push((request, push));
-            continue;
+        if !left.is_empty() || step.object.room.stream.misses(&push) {
+            match admission {
+                // The root may have answered before it sent this one: it is asked again.
+                Admission::Joined if step.object.membership.asked < MAX_ASKED => {
+                    left.push((request, push));
+                    continue;
+                }
+                // It is of a life of the root that has left nothing behind.
+                Admission::Joined if push.epoch != step.object.room.stream.epoch => {
+                    requests.push(request);
+                    continue;
+                }
+                // What is missing the root does not know either.
+                Admission::Joined => {}
+                // Sent now, it would hide what is missing. The root repeats it.
+                Admission::Full | Admission::Unknown => {
+                    step.refuse(request, refusal::ROOM_UNAVAILABLE);
+                    continue;
+                }
+            }
         }
+        requests.push(request);
         let history = step.object.settings.history;
         news.extend(step.object.room.stream.receive(push, history));
-        requests.push(request);
     }
     send(step, requests, &news);
-    if !left.is_empty() {
-        step.object.membership.held = left;
-        ask_again(step);
+    if left.is_empty() {
+        step.object.membership.asked = 0;
+        return;
     }
+    step.object.membership.held = left;
+    ask_again(step);
 }
 
 /// In the root: a shard is about to get its first socket, or wants to know what it has missed.
@@ -164,6 +194,7 @@ pub(crate) fn leave(step: &mut Step<'_>, request: Request, name: &str, clock_ms:
 pub(crate) fn announce_leave(step: &mut Step<'_>, token: &str, name: String) {
     let membership = &mut step.object.membership;
     membership.joined = false;
+    membership.left = membership.asking;
     let clock_ms = membership.clock(step.now_ms);
     let call = Call::Leave { name, clock_ms };
     step.ask(Ask::Leave, vec![(token.to_owned(), call)], None);
@@ -176,7 +207,8 @@ pub(crate) fn announce_leave(step: &mut Step<'_>, token: &str, name: String) {
 pub(crate) fn push(step: &mut Step<'_>, request: Request, body: &str) -> Result<(), Refusal> {
     let push: Push = serde_json::from_str(body).map_err(|_| refusal::INVALID_PUSH)?;
     let membership = &mut step.object.membership;
-    if !membership.held.is_empty() {
+    // What the root is about to say may be older than this push, or of an epoch before it.
+    if membership.asking || !membership.held.is_empty() {
         membership.held.push((request, push));
         return Ok(());
     }
@@ -203,11 +235,27 @@ fn recall(step: &mut Step<'_>) {
 
 /// In a shard: a socket is gone. If it was the one that remembers where the stream stands, another has to.
 pub(crate) fn lost(step: &mut Step<'_>, peer: &Peer) {
-    let stream = &mut step.object.room.stream;
-    if stream.epoch.is_empty() {
-        *stream = Stream::at(peer.epoch.clone(), peer.sent);
+    if step.object.room.stream.epoch.is_empty() {
+        // It, or the newest that is left, was marked last.
+        let newest = step.sockets.newest();
+        let later = newest.filter(|newest| match newest.epoch == peer.epoch {
+            true => newest.sent > peer.sent,
+            false => newest.opened_ms >= peer.opened_ms,
+        });
+        let later = later.as_ref().unwrap_or(peer);
+        step.object.room.stream = Stream::at(later.epoch.clone(), later.sent);
     }
-    if (&stream.epoch, stream.sent) == (&peer.epoch, peer.sent) {
+    mark(step);
+}
+
+/// In a shard: sockets close. The newest that is left remembers where the stream stands.
+pub(crate) fn mark(step: &mut Step<'_>) {
+    let Some(newest) = step.sockets.newest() else {
+        return;
+    };
+    if newest.part() == Part::Shard {
+        recall(step);
+        let stream = &step.object.room.stream;
         let (epoch, sent) = (stream.epoch.clone(), stream.sent);
         step.add(Effect::Mark { epoch, sent });
     }
@@ -215,8 +263,18 @@ pub(crate) fn lost(step: &mut Step<'_>, peer: &Peer) {
 
 /// Asks the root for what is missing.
 fn ask_again(step: &mut Step<'_>) {
-    match step.sockets.newest() {
-        Some(peer) => ask_root(step, &peer.token, peer.name, peer.region, None),
+    step.object.membership.asked += 1;
+    let newest = step.sockets.newest();
+    let place = newest.map(|peer| (peer.token, peer.name, peer.region));
+    let waiting = step.object.membership.connecting.first();
+    let place = place.or_else(|| match &waiting?.call {
+        Call::Connect(Connect { place, .. }) => {
+            Some((place.token.clone(), place.name(), place.region.clone()))
+        }
+        _ => None,
+    });
+    match place {
+        Some((token, name, region)) => ask_root(step, &token, name, region, None),
         None => release(step, Vec::new(), Admission::Unknown),
     }
 }
@@ -253,10 +311,13 @@ fn send(step: &mut Step<'_>, requests: Vec<Request>, news: &[Update]) {
 
 /// The frames of these pushes have been written.
 pub(crate) fn pushed(step: &mut Step<'_>, requests: &[Request], mut pushed: Pushed) {
+    // Not even one that this shard is about to open.
+    let is_empty = pushed.sockets == 0 && step.object.sockets.upper_bound() == Some(0);
     let membership = &mut step.object.membership;
-    if pushed.sockets == 0 && membership.connecting.is_empty() {
+    if is_empty && membership.connecting.is_empty() {
         // The root forgets this shard, so its next socket has to make it known again.
         membership.joined = false;
+        membership.left = membership.asking;
         pushed.left_ms = Some(membership.clock(step.now_ms));
     }
     for request in requests {

@@ -289,9 +289,19 @@ impl Step<'_> {
         counters.month.count(billed, self.now_ms);
     }
 
+    /// Open sockets, all or those with a tag: those that this step is about to open are some of them.
+    pub(crate) fn open(&self, tag: Option<&str>) -> u32 {
+        let opens = |effect: &&Effect| match effect {
+            Effect::Accept { tag: its, .. } => tag.is_none() || its.as_deref() == tag,
+            _ => false,
+        };
+        let opened = self.effects.iter().filter(opens).count();
+        self.sockets.count(tag) + u32::try_from(opened).unwrap_or(u32::MAX)
+    }
+
     /// Counts the open sockets, exactly.
     pub(crate) fn count(&mut self) -> u32 {
-        let open = self.sockets.count(None);
+        let open = self.open(None);
         let now = self.object.sockets.now();
         self.object.sockets.count(open, now);
         open

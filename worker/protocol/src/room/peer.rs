@@ -38,6 +38,9 @@ pub struct Peer {
     pub epoch: String,
     #[serde(default)]
     pub sent: u64,
+    /// In a root, the life of it in which the socket was opened: see [`super::root::Root::confirm_record`].
+    #[serde(default)]
+    pub life: u64,
 }
 
 impl Peer {
@@ -228,7 +231,7 @@ mod tests {
         });
         assert_eq!(
             text.unwrap(),
-            r#"{"id":"i","token":"SOL","name":"SOL//1","region":"","max_message_bytes":9,"opened_ms":7,"pinged_ms":8,"epoch":"","sent":0}"#
+            r#"{"id":"i","token":"SOL","name":"SOL//1","region":"","max_message_bytes":9,"opened_ms":7,"pinged_ms":8,"epoch":"","sent":0,"life":0}"#
         );
     }
 

@@ -11,7 +11,7 @@ pub struct Shard {
     /// Sockets as of its last answer; one when it has just joined.
     pub sockets: u32,
     /// The shard's own clock when it joined, so that what it said before that does not undo it.
-    #[serde(skip)]
+    #[serde(default)]
     joined_ms: u64,
     /// Pushes that it has not answered.
     #[serde(skip)]
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!((registry.sockets(), registry.shards().len()), (7, 2));
         assert_eq!(
             serde_json::to_string(&registry).unwrap(),
-            r#"{"shards":{"a":{"region":"","sockets":3},"b":{"region":"","sockets":4}}}"#
+            r#"{"shards":{"a":{"region":"","sockets":3,"joined_ms":1},"b":{"region":"","sockets":4,"joined_ms":1}}}"#
         );
     }
 }

@@ -22,6 +22,8 @@ pub struct Root {
     pub counters: Counters,
     /// When the stored record was written, in unix milliseconds.
     pub saved_ms: u64,
+    /// One more than that of the life that has written the record which this one came back to.
+    pub life: u64,
     /// Whether [`Self::confirm_record`] has still to decide about the record that this room came back from.
     pub unconfirmed: bool,
     recent: Recent,
@@ -65,6 +67,9 @@ pub struct Record {
     counters: Counters,
     #[serde(default)]
     saved_ms: u64,
+    /// The life of the object that has written it.
+    #[serde(default)]
+    life: u64,
 }
 
 /// The largest record that is stored. SQLite-backed objects take values of 2 MB (docs: Durable Objects, Limits), the
@@ -94,6 +99,7 @@ impl Root {
         room.recent = record.ids.restored();
         room.counters = record.counters;
         room.saved_ms = record.saved_ms;
+        room.life = record.life + 1;
         match record.standing {
             Standing::Exact => room.unconfirmed = true,
             Standing::Behind => {
@@ -116,6 +122,7 @@ impl Root {
             ids: self.recent.stored(),
             counters: self.counters.clone(),
             saved_ms: now_ms,
+            life: self.life,
         };
         let write = |record: &Record| serde_json::to_string(record).unwrap_or_default();
         let text = write(&record);
@@ -133,14 +140,16 @@ impl Root {
     }
 
     /// Decides whether the record that this room came back from is to be trusted, before the first number since then is
-    /// given out or the first record written. Frames leave before writes, so an object may die in between. Its sockets die
-    /// with it: one that is left, and was there before the record was written, says that it did not. `oldest_ms` is when
-    /// the oldest socket was opened, in unix milliseconds.
-    pub fn confirm_record(&mut self, oldest_ms: Option<u64>) {
-        let trusted = oldest_ms.is_some_and(|oldest_ms| oldest_ms <= self.saved_ms);
-        if std::mem::take(&mut self.unconfirmed) && !trusted {
+    /// given out. Frames leave before writes, so an object may die in between. Its sockets die with it: one that is left,
+    /// and was opened in the life that has written the record or in an earlier one, says that it did not. `oldest` is the
+    /// life of the oldest socket. Clocks cannot say it, since they step. Whether it is; if not, numbers are skipped.
+    pub fn confirm_record(&mut self, oldest: Option<u64>) -> bool {
+        let trusted = oldest.is_some_and(|life| life < self.life);
+        let skips = std::mem::take(&mut self.unconfirmed) && !trusted;
+        if skips {
             self.stream.skip_unsure();
         }
+        !skips
     }
 
     /// Decides about the publish of `body` at `now_ms`: one update, or a `BATCH_UPDATE` of several.
@@ -797,9 +806,9 @@ mod tests {
         let mut room = Root::new(&settings(), "e1");
         publish(&mut room, "{}");
         let record = room.record(Standing::Exact, 1_000);
-        let numbers = |record: &str, oldest_ms: Option<u64>| {
+        let numbers = |record: &str, oldest: Option<u64>| {
             let mut room = Root::restored(&settings(), Some(record), "e2");
-            room.confirm_record(oldest_ms);
+            room.confirm_record(oldest);
             let next = room.record(Standing::Exact, 3_000);
             let numbers: Vec<(u64, String)> = (0..3)
                 .map(|_| match publish(&mut room, "{}") {
@@ -809,7 +818,7 @@ mod tests {
                 .collect();
             (numbers, next)
         };
-        let (hibernated, _) = numbers(&record, Some(999));
+        let (hibernated, _) = numbers(&record, Some(0));
         assert_eq!(
             hibernated[0],
             (2, "e1".to_owned()),
@@ -818,9 +827,9 @@ mod tests {
         let (crashed, written) = numbers(&record, None);
         assert_eq!(crashed[0], (10_002, "e1".to_owned()));
         // Whoever came after the crash says nothing about what was before it
-        assert_eq!(numbers(&record, Some(2_000)).0, crashed);
+        assert_eq!(numbers(&record, Some(1)).0, crashed);
         // And what is written before the next number does not forget it
-        let (later, _) = numbers(&written, Some(2_000));
+        let (later, _) = numbers(&written, Some(1));
         assert_eq!(later, crashed);
     }
 

@@ -42,6 +42,10 @@ pub(crate) struct Membership {
     pub clock_ms: u64,
     /// Whether the root is being asked for its stream.
     pub asking: bool,
+    /// Whether it was told, since it was asked, that there is no socket here: its answer is not to be relied on.
+    pub left: bool,
+    /// How often it was asked in a row for what is missing before the pushes below.
+    pub asked: u32,
     /// Clients that get a socket once it has answered.
     pub connecting: Vec<Incoming>,
     /// Pushes that wait for its answer, since something before them is missing.

@@ -18,8 +18,22 @@ pub(crate) fn connect(step: &mut Step<'_>, incoming: Incoming, call: Connect) {
     if is_full(step) {
         return full(step, incoming.request, &call);
     }
-    if !call.place.is_root() && !step.object.membership.joined {
+    if !call.place.is_root() && (!step.object.membership.joined || is_ahead(step, &call)) {
         return membership::ask_to_join(step, incoming, &call);
+    }
+    admit(step, incoming, call);
+}
+
+/// Whether a client has more than this shard, which a push may not have reached yet.
+fn is_ahead(step: &Step<'_>, call: &Connect) -> bool {
+    let stream = &step.object.room.stream;
+    call.epoch.as_ref() == Some(&stream.epoch) && call.since > Some(stream.sent)
+}
+
+/// Opens a socket where the room is known, or says why not.
+pub(crate) fn admit(step: &mut Step<'_>, incoming: Incoming, call: Connect) {
+    if is_full(step) {
+        return full(step, incoming.request, &call);
     }
     // From here to the end nothing waits: the limits are exact, and the socket misses no update and gets none twice.
     let salt = &step.object.identity.salt;
@@ -47,7 +61,9 @@ fn is_full(step: &mut Step<'_>) -> bool {
         return false;
     }
     // It touches every socket: a crowd before a full room must not be able to ask for it at will.
-    if step.now_ms < step.object.full_until_ms {
+    // A clock that was set back must not make it last longer.
+    let left_ms = step.object.full_until_ms.saturating_sub(step.now_ms);
+    if (1..=u64::from(step.object.settings.idle_timeout_ms)).contains(&left_ms) {
         return true;
     }
     let left = open.saturating_sub(give_way(step, None));
@@ -58,7 +74,7 @@ fn is_full(step: &mut Step<'_>) -> bool {
 
 /// Whether an address has as many sockets as it may, without those that are silent.
 fn has_too_many(step: &mut Step<'_>, tag: &str, most: u32) -> bool {
-    let open = step.sockets.count(Some(tag));
+    let open = step.open(Some(tag));
     open >= most && open.saturating_sub(give_way(step, Some(tag))) >= most
 }
 
@@ -104,6 +120,7 @@ fn open(step: &mut Step<'_>, incoming: Incoming, call: Connect, tag: Option<Stri
         pinged_ms: None,
         epoch: stream.epoch.clone(),
         sent: stream.sent,
+        life: object.room.life,
     };
     let frames = greeting(&peer.id, &peer.token, stream, &welcome);
     object.sockets.open();
@@ -126,7 +143,6 @@ fn open(step: &mut Step<'_>, incoming: Incoming, call: Connect, tag: Option<Stri
 /// The runtime takes no more sockets.
 pub(crate) fn not_accepted(step: &mut Step<'_>, request: Request) {
     step.object.room.counters.connects -= 1;
-    step.count();
     match step.object.accepting.take() {
         Some((asked, call)) if asked == request => full(step, request, &call),
         _ => step.refuse(request, refusal::ROOM_FULL),
@@ -158,6 +174,7 @@ pub(crate) fn message(step: &mut Step<'_>, peer: Option<Peer>, text: Option<&str
             step.object.room.counters.loud += u64::from(close == close::TOO_LOUD);
             step.log(|| format!("closed a socket: {}", close.reason));
             step.add(Effect::Hang(close));
+            membership::mark(step);
         }
     }
     if let Some(part) = part {

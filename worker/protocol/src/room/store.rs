@@ -1,11 +1,12 @@
 //! What an object writes: after sending, and seldom.
 
 use super::effect::{Effect, Row};
-use super::event::Timer;
+use super::event::{Incoming, Outcome, Timer};
 use super::object::{Record, Step, Waiting};
 use super::root::Standing;
 use crate::contract::call::Part;
 use crate::contract::counters::{self, Billed};
+use crate::contract::refusal;
 use crate::contract::save::Save;
 use crate::contract::token;
 
@@ -34,13 +35,47 @@ pub(crate) fn counters(step: &mut Step<'_>, part: Part) {
     let due_ms = object.room.saved_ms + counters::INTERVAL_MS;
     // Frames come first: what is being delivered is written when it has left.
     let delivers = !object.sendings.is_empty();
-    if delivers || object.saver.pending || !stores(step) || step.now_ms < due_ms {
+    // A record that is not confirmed stays as it was, or it would no longer tell whether the object has died since.
+    let is_unsure = object.room.unconfirmed;
+    if delivers || is_unsure || object.saver.pending || !stores(step) || step.now_ms < due_ms {
         return;
     }
     // What is read may say that it is not due after all.
     if is_read(step, part) {
         write(step, Standing::Exact);
     }
+}
+
+/// Whether the root may give out a number. Where it has skipped some since it died, only once that is stored for certain:
+/// should it die again before, it would skip the same ones and give out the next a second time. `incoming` waits for that.
+pub(crate) fn may_number(step: &mut Step<'_>, incoming: &Incoming) -> bool {
+    if !step.object.room.unconfirmed || confirm_record(step) {
+        return true;
+    }
+    step.object.record = Record::Reading(Part::Root, vec![incoming.clone()]);
+    step.bill(Billed::Row);
+    let text = step.object.room.record(Standing::Exact, step.now_ms);
+    step.add(Effect::Store {
+        row: Row::Room,
+        text,
+        store: Some(0),
+    });
+    false
+}
+
+/// The numbers that were skipped are stored, or they are not: then what is stored is read again. The calls that waited.
+pub(crate) fn skipped(step: &mut Step<'_>, outcome: Outcome) -> Vec<Incoming> {
+    let Record::Reading(_, waiting) = std::mem::take(&mut step.object.record) else {
+        return Vec::new();
+    };
+    if outcome == Outcome::Done {
+        step.object.record = Record::Read;
+        return waiting;
+    }
+    for incoming in waiting {
+        step.refuse(incoming.request, refusal::ROOM_UNAVAILABLE);
+    }
+    Vec::new()
 }
 
 /// Whether the object's rows are in memory; if not, they are read. While storage is read the runtime delivers no other
@@ -95,7 +130,6 @@ fn stores(step: &Step<'_>) -> bool {
 }
 
 fn write(step: &mut Step<'_>, standing: Standing) {
-    confirm_record(step);
     if !stores(step) {
         return;
     }
@@ -108,10 +142,8 @@ fn write(step: &mut Step<'_>, standing: Standing) {
     });
 }
 
-/// Decides, once, whether the record that the root came back from is to be trusted.
-pub(crate) fn confirm_record(step: &mut Step<'_>) {
-    if step.object.room.unconfirmed {
-        let oldest_ms = step.sockets.oldest_ms();
-        step.object.room.confirm_record(oldest_ms);
-    }
+/// Decides, once, whether the record that the root came back from is to be trusted: whether it is.
+fn confirm_record(step: &mut Step<'_>) -> bool {
+    let oldest = step.sockets.oldest();
+    step.object.room.confirm_record(oldest)
 }

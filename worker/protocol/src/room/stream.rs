@@ -193,11 +193,15 @@ impl Stream {
     /// Whether this shard has missed something before `push`: see [`Self::catch_up`]. A shard that knows nothing, as
     /// after hibernation, cannot tell.
     pub fn misses(&self, push: &Push) -> bool {
-        !self.epoch.is_empty() && (push.epoch != self.epoch || push.previous > self.sent)
+        let is_current = push.epoch == self.epoch && push.previous <= self.sent;
+        !self.epoch.is_empty() && !is_current && !self.is_past(&push.epoch)
     }
 
     /// Takes in what the root pushed, and returns the part that is news.
     pub fn receive(&mut self, push: Push, limit: u32) -> Vec<Update> {
+        if self.is_past(&push.epoch) {
+            return Vec::new();
+        }
         if push.epoch != self.epoch {
             *self = Self::new(&push.epoch);
         }

@@ -1,0 +1,188 @@
+//! Those who publish: they repeat with the same id what was not answered.
+
+use crate::law::{Held, check};
+use crate::network::{Caller, Flight};
+use crate::plan::{MAX_BATCH, Plan, TOKEN};
+use crate::random::Random;
+use crate::world::{Answer, Happening, World};
+use edge_broadcast_protocol::contract::call::{Call, Publish};
+use edge_broadcast_protocol::contract::receipt::Receipt;
+use edge_broadcast_protocol::contract::slot::Slot;
+
+/// How often a publish is tried; the last one of a run until it is taken.
+const TRIES: u32 = 6;
+
+#[derive(Debug, Default)]
+pub(crate) struct Publisher {
+    pub(crate) messages: Vec<Message>,
+    markers: u64,
+}
+
+/// Something to publish.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// When it is published first, from the beginning.
+    pub(crate) after_ms: u64,
+    id: Option<String>,
+    /// When it was signed.
+    signed_ms: Option<u64>,
+    body: String,
+    /// The objects in it.
+    pub(crate) markers: Vec<u64>,
+    tries: u32,
+    most_tries: u32,
+    taken: Option<Receipt>,
+}
+
+impl Publisher {
+    pub(crate) fn new(plan: &Plan, random: &mut Random) -> Self {
+        let mut publisher = Self::default();
+        let mut at_ms = 0;
+        for _ in 0..plan.publishes {
+            // In bursts: the average is what the time allows, and most gaps are short.
+            let average_ms = plan.troubles_ms / plan.publishes;
+            at_ms += match random.between(0, 3) {
+                0 => random.between(0, 3),
+                1 => random.between(0, 80),
+                2 => random.between(0, 1_200),
+                _ => random.between(0, 3 * average_ms),
+            };
+            if at_ms < plan.troubles_ms {
+                publisher.add(at_ms, plan, random);
+            }
+        }
+        publisher
+    }
+
+    fn add(&mut self, after_ms: u64, plan: &Plan, random: &mut Random) {
+        let objects = if random.between(0, 7) == 0 {
+            random.between(2, MAX_BATCH.into())
+        } else {
+            1
+        };
+        let first = self.markers + 1;
+        self.markers += objects;
+        let slot = match random.between(0, 2) {
+            0 => format!(r#","slot":{}"#, random.between(first, first + 3)),
+            _ => String::new(),
+        };
+        // A pool only where it is part of the key, so that the simulator's own keys are the room's.
+        let has_pools = plan.settings.conflate_key.len() > 1;
+        let object = |marker: u64, random: &mut Random| {
+            let mut members = String::new();
+            let kind = random.pick(&["PRICE", "PRICE", "TRADE", "VIEWERS", ""]);
+            if !kind.is_empty() {
+                members += &format!(r#""type":"{kind}","#);
+            }
+            if has_pools && random.between(0, 1) == 0 {
+                members += &format!(r#""pool":"{}","#, random.pick(&["a", "b"]));
+            }
+            format!("{{{members}\"n\":{marker}{slot}}}")
+        };
+        let body = if objects == 1 {
+            object(first, random)
+        } else {
+            let items: Vec<String> = (first..first + objects)
+                .map(|marker| object(marker, random))
+                .collect();
+            format!(
+                r#"{{"type":"BATCH_UPDATE","updates":[{}]}}"#,
+                items.join(",")
+            )
+        };
+        self.messages.push(Message {
+            after_ms,
+            id: (random.between(0, 3) > 0).then(|| format!("id-{first}")),
+            signed_ms: None,
+            body,
+            markers: (first..first + objects).collect(),
+            tries: 0,
+            most_tries: TRIES,
+            taken: None,
+        });
+    }
+}
+
+impl World {
+    /// One more publish, which is repeated until the room takes it.
+    pub(crate) fn publish_last(&mut self) {
+        self.publisher.markers += 1;
+        let marker = self.publisher.markers;
+        self.publisher.messages.push(Message {
+            after_ms: 0,
+            id: Some("last".to_owned()),
+            signed_ms: None,
+            body: format!(r#"{{"type":"PRICE","n":{marker}}}"#),
+            markers: vec![marker],
+            tries: 0,
+            most_tries: 100,
+            taken: None,
+        });
+        let message = self.publisher.messages.len() - 1;
+        self.after(0, Happening::Publish { message });
+    }
+
+    pub(crate) fn publish(&mut self, index: usize) {
+        let now_ms = self.now_ms;
+        let message = &mut self.publisher.messages[index];
+        message.tries += 1;
+        // Every other one that has an id is signed, once for all tries.
+        if message.id.is_some() && index.is_multiple_of(2) {
+            message.signed_ms.get_or_insert(now_ms);
+        }
+        let signed_ms = message.signed_ms;
+        let (id, body, attempt) = (message.id.clone(), message.body.clone(), message.tries);
+        if id.is_some() {
+            for marker in &message.markers {
+                self.ledger.promise(*marker);
+            }
+        }
+        let call = Call::Publish(Publish {
+            token: TOKEN.to_owned(),
+            slot: Slot::Primary,
+            id,
+            force: false,
+            signed_ms,
+        });
+        let from = Caller::Publisher {
+            message: index,
+            attempt,
+        };
+        let to = TOKEN.to_owned();
+        self.call(Flight {
+            from,
+            to,
+            call,
+            body,
+        });
+    }
+
+    /// A publisher is answered.
+    pub(crate) fn receipt(&mut self, index: usize, attempt: u32, answer: &Answer) -> Held {
+        let message = &mut self.publisher.messages[index];
+        match answer {
+            Answer::Json(text) => {
+                let receipt: Receipt = serde_json::from_str(text).unwrap_or_default();
+                let lost = |taken: &Receipt| self.ledger.is_unsure(&taken.epoch, taken.seq);
+                if let Some(taken) = &message.taken
+                    && message.id.is_some()
+                    && !receipt.stale
+                    && !lost(taken)
+                {
+                    let same = (taken.seq, &taken.epoch) == (receipt.seq, &receipt.epoch);
+                    check(9, same, || format!("{taken:?}, and then {receipt:?}"))?;
+                }
+                message.taken = Some(receipt);
+                self.count("taken");
+            }
+            _ if attempt < message.tries || message.tries >= message.most_tries => {}
+            Answer::Failed if message.id.is_none() => {}
+            Answer::Refused { status, .. } if *status < 429 => {}
+            _ => {
+                let after_ms = self.random.between(100, 4_000);
+                self.after(after_ms, Happening::Publish { message: index });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,237 @@
+//! Laws about whole objects: their caps, their receipts, their rest, and what is left in the end.
+
+use crate::host::{Host, Waiting};
+use crate::law::{Held, check};
+use crate::ledger::Place;
+use crate::network::{Caller, Flight};
+use crate::plan::{MAX_BATCH, TOKEN};
+use crate::update;
+use crate::world::{Answer, World, is_root};
+use edge_broadcast_protocol::contract::call::{Call, Connect};
+use edge_broadcast_protocol::contract::receipt::Receipt;
+use edge_broadcast_protocol::contract::report::Report;
+use std::collections::BTreeMap;
+
+impl World {
+    /// A socket was opened: no cap is exceeded.
+    pub(crate) fn within_caps(&mut self, name: &str, connect: &Connect) -> Held {
+        let settings = &self.plan.settings;
+        let (max_connections, max_shards) = (settings.max_connections, settings.max_shards);
+        let host = &self.hosts[name];
+        let open = host.open().count();
+        check(6, open <= max_connections as usize, || {
+            format!("{name} has {open} sockets of {max_connections}")
+        })?;
+        let tag = host.sockets.last().and_then(|socket| socket.tag.as_deref());
+        let of_address = host
+            .open()
+            .filter(|socket| socket.tag.as_deref() == tag)
+            .count();
+        let most = connect.per_address as usize;
+        check(6, most == 0 || of_address <= most, || {
+            format!("{name} has {of_address} sockets of an address that may have {most}")
+        })?;
+        let serves = |(name, host): (&String, &Host)| !is_root(name) && host.open().count() > 0;
+        let shards = 1 + self.hosts.iter().filter(|entry| serves(*entry)).count();
+        check(6, shards <= max_shards as usize, || {
+            format!("the room has {shards} objects of {max_shards}")
+        })
+    }
+
+    /// Somebody got no place: nobody holds it who is silent.
+    pub(crate) fn judge_refusal(&mut self, name: &str, waiting: &Waiting, code: &str) -> Held {
+        let Call::Connect(connect) = &waiting.call else {
+            return Ok(());
+        };
+        let settings = &self.plan.settings;
+        let (idle_ms, most) = (
+            u64::from(settings.idle_timeout_ms),
+            settings.max_connections,
+        );
+        // What was seen before a clock stepped is worth one more idle time.
+        let steps = self.plan.faults.clock_step > 0;
+        let idle_ms = if steps { 2 * idle_ms } else { idle_ms };
+        let host = &self.hosts[name];
+        let now_ms = host.clock(self.now_ms);
+        let is_dead = |heard_ms: u64| idle_ms > 0 && heard_ms + idle_ms < now_ms;
+        let mut open: Vec<_> = host.open().collect();
+        if code == "too_many_connections" {
+            let group = connect.address.as_deref().unwrap_or_default();
+            let tag = edge_broadcast_protocol::room::peer::tag(name, group);
+            open.retain(|socket| socket.tag.as_deref() == Some(&*tag));
+        } else if open.len() < most as usize || !matches!(code, "full" | "room_full") {
+            // It is refused for another reason.
+            return Ok(());
+        }
+        let dead = open.iter().find(|socket| is_dead(socket.heard_ms()));
+        let how =
+            || format!("{name} refuses a client ({code}) though {dead:?} is silent at {now_ms}");
+        check(6, dead.is_none(), how)
+    }
+
+    /// The answer to a publish counts whom it reached.
+    pub(crate) fn judge_receipt(&mut self, name: &str, call: &Call, text: &str) -> Held {
+        let Call::Publish(_) = call else {
+            return Ok(());
+        };
+        let receipt: Receipt = serde_json::from_str(text).unwrap_or_default();
+        if receipt.duplicate || receipt.stale {
+            self.count(if receipt.stale { "stale" } else { "repeated" });
+            return Ok(());
+        }
+        self.spend(name, &receipt.epoch, receipt.seq)?;
+        if receipt.batched {
+            self.count("batched");
+            return Ok(());
+        }
+        self.count("published");
+        self.ledger
+            .receipt(&receipt.epoch, receipt.seq, u64::from(receipt.sockets))
+    }
+
+    /// A number was given out: as many as the rate allows, by the room's own clock.
+    pub(crate) fn spend(&mut self, name: &str, epoch: &str, seq: u64) -> Held {
+        let per_second = self.plan.settings.publish_rate;
+        let now_ms = self.hosts[name].clock(self.now_ms);
+        let rate = &mut self.host(name).rate;
+        if per_second == 0 || !rate.numbers.insert((epoch.to_owned(), seq)) {
+            return Ok(());
+        }
+        rate.refill(per_second, now_ms);
+        let holds = rate.take(per_second, MAX_BATCH);
+        check(6, holds, || {
+            format!("number {seq} is above {per_second} a second")
+        })
+    }
+
+    /// An object that nothing keeps awake waits for nothing.
+    pub(crate) fn is_at_rest(&mut self, name: &str) -> Held {
+        let host = &self.hosts[name];
+        let held_by = host.machine.as_ref().map(crate::object::Seam::held_by);
+        let held_by = held_by.unwrap_or_default();
+        check(8, host.is_idle() && held_by.is_empty(), || {
+            let Host {
+                timers,
+                asks,
+                requests,
+                ..
+            } = host;
+            format!("{name} is held by {held_by:?}, {timers:?}, {asks:?}, {requests:?}")
+        })
+    }
+
+    /// Everything has come to rest: everybody has what there is, and nothing is kept that nobody needs.
+    pub(crate) fn end(&mut self) -> Held {
+        self.everybody_is_up_to_date()?;
+        self.everything_rests()?;
+        self.observe();
+        self.settle()?;
+        self.farewell();
+        self.settle()?;
+        self.observe();
+        self.settle()?;
+        if self.plan.publishes > 0 || self.is_unsaid {
+            return Ok(());
+        }
+        for (name, host) in &self.hosts {
+            let rows = host.storage.rows();
+            check(8, rows.is_empty(), || format!("{name} has stored {rows:?}"))?;
+        }
+        Ok(())
+    }
+
+    fn everything_rests(&mut self) -> Held {
+        let names: Vec<String> = self.hosts.keys().cloned().collect();
+        names.iter().try_for_each(|name| self.is_at_rest(name))
+    }
+
+    fn everybody_is_up_to_date(&self) -> Held {
+        let newest = self.ledger.newest("", 0);
+        let has_all = |known: &BTreeMap<String, Place>| {
+            let mut newest = newest.iter();
+            newest.all(|(key, place)| known.get(key) >= Some(place))
+        };
+        for (name, host) in &self.hosts {
+            for socket in host.open() {
+                let known = &socket.reader.known;
+                check(7, has_all(known), || {
+                    format!("socket {} of {name} has {known:?} of {newest:?}", socket.id)
+                })?;
+            }
+        }
+        for (number, client) in self.clients.iter().enumerate() {
+            let known = &client.known;
+            check(7, client.reads().is_none() || has_all(known), || {
+                format!("client {number} has {known:?} of {newest:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Asks the root for a report, and for the latest values.
+    fn observe(&mut self) {
+        let token = TOKEN.to_owned();
+        let inspect = Call::Inspect {
+            token: token.clone(),
+            name: token.clone(),
+            region: String::new(),
+        };
+        let snapshot = Call::Snapshot {
+            token,
+            if_none_match: None,
+        };
+        for call in [inspect, snapshot] {
+            let (to, body) = (TOKEN.to_owned(), String::new());
+            let from = Caller::Observer;
+            self.call(Flight {
+                from,
+                to,
+                call,
+                body,
+            });
+        }
+    }
+
+    /// The root's report says what is the case.
+    pub(crate) fn observed(&mut self, call: &Call, answer: &Answer) -> Held {
+        let text = match answer {
+            Answer::Json(text) => text,
+            Answer::Snapshot { body: Some(body) } => return self.polled(body),
+            _ => return check(7, false, || format!("{call:?} is answered with {answer:?}")),
+        };
+        let value = update::json(text);
+        let report: Result<Report, _> = serde_json::from_str(text);
+        let shards = |report: Report| -> BTreeMap<String, usize> {
+            let shards = report.shards.into_iter();
+            let open = |shard: Option<edge_broadcast_protocol::contract::report::Object>| {
+                shard.map_or(0, |shard| shard.sockets as usize)
+            };
+            shards.map(|(name, shard)| (name, open(shard))).collect()
+        };
+        let mut known = report.map(shards).unwrap_or_default();
+        if self.plan.publishes == 0 && self.is_unsaid {
+            known.retain(|_, open| *open > 0);
+        }
+        let hosts = self.hosts.iter().filter(|(name, _)| !is_root(name));
+        let hosts = hosts.map(|(name, host)| (name.clone(), host.open().count()));
+        let there: BTreeMap<String, usize> = hosts.filter(|(_, open)| *open > 0).collect();
+        check(7, known == there, || {
+            format!("the root knows {known:?}, and there are {there:?}: {value}")
+        })
+    }
+
+    /// Whoever polls gets the newest value of every key.
+    fn polled(&self, body: &str) -> Held {
+        let values = update::values(&update::json(body));
+        let given: Vec<_> = values
+            .iter()
+            .filter_map(|item| self.ledger.place(item))
+            .collect();
+        let newest = self.ledger.newest("", 0);
+        check(
+            3,
+            newest.values().all(|place| given.contains(place)),
+            || format!("of {newest:?} a poller gets {given:?}"),
+        )
+    }
+}
