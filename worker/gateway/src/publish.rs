@@ -78,25 +78,8 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
             Err(refusal) => outcomes[index] = Some(Outcome::refused(&refusal)),
         }
     }
-    let rooms = rooms.into_iter().map(|calls| {
-        let items = &items;
-        async move {
-            let mut outcomes = Vec::new();
-            for (index, call) in calls {
-                let body = JsValue::from_str(items[index]);
-                let sent = async {
-                    batch::check_time(started_ms, unix_ms())?;
-                    send(request, call, &body).await
-                };
-                let outcome = match sent.await {
-                    Ok(response) => outcome(&response).await,
-                    Err(refusal) => Outcome::refused(&refusal),
-                };
-                outcomes.push((index, outcome));
-            }
-            outcomes
-        }
-    });
+    let rooms = rooms.into_iter();
+    let rooms = rooms.map(|calls| publish_in_order(request, &items, calls, started_ms));
     for (index, outcome) in join::all(rooms).await.into_iter().flatten() {
         outcomes[index] = Some(outcome);
     }
@@ -107,6 +90,29 @@ pub(crate) async fn publish_many(request: &Request) -> Result<Response, Refusal>
         &answer.body,
         answer.retry_after,
     ))
+}
+
+/// Publishes the items of one room, one after the other: what became of each, by its index.
+async fn publish_in_order(
+    request: &Request,
+    items: &[&str],
+    calls: Vec<(usize, Publish)>,
+    started_ms: u64,
+) -> Vec<(usize, Outcome)> {
+    let mut outcomes = Vec::new();
+    for (index, call) in calls {
+        let body = JsValue::from_str(items[index]);
+        let sent = async {
+            batch::check_time(started_ms, unix_ms())?;
+            send(request, call, &body).await
+        };
+        let outcome = match sent.await {
+            Ok(response) => outcome(&response).await,
+            Err(refusal) => Outcome::refused(&refusal),
+        };
+        outcomes.push((index, outcome));
+    }
+    outcomes
 }
 
 /// What became of one item.
