@@ -93,8 +93,10 @@ fn release(step: &mut Step<'_>, mut news: Vec<Update>, admission: Admission) {
     for (request, push) in held {
         if !left.is_empty() || step.object.room.stream.misses(&push) {
             match admission {
-                // The root may have answered before it sent this one: it is asked again.
-                Admission::Joined if step.object.membership.asked < MAX_ASKED => {
+                // The root may have answered before it sent this one, or have died since it was last spoken to.
+                Admission::Joined | Admission::Unknown
+                    if step.object.membership.asked < MAX_ASKED =>
+                {
                     left.push((request, push));
                     continue;
                 }
