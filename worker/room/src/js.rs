@@ -27,6 +27,14 @@ export function random() {
   return crypto.randomUUID();
 }
 
+let dropped = 0;
+
+export function drop(state) {
+  if (++dropped % 32 === 0) {
+    state.blockConcurrencyWhile(() => new Promise((resolve) => setTimeout(resolve, 2))).catch(() => {});
+  }
+}
+
 export function answer_pings(state, ping, pong) {
   state.setWebSocketAutoResponse(new WebSocketRequestResponsePair(ping, pong));
 }
@@ -216,6 +224,10 @@ extern "C" {
 
     /// A random UUID.
     pub(crate) fn random() -> String;
+
+    /// Drops a frame of a socket that was told to go. A client that sends without pause keeps the runtime so busy that it
+    /// looks for nothing else for half a second at a time; so after some frames the object holds still for a moment.
+    pub(crate) fn drop(state: &JsValue);
 
     /// From now on the runtime itself answers `ping` with `pong`.
     #[wasm_bindgen(catch)]

@@ -55,7 +55,7 @@ impl BroadcastRoom {
     pub fn message(&self, socket: &WebSocket, message: &JsValue) {
         // The runtime goes on reading what a client sends that was told to go. This is the cheapest place to drop it.
         if socket.ready_state() != WebSocket::OPEN {
-            return;
+            return self.shell.drop_frame();
         }
         let text = message.as_string();
         let bytes = match &text {

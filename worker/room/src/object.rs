@@ -93,6 +93,11 @@ impl Shell {
         self.on(Event::Call(incoming), None);
     }
 
+    /// A client goes on sending that was told to go.
+    pub(crate) fn drop_frame(&self) {
+        js::drop(&self.state);
+    }
+
     /// Tells the object what has happened, to `socket` if to one, and does what it wants done.
     pub(crate) fn on(self: &Rc<Self>, event: Event, socket: Option<&WebSocket>) {
         let view = View {
