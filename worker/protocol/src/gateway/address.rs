@@ -20,7 +20,7 @@ pub fn group(address: &str) -> Option<String> {
 /// while made-up tokens must not make a counter each.
 const COUNTERS: u32 = 8;
 
-/// What the rate of connecting and polling is counted by: a client's [`group`], and one of [`COUNTERS`] for the token.
+/// What the rate of connecting and polling is counted by: a client's [`group`], and one of a few counters for the token.
 pub fn rate_key(group: &str, token: &Token) -> String {
     // FNV-1a: spreads tokens, and needs no table
     let hash = token.as_str().bytes().fold(0x811c_9dc5, |hash: u32, byte| {

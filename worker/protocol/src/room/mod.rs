@@ -3,8 +3,8 @@
 //!
 //! Imports: `contract`
 //!
-//! - The state machine: [`machine`], by way of [`delivery`], [`socket`], [`membership`], [`store`], [`inspection`] and
-//!   [`uses`] over what an [`object`] remembers, some of it [`pending`]; [`event`] comes in, [`effect`] goes out
+//! - The state machine: `machine`, by way of `delivery`, `socket`, `membership`, `store`, `inspection` and
+//!   `uses` over what an [`object`] remembers, some of it [`pending`]; [`event`] comes in, [`effect`] goes out
 //! - What becomes of a publish: [`root`], by way of [`recent`], [`bucket`], [`mark`], [`stream`] and [`window`]
 //! - What subscribers are sent, and who of them first: [`greeting`], [`update`], [`turn`]
 //! - The sockets of one object: [`peer`], [`headcount`], [`flow`]

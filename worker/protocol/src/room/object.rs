@@ -1,6 +1,6 @@
 //! One Durable Object: the root of a room, a shard of one, or the counter of secret uses. Which it is, each call says.
 //!
-//! Here is what it remembers, all of which can be lost at any time, and a [`Step`]: the work on one event.
+//! Here is what it remembers, all of which can be lost at any time, and a `Step`: the work on one event.
 
 use super::effect::{Effect, Reply};
 use super::event::{Incoming, Request, Sockets, Timer};
