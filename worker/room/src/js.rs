@@ -29,7 +29,7 @@ export function random() {
 
 let dropped = 0;
 
-export function drop(state) {
+export function drop_frame(state) {
   if (++dropped % 32 === 0) {
     state.blockConcurrencyWhile(() => new Promise((resolve) => setTimeout(resolve, 2))).catch(() => {});
   }
@@ -227,7 +227,7 @@ extern "C" {
 
     /// Drops a frame of a socket that was told to go. A client that sends without pause keeps the runtime so busy that it
     /// looks for nothing else for half a second at a time; so after some frames the object holds still for a moment.
-    pub(crate) fn drop(state: &JsValue);
+    pub(crate) fn drop_frame(state: &JsValue);
 
     /// From now on the runtime itself answers `ping` with `pong`.
     #[wasm_bindgen(catch)]

@@ -95,7 +95,7 @@ impl Shell {
 
     /// A client goes on sending that was told to go.
     pub(crate) fn drop_frame(&self) {
-        js::drop(&self.state);
+        js::drop_frame(&self.state);
     }
 
     /// Tells the object what has happened, to `socket` if to one, and does what it wants done.
