@@ -412,6 +412,7 @@ impl World {
             return Ok(());
         };
         let peer = Some(it.peer.clone());
+        it.alive_ms = now_ms;
         let event = match message {
             Word::Ping => {
                 it.answered_ms = Some(clock_ms);

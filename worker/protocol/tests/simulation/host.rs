@@ -93,6 +93,8 @@ pub(crate) struct Socket {
     pub(crate) opened_ms: u64,
     /// When the runtime last answered a ping.
     pub(crate) answered_ms: Option<u64>,
+    /// When something was last heard of it, in true time: a clock that steps makes nobody silent.
+    pub(crate) alive_ms: u64,
     pub(crate) reader: Reader,
 }
 

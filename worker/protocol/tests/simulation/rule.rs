@@ -1,6 +1,6 @@
 //! Laws about whole objects: their caps, their receipts, their rest, and what is left in the end.
 
-use crate::host::{Host, Waiting};
+use crate::host::{Host, Socket, Waiting};
 use crate::law::{Held, check};
 use crate::ledger::Place;
 use crate::network::{Caller, Flight};
@@ -53,7 +53,11 @@ impl World {
         let idle_ms = if steps { 2 * idle_ms } else { idle_ms };
         let host = &self.hosts[name];
         let now_ms = host.clock(self.now_ms);
-        let is_dead = |heard_ms: u64| idle_ms > 0 && heard_ms + idle_ms < now_ms;
+        let true_ms = self.now_ms;
+        let is_dead = |socket: &&&Socket| {
+            let (heard_ms, alive_ms) = (socket.heard_ms(), socket.alive_ms);
+            idle_ms > 0 && heard_ms + idle_ms < now_ms && alive_ms + idle_ms < true_ms
+        };
         let mut open: Vec<_> = host.open().collect();
         if code == "too_many_connections" {
             let group = connect.address.as_deref().unwrap_or_default();
@@ -63,7 +67,7 @@ impl World {
             // It is refused for another reason.
             return Ok(());
         }
-        let dead = open.iter().find(|socket| is_dead(socket.heard_ms()));
+        let dead = open.iter().find(is_dead).copied();
         let how =
             || format!("{name} refuses a client ({code}) though {dead:?} is silent at {now_ms}");
         check(6, dead.is_none(), how)

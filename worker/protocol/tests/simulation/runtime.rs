@@ -508,6 +508,7 @@ impl World {
             is_open: true,
             opened_ms,
             answered_ms: None,
+            alive_ms: now_ms,
             reader,
         });
         self.within_caps(&name, connect)?;
