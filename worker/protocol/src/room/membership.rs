@@ -237,12 +237,22 @@ fn recall(step: &mut Step<'_>) {
 
 /// In a shard: a socket is gone. If it was the one that remembers where the stream stands, another has to.
 pub(crate) fn lost(step: &mut Step<'_>, peer: &Peer) {
+    // In an earlier life its clock may have been ahead when it joined: then its farewell would be no news to the root.
+    let clock_ms = &mut step.object.membership.clock_ms;
+    *clock_ms = peer.opened_ms.max(*clock_ms);
     if step.object.room.stream.epoch.is_empty() {
         // It, or the newest that is left, was marked last.
         let newest = step.sockets.newest();
         let later = newest.filter(|newest| match newest.epoch == peer.epoch {
             true => newest.sent > peer.sent,
-            false => newest.opened_ms >= peer.opened_ms,
+            // Which of them was opened later no clock says, since clocks step.
+            false => {
+                let names = step.sockets.names();
+                let first = names
+                    .iter()
+                    .find(|(id, _)| *id == newest.id || *id == peer.id);
+                first.is_none_or(|(id, _)| *id == newest.id)
+            }
         });
         let later = later.as_ref().unwrap_or(peer);
         step.object.room.stream = Stream::at(later.epoch.clone(), later.sent);

@@ -104,7 +104,7 @@ fn try_all(
 }
 
 /// Seeds in which a law was broken once, and how it showed.
-const MENDED: [(u64, &str); 9] = [
+const MENDED: [(u64, &str); 12] = [
     (22, "a root that died twice in a row gave a number twice"),
     (
         358,
@@ -123,6 +123,15 @@ const MENDED: [(u64, &str); 9] = [
     ),
     (4566, "a shard asked its root for ever"),
     (12231, "a client was sent older updates than it had"),
+    (
+        117_241,
+        "a shard whose clock was set back returned to a past epoch",
+    ),
+    (
+        113_790,
+        "a farewell by a clock that was set back did not count",
+    ),
+    (82067, "a ping by a clock that was set back was forgotten"),
 ];
 
 #[test]
