@@ -289,6 +289,7 @@ impl World {
             host.storage.confirm()
         };
         let store = write.and_then(|write| write.store);
+        self.is_unsaid |= fails;
         // A write that nobody waits for and that fails takes its object along.
         if fails && (store.is_none() || self.random.happens(500)) {
             self.crash(name);
@@ -613,7 +614,8 @@ impl World {
         for socket in sockets {
             self.send(socket.id, Message::Closed(1006));
         }
-        self.is_unsaid |= !is_root(name);
+        // What a root was told and has not stored it has not been told.
+        self.is_unsaid |= !is_root(name) || kept < pending;
         if is_root(name) {
             let rows = self.host(name).storage.rows();
             let record = rows.get(&Row::Room).map(|text| update::json(text));
