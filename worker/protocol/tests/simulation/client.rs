@@ -11,6 +11,7 @@ use edge_broadcast_protocol::contract::place::Place;
 use edge_broadcast_protocol::contract::token::Token;
 use edge_broadcast_protocol::gateway::search::Search;
 use edge_broadcast_protocol::room::event::Event;
+use edge_broadcast_protocol::room::flow::FRAMES_PER_SECOND;
 use edge_broadcast_protocol::room::peer::PING;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -261,6 +262,11 @@ impl World {
             return;
         };
         let seq = last.as_ref().map_or(0, |(seq, _)| *seq);
+        if self.floods && self.random.happens(100) {
+            for _ in 0..3 * FRAMES_PER_SECOND {
+                self.say(socket, Word::Text("ping".to_owned()));
+            }
+        }
         match manners.pings {
             Pings::Exact => self.say(socket, Word::Ping),
             Pings::Spaced => self.say(socket, Word::Text(r#"{ "type": "ping" }"#.to_owned())),
@@ -407,12 +413,15 @@ impl World {
         };
         let now_ms = self.now_ms;
         let host = self.host(&name);
-        let clock_ms = host.clock(now_ms);
+        let (clock_ms, life) = (host.clock(now_ms), host.life);
         let Some(it) = host.socket(socket) else {
             return Ok(());
         };
         let peer = Some(it.peer.clone());
         it.alive_ms = now_ms;
+        if matches!(message, Word::Text(_)) {
+            it.heard.push((life, clock_ms));
+        }
         let event = match message {
             Word::Ping => {
                 it.answered_ms = Some(clock_ms);
@@ -439,6 +448,7 @@ impl World {
                 event,
                 socket: Some(socket),
             },
-        )
+        )?;
+        self.is_not_too_loud(&name, socket)
     }
 }

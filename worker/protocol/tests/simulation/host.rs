@@ -95,6 +95,8 @@ pub(crate) struct Socket {
     pub(crate) answered_ms: Option<u64>,
     /// When something was last heard of it, in true time: a clock that steps makes nobody silent.
     pub(crate) alive_ms: u64,
+    /// The lives and times of its object, by its clock, in which it has sent frames.
+    pub(crate) heard: Vec<(u32, u64)>,
     pub(crate) reader: Reader,
 }
 

@@ -177,6 +177,7 @@ fn everything_that_matters_happens() {
         "batched",
         "repeated",
         "stale",
+        "loud",
         "hibernated",
         "crashed",
         "started",
@@ -219,6 +220,7 @@ mutations! {
     an_exceeded_cap_is_seen: CountLess breaks 6;
     a_cap_held_by_the_dead_is_seen: SpareTheDead breaks 6;
     a_rate_without_a_limit_is_seen: NoRate breaks 6;
+    a_socket_that_sends_too_much_is_seen: SpareTheLoud breaks 6;
     a_shard_that_does_not_leave_is_seen: NoFarewell breaks 7;
     a_timer_without_an_end_is_seen: KeepTimer breaks 8;
     a_row_of_an_unused_room_is_seen: StoreNothing breaks 8;

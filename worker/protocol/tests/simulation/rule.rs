@@ -8,8 +8,10 @@ use crate::plan::{MAX_BATCH, TOKEN};
 use crate::update;
 use crate::world::{Answer, World, is_root};
 use edge_broadcast_protocol::contract::call::{Call, Connect};
+use edge_broadcast_protocol::contract::close::{Close, TOO_LOUD};
 use edge_broadcast_protocol::contract::receipt::Receipt;
 use edge_broadcast_protocol::contract::report::Report;
+use edge_broadcast_protocol::room::flow::FRAMES_PER_SECOND;
 use std::collections::BTreeMap;
 
 impl World {
@@ -71,6 +73,42 @@ impl World {
         let how =
             || format!("{name} refuses a client ({code}) though {dead:?} is silent at {now_ms}");
         check(6, dead.is_none(), how)
+    }
+
+    /// Who is closed for sending too much has done so: more than what is allowed at once.
+    pub(crate) fn judge_loud(&mut self, name: &str, socket: Option<u64>, close: Close) -> Held {
+        if close.code != TOO_LOUD.code {
+            return Ok(());
+        }
+        self.count("loud");
+        let host = self.host(name);
+        let life = host.life;
+        let socket = socket.and_then(|socket| host.socket(socket));
+        let frames = socket.map_or(0, |socket| {
+            let heard = socket.heard.iter().filter(|(its, _)| *its == life);
+            heard.count()
+        });
+        check(6, frames > FRAMES_PER_SECOND as usize, || {
+            format!("{name} closes a socket for {frames} frames")
+        })
+    }
+
+    /// Who has sent more than a full bucket and what a second brings is closed.
+    pub(crate) fn is_not_too_loud(&mut self, name: &str, socket: u64) -> Held {
+        let host = self.host(name);
+        let (life, waits) = (host.life, !host.inbox.is_empty());
+        let Some(socket) = host.socket(socket).filter(|socket| socket.is_open) else {
+            return Ok(());
+        };
+        let most = 2 * FRAMES_PER_SECOND as usize;
+        let Some(first) = socket.heard.iter().nth_back(most).copied() else {
+            return Ok(());
+        };
+        let now = socket.heard.last().copied().unwrap_or_default();
+        let is_quick = first.0 == life && (first.1..first.1 + 1000).contains(&now.1);
+        check(6, waits || !is_quick, || {
+            format!("{name} leaves a socket open that has sent {most} frames within a second")
+        })
     }
 
     /// The answer to a publish counts whom it reached.

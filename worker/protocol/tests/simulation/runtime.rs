@@ -224,7 +224,10 @@ impl World {
                     socket.peer = peer;
                 }
             }
-            Effect::Hang(close) => self.hang_up(&name, turn.socket, close),
+            Effect::Hang(close) => {
+                self.judge_loud(&name, turn.socket, close)?;
+                self.hang_up(&name, turn.socket, close);
+            }
             Effect::Frame(_) | Effect::Measure { .. } | Effect::Log(_) => {}
         }
         Ok(None)
@@ -510,6 +513,7 @@ impl World {
             opened_ms,
             answered_ms: None,
             alive_ms: now_ms,
+            heard: Vec::new(),
             reader,
         });
         self.within_caps(&name, connect)?;

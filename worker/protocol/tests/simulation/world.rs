@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) is_healed: bool,
     /// Whether a shard went and its root was not told, so that only a push would tell.
     pub(crate) is_unsaid: bool,
+    /// Whether clients send too much now and then; not in the seeds of what was mended.
+    pub(crate) floods: bool,
     /// What a test wants to know of what has happened.
     pub(crate) tally: BTreeMap<&'static str, u64>,
     queue: BTreeMap<(u64, u64), Happening>,
@@ -178,6 +180,7 @@ impl World {
             gateway: Gateway::default(),
             is_healed: false,
             is_unsaid: false,
+            floods: seed.is_multiple_of(8),
             tally: BTreeMap::new(),
             queue: BTreeMap::new(),
             last: 0,
