@@ -176,6 +176,7 @@ fn everything_that_matters_happens() {
         "published",
         "batched",
         "repeated",
+        "reused",
         "stale",
         "loud",
         "hibernated",
@@ -225,5 +226,6 @@ mutations! {
     a_timer_without_an_end_is_seen: KeepTimer breaks 8;
     a_row_of_an_unused_room_is_seen: StoreNothing breaks 8;
     a_repeat_that_is_delivered_is_seen: NoIds breaks 9;
+    an_id_of_two_bodies_is_seen: ReuseIds breaks 9;
     a_room_that_is_behind_in_silence_is_seen: NotBehind breaks 10;
 }

@@ -54,6 +54,8 @@ pub(crate) enum Sabotage {
     StoreNothing,
     /// Ids are forgotten.
     NoIds,
+    /// An id says nothing about its body.
+    ReuseIds,
     /// Nobody is told that the room is behind.
     NotBehind,
 }
@@ -128,6 +130,13 @@ impl Seam {
 
     fn spoil_event(&self, mut event: Event) -> Event {
         match (self.sabotage, &mut event) {
+            (Sabotage::ReuseIds, Event::Call(incoming)) => {
+                if let Call::Publish(call) = &mut incoming.call
+                    && let Some(id) = &mut call.id
+                {
+                    id.push_str(&incoming.body);
+                }
+            }
             (Sabotage::SameEpoch, Event::Loaded(Some(rows))) => rows.room = None,
             (Sabotage::NoIds, Event::Call(incoming)) => {
                 if let Call::Publish(call) = &mut incoming.call {

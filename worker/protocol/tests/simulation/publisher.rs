@@ -54,6 +54,38 @@ impl Publisher {
         publisher
     }
 
+    /// Others use ids that are taken, for bodies of their own.
+    pub(crate) fn reuse_ids(&mut self) {
+        for at in (0..self.messages.len()).step_by(3) {
+            let (after_ms, id) = (
+                self.messages[at].after_ms + 400,
+                self.messages[at].id.clone(),
+            );
+            if id.is_some() {
+                self.markers += 1;
+                let marker = self.markers;
+                self.messages.push(Message {
+                    after_ms,
+                    id,
+                    signed_ms: None,
+                    body: format!(r#"{{"type":"TRADE","n":{marker}}}"#),
+                    markers: vec![marker],
+                    tries: 0,
+                    most_tries: TRIES,
+                    taken: None,
+                });
+            }
+        }
+    }
+
+    /// Another message with this one's id that was taken.
+    fn rival(&self, index: usize) -> Option<&Receipt> {
+        let id = self.messages[index].id.as_ref()?;
+        let mut others = self.messages.iter().enumerate();
+        let rival = others.find(|(at, other)| *at != index && other.id.as_ref() == Some(id));
+        rival?.1.taken.as_ref()
+    }
+
     fn add(&mut self, after_ms: u64, plan: &Plan, random: &mut Random) {
         let objects = if random.between(0, 7) == 0 {
             random.between(2, MAX_BATCH.into())
@@ -159,11 +191,24 @@ impl World {
 
     /// A publisher is answered.
     pub(crate) fn receipt(&mut self, index: usize, attempt: u32, answer: &Answer) -> Held {
+        if let Answer::Refused {
+            code: "id_reused", ..
+        } = answer
+        {
+            self.count("reused");
+        }
+        let rival = self.publisher.rival(index).cloned();
         let message = &mut self.publisher.messages[index];
         match answer {
             Answer::Json(text) => {
                 let receipt: Receipt = serde_json::from_str(text).unwrap_or_default();
                 let lost = |taken: &Receipt| self.ledger.is_unsure(&taken.epoch, taken.seq);
+                if let Some(rival) = &rival
+                    && !lost(rival)
+                    && !lost(&receipt)
+                {
+                    return check(9, false, || format!("an id has {rival:?} and {receipt:?}"));
+                }
                 if let Some(taken) = &message.taken
                     && message.id.is_some()
                     && !receipt.stale

@@ -104,7 +104,6 @@ pub(crate) enum Answer {
     Json(String),
     Refused {
         status: u16,
-        #[expect(dead_code, reason = "what is traced names it")]
         code: &'static str,
     },
     Full {
@@ -187,6 +186,9 @@ impl World {
             trace: (traced == Traced::Yes).then(Vec::new),
             plan,
         };
+        if seed % 8 == 5 {
+            world.publisher.reuse_ids();
+        }
         world.tell(|world| format!("{:?}", world.plan));
         world
     }
