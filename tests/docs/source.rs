@@ -33,17 +33,16 @@ fn files(folders: &[&str]) -> Vec<String> {
 }
 
 fn collect(path: &Path, texts: &mut Vec<String>) {
-    // Not a crate's own integration tests
-    if path.ends_with("tests") && path.with_file_name("Cargo.toml").exists() {
-        return;
-    }
     if path.is_dir() {
         let mut entries: Vec<_> = std::fs::read_dir(path)
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();
         entries.sort();
-        for entry in &entries {
+        // Integration tests of a crate are not what the folder is for
+        let is_tests =
+            |entry: &Path| entry.ends_with("tests") && entry.with_file_name("Cargo.toml").exists();
+        for entry in entries.iter().filter(|entry| !is_tests(entry)) {
             collect(entry, texts);
         }
     } else if path.extension().is_some_and(|extension| extension == "rs") {
