@@ -8,6 +8,7 @@
 //! | see one of them | `SEED=1234 cargo test -p edge-broadcast-protocol --test simulation -- --nocapture` |
 //! | go on until one fails | `SEEDS=forever cargo test -p edge-broadcast-protocol --test simulation seeds` |
 
+mod bounds;
 mod client;
 mod gateway;
 mod host;
