@@ -69,6 +69,8 @@ pub enum Timer {
     Window,
     /// The record is to be written exactly.
     Save,
+    /// The newest socket of a shard is to remember where the stream stands.
+    Mark,
     /// Shards are to be pushed again what they may have missed.
     Again(u32),
 }

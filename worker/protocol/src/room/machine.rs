@@ -48,6 +48,7 @@ fn happen(step: &mut Step<'_>, event: Event) {
         Event::Timer(Timer::Turn) => delivery::turn(step),
         Event::Timer(Timer::Window) => delivery::window(step),
         Event::Timer(Timer::Save) => store::save(step),
+        Event::Timer(Timer::Mark) => membership::marked(step),
         Event::Timer(Timer::Again(repeat)) => delivery::again(step, repeat),
         Event::Loaded(rows) => loaded(step, rows),
         Event::Stored { store, outcome } => match step.object.counting.take() {
@@ -103,6 +104,7 @@ fn call(step: &mut Step<'_>, incoming: Incoming) {
     if step.object.membership.token.is_empty() {
         step.object.membership.token = incoming.call.token().unwrap_or_default().to_owned();
     }
+    step.object.membership.part = part.or(step.object.membership.part);
     answer(step, incoming);
     if let Some(part) = part {
         store::counters(step, part);

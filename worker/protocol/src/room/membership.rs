@@ -1,7 +1,7 @@
 //! Root and shards: how a shard comes, what it is pushed, and how it goes.
 
 use super::effect::Effect;
-use super::event::{Incoming, Outcome, Request};
+use super::event::{Incoming, Outcome, Request, Timer};
 use super::object::{Ask, Sending, Sent, Step, Waiting};
 use super::peer::Peer;
 use super::shard::{Joined, Pushed};
@@ -11,6 +11,8 @@ use super::update::{self, Update};
 use crate::contract::call::{Call, Connect, Part};
 use crate::contract::refusal::{self, Refusal};
 
+/// The time for which sockets that close together are waited for.
+const MARK_MS: u64 = 100;
 /// How often a root is asked in a row for what is missing before a push.
 const MAX_ASKED: u32 = 2;
 
@@ -260,17 +262,24 @@ pub(crate) fn lost(step: &mut Step<'_>, peer: &Peer) {
     mark(step);
 }
 
-/// In a shard: sockets close. The newest that is left remembers where the stream stands.
+/// In a shard: sockets close. The newest that is left is to remember where the stream stands. To look for it touches every
+/// socket, and where one closes many do: it is looked for once, a moment later. Until then the object does not hibernate.
 pub(crate) fn mark(step: &mut Step<'_>) {
-    let Some(newest) = step.sockets.newest() else {
+    if step.object.membership.part != Some(Part::Shard) {
         return;
-    };
-    if newest.part() == Part::Shard {
-        recall(step);
-        let stream = &step.object.room.stream;
-        let (epoch, sent) = (stream.epoch.clone(), stream.sent);
-        step.add(Effect::Mark { epoch, sent });
     }
+    recall(step);
+    if !std::mem::replace(&mut step.object.membership.marking, true) {
+        step.timer(Timer::Mark, MARK_MS);
+    }
+}
+
+/// The moment is over.
+pub(crate) fn marked(step: &mut Step<'_>) {
+    step.object.membership.marking = false;
+    let stream = &step.object.room.stream;
+    let (epoch, sent) = (stream.epoch.clone(), stream.sent);
+    step.add(Effect::Mark { epoch, sent });
 }
 
 /// Asks the root for what is missing.

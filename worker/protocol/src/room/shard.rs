@@ -2,6 +2,7 @@
 
 use super::event::{Incoming, Request};
 use super::stream::{Push, Stream};
+use crate::contract::call::Part;
 use serde::{Deserialize, Serialize};
 
 /// The time that an object waits for another one before it counts it as failed. A full object needs 1.1 to 1.6 seconds to write
@@ -36,6 +37,10 @@ pub struct Pushed {
 pub(crate) struct Membership {
     /// The token of the room, once a call has told it.
     pub token: String,
+    /// Whether this is a root or a shard, once something has told it.
+    pub part: Option<Part>,
+    /// Whether the newest socket is about to be marked.
+    pub marking: bool,
     /// Whether the root knows this shard.
     pub joined: bool,
     /// The last time of this shard's clock that it has told the root.

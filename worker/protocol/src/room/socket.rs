@@ -155,6 +155,7 @@ pub(crate) fn message(step: &mut Step<'_>, peer: Option<Peer>, text: Option<&str
         .as_ref()
         .map_or(u32::MAX, |peer| peer.max_message_bytes);
     let part = peer.as_ref().map(Peer::part);
+    step.object.membership.part = part.or(step.object.membership.part);
     let mut reply = peer::reply(text, bytes, max_bytes);
     if let Some(peer) = &peer {
         reply = step.object.flow.hear(&peer.id, reply, step.now_ms);
@@ -193,6 +194,7 @@ pub(crate) fn closed(step: &mut Step<'_>, peer: Option<Peer>, code: u16) {
     };
     object.flow.forget(&peer.id);
     let part = peer.part();
+    object.membership.part = Some(part);
     if part == Part::Shard {
         membership::lost(step, &peer);
     }
