@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
@@ -56,7 +57,7 @@ impl Store {
                     .with_context(|| format!("protecting `{}`", path.display()))?;
                 let lock = File::create(path.join("lock"))
                     .with_context(|| format!("writing in `{}`", path.display()))?;
-                if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+                if !is_locked(&lock) {
                     bail!(
                         "another sandbox uses `{}`; stop it or choose another directory",
                         path.display()
@@ -177,4 +178,16 @@ impl Store {
         };
         write().with_context(|| format!("writing `{}`", path.display()))
     }
+}
+
+/// Locks a directory for this process. A program that was being started when its last sandbox stopped has that lock for the
+/// moment until it runs, so one that is held is tried again for a second.
+fn is_locked(lock: &File) -> bool {
+    const TRIES: u32 = 20;
+    (0..TRIES).any(|tried| {
+        if tried > 0 {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        flock(lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+    })
 }
