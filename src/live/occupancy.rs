@@ -35,7 +35,7 @@ pub(crate) async fn ask(
 ) -> anyhow::Result<Vec<Occupied>> {
     let rooms = rooms(site, environment, tokens, secrets).await?;
     let occupied = rooms.into_iter().map(|(token, room)| {
-        let sockets = number(&room, "/sockets", &token)?;
+        let sockets = number(&room, "sockets", &token)?;
         Ok(Occupied { token, sockets })
     });
     occupied.collect()
@@ -50,7 +50,8 @@ pub(crate) async fn dropped(
 ) -> anyhow::Result<Vec<Dropped>> {
     let rooms = rooms(site, environment, tokens, secrets).await?;
     let dropped = rooms.into_iter().map(|(token, room)| {
-        let count = |name: &str| number(&room, &format!("/root/counters/{name}"), &token);
+        let counters = &room["root"]["counters"];
+        let count = |name| number(counters, name, &token);
         let (publishes, stale) = (count("publishes")?, count("stale")?);
         // A room of the version before does not count it
         let implausible = count("implausible_slots").unwrap_or_default();
@@ -64,9 +65,8 @@ pub(crate) async fn dropped(
     dropped.collect()
 }
 
-fn number(room: &Json, pointer: &str, token: &str) -> anyhow::Result<u64> {
-    let number = room.pointer(pointer).and_then(Json::as_u64);
-    let name = pointer.rsplit('/').next().unwrap_or(pointer);
+fn number(figures: &Json, name: &str, token: &str) -> anyhow::Result<u64> {
+    let number = figures[name].as_u64();
     number.with_context(|| format!("the room `{token}` does not say its {name}"))
 }
 
