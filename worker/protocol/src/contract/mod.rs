@@ -10,7 +10,6 @@
 //! - What the gateway, a room's root and its shards ask of each other: [`call`], [`place`]
 //! - What both Workers decide alike: [`save`]
 
-pub(crate) mod base64;
 pub mod binding;
 pub mod call;
 pub mod close;

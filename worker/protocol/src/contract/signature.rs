@@ -2,7 +2,8 @@
 //!
 //! `v1` only: HMAC-SHA256 over `id.timestamp.body`, base64, with the key in `whsec_<base64>`.
 
-use super::base64;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -21,13 +22,15 @@ pub fn is_id(text: &str) -> bool {
 /// The value of one `v1` entry of `webhook-signature`.
 pub fn signature(secret: &str, id: &str, timestamp: u64, body: &[u8]) -> String {
     let mac = sign(&key(secret), id, &timestamp.to_string(), body);
-    format!("v1,{}", base64::encode(&mac))
+    format!("v1,{}", STANDARD.encode(mac))
 }
 
 /// `whsec_` and base64 is the key's bytes; anything else that is not base64 is itself the key.
 pub(crate) fn key(secret: &str) -> Vec<u8> {
     let encoded = secret.strip_prefix("whsec_").unwrap_or(secret);
-    base64::decode(encoded).unwrap_or_else(|| secret.as_bytes().to_vec())
+    STANDARD
+        .decode(encoded)
+        .unwrap_or_else(|_| secret.as_bytes().to_vec())
 }
 
 /// The bytes of each `v1` entry of a `webhook-signature`; other versions are for other receivers.
@@ -35,7 +38,7 @@ pub(crate) fn entries(header: &str) -> impl Iterator<Item = Vec<u8>> {
     header
         .split_ascii_whitespace()
         .take(MAX_SIGNATURES)
-        .filter_map(|entry| base64::decode(entry.strip_prefix("v1,")?))
+        .filter_map(|entry| STANDARD.decode(entry.strip_prefix("v1,")?).ok())
 }
 
 /// The MAC of what a signature covers.

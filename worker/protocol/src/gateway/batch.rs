@@ -2,7 +2,9 @@
 
 use crate::contract::head::MAX_ITEMS;
 use crate::contract::refusal::{self, Refusal};
-use crate::contract::{base64, signature};
+use crate::contract::signature;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -54,7 +56,7 @@ pub fn id(batch: Option<&str>, items: &[&str], index: usize) -> Result<Option<St
     }
     Ok(batch.map(|batch| {
         let alike = items[..index].iter().filter(|other| **other == item);
-        let digest = base64::encode(&Sha256::digest(item)[..DIGEST_BYTES]);
+        let digest = STANDARD.encode(&Sha256::digest(item)[..DIGEST_BYTES]);
         [batch, &digest, &alike.count().to_string()].join(" ")
     }))
 }
