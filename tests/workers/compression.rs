@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use super::{Deployed, HOST};
+use super::Deployed;
 
 const SOCKETS: usize = 200;
 const PUBLISHES: usize = 150;
@@ -102,18 +102,8 @@ fn update(token: &str, n: usize) -> Value {
 
 /// A socket whose client offers the extension and reads what comes as it comes.
 async fn socket(deployed: &Deployed, token: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(deployed.sandbox.ingress).await.unwrap();
-    let head = format!(
-        "GET /ws/{token} HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        answer.push(stream.read_u8().await.unwrap());
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 101"));
-    stream
+    let offered = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    deployed.upgraded(token, offered).await
 }
 
 /// Reads so many frames; the bytes that they took (RFC 6455, 5.2).

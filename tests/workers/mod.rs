@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 
 use edge_broadcast::live::site::{Socket, next_frame};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -128,6 +130,22 @@ impl Client {
 }
 
 impl Deployed {
+    /// The bare connection of an open socket, with more `headers` in its request, each with its line's end.
+    pub(crate) async fn upgraded(&self, token: &str, headers: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.sandbox.ingress).await.unwrap();
+        let head = format!(
+            "GET /ws/{token} HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(stream.read_u8().await.unwrap());
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 101"));
+        stream
+    }
+
     pub(crate) fn new() -> Self {
         Self::with(&[])
     }
@@ -239,9 +257,7 @@ impl Deployed {
             let name: http::HeaderName = name.parse().unwrap();
             request.headers_mut().insert(name, value.parse().unwrap());
         }
-        let stream = tokio::net::TcpStream::connect(self.sandbox.ingress)
-            .await
-            .unwrap();
+        let stream = TcpStream::connect(self.sandbox.ingress).await.unwrap();
         match tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream)).await {
             Ok((mut socket, response)) => {
                 let extensions = response.headers().get("sec-websocket-extensions");

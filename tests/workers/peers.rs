@@ -166,22 +166,6 @@ async fn the_silent_give_way_before_anybody_is_refused() {
     assert_eq!(pings.frame().await, json!({ "type": "pong" }));
 }
 
-/// A socket whose client writes what it likes and reads nothing unless it is told to.
-async fn raw(deployed: &Deployed, token: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(deployed.sandbox.ingress).await.unwrap();
-    let head = format!(
-        "GET /ws/{token} HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        answer.push(stream.read_u8().await.unwrap());
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 101"));
-    stream
-}
-
 /// A client's text frame, masked with zeros (RFC 6455, 5.2).
 fn frame(text: &str) -> Vec<u8> {
     let length = u8::try_from(text.len()).unwrap();
@@ -227,7 +211,7 @@ async fn sockets_that_ping_and_never_read_are_closed_and_the_others_are_served()
         deployed.client("/ws/ALONE", &[]).await,
         deployed.client("/ws/BESIDE", &[]).await,
     ];
-    let mut mute = join_all((0..MUTE).map(|_| raw(&deployed, "BESIDE"))).await;
+    let mut mute = join_all((0..MUTE).map(|_| deployed.upgraded("BESIDE", ""))).await;
     let before = resident(&deployed);
     let text = "x".repeat(BYTES);
     let mut times = [Vec::new(), Vec::new()];
@@ -330,7 +314,7 @@ async fn a_client_that_sends_too_much_is_closed_and_the_others_are_served() {
     };
     let quiet = publishes(50).await;
     let flooding = (0..LOUD).map(async |_| {
-        let stream = raw(&deployed, "SOL").await;
+        let stream = deployed.upgraded("SOL", "").await;
         floods(stream, frame(NEAR_PING)).await
     });
     let (got, loud) = tokio::join!(join_all(flooding), publishes(50));
