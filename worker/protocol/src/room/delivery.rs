@@ -1,7 +1,7 @@
 //! An update reaches the room, and leaves it: to the shards that hold sockets, and to this object's own.
 
 use super::effect::Effect;
-use super::event::{Incoming, Timer};
+use super::event::{Request, Timer};
 use super::object::{Ask, Delivery, Progress, Publisher, Reach, Repeat, Sending, Sent, Step};
 use super::root::Outcome;
 use super::shard::{PUSH_AGAIN_MS, PUSH_AGAIN_TRIES, Pushed};
@@ -13,33 +13,35 @@ use crate::contract::call::{Call, Publish};
 use crate::contract::close::{self, Close};
 use crate::contract::counters::Billed;
 use crate::contract::metric;
+use crate::contract::receipt::Receipt;
 use crate::contract::refusal::Refusal;
 
 /// # Errors
 /// Those of [`super::root::Root::publish`].
 pub(crate) fn publish(
     step: &mut Step<'_>,
-    incoming: &Incoming,
+    request: Request,
     call: Publish,
+    body: &str,
 ) -> Result<(), Refusal> {
-    let room = &mut step.object.room;
-    let outcome = room.publish(&call, &incoming.body, step.now_ms)?;
+    let outcome = step.object.room.publish(&call, body, step.now_ms)?;
     let (Outcome::Answer(receipt) | Outcome::Numbered { receipt, .. }) = &outcome;
-    let mut publisher = Publisher {
-        request: incoming.request,
+    let publisher = Publisher {
+        request,
         receipt: receipt.clone(),
         call,
-        started_ms: step.now_ms,
     };
     let Outcome::Numbered { offer, .. } = outcome else {
-        answer(step, &publisher);
+        answer(step, request, &publisher.receipt);
         return Ok(());
     };
     match offer {
         Offer::Send(updates) => {
             // For a repeat that comes before this is delivered.
-            let expected = estimate(step);
-            remember(step, &publisher, expected);
+            if publisher.call.id.is_some() {
+                let expected = estimate(step);
+                remember(step, &publisher, expected);
+            }
             deliver(step, updates, Some(publisher));
         }
         Offer::Wait { timer_ms } => {
@@ -49,8 +51,7 @@ pub(crate) fn publish(
             let reach = estimate(step);
             remember(step, &publisher, reach);
             store::changed(step);
-            publisher.reach(reach);
-            answer(step, &publisher);
+            answer(step, request, &publisher.receipt(reach));
         }
     }
     Ok(())
@@ -64,25 +65,27 @@ pub(crate) fn window(step: &mut Step<'_>) {
     }
 }
 
-fn answer(step: &mut Step<'_>, publisher: &Publisher) {
-    let receipt = serde_json::to_string(&publisher.receipt).unwrap_or_default();
-    step.reply(publisher.request, receipt);
+fn answer(step: &mut Step<'_>, request: Request, receipt: &Receipt) {
+    let receipt = serde_json::to_string(receipt).unwrap_or_default();
+    step.reply(request, receipt);
 }
 
-/// A repeat is to be answered with this reach.
+/// A repeat, if there can be one, is to be answered with this reach.
 fn remember(step: &mut Step<'_>, publisher: &Publisher, reach: Reach) {
-    let mut receipt = publisher.receipt.clone();
-    receipt.sockets = reach.sockets;
-    receipt.shards = reach.shards;
-    receipt.failed_shards = reach.failed_shards;
-    step.object.room.remember(&publisher.call, &receipt);
+    if publisher.call.id.is_some() {
+        let receipt = publisher.receipt(reach);
+        step.object.room.remember(&publisher.call, &receipt);
+    }
 }
 
 impl Publisher {
-    fn reach(&mut self, reach: Reach) {
-        self.receipt.sockets = reach.sockets;
-        self.receipt.shards = reach.shards;
-        self.receipt.failed_shards = reach.failed_shards;
+    fn receipt(&self, reach: Reach) -> Receipt {
+        Receipt {
+            sockets: reach.sockets,
+            shards: reach.shards,
+            failed_shards: reach.failed_shards,
+            ..self.receipt.clone()
+        }
     }
 }
 
@@ -305,10 +308,10 @@ fn proceed(step: &mut Step<'_>, id: u32, mut delivery: Box<Delivery>) {
         store::changed(step);
     }
     account(step, &delivery);
-    if let Some(mut publisher) = delivery.publisher {
-        publisher.reach(delivery.reach);
-        publisher.receipt.took_ms = step.now_ms.saturating_sub(publisher.started_ms);
-        answer(step, &publisher);
+    if let Some(publisher) = &delivery.publisher {
+        let mut receipt = publisher.receipt(delivery.reach);
+        receipt.took_ms = step.now_ms.saturating_sub(delivery.started_ms);
+        answer(step, publisher.request, &receipt);
     }
 }
 
@@ -317,13 +320,13 @@ fn account(step: &mut Step<'_>, delivery: &Delivery) {
     let took_ms = step.now_ms.saturating_sub(delivery.started_ms);
     step.bill(Billed::Active(took_ms));
     let reach = delivery.reach;
-    let active = estimate(step).sockets;
-    step.log(|| {
-        format!(
+    if step.object.identity.verbose {
+        let active = estimate(step).sockets;
+        step.add(Effect::Log(format!(
             "broadcast to {} sockets in {} objects, with {active} active connections: {}",
             reach.sockets, reach.shards, delivery.spoken,
-        )
-    });
+        )));
+    }
     let event = metric::Event::Broadcast {
         sockets: reach.sockets,
         bytes: delivery.sent.bytes as usize,

@@ -4,13 +4,13 @@
 //! effects of an event are carried out before the next one comes; what an effect answers at once comes back first.
 
 use super::effect::{Effect, Reply};
-use super::event::{Event, Incoming, Rows, Sockets, Timer};
+use super::event::{Event, Incoming, Outcome, Request, Rows, Sockets, Timer};
 use super::greeting;
 use super::membership::Admission;
-use super::object::{Ask, Object, Record, Sending, Step};
+use super::object::{Ask, Object, Record, Sending, Step, Storing};
 use super::registry::Registry;
 use super::root::Root;
-use super::shard::Pushed;
+use super::shard::{Client, Pushed};
 use super::stream::none_match;
 use super::{delivery, inspection, membership, socket, store, uses};
 use crate::contract::call::{Call, Part};
@@ -51,19 +51,7 @@ fn happen(step: &mut Step<'_>, event: Event) {
         Event::Timer(Timer::Mark) => membership::marked(step),
         Event::Timer(Timer::Again(repeat)) => delivery::again(step, repeat),
         Event::Loaded(rows) => loaded(step, rows),
-        Event::Stored { store, outcome } => match step.object.counting.take() {
-            Some(request) => {
-                for incoming in uses::stored(step, request, outcome) {
-                    call(step, incoming);
-                }
-            }
-            None if store == 0 => {
-                for incoming in store::skipped(step, outcome) {
-                    call(step, incoming);
-                }
-            }
-            None => membership::stored(step, store, outcome),
-        },
+        Event::Stored { store, outcome } => stored(step, store, outcome),
         Event::Answered { ask, answers } => answered(step, ask, answers),
         Event::Sent {
             delivery,
@@ -112,30 +100,39 @@ fn call(step: &mut Step<'_>, incoming: Incoming) {
 }
 
 fn answer(step: &mut Step<'_>, incoming: Incoming) {
-    let request = incoming.request;
-    let answered = match incoming.call.clone() {
+    if matches!(incoming.call, Call::Publish(_)) && !store::may_number(step, &incoming) {
+        return;
+    }
+    let Incoming {
+        request,
+        call,
+        body,
+        random,
+    } = incoming;
+    let refused = match call {
+        Call::Publish(call) => delivery::publish(step, request, call, &body).err(),
+        Call::Push => membership::push(step, request, &body).err(),
         Call::Connect(call) => {
-            socket::connect(step, incoming, call);
-            Ok(())
+            let client = Client {
+                request,
+                random,
+                call,
+            };
+            socket::connect(step, client);
+            None
         }
-        Call::Publish(call) => match store::may_number(step, &incoming) {
-            true => delivery::publish(step, &incoming, call),
-            false => Ok(()),
-        },
-        Call::Push => membership::push(step, request, &incoming.body),
         call => {
-            ask(step, &incoming, call);
-            Ok(())
+            ask(step, request, call, &body);
+            None
         }
     };
-    if let Err(refusal) = answered {
+    if let Some(refusal) = refused {
         step.refuse(request, refusal);
     }
 }
 
 /// The calls that cannot be refused.
-fn ask(step: &mut Step<'_>, incoming: &Incoming, call: Call) {
-    let request = incoming.request;
+fn ask(step: &mut Step<'_>, request: Request, call: Call, body: &str) {
     match call {
         Call::Snapshot {
             token,
@@ -159,7 +156,7 @@ fn ask(step: &mut Step<'_>, incoming: &Incoming, call: Call) {
             clock_ms,
         } => membership::join(step, request, name, &region, clock_ms),
         Call::Leave { name, clock_ms } => membership::leave(step, request, &name, clock_ms),
-        Call::Uses => uses::count(step, request, &incoming.body),
+        Call::Uses => uses::count(step, request, body),
         _ => inspection::health(step, request),
     }
 }
@@ -200,6 +197,19 @@ fn loaded(step: &mut Step<'_>, rows: Option<Rows>) {
     store::counters(step, part);
 }
 
+/// A row is durable, or cannot be.
+fn stored(step: &mut Step<'_>, store: u32, outcome: Outcome) {
+    let waiting = match step.object.stores.remove(store) {
+        Some(Storing::Registry(shards)) => return membership::stored(step, shards, outcome),
+        Some(Storing::Skip) => store::skipped(step, outcome),
+        Some(Storing::Uses(request)) => uses::stored(step, request, outcome),
+        None => return,
+    };
+    for incoming in waiting {
+        call(step, incoming);
+    }
+}
+
 fn answered(step: &mut Step<'_>, ask: u32, mut answers: Vec<Option<String>>) {
     match step.object.asks.remove(ask) {
         Some(Ask::Push { delivery, names }) => delivery::answered(step, delivery, names, answers),
@@ -207,8 +217,8 @@ fn answered(step: &mut Step<'_>, ask: u32, mut answers: Vec<Option<String>>) {
         Some(Ask::Join) => {
             let answer = answers.pop().flatten();
             let (connecting, admission) = membership::joined(step, answer.as_deref());
-            for incoming in connecting {
-                admit(step, incoming, admission);
+            for client in connecting {
+                admit(step, client, admission);
             }
         }
         Some(Ask::Inspect {
@@ -222,16 +232,12 @@ fn answered(step: &mut Step<'_>, ask: u32, mut answers: Vec<Option<String>>) {
 }
 
 /// Goes on with a client that has waited for this shard to join.
-fn admit(step: &mut Step<'_>, incoming: Incoming, admission: Admission) {
-    let request = incoming.request;
-    let Call::Connect(call) = incoming.call.clone() else {
-        return;
-    };
+fn admit(step: &mut Step<'_>, client: Client, admission: Admission) {
     match admission {
-        Admission::Joined => socket::admit(step, incoming, call),
+        Admission::Joined => socket::admit(step, client),
         // The room takes no further object, but one that it has may have a place.
-        Admission::Full => socket::full(step, request, &call),
-        Admission::Unknown => step.refuse(request, refusal::ROOM_UNAVAILABLE),
+        Admission::Full => socket::full(step, client.request, &client.call),
+        Admission::Unknown => step.refuse(client.request, refusal::ROOM_UNAVAILABLE),
     }
 }
 

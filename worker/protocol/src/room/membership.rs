@@ -1,14 +1,14 @@
 //! Root and shards: how a shard comes, what it is pushed, and how it goes.
 
 use super::effect::Effect;
-use super::event::{Incoming, Outcome, Request, Timer};
-use super::object::{Ask, Sending, Sent, Step, Waiting};
+use super::event::{Outcome, Request, Timer};
+use super::object::{Ask, Sending, Sent, Step, Storing, Waiting};
 use super::peer::Peer;
-use super::shard::{Joined, Pushed};
+use super::shard::{Client, Joined, Pushed};
 use super::store;
 use super::stream::{Push, Stream};
 use super::update::{self, Update};
-use crate::contract::call::{Call, Connect, Part};
+use crate::contract::call::{Call, Part};
 use crate::contract::refusal::{self, Refusal};
 
 /// The time for which sockets that close together are waited for.
@@ -26,12 +26,11 @@ pub(crate) enum Admission {
     Unknown,
 }
 
-/// In a shard: makes sure that the root knows it before it gets its first socket. `incoming` goes on once it does.
-pub(crate) fn ask_to_join(step: &mut Step<'_>, incoming: Incoming, connect: &Connect) {
-    step.object.membership.connecting.push(incoming);
-    let place = &connect.place;
-    let hint = connect.root_hint.clone();
-    ask_root(step, &place.token, place.name(), place.region.clone(), hint);
+/// In a shard: makes sure that the root knows it before it gets its first socket. `client` goes on once it does.
+pub(crate) fn ask_to_join(step: &mut Step<'_>, client: Client) {
+    let (place, hint) = (client.call.place.clone(), client.call.root_hint.clone());
+    step.object.membership.connecting.push(client);
+    ask_root(step, &place.token, place.name(), place.region, hint);
 }
 
 /// Asks the root for its stream, unless it is being asked. Whoever is first to speak to an object decides where it lives.
@@ -57,7 +56,7 @@ fn ask_root(step: &mut Step<'_>, token: &str, name: String, region: String, hint
 }
 
 /// In a shard: the root has answered. The clients that waited for it, and what is to become of them.
-pub(crate) fn joined(step: &mut Step<'_>, answer: Option<&str>) -> (Vec<Incoming>, Admission) {
+pub(crate) fn joined(step: &mut Step<'_>, answer: Option<&str>) -> (Vec<Client>, Admission) {
     let joined = answer.and_then(|text| serde_json::from_str::<Joined>(text).ok());
     let (stream, admission) = match joined {
         Some(Joined { stream: Some(root) }) => (Some(root), Admission::Joined),
@@ -150,15 +149,15 @@ pub(crate) fn join(
         Ok(true) => store::registry_durably(step, waiting),
         // Another answer may be waiting for the same row.
         Ok(false) => match object.stores.last_mut() {
-            Some(others) => others.push(waiting),
-            None => welcome(step, request),
+            Some(Storing::Registry(others)) => others.push(waiting),
+            _ => welcome(step, request),
         },
     }
 }
 
 /// In the root: the registry is durable, or it is not.
-pub(crate) fn stored(step: &mut Step<'_>, store: u32, outcome: Outcome) {
-    for waiting in step.object.stores.remove(store).unwrap_or_default() {
+pub(crate) fn stored(step: &mut Step<'_>, shards: Vec<Waiting>, outcome: Outcome) {
+    for waiting in shards {
         let Waiting {
             request,
             name,
@@ -288,11 +287,9 @@ fn ask_again(step: &mut Step<'_>) {
     let newest = step.sockets.newest();
     let place = newest.map(|peer| (peer.token, peer.name, peer.region));
     let waiting = step.object.membership.connecting.first();
-    let place = place.or_else(|| match &waiting?.call {
-        Call::Connect(Connect { place, .. }) => {
-            Some((place.token.clone(), place.name(), place.region.clone()))
-        }
-        _ => None,
+    let place = place.or_else(|| {
+        let place = &waiting?.call.place;
+        Some((place.token.clone(), place.name(), place.region.clone()))
     });
     match place {
         Some((token, name, region)) => ask_root(step, &token, name, region, None),

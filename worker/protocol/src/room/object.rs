@@ -56,10 +56,8 @@ pub struct Object {
     pub(crate) queue: VecDeque<u32>,
     /// Questions that are not answered yet.
     pub(crate) asks: Pending<Ask>,
-    /// Registries that are being written durably, and who waits for them.
-    pub(crate) stores: Pending<Vec<Waiting>>,
-    /// The request whose uses of secrets are being written.
-    pub(crate) counting: Option<Request>,
+    /// Rows that are being written durably, and who waits for them.
+    pub(crate) stores: Pending<Storing>,
     /// Pushes that timers repeat.
     pub(crate) repeats: Pending<Repeat>,
     /// Shards that failed at the last delivery.
@@ -149,7 +147,6 @@ pub(crate) struct Publisher {
     pub request: Request,
     pub call: Publish,
     pub receipt: Receipt,
-    pub started_ms: u64,
 }
 
 /// The reach of a frame.
@@ -190,6 +187,17 @@ pub(crate) struct Repeat {
     pub previous: u64,
     /// How often it has been tried.
     pub tries: u32,
+}
+
+/// A row that is being written durably.
+#[derive(Debug)]
+pub(crate) enum Storing {
+    /// The registry, for shards that are new in it.
+    Registry(Vec<Waiting>),
+    /// The record that says which numbers are skipped; calls wait for it as for one that is read.
+    Skip,
+    /// Uses of secrets, which this request has added.
+    Uses(Request),
 }
 
 /// A shard that waits until the registry with its name is durable.

@@ -1,8 +1,8 @@
 //! Root and shards: what they say to each other, and what a shard knows of its place in the room.
 
-use super::event::{Incoming, Request};
+use super::event::Request;
 use super::stream::{Push, Stream};
-use crate::contract::call::Part;
+use crate::contract::call::{Connect, Part};
 use serde::{Deserialize, Serialize};
 
 /// The time that an object waits for another one before it counts it as failed. A full object needs 1.1 to 1.6 seconds to write
@@ -32,6 +32,15 @@ pub struct Pushed {
     pub left_ms: Option<u64>,
 }
 
+/// A client that wants a socket.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub request: Request,
+    /// The name of its socket.
+    pub random: String,
+    pub call: Connect,
+}
+
 /// What an object knows of its room; all but the token is for shards.
 #[derive(Debug, Default)]
 pub(crate) struct Membership {
@@ -52,7 +61,7 @@ pub(crate) struct Membership {
     /// How often it was asked in a row for what is missing before the pushes below.
     pub asked: u32,
     /// Clients that get a socket once it has answered.
-    pub connecting: Vec<Incoming>,
+    pub connecting: Vec<Client>,
     /// Pushes that wait for its answer, since something before them is missing.
     pub held: Vec<(Request, Push)>,
 }

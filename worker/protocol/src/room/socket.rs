@@ -2,10 +2,11 @@
 
 use super::delivery::hang_up;
 use super::effect::{Effect, Reply};
-use super::event::{Incoming, Request};
+use super::event::Request;
 use super::greeting::greeting;
 use super::object::Step;
 use super::peer::{self, Peer};
+use super::shard::Client;
 use super::{membership, store};
 use crate::contract::call::{Connect, Part};
 use crate::contract::close;
@@ -13,15 +14,16 @@ use crate::contract::metric;
 use crate::contract::refusal;
 
 /// Opens a socket, or says why not.
-pub(crate) fn connect(step: &mut Step<'_>, incoming: Incoming, call: Connect) {
+pub(crate) fn connect(step: &mut Step<'_>, client: Client) {
+    let call = &client.call;
     // Before it joins: the root would register a shard that has no socket for this client, and push to it for nothing.
     if is_full(step) {
-        return full(step, incoming.request, &call);
+        return full(step, client.request, call);
     }
-    if !call.place.is_root() && (!step.object.membership.joined || is_ahead(step, &call)) {
-        return membership::ask_to_join(step, incoming, &call);
+    if !call.place.is_root() && (!step.object.membership.joined || is_ahead(step, call)) {
+        return membership::ask_to_join(step, client);
     }
-    admit(step, incoming, call);
+    admit(step, client);
 }
 
 /// Whether a client has more than this shard, which a push may not have reached yet.
@@ -31,9 +33,10 @@ fn is_ahead(step: &Step<'_>, call: &Connect) -> bool {
 }
 
 /// Opens a socket where the room is known, or says why not.
-pub(crate) fn admit(step: &mut Step<'_>, incoming: Incoming, call: Connect) {
+pub(crate) fn admit(step: &mut Step<'_>, client: Client) {
+    let call = &client.call;
     if is_full(step) {
-        return full(step, incoming.request, &call);
+        return full(step, client.request, call);
     }
     // From here to the end nothing waits: the limits are exact, and the socket misses no update and gets none twice.
     let salt = &step.object.identity.salt;
@@ -43,9 +46,9 @@ pub(crate) fn admit(step: &mut Step<'_>, incoming: Incoming, call: Connect) {
         && has_too_many(step, tag, call.per_address)
     {
         step.object.room.counters.refused_connects += 1;
-        return step.refuse(incoming.request, refusal::TOO_MANY_CONNECTIONS);
+        return step.refuse(client.request, refusal::TOO_MANY_CONNECTIONS);
     }
-    open(step, incoming, call, tag);
+    open(step, client, tag);
 }
 
 /// Whether no socket can be added. The upper bound is known without counting and is never too low; where it says full, the
@@ -103,10 +106,12 @@ pub(crate) fn full(step: &mut Step<'_>, request: Request, call: &Connect) {
     step.add(Effect::Reply { request, reply });
 }
 
-fn open(step: &mut Step<'_>, incoming: Incoming, call: Connect, tag: Option<String>) {
-    let Incoming {
-        request, random, ..
-    } = incoming;
+fn open(step: &mut Step<'_>, client: Client, tag: Option<String>) {
+    let Client {
+        request,
+        random,
+        call,
+    } = client;
     let object = &mut *step.object;
     let stream = &object.room.stream;
     let welcome = stream.welcome(call.since, call.epoch.as_deref());

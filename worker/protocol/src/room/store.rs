@@ -2,7 +2,7 @@
 
 use super::effect::{Effect, Row};
 use super::event::{Incoming, Outcome, Timer};
-use super::object::{Record, Step, Waiting};
+use super::object::{Record, Step, Storing, Waiting};
 use super::root::Standing;
 use crate::contract::call::Part;
 use crate::contract::counters::{self, Billed};
@@ -55,11 +55,7 @@ pub(crate) fn may_number(step: &mut Step<'_>, incoming: &Incoming) -> bool {
     step.object.record = Record::Reading(Part::Root, vec![incoming.clone()]);
     step.bill(Billed::Row);
     let text = step.object.room.record(Standing::Exact, step.now_ms);
-    step.add(Effect::Store {
-        row: Row::Room,
-        text,
-        store: Some(0),
-    });
+    durably(step, Row::Room, text, Storing::Skip);
     false
 }
 
@@ -110,13 +106,16 @@ pub(crate) fn registry(step: &mut Step<'_>) {
 /// A shard is new. It may get a socket only when this is certain to survive the root: without it, no push would ever reach
 /// it. `waiting` is answered when it is durable.
 pub(crate) fn registry_durably(step: &mut Step<'_>, waiting: Waiting) {
-    let (id, text) = (step.object.number(), shards(step));
-    step.object.stores.insert(id, vec![waiting]);
-    step.add(Effect::Store {
-        row: Row::Shards,
-        text,
-        store: Some(id),
-    });
+    let text = shards(step);
+    durably(step, Row::Shards, text, Storing::Registry(vec![waiting]));
+}
+
+/// Writes a row, and keeps what goes on once it is durable.
+pub(crate) fn durably(step: &mut Step<'_>, row: Row, text: String, storing: Storing) {
+    let store = step.object.number();
+    step.object.stores.insert(store, storing);
+    let store = Some(store);
+    step.add(Effect::Store { row, text, store });
 }
 
 fn shards(step: &mut Step<'_>) -> String {

@@ -1,8 +1,9 @@
 //! The one object that adds up the uses of secret slots of all gateways.
 
-use super::effect::{Effect, Row};
+use super::effect::Row;
 use super::event::{Incoming, Outcome, Request};
-use super::object::{Record, Step};
+use super::object::{Record, Step, Storing};
+use super::store;
 use crate::contract::call::Part;
 use crate::contract::refusal;
 use crate::contract::slot::Uses;
@@ -17,14 +18,9 @@ pub(crate) fn count(step: &mut Step<'_>, request: Request, body: &str) {
     };
     let object = &mut *step.object;
     object.uses.add(&more);
-    object.counting = Some(request);
     object.record = Record::Reading(Part::Root, Vec::new());
     let text = serde_json::to_string(&object.uses).unwrap_or_default();
-    step.add(Effect::Store {
-        row: Row::Uses,
-        text,
-        store: Some(0),
-    });
+    store::durably(step, Row::Uses, text, Storing::Uses(request));
 }
 
 /// The counts are durable, or they are not. The calls that have waited for it.
