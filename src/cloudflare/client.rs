@@ -458,23 +458,19 @@ mod tests {
     use serde_json::json;
 
     use super::super::error::advice;
+    use super::super::paged;
     use super::*;
-    use crate::secret::Value;
 
     /// A server on this machine that gives its n-th caller the n-th answer, counted from 0, and how often it was asked.
     async fn answering(
         answer: impl Fn(usize, Uri) -> Response + Clone + Send + Sync + 'static,
     ) -> (Cloudflare, Arc<AtomicUsize>) {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
-        let server = axum::Router::new()
-            .fallback(async move |uri: Uri| answer(count.fetch_add(1, Ordering::SeqCst), uri));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, server).await });
-        let token = Value::new("token".to_owned());
-        let cloudflare = Cloudflare::new(&base, "acc0".to_owned(), token).unwrap();
+        let cloudflare = paged::answering(move |_, uri, _| {
+            answer(count.fetch_add(1, Ordering::SeqCst), uri.clone())
+        })
+        .await;
         (cloudflare, asked)
     }
 
@@ -553,8 +549,8 @@ mod tests {
         let (cloudflare, asked) = answering(|_, _| later("300")).await;
         cloudflare.get::<u32>("/number").await.unwrap_err();
         // Another client of the same user at the same address, as the next environment has one
-        let token = Value::new("token".to_owned());
-        let next = Cloudflare::new(&cloudflare.base, "acc1".to_owned(), token).unwrap();
+        let credentials = cloudflare.credentials.clone();
+        let next = Cloudflare::new(&cloudflare.base, "acc1".to_owned(), credentials).unwrap();
         let error = next.get::<u32>("/other").await.unwrap_err();
         let error = error.downcast::<ApiError>().unwrap();
         assert_eq!(
@@ -566,6 +562,15 @@ mod tests {
             "`GET /other` in the account `acc1` was answered with 429: an earlier call was refused, so this one was not sent"
         );
         assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn one_user_does_not_wait_for_another_at_the_same_address() {
+        let (refused, asked) = answering(|_, _| later("300")).await;
+        refused.get::<u32>("/number").await.unwrap_err();
+        let other = paged::account(&refused.base);
+        other.get::<u32>("/number").await.unwrap_err();
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! For tests: an account whose scripts have a long history, behind a server that chooses how it pages.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -126,7 +127,14 @@ pub(crate) async fn answering(
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, server).await });
-    Cloudflare::new(&base, "acc0".to_owned(), Value::new("token".to_owned())).unwrap()
+    account(&base)
+}
+
+/// An account at `base` of a user of its own: a port is soon another test's, and who was refused at an address stays refused there.
+pub(crate) fn account(base: &str) -> Cloudflare {
+    static USERS: AtomicUsize = AtomicUsize::new(0);
+    let user = USERS.fetch_add(1, Ordering::Relaxed);
+    Cloudflare::new(base, "acc0".to_owned(), Value::new(format!("token{user}"))).unwrap()
 }
 
 fn answer(
