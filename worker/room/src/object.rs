@@ -126,10 +126,19 @@ impl Shell {
             }
             Effect::Accept {
                 request,
+                index,
                 tag,
                 peer,
                 frames,
-            } => return self.accept(request, tag, &peer, frames),
+                opened,
+            } => {
+                if !self.accept(request, tag, &peer, frames) {
+                    return Some(Event::NotAccepted { request, index });
+                }
+                for effect in opened {
+                    self.perform(effect, None);
+                }
+            }
             Effect::Reply { request, reply } => self.reply(request, &respond(&reply)),
             Effect::Load => self.load(),
             Effect::Store { row, text, store } => self.store(row, &text, store),
@@ -174,20 +183,15 @@ impl Shell {
         None
     }
 
-    fn accept(
-        &self,
-        request: u32,
-        tag: Option<String>,
-        peer: &Peer,
-        frames: Vec<String>,
-    ) -> Option<Event> {
+    /// Opens the socket that a request wants; whether the runtime has taken it.
+    fn accept(&self, request: u32, tag: Option<String>, peer: &Peer, frames: Vec<String>) -> bool {
         let attachment = serde_json::to_string(peer).unwrap_or_default();
         let tags = tag.into_iter().collect();
-        let Some(response) = js::accept(&self.state, tags, &attachment, frames) else {
-            return Some(Event::NotAccepted { request });
-        };
-        self.reply(request, &response);
-        None
+        let response = js::accept(&self.state, tags, &attachment, frames);
+        if let Some(response) = &response {
+            self.reply(request, response);
+        }
+        response.is_some()
     }
 
     fn send(&self, delivery: u32, frames: Vec<String>, seq: u64, epoch: Option<&str>) -> Event {

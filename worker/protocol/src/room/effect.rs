@@ -63,9 +63,13 @@ pub enum Effect {
     /// runtime takes no more.
     Accept {
         request: Request,
+        /// Of this object among those of its region.
+        index: u32,
         tag: Option<String>,
         peer: Peer,
         frames: Vec<String>,
+        /// What follows where the runtime takes it.
+        opened: Vec<Effect>,
     },
     Reply {
         request: Request,

@@ -40,7 +40,7 @@ pub enum Event {
         failed: u32,
     },
     /// The result, at once, of an [`super::effect::Effect::Accept`] for which the runtime has no place.
-    NotAccepted { request: Request },
+    NotAccepted { request: Request, index: u32 },
 }
 
 /// A call that waits for its answer.

@@ -58,7 +58,7 @@ fn happen(step: &mut Step<'_>, event: Event) {
             sockets,
             failed,
         } => sent(step, delivery, sockets, failed),
-        Event::NotAccepted { request } => socket::not_accepted(step, request),
+        Event::NotAccepted { request, index } => socket::not_accepted(step, request, index),
     }
 }
 
@@ -236,7 +236,7 @@ fn admit(step: &mut Step<'_>, client: Client, admission: Admission) {
     match admission {
         Admission::Joined => socket::admit(step, client),
         // The room takes no further object, but one that it has may have a place.
-        Admission::Full => socket::full(step, client.request, &client.call),
+        Admission::Full => socket::full(step, client.request, client.call.place.index),
         Admission::Unknown => step.refuse(client.request, refusal::ROOM_UNAVAILABLE),
     }
 }

@@ -10,7 +10,7 @@ use super::pending::Pending;
 use super::registry::Registry;
 use super::root::Root;
 use super::shard::Membership;
-use crate::contract::call::{Call, Connect, Part, Publish};
+use crate::contract::call::{Call, Part, Publish};
 use crate::contract::counters::Billed;
 use crate::contract::receipt::Receipt;
 use crate::contract::refusal::Refusal;
@@ -66,8 +66,6 @@ pub struct Object {
     pub(crate) swept_ms: Option<u64>,
     /// Until then the object is full whoever is silent in it: nobody is looked for.
     pub(crate) full_until_ms: u64,
-    /// The client for whose socket the runtime is being asked.
-    pub(crate) accepting: Option<(Request, Connect)>,
     last: u32,
 }
 

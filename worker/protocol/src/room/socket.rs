@@ -18,7 +18,7 @@ pub(crate) fn connect(step: &mut Step<'_>, client: Client) {
     let call = &client.call;
     // Before it joins: the root would register a shard that has no socket for this client, and push to it for nothing.
     if is_full(step) {
-        return full(step, client.request, call);
+        return full(step, client.request, call.place.index);
     }
     if !call.place.is_root() && (!step.object.membership.joined || is_ahead(step, call)) {
         return membership::ask_to_join(step, client);
@@ -36,7 +36,7 @@ fn is_ahead(step: &Step<'_>, call: &Connect) -> bool {
 pub(crate) fn admit(step: &mut Step<'_>, client: Client) {
     let call = &client.call;
     if is_full(step) {
-        return full(step, client.request, call);
+        return full(step, client.request, call.place.index);
     }
     // From here to the end nothing waits: the limits are exact, and the socket misses no update and gets none twice.
     let salt = &step.object.identity.salt;
@@ -96,9 +96,9 @@ fn give_way(step: &mut Step<'_>, tag: Option<&str>) -> u32 {
 }
 
 /// This object has no place left; the next one may.
-pub(crate) fn full(step: &mut Step<'_>, request: Request, call: &Connect) {
+pub(crate) fn full(step: &mut Step<'_>, request: Request, index: u32) {
     step.object.room.counters.refused_connects += 1;
-    let next = call.place.index + 1;
+    let next = index + 1;
     if next >= step.object.settings.max_shards {
         return step.refuse(request, refusal::ROOM_FULL);
     }
@@ -131,27 +131,28 @@ fn open(step: &mut Step<'_>, client: Client, tag: Option<String>) {
     object.sockets.open();
     object.room.counters.connects += 1;
     let sockets = object.sockets.estimate().unwrap_or_default();
-    object.accepting = Some((request, call));
     let region = &peer.region;
     let measured = Effect::measure(&peer.token, metric::Event::Connect { region, sockets });
-    let name = peer.name.clone();
+    let mut opened = vec![measured];
+    if object.identity.verbose {
+        let name = &peer.name;
+        let said = format!("`{name}` opened a socket, now {sockets}");
+        opened.push(Effect::Log(said));
+    }
     step.add(Effect::Accept {
         request,
+        index: call.place.index,
         tag,
         peer,
         frames,
+        opened,
     });
-    step.add(measured);
-    step.log(|| format!("`{name}` opened a socket, now {sockets}"));
 }
 
 /// The runtime takes no more sockets.
-pub(crate) fn not_accepted(step: &mut Step<'_>, request: Request) {
+pub(crate) fn not_accepted(step: &mut Step<'_>, request: Request, index: u32) {
     step.object.room.counters.connects -= 1;
-    match step.object.accepting.take() {
-        Some((asked, call)) if asked == request => full(step, request, &call),
-        _ => step.refuse(request, refusal::ROOM_FULL),
-    }
+    full(step, request, index);
 }
 
 /// A frame that the runtime did not answer itself.

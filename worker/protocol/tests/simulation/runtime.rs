@@ -211,10 +211,16 @@ impl World {
             }
             Effect::Accept {
                 request,
+                index,
                 tag,
                 peer,
                 frames,
+                opened: _,
             } => {
+                if self.fails(|faults| faults.not_accepted) {
+                    self.is_unsaid |= !is_root(&name);
+                    return Ok(Some(Event::NotAccepted { request, index }));
+                }
                 return self.accept(turn, request, tag, peer, &frames);
             }
             Effect::Reply { request, reply } => self.reply(&name, request, reply)?,
@@ -477,10 +483,6 @@ impl World {
         frames: &[String],
     ) -> Answered {
         let name = turn.name.clone();
-        if self.fails(|faults| faults.not_accepted) {
-            self.is_unsaid |= !is_root(&name);
-            return Ok(Some(Event::NotAccepted { request }));
-        }
         let now_ms = self.now_ms;
         let Some(waiting) = self.host(&name).requests.remove(&request) else {
             return Ok(None);
