@@ -122,7 +122,8 @@ impl Root {
             ids: self.recent.stored(),
             counters: self.counters.clone(),
             saved_ms: now_ms,
-            life: self.life,
+            // One that is not confirmed vouches for no more than the one that it came from
+            life: self.life - u64::from(self.unconfirmed),
         };
         let write = |record: &Record| serde_json::to_string(record).unwrap_or_default();
         let text = write(&record);

@@ -28,19 +28,16 @@ pub(crate) fn save(step: &mut Step<'_>) {
     write(step, Standing::Exact);
 }
 
-/// An event has done what it does: its counts are written when the last write was a minute ago. They alone are no reason to
-/// store anything: a room in which nothing was published leaves nothing behind.
+/// An event has done what it does: its counts are written when the last write was a minute ago. Where nothing was read yet, only the
+/// rows say when that was.
 pub(crate) fn counters(step: &mut Step<'_>, part: Part) {
     let object = &*step.object;
     let due_ms = object.room.saved_ms + counters::INTERVAL_MS;
     // Frames come first: what is being delivered is written when it has left.
     let delivers = !object.sendings.is_empty();
-    // A record that is not confirmed stays as it was, or it would no longer tell whether the object has died since.
-    let is_unsure = object.room.unconfirmed;
-    if delivers || is_unsure || object.saver.pending || !stores(step) || step.now_ms < due_ms {
+    if delivers || object.saver.pending || step.now_ms < due_ms {
         return;
     }
-    // What is read may say that it is not due after all.
     if is_read(step, part) {
         write(step, Standing::Exact);
     }
@@ -59,15 +56,16 @@ pub(crate) fn may_number(step: &mut Step<'_>, incoming: &Incoming) -> bool {
     false
 }
 
-/// The numbers that were skipped are stored, or they are not: then what is stored is read again. The calls that waited.
+/// The numbers that were skipped are stored, or they are not: then the next publish skips more. The calls that waited.
 pub(crate) fn skipped(step: &mut Step<'_>, outcome: Outcome) -> Vec<Incoming> {
     let Record::Reading(_, waiting) = std::mem::take(&mut step.object.record) else {
         return Vec::new();
     };
+    step.object.record = Record::Read;
     if outcome == Outcome::Done {
-        step.object.record = Record::Read;
         return waiting;
     }
+    step.object.room.unconfirmed = true;
     for incoming in waiting {
         step.refuse(incoming.request, refusal::ROOM_UNAVAILABLE);
     }
