@@ -232,6 +232,7 @@ fn recall(step: &mut Step<'_>) {
     if step.object.room.stream.epoch.is_empty()
         && let Some(newest) = step.sockets.newest()
     {
+        step.object.membership.place(&newest);
         step.object.room.stream = Stream::at(newest.epoch, newest.sent);
     }
 }

@@ -1,6 +1,7 @@
 //! Root and shards: what they say to each other, and what a shard knows of its place in the room.
 
 use super::event::Request;
+use super::peer::Peer;
 use super::stream::{Push, Stream};
 use crate::contract::call::{Connect, Part};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,14 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
+    /// Takes from a socket what it remembers of its object.
+    pub(crate) fn place(&mut self, peer: &Peer) {
+        self.part = Some(peer.part());
+        if self.token.is_empty() {
+            self.token.clone_from(&peer.token);
+        }
+    }
+
     /// This shard's clock, which never says the same twice: the root tells by it what came first.
     pub(crate) fn clock(&mut self, now_ms: u64) -> u64 {
         self.clock_ms = now_ms.max(self.clock_ms + 1);

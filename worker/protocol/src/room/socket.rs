@@ -160,8 +160,9 @@ pub(crate) fn message(step: &mut Step<'_>, peer: Option<Peer>, text: Option<&str
     let max_bytes = peer
         .as_ref()
         .map_or(u32::MAX, |peer| peer.max_message_bytes);
-    let part = peer.as_ref().map(Peer::part);
-    step.object.membership.part = part.or(step.object.membership.part);
+    if let Some(peer) = &peer {
+        step.object.membership.place(peer);
+    }
     let mut reply = peer::reply(text, bytes, max_bytes);
     if let Some(peer) = &peer {
         reply = step.object.flow.hear(&peer.id, reply, step.now_ms);
@@ -184,7 +185,7 @@ pub(crate) fn message(step: &mut Step<'_>, peer: Option<Peer>, text: Option<&str
             membership::mark(step);
         }
     }
-    if let Some(part) = part {
+    if let Some(part) = step.object.membership.part {
         store::counters(step, part);
     }
 }
@@ -199,8 +200,8 @@ pub(crate) fn closed(step: &mut Step<'_>, peer: Option<Peer>, code: u16) {
         return;
     };
     object.flow.forget(&peer.id);
+    object.membership.place(&peer);
     let part = peer.part();
-    object.membership.part = Some(part);
     if part == Part::Shard {
         membership::lost(step, &peer);
     }
