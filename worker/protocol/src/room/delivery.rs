@@ -360,13 +360,9 @@ fn with_shards(step: &Step<'_>, own: Reach) -> Reach {
 /// Pushes once more what shards may have missed after number `previous`: without it their clients, and those they greet,
 /// would stay behind until the next update. Whoever has had it takes nothing twice.
 fn push_again(step: &mut Step<'_>, mut names: Vec<String>, previous: u64) {
-    let asks = step.object.asks.values();
-    let asked = asks.filter_map(|ask| match ask {
-        Ask::Again(repeat) => Some(repeat),
-        _ => None,
-    });
-    let repeats: Vec<&Repeat> = step.object.repeats.values().chain(asked).collect();
-    names.retain(|name| !repeats.iter().any(|repeat| repeat.names.contains(name)));
+    // One that has left already does not bring what has failed since.
+    let repeats = &step.object.repeats;
+    names.retain(|name| !repeats.values().any(|repeat| repeat.names.contains(name)));
     let tries = 0;
     repeat(
         step,
