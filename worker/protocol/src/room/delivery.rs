@@ -189,7 +189,10 @@ pub(crate) fn wrote(step: &mut Step<'_>, id: u32, sockets: u32, failed: u32) {
     if object.flow.is_due(step.now_ms) {
         let lagging = object.flow.lagging(&step.sockets.names(), step.now_ms);
         object.room.counters.slow += lagging.len() as u64;
-        close(step, lagging, None, close::TOO_SLOW);
+        if !lagging.is_empty() {
+            // Until they are closed they are still seen: the silent are looked for at the next broadcast.
+            return close(step, lagging, None, close::TOO_SLOW);
+        }
     }
     let object = &mut *step.object;
     let idle_ms = object.settings.idle_timeout_ms;
@@ -203,24 +206,28 @@ pub(crate) fn wrote(step: &mut Step<'_>, id: u32, sockets: u32, failed: u32) {
 
 /// Closes sockets that were silent for too long, with these indexes among those with `tag`.
 pub(crate) fn hang_up(step: &mut Step<'_>, indexes: Vec<u32>, tag: Option<&str>) {
+    // Of several clients that one step admits, each finds the same silent ones.
+    let closes =
+        |effect: &Effect| matches!(effect, Effect::Close { tag: its, .. } if its.as_deref() == tag);
+    if indexes.is_empty() || step.effects.iter().any(closes) {
+        return;
+    }
     step.object.room.counters.swept += indexes.len() as u64;
     close(step, indexes, tag, close::IDLE);
 }
 
 fn close(step: &mut Step<'_>, indexes: Vec<u32>, tag: Option<&str>, close: Close) {
-    if !indexes.is_empty() {
-        // Before a socket is opened, which would number the others anew.
-        let opens = |effect: &Effect| matches!(effect, Effect::Accept { .. });
-        let first = step.effects.iter().position(opens);
-        let effect = Effect::Close {
-            indexes,
-            tag: tag.map(str::to_owned),
-            close,
-        };
-        let at = first.unwrap_or(step.effects.len());
-        step.effects.insert(at, effect);
-        membership::mark(step);
-    }
+    // Before a socket is opened, which would number the others anew.
+    let opens = |effect: &Effect| matches!(effect, Effect::Accept { .. });
+    let first = step.effects.iter().position(opens);
+    let effect = Effect::Close {
+        indexes,
+        tag: tag.map(str::to_owned),
+        close,
+    };
+    let at = first.unwrap_or(step.effects.len());
+    step.effects.insert(at, effect);
+    membership::mark(step);
 }
 
 /// The root's own sockets have a delivery.
