@@ -36,14 +36,7 @@ pub(crate) fn publish(
         return Ok(());
     };
     match offer {
-        Offer::Send(updates) => {
-            // For a repeat that comes before this is delivered.
-            if publisher.call.id.is_some() {
-                let expected = estimate(step);
-                remember(step, &publisher, expected);
-            }
-            deliver(step, updates, Some(publisher));
-        }
+        Offer::Send(updates) => deliver(step, updates, Some(publisher)),
         Offer::Wait { timer_ms } => {
             if let Some(wait_ms) = timer_ms {
                 step.timer(Timer::Window, wait_ms);
@@ -101,8 +94,17 @@ fn deliver(step: &mut Step<'_>, updates: Vec<Update>, publisher: Option<Publishe
     };
     stream.record(&push.updates, object.settings.history);
     let (called, skipped) = object.registry.push();
-    let has_shards = !called.is_empty() || !skipped.is_empty();
     let asks = !called.is_empty();
+    let waits = asks || !skipped.is_empty() || !object.queue.is_empty();
+    if waits
+        && let Some(publisher) = &publisher
+        && publisher.call.id.is_some()
+    {
+        // For a repeat that comes before this is delivered.
+        let expected = estimate(step);
+        remember(step, publisher, expected);
+    }
+    let object = &mut *step.object;
     let frames = update::frames(&push.updates);
     let seq = push.updates.last().map_or(0, |update| update.seq);
     let spoken = frames.first().filter(|_| object.identity.verbose).cloned();
@@ -127,7 +129,6 @@ fn deliver(step: &mut Step<'_>, updates: Vec<Update>, publisher: Option<Publishe
     object
         .sendings
         .insert(id, Sending::Delivery(Box::new(delivery)));
-    let waits = has_shards || !object.queue.is_empty();
     if asks {
         let body = serde_json::to_string(&push).unwrap_or_default();
         let calls = pushes(&called);
