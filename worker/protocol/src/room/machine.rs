@@ -257,3 +257,377 @@ fn sent(step: &mut Step<'_>, id: u32, sockets: u32, failed: u32) {
         None => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::{Outcome, Rows};
+    use super::super::object::Identity;
+    use super::super::peer::{Peer, Seen};
+    use super::super::shard::Joined;
+    use super::super::stream::{Push, Stream};
+    use super::*;
+    use crate::contract::call::{Connect, Publish};
+    use crate::contract::place::{Home, Place};
+    use crate::contract::report::Report;
+    use crate::contract::settings::{Conflate, RoomSettings, conflate_key};
+    use crate::contract::slot::Slot;
+
+    const MINUTE_MS: u64 = 60_000;
+
+    /// Sockets, the oldest first.
+    struct Open(Vec<Peer>);
+
+    impl Sockets for Open {
+        fn count(&self, _tag: Option<&str>) -> u32 {
+            u32::try_from(self.0.len()).unwrap()
+        }
+
+        fn seen(&self, _tag: Option<&str>) -> Vec<Seen> {
+            let seen = |peer: &Peer| Seen {
+                opened_ms: peer.opened_ms,
+                pinged_ms: peer.pinged_ms,
+            };
+            self.0.iter().map(seen).collect()
+        }
+
+        fn oldest(&self) -> Option<u64> {
+            self.0.first().map(|peer| peer.life)
+        }
+
+        fn newest(&self) -> Option<Peer> {
+            self.0.last().cloned()
+        }
+
+        fn names(&self) -> Vec<(String, u64)> {
+            let name = |peer: &Peer| (peer.id.clone(), peer.opened_ms);
+            self.0.iter().map(name).collect()
+        }
+    }
+
+    fn object(now_ms: u64) -> Object {
+        let settings = RoomSettings {
+            max_connections: 10,
+            max_shards: 4,
+            batch_window_ms: 0,
+            conflate: Conflate::Latest,
+            conflate_key: conflate_key(),
+            history: 8,
+            idle_timeout_ms: 90_000,
+            publish_rate: 0,
+        };
+        let identity = Identity {
+            epoch: "e1".to_owned(),
+            ..Identity::default()
+        };
+        Object::new(settings, identity, now_ms)
+    }
+
+    fn socket(name: &str, token: &str) -> Peer {
+        Peer {
+            id: "a".to_owned(),
+            token: token.to_owned(),
+            name: name.to_owned(),
+            region: String::new(),
+            max_message_bytes: 1024,
+            opened_ms: 1_000,
+            pinged_ms: None,
+            epoch: "e1".to_owned(),
+            sent: 7,
+            life: 0,
+        }
+    }
+
+    fn called(request: Request, call: Call, body: &str) -> Event {
+        Event::Call(Incoming {
+            request,
+            call,
+            body: body.to_owned(),
+            random: format!("socket {request}"),
+        })
+    }
+
+    fn published(request: Request, body: &str) -> Event {
+        let call = Call::Publish(Publish {
+            token: "SOL".to_owned(),
+            slot: Slot::Primary,
+            id: Some(request.to_string()),
+            force: false,
+            signed_ms: None,
+        });
+        called(request, call, body)
+    }
+
+    fn inspected(token: &str, name: &str) -> Event {
+        let call = Call::Inspect {
+            token: token.to_owned(),
+            name: name.to_owned(),
+            region: String::new(),
+        };
+        called(99, call, "")
+    }
+
+    /// The effects of `event`, and of what its sends and loads cause at once.
+    fn effects(
+        object: &mut Object,
+        event: Event,
+        now_ms: u64,
+        open: &Open,
+        rows: &Rows,
+    ) -> Vec<Effect> {
+        let mut all = Vec::new();
+        for effect in object.on(event, now_ms, open) {
+            let answer = match &effect {
+                Effect::Load => Some(Event::Loaded(Some(rows.clone()))),
+                Effect::Send { delivery, .. } => Some(Event::Sent {
+                    delivery: *delivery,
+                    sockets: open.count(None),
+                    failed: 0,
+                }),
+                _ => None,
+            };
+            all.push(effect);
+            if let Some(event) = answer {
+                all.extend(effects(object, event, now_ms, open, rows));
+            }
+        }
+        all
+    }
+
+    /// The room's record that is written last.
+    fn record(effects: &[Effect]) -> Option<String> {
+        let mut written = effects.iter().rev();
+        written.find_map(|effect| match effect {
+            Effect::Store { text, .. } => Some(text.clone()),
+            _ => None,
+        })
+    }
+
+    fn replies(effects: &[Effect]) -> Vec<&Reply> {
+        let replies = effects.iter().filter_map(|effect| match effect {
+            Effect::Reply { reply, .. } => Some(reply),
+            _ => None,
+        });
+        replies.collect()
+    }
+
+    fn report(object: &mut Object, now_ms: u64, open: &Open, rows: &Rows) -> Report {
+        let effects = effects(object, inspected("SOL", "SOL"), now_ms, open, rows);
+        let [Reply::Json(text)] = replies(&effects)[..] else {
+            panic!("{effects:?}")
+        };
+        serde_json::from_str(text).unwrap()
+    }
+
+    /// What a root stores that has published one update at `now_ms`, and hibernates then.
+    fn stored(now_ms: u64) -> Rows {
+        let mut root = object(now_ms);
+        let open = Open(Vec::new());
+        let done = effects(
+            &mut root,
+            published(1, "{}"),
+            now_ms,
+            &open,
+            &Rows::default(),
+        );
+        Rows {
+            room: record(&done),
+            ..Rows::default()
+        }
+    }
+
+    #[test]
+    fn a_root_that_only_frames_wake_keeps_its_counts_and_vouches_for_no_more_than_before() {
+        let open = Open(vec![socket("SOL", "SOL")]);
+        let rows = stored(1_000);
+        let now_ms = 2 * MINUTE_MS;
+        let mut root = object(now_ms);
+        let ping = |socket: &Peer| Event::Message {
+            peer: Some(socket.clone()),
+            text: Some("ping".to_owned()),
+            bytes: 4,
+        };
+        let done = effects(&mut root, ping(&open.0[0]), now_ms, &open, &rows);
+        let rows = Rows {
+            room: record(&done),
+            ..rows
+        };
+        assert!(rows.room.is_some(), "{done:?}");
+        // The next is not due
+        let done = effects(&mut root, ping(&open.0[0]), now_ms + 1, &open, &rows);
+        assert_eq!(record(&done), None);
+        let mut root = object(2 * now_ms);
+        let counters = report(&mut root, 2 * now_ms, &open, &rows).root.counters;
+        assert_eq!((counters.publishes, counters.month.messages), (1, 1));
+        // The socket is of the life that has published: the numbering goes on
+        let done = effects(&mut root, published(2, "{}"), 2 * now_ms, &open, &rows);
+        let [Reply::Json(receipt)] = replies(&done)[..] else {
+            panic!("{done:?}")
+        };
+        assert!(receipt.contains(r#""seq":2,"#), "{receipt}");
+        // One of the life in between does not know whether it died before: numbers are skipped, and that is stored first
+        let mut root = object(2 * now_ms);
+        let later = Peer {
+            life: 1,
+            ..socket("SOL", "SOL")
+        };
+        let later = Open(vec![later]);
+        let done = effects(&mut root, published(2, "{}"), 2 * now_ms, &later, &rows);
+        assert!(replies(&done).is_empty(), "{done:?}");
+    }
+
+    #[test]
+    fn a_failed_write_counts_nothing_twice() {
+        let (open, rows) = (Open(Vec::new()), stored(1_000));
+        let mut root = object(2_000);
+        let skipped = |effects: &[Effect]| {
+            let mut stores = effects.iter();
+            stores.find_map(|effect| match effect {
+                Effect::Store { store, .. } => *store,
+                _ => None,
+            })
+        };
+        let mut outcome = |outcome, request| {
+            let done = effects(&mut root, published(request, "{}"), 2_000, &open, &rows);
+            let store = skipped(&done).unwrap();
+            let event = Event::Stored { store, outcome };
+            let done = effects(&mut root, event, 2_000, &open, &rows);
+            format!("{:?}", replies(&done))
+        };
+        let refused = outcome(Outcome::Failed, 2);
+        assert!(refused.contains("room_unavailable"), "{refused}");
+        let taken = outcome(Outcome::Done, 3);
+        assert!(taken.contains(r#"\"seq\":20002,"#), "{taken}");
+        let counters = report(&mut root, 2_000, &open, &rows).root.counters;
+        assert_eq!(counters.publishes, 2);
+    }
+
+    /// A root with one shard, of which a push has failed: the numbers of the push and of its repetition.
+    fn failed_push(root: &mut Object, open: &Open, request: Request) -> Vec<Effect> {
+        let rows = Rows::default();
+        let done = effects(root, published(request, "{}"), 2_000, open, &rows);
+        let asked = done.iter().find_map(|effect| match effect {
+            Effect::Ask { ask, .. } => Some(*ask),
+            _ => None,
+        });
+        effects(root, Event::Timer(Timer::Turn), 2_000, open, &rows);
+        let failed = Event::Answered {
+            ask: asked.unwrap(),
+            answers: vec![None],
+        };
+        effects(root, failed, 2_000, open, &rows)
+    }
+
+    #[test]
+    fn what_fails_while_an_earlier_push_is_repeated_is_repeated_too() {
+        let (open, rows) = (Open(Vec::new()), Rows::default());
+        let mut root = object(1_000);
+        let join = Call::Join {
+            name: "SOL//1".to_owned(),
+            region: String::new(),
+            clock_ms: 1,
+        };
+        effects(&mut root, published(1, "{}"), 1_000, &open, &rows);
+        effects(&mut root, called(2, join, ""), 1_000, &open, &rows);
+        let again = |effects: &[Effect]| {
+            let mut timers = effects.iter();
+            timers.find_map(|effect| match effect {
+                Effect::Timer {
+                    timer: timer @ Timer::Again(_),
+                    ..
+                } => Some(*timer),
+                _ => None,
+            })
+        };
+        let first = again(&failed_push(&mut root, &open, 3)).unwrap();
+        // What fails before the repetition leaves is in it
+        assert_eq!(again(&failed_push(&mut root, &open, 4)), None);
+        effects(&mut root, Event::Timer(first), 3_000, &open, &rows);
+        assert!(again(&failed_push(&mut root, &open, 5)).is_some());
+    }
+
+    #[test]
+    fn every_client_for_whom_the_runtime_has_no_place_is_sent_to_the_next_object() {
+        let open = Open(Vec::new());
+        let mut shard = object(1_000);
+        let connect = |request| {
+            let connect = Connect {
+                place: Place {
+                    token: "SOL".to_owned(),
+                    region: String::new(),
+                    index: 1,
+                    home: Home::Root,
+                },
+                address: None,
+                per_address: 0,
+                max_message_bytes: 1024,
+                since: None,
+                epoch: None,
+                root_hint: None,
+            };
+            called(request, Call::Connect(connect), "")
+        };
+        shard.on(connect(1), 1_000, &open);
+        shard.on(connect(2), 1_000, &open);
+        let joined = Joined {
+            stream: Some(Stream::new("e1")),
+        };
+        let answers = vec![serde_json::to_string(&joined).ok()];
+        let effects = shard.on(Event::Answered { ask: 1, answers }, 1_000, &open);
+        let accepted: Vec<(Request, u32)> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Accept { request, index, .. } => Some((*request, *index)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(accepted, [(1, 1), (2, 1)]);
+        // What counts an opened socket is done where one is
+        assert!(
+            !effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Measure { .. }))
+        );
+        for (request, index) in accepted {
+            let effects = shard.on(Event::NotAccepted { request, index }, 1_000, &open);
+            assert!(matches!(replies(&effects)[..], [Reply::Full { next: 2 }]));
+        }
+    }
+
+    #[test]
+    fn a_shard_of_the_tools_own_room_stores_nothing_whatever_wakes_it() {
+        let token = "edge-broadcast-verify-1";
+        let name = "edge-broadcast-verify-1//1";
+        let push = Push {
+            epoch: "e1".to_owned(),
+            previous: 7,
+            updates: vec![super::super::update::Update {
+                seq: 8,
+                key: "P".to_owned(),
+                text: "{}".to_owned(),
+            }],
+            again: false,
+        };
+        let push = serde_json::to_string(&push).unwrap();
+        let open = Open(vec![socket(name, token)]);
+        let ended = || Event::Closed {
+            peer: Some(socket(name, token)),
+            code: 1006,
+        };
+        let said = Event::Message {
+            peer: Some(socket(name, token)),
+            text: Some("ping".to_owned()),
+            bytes: 4,
+        };
+        for (woken, then) in [
+            (called(1, Call::Push, &push), ended()),
+            (ended(), called(1, Call::Push, &push)),
+            (said, ended()),
+        ] {
+            let mut shard = object(10 * MINUTE_MS);
+            for event in [woken, then] {
+                let done = effects(&mut shard, event, 10 * MINUTE_MS, &open, &Rows::default());
+                assert_eq!(record(&done), None, "{done:?}");
+            }
+        }
+    }
+}

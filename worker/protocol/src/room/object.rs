@@ -243,6 +243,7 @@ impl Object {
             (self.room.window.is_waiting(), "batch_window"),
             (self.saver.pending, "save"),
             (!self.repeats.is_empty(), "push_again"),
+            (self.membership.marking, "mark"),
         ];
         let held = causes.into_iter().filter(|(held, _)| *held);
         held.map(|(_, cause)| cause.to_owned()).collect()
