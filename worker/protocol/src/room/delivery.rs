@@ -130,16 +130,7 @@ fn deliver(step: &mut Step<'_>, updates: Vec<Update>, publisher: Option<Publishe
         .sendings
         .insert(id, Sending::Delivery(Box::new(delivery)));
     if asks {
-        let body = serde_json::to_string(&push).unwrap_or_default();
-        let calls = pushes(&called);
-        step.ask(
-            Ask::Push {
-                delivery: id,
-                names: called,
-            },
-            calls,
-            Some(body),
-        );
+        call_shards(step, id, called, &push);
     }
     if waits {
         // The calls leave when this turn of the event loop ends, and a full object's own sockets take it a second. What
@@ -153,6 +144,12 @@ fn deliver(step: &mut Step<'_>, updates: Vec<Update>, publisher: Option<Publishe
     } else {
         send(step, id);
     }
+}
+
+fn call_shards(step: &mut Step<'_>, delivery: u32, names: Vec<String>, push: &Push) {
+    let body = serde_json::to_string(push).unwrap_or_default();
+    let calls = pushes(&names);
+    step.ask(Ask::Push { delivery, names }, calls, Some(body));
 }
 
 /// The calls to the shards have left.
