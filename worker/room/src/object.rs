@@ -6,10 +6,10 @@ use edge_broadcast_protocol::contract::binding;
 use edge_broadcast_protocol::contract::call::{self, Call};
 use edge_broadcast_protocol::contract::refusal;
 use edge_broadcast_protocol::contract::settings::RoomSettings;
-use edge_broadcast_protocol::room::effect::{Effect, Reply, Row};
+use edge_broadcast_protocol::room::effect::{Effect, Opening, Reply, Row};
 use edge_broadcast_protocol::room::event::{Event, Incoming, Outcome, Rows};
 use edge_broadcast_protocol::room::object::{Identity, Object};
-use edge_broadcast_protocol::room::peer::{self, Peer};
+use edge_broadcast_protocol::room::peer;
 use edge_broadcast_protocol::room::pending::Pending;
 use edge_broadcast_protocol::room::shard::SHARD_TIME_LIMIT_MS;
 use edge_broadcast_protocol::room::turn;
@@ -124,21 +124,7 @@ impl Shell {
             Effect::Mark { epoch, sent } => {
                 js::mark(&js::sockets(&self.state), &epoch, sent as f64);
             }
-            Effect::Accept {
-                request,
-                index,
-                tag,
-                peer,
-                frames,
-                opened,
-            } => {
-                if !self.accept(request, tag, &peer, frames) {
-                    return Some(Event::NotAccepted { request, index });
-                }
-                for effect in opened {
-                    self.perform(effect, None);
-                }
-            }
+            Effect::Accept(opening) => return self.accept(opening),
             Effect::Reply { request, reply } => self.reply(request, &respond(&reply)),
             Effect::Load => self.load(),
             Effect::Store { row, text, store } => self.store(row, &text, store),
@@ -183,15 +169,18 @@ impl Shell {
         None
     }
 
-    /// Opens the socket that a request wants; whether the runtime has taken it.
-    fn accept(&self, request: u32, tag: Option<String>, peer: &Peer, frames: Vec<String>) -> bool {
-        let attachment = serde_json::to_string(peer).unwrap_or_default();
-        let tags = tag.into_iter().collect();
-        let response = js::accept(&self.state, tags, &attachment, frames);
-        if let Some(response) = &response {
-            self.reply(request, response);
+    fn accept(self: &Rc<Self>, opening: Opening) -> Option<Event> {
+        let (request, index) = (opening.request, opening.index);
+        let attachment = serde_json::to_string(&opening.peer).unwrap_or_default();
+        let tags = opening.tag.into_iter().collect();
+        let Some(response) = js::accept(&self.state, tags, &attachment, opening.frames) else {
+            return Some(Event::NotAccepted { request, index });
+        };
+        self.reply(request, &response);
+        for effect in opening.opened {
+            self.perform(effect, None);
         }
-        response.is_some()
+        None
     }
 
     fn send(&self, delivery: u32, frames: Vec<String>, seq: u64, epoch: Option<&str>) -> Event {

@@ -216,7 +216,7 @@ pub(crate) fn hang_up(step: &mut Step<'_>, indexes: Vec<u32>, tag: Option<&str>)
 
 fn close(step: &mut Step<'_>, indexes: Vec<u32>, tag: Option<&str>, close: Close) {
     // Before a socket is opened, which would number the others anew.
-    let opens = |effect: &Effect| matches!(effect, Effect::Accept { .. });
+    let opens = |effect: &Effect| matches!(effect, Effect::Accept(_));
     let first = step.effects.iter().position(opens);
     let effect = Effect::Close {
         indexes,

@@ -61,16 +61,7 @@ pub enum Effect {
     },
     /// Open the socket that a request wants, and send its first frames; [`super::event::Event::NotAccepted`] when the
     /// runtime takes no more.
-    Accept {
-        request: Request,
-        /// Of this object among those of its region.
-        index: u32,
-        tag: Option<String>,
-        peer: Peer,
-        frames: Vec<String>,
-        /// What follows where the runtime takes it.
-        opened: Vec<Effect>,
-    },
+    Accept(Opening),
     Reply {
         request: Request,
         reply: Reply,
@@ -89,6 +80,20 @@ pub enum Effect {
     },
     /// Say to a developer.
     Log(String),
+}
+
+/// A socket that a request wants.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    pub request: Request,
+    /// Of this object among those of its region.
+    pub index: u32,
+    pub tag: Option<String>,
+    pub peer: Peer,
+    /// The first that it is sent.
+    pub frames: Vec<String>,
+    /// What follows where the runtime takes it.
+    pub opened: Vec<Effect>,
 }
 
 impl Effect {

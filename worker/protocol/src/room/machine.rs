@@ -576,7 +576,7 @@ mod tests {
         let accepted: Vec<(Request, u32)> = effects
             .iter()
             .filter_map(|effect| match effect {
-                Effect::Accept { request, index, .. } => Some((*request, *index)),
+                Effect::Accept(socket) => Some((socket.request, socket.index)),
                 _ => None,
             })
             .collect();

@@ -299,7 +299,7 @@ impl Step<'_> {
     /// Open sockets, all or those with a tag: those that this step is about to open are some of them.
     pub(crate) fn open(&self, tag: Option<&str>) -> u32 {
         let opens = |effect: &&Effect| match effect {
-            Effect::Accept { tag: its, .. } => tag.is_none() || its.as_deref() == tag,
+            Effect::Accept(socket) => tag.is_none() || socket.tag.as_deref() == tag,
             _ => false,
         };
         let opened = self.effects.iter().filter(opens).count();

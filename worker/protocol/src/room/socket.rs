@@ -1,7 +1,7 @@
 //! How a socket comes, what it may send, and how it goes.
 
 use super::delivery::hang_up;
-use super::effect::{Effect, Reply};
+use super::effect::{Effect, Opening, Reply};
 use super::event::Request;
 use super::greeting::greeting;
 use super::object::Step;
@@ -139,14 +139,14 @@ fn open(step: &mut Step<'_>, client: Client, tag: Option<String>) {
         let said = format!("`{name}` opened a socket, now {sockets}");
         opened.push(Effect::Log(said));
     }
-    step.add(Effect::Accept {
+    step.add(Effect::Accept(Opening {
         request,
         index: call.place.index,
         tag,
         peer,
         frames,
         opened,
-    });
+    }));
 }
 
 /// The runtime takes no more sockets.

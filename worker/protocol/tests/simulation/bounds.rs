@@ -8,7 +8,7 @@ use edge_broadcast_protocol::contract::receipt::Receipt;
 use edge_broadcast_protocol::contract::report::Report;
 use edge_broadcast_protocol::contract::settings::{Conflate, RoomSettings, conflate_key};
 use edge_broadcast_protocol::contract::slot::Slot;
-use edge_broadcast_protocol::room::effect::{Effect, Reply};
+use edge_broadcast_protocol::room::effect::{Effect, Opening, Reply};
 use edge_broadcast_protocol::room::event::{Event, Incoming, Rows, Sockets, Timer};
 use edge_broadcast_protocol::room::flow::{ACK_BYTES, ACK_WINDOW_MS};
 use edge_broadcast_protocol::room::object::{Identity, Object};
@@ -150,7 +150,7 @@ impl Room {
                     self.leaving.push((peer, close.code));
                 }
             }
-            Effect::Accept { peer, frames, .. } => self.sockets.push(Socket {
+            Effect::Accept(Opening { peer, frames, .. }) => self.sockets.push(Socket {
                 peer,
                 habit: Habit::SaysNothing,
                 frames,

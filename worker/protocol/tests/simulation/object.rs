@@ -194,7 +194,7 @@ impl Seam {
             (Sabotage::SpareTheLoud, Effect::Hang(close)) if close.code == 4029 => {
                 return Vec::new();
             }
-            (_, Effect::Accept { frames, .. }) => self.spoil_greeting(frames),
+            (_, Effect::Accept(opening)) => self.spoil_greeting(&mut opening.frames),
             _ => {}
         }
         vec![effect]

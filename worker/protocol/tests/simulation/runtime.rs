@@ -9,10 +9,9 @@ use crate::update::{self, Greeting, Item};
 use crate::world::{Answer, Happening, World, is_root};
 use edge_broadcast_protocol::contract::call::Call;
 use edge_broadcast_protocol::contract::close::Close;
-use edge_broadcast_protocol::room::effect::{Effect, Reply, Row};
+use edge_broadcast_protocol::room::effect::{Effect, Opening, Reply, Row};
 use edge_broadcast_protocol::room::event::{Event, Outcome, Request, Rows, Timer};
 use edge_broadcast_protocol::room::object::Identity;
-use edge_broadcast_protocol::room::peer::Peer;
 use edge_broadcast_protocol::room::turn;
 use std::rc::Rc;
 
@@ -209,19 +208,8 @@ impl World {
                     self.hang_up(&name, sockets.get(index as usize).copied(), close);
                 }
             }
-            Effect::Accept {
-                request,
-                index,
-                tag,
-                peer,
-                frames,
-                opened: _,
-            } => {
-                if self.fails(|faults| faults.not_accepted) {
-                    self.is_unsaid |= !is_root(&name);
-                    return Ok(Some(Event::NotAccepted { request, index }));
-                }
-                return self.accept(turn, request, tag, peer, &frames);
+            Effect::Accept(opening) => {
+                return self.accept(turn, opening);
             }
             Effect::Reply { request, reply } => self.reply(&name, request, reply)?,
             Effect::Attach(peer) => {
@@ -474,15 +462,20 @@ impl World {
         self.shut(socket, code);
     }
 
-    fn accept(
-        &mut self,
-        turn: &mut Turn,
-        request: Request,
-        tag: Option<String>,
-        peer: Peer,
-        frames: &[String],
-    ) -> Answered {
+    fn accept(&mut self, turn: &mut Turn, opening: Opening) -> Answered {
         let name = turn.name.clone();
+        let Opening {
+            request,
+            index,
+            tag,
+            peer,
+            frames,
+            ..
+        } = opening;
+        if self.fails(|faults| faults.not_accepted) {
+            self.is_unsaid |= !is_root(&name);
+            return Ok(Some(Event::NotAccepted { request, index }));
+        }
         let now_ms = self.now_ms;
         let Some(waiting) = self.host(&name).requests.remove(&request) else {
             return Ok(None);
@@ -491,7 +484,7 @@ impl World {
             return Ok(None);
         };
         let keeps = is_root(&name).then_some(self.plan.settings.history);
-        let reader = Reader::greeted(&mut self.ledger, connect, &waiting.known, frames, keeps)?;
+        let reader = Reader::greeted(&mut self.ledger, connect, &waiting.known, &frames, keeps)?;
         self.count(match (connect.since, Greeting::read(&frames[0])) {
             (_, greeting) if greeting.behind => "behind",
             (_, greeting) if greeting.recovered => "recovered",
