@@ -276,10 +276,8 @@ impl Root {
         now_ms: u64,
     ) {
         if let Some(id) = &call.id {
-            let at_ms = call
-                .signed_ms
-                .map_or(now_ms, |signed_ms| signed_ms.max(now_ms));
-            self.recent.remember(id, body, receipt, at_ms);
+            self.recent
+                .remember(id, body, receipt, call.signed_ms, now_ms);
         }
     }
 
@@ -726,6 +724,21 @@ mod tests {
         let replayed = published(&mut back, &signed("lost", 203_000), "{}", 260_000);
         assert_eq!(replayed, Err(refusal::FORGOTTEN_SIGNATURE));
         assert!(published(&mut back, &signed("new", 205_000), "{}", 260_000).is_ok());
+    }
+
+    #[test]
+    fn a_signer_whose_clock_is_ahead_costs_nobody_else_an_id() {
+        let mut room = Root::new(&settings(), "e1");
+        publish_as(&mut room, Some("m1"), false, "{}", 1_000).unwrap();
+        let ahead = Publish {
+            signed_ms: Some(601_000),
+            ..publisher(Some("ahead"), false)
+        };
+        published(&mut room, &ahead, "{}", 301_000).unwrap();
+        for (now_ms, is_repeat) in [(301_000, true), (600_999, true), (601_000, false)] {
+            let again = publish_as(&mut room, Some("m1"), false, "{}", now_ms).unwrap();
+            assert_eq!(matches!(again, Outcome::Answer(_)), is_repeat, "{now_ms}");
+        }
     }
 
     #[test]
