@@ -17,6 +17,9 @@ pub const MAX_KEYS: usize = 64;
 /// Most bytes of the newest updates of all keys but the one that was updated last. A larger update is kept only while it
 /// is the newest of all.
 pub const MAX_VALUES_BYTES: usize = 128 * 1024;
+/// Most bytes that the frame `connected` has around its values: a comma for each of [`MAX_KEYS`], and 300 for all else where
+/// the token is the longest.
+const CONNECTED_BYTES: usize = 384;
 /// Most earlier epochs that are remembered.
 const MAX_EARLIER: usize = 8;
 
@@ -130,7 +133,7 @@ impl Stream {
         }
         let (mut values, mut retained) = self.after(values_after, after);
         let bytes: usize = values.iter().map(|update| update.text.len()).sum();
-        if values.len() > 1 && bytes > update::MAX_FRAME_BYTES {
+        if values.len() > 1 && bytes > update::MAX_FRAME_BYTES - CONNECTED_BYTES {
             // The newest alone is so large: it gets a frame of its own.
             retained.splice(..0, values.pop());
         }
@@ -357,6 +360,8 @@ pub fn none_match(header: Option<&str>, etag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::token::MAX_TOKEN_BYTES;
+    use crate::room::greeting::greeting;
     use proptest::prelude::*;
 
     fn stream(count: u64, limit: u32) -> Stream {
@@ -652,6 +657,27 @@ mod tests {
             (seqs(&welcome.values), seqs(&welcome.retained)),
             (vec![1], vec![2])
         );
+    }
+
+    /// What `connected` says of `stream`, where everything around the values is as long as it can be.
+    fn connected(stream: &Stream, welcome: &Welcome) -> String {
+        let (uuid, token) = ("0".repeat(36), "a".repeat(MAX_TOKEN_BYTES));
+        greeting(&uuid, &token, stream, welcome).swap_remove(0)
+    }
+
+    #[test]
+    fn what_connected_has_around_its_values_is_small() {
+        let mut stream = Stream::new("e1234567");
+        stream.assigned = u64::MAX - 1 - MAX_KEYS as u64;
+        for key in 0..MAX_KEYS {
+            publish(&mut stream, &key.to_string(), 0);
+        }
+        let mut welcome = stream.welcome(None, None);
+        assert_eq!(welcome.values.len(), MAX_KEYS);
+        welcome.behind = true;
+        let values: usize = welcome.values.iter().map(|value| value.text.len()).sum();
+        let around = connected(&stream, &welcome).len() - values;
+        assert!(around <= CONNECTED_BYTES, "{around}");
     }
 
     #[test]
@@ -980,17 +1006,25 @@ mod tests {
         #[test]
         fn what_a_client_gets_is_bounded(
             sizes in proptest::collection::vec((0u8..80, prop_oneof![9 => 0usize..20_000, 1 => 0usize..400_000]), 0..120), since in 0u64..120,
+            spare in 0usize..800,
         ) {
             let mut stream = Stream::new("e1");
             for (key, size) in sizes {
                 let update = stream.number(Some(key.to_string()), &format!(r#"{{"a":"{}"}}"#, "x".repeat(size)));
                 stream.record(&[update], 64);
             }
+            // The last makes the values about as large as a frame may be
+            let others: usize = stream.values().filter(|value| value.key != "0").map(|value| value.text.len()).sum();
+            let size = update::MAX_FRAME_BYTES.saturating_sub(others + spare);
+            let update = stream.number(Some("0".to_owned()), &format!(r#"{{"a":"{}"}}"#, "x".repeat(size)));
+            stream.record(&[update], 64);
             let bytes = |updates: &[Update]| updates.iter().map(|update| update.text.len()).sum::<usize>();
             prop_assert!(stream.values().count() <= MAX_KEYS && bytes(&stream.others) <= MAX_VALUES_BYTES);
             for (since, epoch) in [(None, None), (Some(since), Some("e1")), (Some(since), None)] {
-                let Welcome { values, retained, .. } = stream.welcome(since, epoch);
-                prop_assert!(values.len() < 2 || bytes(&values) <= update::MAX_FRAME_BYTES);
+                let welcome = stream.welcome(since, epoch);
+                let connected = connected(&stream, &welcome).len();
+                prop_assert!(welcome.values.len() < 2 || connected <= update::MAX_FRAME_BYTES, "{}", connected);
+                let retained = welcome.retained;
                 let texts: Vec<&str> = retained.iter().map(|update| update.text.as_str()).collect();
                 let frames = update::frames(&retained);
                 let mut sent = Vec::new();
