@@ -248,7 +248,7 @@ impl Root {
                 }
                 Some(Slot::Latest) | None => {}
             }
-            updates.push(self.stream.number(Some(head.key), body));
+            updates.push(self.stream.number(head.key, body));
         }
         receipt.seq = self.stream.assigned;
         receipt.stale = updates.is_empty();
