@@ -10,6 +10,7 @@
 //! knows since when it is complete, and one that was signed before is not accepted.
 
 use crate::contract::receipt::Receipt;
+use crate::contract::save::LOST_MS;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
@@ -69,8 +70,6 @@ const FLAGS: usize = 5;
 const HAS_BODY: u64 = 1 << 18;
 const IMPLAUSIBLE: u64 = 1 << 19;
 const LOW: u64 = 0xFFFF_FFFF;
-/// What a crash may have cost, after the record that says so was written: five seconds, see [`crate::contract::save`].
-const UNSURE_MS: u64 = 5000;
 const BUCKETS: usize = 4096;
 
 impl Recent {
@@ -110,9 +109,9 @@ impl Recent {
         signed_ms <= self.forgotten_ms || signed_ms + 999 < self.crashed_ms.min(now_ms)
     }
 
-    /// Ids were lost that came after the record of `saved_ms` was written.
+    /// Ids may have been lost that came after the record of `saved_ms` was written, until the next one was due.
     pub(crate) fn crashed(&mut self, saved_ms: u64) {
-        self.crashed_ms = saved_ms + UNSURE_MS;
+        self.crashed_ms = saved_ms + LOST_MS;
     }
 
     /// Remembers the receipt of the publish of `body`, which came at `now_ms`. One that has been signed for a later time is
