@@ -172,7 +172,10 @@ impl Root {
             self.counters.limited += 1;
             return Err(refusal::PUBLISH_RATE.retry_after(seconds));
         }
-        let mut receipt = self.receipt(0);
+        let mut receipt = Receipt {
+            epoch: self.stream.epoch.clone(),
+            ..Receipt::default()
+        };
         let (updates, kept) = self.number(call, head, body, &mut receipt);
         if receipt.stale {
             self.remember_first(call, fingerprint, &receipt, now_ms);
@@ -285,15 +288,6 @@ impl Root {
     pub fn remember(&mut self, call: &Publish, receipt: &Receipt) {
         if let Some(id) = &call.id {
             self.recent.correct(id, receipt);
-        }
-    }
-
-    /// An empty receipt for number `seq`.
-    pub fn receipt(&self, seq: u64) -> Receipt {
-        Receipt {
-            seq,
-            epoch: self.stream.epoch.clone(),
-            ..Receipt::default()
         }
     }
 }
