@@ -41,11 +41,8 @@ const BATCH_START: &str = r#"{"type":"BATCH_UPDATE","updates":["#;
 const BATCH_END: &str = "]}";
 
 /// The frame that carries `updates`: one as it is, several as a `BATCH_UPDATE`. None makes no frame.
-pub fn frame<'update>(updates: impl IntoIterator<Item = &'update Update>) -> Option<String> {
-    let texts: Vec<&str> = updates
-        .into_iter()
-        .map(|update| update.text.as_str())
-        .collect();
+fn frame(updates: &[Update]) -> Option<String> {
+    let texts: Vec<&str> = updates.iter().map(|update| update.text.as_str()).collect();
     match texts.as_slice() {
         [] => None,
         [one] => Some((*one).to_owned()),
