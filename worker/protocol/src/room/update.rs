@@ -11,7 +11,8 @@ pub const MAX_FRAME_BYTES: usize = 256 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
     pub seq: u64,
-    /// What conflation keeps one update of: the publisher's `type`, or nothing.
+    /// What conflation and the newest values keep one update of, as [`crate::contract::head::Head`] has it; empty where
+    /// there is none.
     // The name that it has among shards and records of the version before.
     #[serde(rename = "kind", alias = "key")]
     pub key: String,
