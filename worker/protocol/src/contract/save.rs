@@ -4,8 +4,9 @@
 //! whatever its rate. In between, the stored record says that it is behind: a room that finds such a record after a
 //! crash starts a new epoch instead of numbering two updates alike.
 
-/// A timer that has not come back after so long was lost with the request that it belonged to.
-const LOST_MS: u64 = 5 * INTERVAL_MS;
+/// A timer that has not come back after so long was lost with the request that it belonged to. So a crash costs nothing that
+/// came later than this after the last record that says it is behind.
+pub(crate) const LOST_MS: u64 = 5 * INTERVAL_MS;
 
 /// A hot room's writes are at least this far apart, but for the one that says that the record is behind.
 pub const INTERVAL_MS: u64 = 1000;

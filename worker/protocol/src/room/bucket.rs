@@ -1,4 +1,4 @@
-//! A token bucket: updates per second that one room accepts.
+//! A token bucket: the updates per second that one room accepts, or the frames that it takes from one socket.
 
 /// A bucket that holds as many updates as it gets per second.
 #[derive(Clone, Debug, Default)]

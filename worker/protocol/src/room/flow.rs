@@ -15,8 +15,8 @@ pub const ACK_BYTES: u64 = 262_144;
 pub const ACK_WINDOW_MS: u64 = 30_000;
 /// The most that is sent to a client which confirms nothing of it.
 pub const MAX_UNCONFIRMED_BYTES: u64 = 8 << 20;
-/// The frames that a client may send per second, and at once after a quiet second. An acknowledgement of something new does
-/// not count: there are no more of these than the room sends for.
+/// The frames that a client may send per second, and at once after a quiet second. An acknowledgement of at least half of
+/// [`ACK_BYTES`] more than those before does not count: there are no more of these than the room sends for.
 pub const FRAMES_PER_SECOND: u32 = 20;
 
 /// Bytes that are looked at as one.
@@ -353,6 +353,14 @@ mod tests {
         let loud = Reply::Close(close::TOO_LOUD);
         assert_eq!(flow.hear("a", Reply::Ack(480), 480), loud);
         assert_eq!(flow.hear("a", Reply::Ack(9_999), 480), loud);
+        // Half of what a client should wait for is enough, less is not
+        assert_eq!(flow.hear("b", Reply::Ack(16), 480), Reply::Ack(16));
+        for seq in 17..=36 {
+            assert_eq!(flow.hear("b", Reply::Ack(seq), 480), Reply::Ack(seq));
+        }
+        assert_eq!(flow.hear("b", Reply::Ack(44), 480), Reply::Ack(44));
+        assert_eq!(flow.hear("b", Reply::Ack(51), 480), loud);
+        assert_eq!(flow.hear("b", Reply::Ack(60), 480), Reply::Ack(60));
     }
 
     #[test]

@@ -63,7 +63,7 @@ mod tests {
     fn stream(updates: &[(&str, &str)]) -> Stream {
         let mut stream = Stream::new("e1");
         for (key, body) in updates {
-            let update = stream.number(Some((*key).to_owned()), body);
+            let update = stream.number((*key).to_owned(), body);
             stream.record(&[update], 8);
         }
         stream

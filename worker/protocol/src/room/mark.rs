@@ -26,7 +26,7 @@ pub struct Marks {
 struct Mark {
     key: String,
     slot: u64,
-    /// The last implausible slot, if no plausible one came after it: it waits for a second one.
+    /// The last implausible slot, if the mark was not moved since: it waits for a second one.
     #[serde(default)]
     candidate: Option<u64>,
 }

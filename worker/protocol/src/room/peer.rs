@@ -166,6 +166,13 @@ pub fn giving_way_ms(seen: &[Seen], now_ms: u64, idle_timeout_ms: u32) -> u64 {
     first_ms.saturating_add(u64::from(idle_timeout_ms) + 1)
 }
 
+/// Whether `again_ms`, which [`giving_way_ms`] told, is still to come. A clock that was set back must not make it last longer
+/// than an idle time, where there is one.
+pub fn is_before(again_ms: u64, now_ms: u64, idle_timeout_ms: u32) -> bool {
+    let left_ms = again_ms.saturating_sub(now_ms);
+    left_ms > 0 && (idle_timeout_ms == 0 || left_ms <= u64::from(idle_timeout_ms))
+}
+
 /// Those from which nothing was heard for longer than `idle_timeout_ms`, with their indexes.
 fn silent(seen: &[Seen], now_ms: u64, idle_timeout_ms: u32) -> impl Iterator<Item = (u32, &Seen)> {
     // 0 is never
@@ -284,6 +291,27 @@ mod tests {
         assert_eq!(giving_way(&room, again_ms, 90_000), [1]);
         assert_eq!(giving_way_ms(&[], 60_000, 90_000), 150_001);
         assert_eq!(giving_way_ms(&room, 60_000, 0), u64::MAX);
+    }
+
+    #[test]
+    fn a_full_object_where_nobody_is_ever_silent_looks_once() {
+        let room = [seen(0, None), seen(20_000, Some(30_000))];
+        for (idle_timeout_ms, now_ms, waits) in [
+            (0, 60_000, true),
+            (0, u64::MAX - 1, true),
+            (90_000, 60_000, true),
+            (90_000, 90_000, true),
+            (90_000, 90_001, false),
+            // A clock that was set back
+            (90_000, 0, false),
+        ] {
+            let again_ms = giving_way_ms(&room, 60_000, idle_timeout_ms);
+            assert_eq!(
+                is_before(again_ms, now_ms, idle_timeout_ms),
+                waits,
+                "{idle_timeout_ms} {now_ms}"
+            );
+        }
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //! The promise: an id is known for ten minutes, or until 65,536 later ones came (a room reaches that at 109
 //! publishes with ids a second; at the default limit of 1,000 a second the window is 65 seconds, still above the retries
 //! of any sender we know). Of these the newest 2,048 are stored with the room's record and survive a restart. A hot room
-//! writes its record twice a second at most, so a crash forgets ids of up to the last second.
+//! writes its record twice a second at most, so a crash forgets ids of up to the last second. What a clock signed that is
+//! ahead is as late as its signature says: it can come again for longer, and must not make what others sign stale.
 //!
 //! A signed publish can be sent again by whoever has seen it, for as long as its timestamp is tolerated. So the memory
 //! knows since when it is complete, and one that was signed before is not accepted.
 
 use crate::contract::receipt::Receipt;
+use crate::contract::save::LOST_MS;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
@@ -25,7 +27,7 @@ pub const MAX_STORED: usize = 2048;
 pub struct Recent {
     /// Epochs that receipts name: one, and one more for each crash.
     epochs: Vec<String>,
-    /// Oldest first.
+    /// In the order of their times, so that what leaves is what can come again for the shortest time.
     kept: VecDeque<Kept>,
     /// The latest time of an id that was forgotten, in unix milliseconds: what was signed later is known, if it came.
     #[serde(default)]
@@ -41,7 +43,8 @@ pub struct Recent {
     gone: usize,
 }
 
-/// One receipt, small. The words: the hash of the id; when it came, in unix milliseconds; `seq`; `sockets` and the body's
+/// One receipt, small. The words: the hash of the id; when it came, or for when it was signed if that is later, in unix
+/// milliseconds; `seq`; `sockets` and the body's
 /// fingerprint; `shards`, the numbers of a batch (8 bits), its stale ones (8) and `failed_shards` (16); `dropped` and, in the
 /// last 20 bits, `implausible_slot`, whether there is a fingerprint, which of the epochs (16), `batched` and `stale`. A record
 /// of before has `took_ms` where the fingerprint is, and nothing in the new bits.
@@ -67,8 +70,6 @@ const FLAGS: usize = 5;
 const HAS_BODY: u64 = 1 << 18;
 const IMPLAUSIBLE: u64 = 1 << 19;
 const LOW: u64 = 0xFFFF_FFFF;
-/// What a crash may have cost, after the record that says so was written: five seconds, see [`crate::contract::save`].
-const UNSURE_MS: u64 = 5000;
 const BUCKETS: usize = 4096;
 
 impl Recent {
@@ -108,26 +109,43 @@ impl Recent {
         signed_ms <= self.forgotten_ms || signed_ms + 999 < self.crashed_ms.min(now_ms)
     }
 
-    /// Ids were lost that came after the record of `saved_ms` was written.
+    /// Ids may have been lost that came after the record of `saved_ms` was written, until the next one was due.
     pub(crate) fn crashed(&mut self, saved_ms: u64) {
-        self.crashed_ms = saved_ms + UNSURE_MS;
+        self.crashed_ms = saved_ms + LOST_MS;
     }
 
     /// Remembers the receipt of the publish of `body`, which came at `now_ms`. One that has been signed for a later time is
     /// known for longer, since it may also be sent again for longer.
-    pub(crate) fn remember(&mut self, id: &str, body: Fingerprint, receipt: &Receipt, at_ms: u64) {
-        self.sweep(at_ms, MAX_IDS - 1);
-        let id = hash(id);
-        let known = self.place(id);
-        let kept = [id, at_ms, 0, u64::from(body), 0, HAS_BODY];
-        let place = known.unwrap_or_else(|| {
-            self.places.resize(BUCKETS, Vec::new());
-            self.places[id as usize % BUCKETS].push(self.gone + self.kept.len());
-            self.kept.push_back(kept);
-            self.kept.len() - 1
-        });
-        self.kept[place] = kept;
+    pub(crate) fn remember(
+        &mut self,
+        id: &str,
+        body: Fingerprint,
+        receipt: &Receipt,
+        signed_ms: Option<u64>,
+        now_ms: u64,
+    ) {
+        self.sweep(now_ms, MAX_IDS - 1);
+        let at_ms = signed_ms.map_or(now_ms, |signed_ms| signed_ms.max(now_ms));
+        let place = self.insert([hash(id), at_ms, 0, u64::from(body), 0, HAS_BODY]);
         self.write(place, receipt);
+    }
+
+    /// Adds one that is not known, after all that are not later: at the end, but where a signer's clock is ahead.
+    fn insert(&mut self, kept: Kept) -> usize {
+        let place = self
+            .kept
+            .partition_point(|other| other[AT_MS] <= kept[AT_MS]);
+        self.places.resize(BUCKETS, Vec::new());
+        for later in (place..self.kept.len()).rev() {
+            let bucket = &mut self.places[self.kept[later][ID] as usize % BUCKETS];
+            let mut moved = bucket.iter_mut().rev();
+            if let Some(moved) = moved.find(|place| **place == self.gone + later) {
+                *moved += 1;
+            }
+        }
+        self.places[kept[ID] as usize % BUCKETS].push(self.gone + place);
+        self.kept.insert(place, kept);
+        place
     }
 
     /// Replaces the receipt of an id that is known.
@@ -166,11 +184,12 @@ impl Recent {
     #[must_use]
     pub(crate) fn stored(&self) -> Self {
         let skipped = self.kept.len().saturating_sub(MAX_STORED);
-        let forgotten = self.kept.range(..skipped).map(|kept| kept[AT_MS]).max();
+        let forgotten = self.kept.range(..skipped).next_back();
         Self {
             epochs: self.epochs.clone(),
             kept: self.kept.range(skipped..).copied().collect(),
-            forgotten_ms: forgotten.map_or(self.forgotten_ms, |at_ms| at_ms.max(self.forgotten_ms)),
+            forgotten_ms: forgotten
+                .map_or(self.forgotten_ms, |kept| kept[AT_MS].max(self.forgotten_ms)),
             crashed_ms: self.crashed_ms,
             ..Self::default()
         }
@@ -179,12 +198,10 @@ impl Recent {
     /// Makes usable again what was stored and has been read.
     #[must_use]
     pub(crate) fn restored(mut self) -> Self {
-        self.places.resize(BUCKETS, Vec::new());
-        let known = 0..self.epochs.len();
-        self.kept
-            .retain(|kept| known.contains(&((kept[FLAGS] >> 2) as usize & 0xFFFF)));
-        for (place, kept) in self.kept.iter().enumerate() {
-            self.places[kept[ID] as usize % BUCKETS].push(place);
+        for kept in std::mem::take(&mut self.kept) {
+            if (kept[FLAGS] >> 2) as usize & 0xFFFF < self.epochs.len() {
+                self.insert(kept);
+            }
         }
         self
     }
@@ -261,13 +278,67 @@ mod tests {
     #[test]
     fn an_id_is_known_for_ten_minutes() {
         let mut recent = Recent::default();
-        recent.remember("a", 7, &receipt(1), 1_000);
+        recent.remember("a", 7, &receipt(1), None, 1_000);
         assert_eq!(found(&recent, "a", 1_000 + MEMORY_MS - 1), Some(1));
         assert_eq!(found(&recent, "a", 1_000 + MEMORY_MS), None);
         assert_eq!(found(&recent, "b", 1_000), None);
-        recent.remember("b", 7, &receipt(2), 1_000 + MEMORY_MS);
+        recent.remember("b", 7, &receipt(2), None, 1_000 + MEMORY_MS);
         assert_eq!(recent.kept.len(), 1, "what is too old is let go");
         assert_eq!(found(&recent, "b", 1_000 + MEMORY_MS), Some(2));
+    }
+
+    #[test]
+    fn a_signer_whose_clock_is_ahead_makes_nobody_elses_id_forgotten() {
+        let mut recent = Recent::default();
+        recent.remember("bearer", 7, &receipt(1), None, 1_000);
+        recent.remember("ahead", 7, &receipt(2), Some(601_000), 301_000);
+        assert_eq!(found(&recent, "bearer", 1_000 + MEMORY_MS - 1), Some(1));
+        // Its own is known for as long as its signature may come again
+        assert_eq!(found(&recent, "ahead", 601_000 + MEMORY_MS - 1), Some(2));
+        recent.remember("last", 7, &receipt(3), None, 1_000 + MEMORY_MS);
+        assert_eq!(recent.kept.len(), 2, "the one that is ahead stays");
+    }
+
+    #[test]
+    fn a_signer_whose_clock_is_ahead_makes_nobody_elses_signature_stale() {
+        for (most, restarts) in [(MAX_IDS, false), (MAX_STORED, true)] {
+            let mut recent = Recent::default();
+            recent.remember("ahead", 7, &receipt(0), Some(301_000), 1_000);
+            for seq in 1..=most as u64 {
+                recent.remember(&seq.to_string(), 7, &receipt(seq), None, 1_000 + seq);
+            }
+            if restarts {
+                recent = stored(&recent);
+            }
+            assert_eq!(recent.kept.len(), most);
+            assert_eq!(found(&recent, "ahead", 80_000), Some(0));
+            for (id, seq) in [("1", None), ("2", Some(2))] {
+                assert_eq!(found(&recent, id, 80_000), seq, "the oldest has left");
+            }
+            assert!(!recent.may_have_forgotten(2_000, 80_000));
+            assert!(recent.may_have_forgotten(1_001, 80_000));
+        }
+    }
+
+    #[test]
+    fn ids_are_found_and_leave_in_the_order_of_their_times_however_they_came() {
+        let mut recent = Recent::default();
+        for (seq, at_ms) in [(1, 5_000), (2, 9_000), (3, 4_000), (4, 9_000), (5, 7_000)] {
+            recent.remember(&seq.to_string(), 7, &receipt(seq), Some(at_ms), 1_000);
+        }
+        // The version before kept and stored them as they came
+        let mut before = recent.stored();
+        before.kept.make_contiguous().sort_by_key(|kept| kept[2]);
+        for mut recent in [stored(&recent), before.restored(), recent] {
+            for seq in 1..=5 {
+                assert_eq!(found(&recent, &seq.to_string(), 2_000), Some(seq));
+            }
+            for seq in [3, 1, 5, 2, 4] {
+                recent.sweep(2_000, recent.kept.len() - 1);
+                assert_eq!(found(&recent, &seq.to_string(), 2_000), None, "{seq}");
+            }
+            assert_eq!(recent.forgotten_ms, 9_000);
+        }
     }
 
     #[test]
@@ -275,7 +346,7 @@ mod tests {
         let mut recent = Recent::default();
         let count = MAX_IDS as u64 + 10;
         for seq in 0..count {
-            recent.remember(&seq.to_string(), 7, &receipt(seq), 1_000);
+            recent.remember(&seq.to_string(), 7, &receipt(seq), None, 1_000);
         }
         assert_eq!(recent.kept.len(), MAX_IDS);
         assert_eq!(recent.places.iter().map(Vec::len).sum::<usize>(), MAX_IDS);
@@ -291,7 +362,7 @@ mod tests {
         for seq in [first, last] {
             assert_eq!(found(&restored, &seq.to_string(), 1_000), Some(seq));
         }
-        restored.remember("new", 7, &receipt(7), 1_000);
+        restored.remember("new", 7, &receipt(7), None, 1_000);
         assert_eq!(found(&restored, "new", 1_000), Some(7));
     }
 
@@ -303,7 +374,7 @@ mod tests {
     #[test]
     fn a_later_receipt_of_the_same_publish_replaces_the_first() {
         let mut recent = Recent::default();
-        recent.remember("a", 7, &receipt(1), 1_000);
+        recent.remember("a", 7, &receipt(1), None, 1_000);
         recent.correct("a", &receipt(2));
         recent.correct("never came", &receipt(3));
         assert_eq!(found(&recent, "a", 2_000), Some(2));
@@ -315,7 +386,7 @@ mod tests {
     #[test]
     fn the_same_id_with_another_body_is_no_repeat() {
         let mut recent = Recent::default();
-        recent.remember("a", fingerprint("{}"), &receipt(1), 1_000);
+        recent.remember("a", fingerprint("{}"), &receipt(1), None, 1_000);
         for recent in [stored(&recent), recent] {
             assert_eq!(
                 recent.find("a", fingerprint("{}"), 1_000),
@@ -356,7 +427,7 @@ mod tests {
     fn what_was_signed_before_the_memory_begins_may_have_been_there() {
         let mut recent = Recent::default();
         for seq in 0..=MAX_STORED as u64 {
-            recent.remember(&seq.to_string(), 7, &receipt(seq), 10_000 + seq);
+            recent.remember(&seq.to_string(), 7, &receipt(seq), None, 10_000 + seq);
         }
         assert!(
             !recent.may_have_forgotten(1_000, 20_000),
@@ -390,8 +461,8 @@ mod tests {
                 stale_items, implausible_slot, batched, failed_shards: failed_shards.into(), took_ms: 0,
             };
             let mut recent = Recent::default();
-            recent.remember("other", 7, &Receipt { epoch: "e2".to_owned(), ..Receipt::default() }, 1_000);
-            recent.remember("a", body, &Receipt::default(), 1_000);
+            recent.remember("other", 7, &Receipt { epoch: "e2".to_owned(), ..Receipt::default() }, None, 1_000);
+            recent.remember("a", body, &Receipt::default(), None, 1_000);
             recent.correct("a", &receipt);
             prop_assert_eq!(recent.find("a", body, 1_000), Known::Repeat(receipt.clone()));
             prop_assert_eq!(recent.find("a", !body, 1_000), Known::Reused);
@@ -401,24 +472,31 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
-        /// Whatever is forgotten and whenever the room restarts, what was signed is accepted once: also by clocks that step.
+        /// Whatever is forgotten and whenever the room restarts, what was signed is accepted once: also by clocks that step. And
+        /// whoever signs by a wrong clock costs others nothing: the last id before is known for its time, and what is signed now
+        /// is accepted.
         #[test]
         fn nothing_signed_is_accepted_twice(
             steps in proptest::collection::vec((0u64..900_000, -400i64..400, 0u32..4000, any::<bool>()), 1..8), again in 0u64..900_000,
         ) {
             let (mut recent, mut now_ms, mut seq) = (Recent::default(), 10_000_000, 0);
-            let mut signed = Vec::new();
+            let (mut signed, mut last) = (Vec::new(), None::<(String, u64)>);
             for (pause_ms, skew, others, restarts) in steps {
                 now_ms += pause_ms;
+                prop_assert!(pause_ms < 1000 || !recent.may_have_forgotten(now_ms / 1000 * 1000, now_ms));
                 let signed_ms = (now_ms / 1000).saturating_add_signed(skew) * 1000;
                 let id = format!("signed {seq}");
                 if now_ms.abs_diff(signed_ms) <= 300_999 && !recent.may_have_forgotten(signed_ms, now_ms) {
-                    recent.remember(&id, 7, &receipt(seq), now_ms.max(signed_ms));
+                    recent.remember(&id, 7, &receipt(seq), Some(signed_ms), now_ms);
                     signed.push((id, signed_ms));
+                }
+                if let Some((id, at_ms)) = last.take() {
+                    prop_assert_eq!(found(&recent, &id, now_ms).is_some(), now_ms < at_ms + MEMORY_MS, "{} {}", id, at_ms);
                 }
                 for _ in 0..others {
                     seq += 1;
-                    recent.remember(&seq.to_string(), 7, &receipt(seq), now_ms);
+                    recent.remember(&seq.to_string(), 7, &receipt(seq), None, now_ms);
+                    last = Some((seq.to_string(), now_ms));
                 }
                 seq += 1;
                 if restarts {

@@ -172,7 +172,10 @@ impl Root {
             self.counters.limited += 1;
             return Err(refusal::PUBLISH_RATE.retry_after(seconds));
         }
-        let mut receipt = self.receipt(0);
+        let mut receipt = Receipt {
+            epoch: self.stream.epoch.clone(),
+            ..Receipt::default()
+        };
         let (updates, kept) = self.number(call, head, body, &mut receipt);
         if receipt.stale {
             self.remember_first(call, fingerprint, &receipt, now_ms);
@@ -248,7 +251,7 @@ impl Root {
                 }
                 Some(Slot::Latest) | None => {}
             }
-            updates.push(self.stream.number(Some(head.key), body));
+            updates.push(self.stream.number(head.key, body));
         }
         receipt.seq = self.stream.assigned;
         receipt.stale = updates.is_empty();
@@ -276,10 +279,8 @@ impl Root {
         now_ms: u64,
     ) {
         if let Some(id) = &call.id {
-            let at_ms = call
-                .signed_ms
-                .map_or(now_ms, |signed_ms| signed_ms.max(now_ms));
-            self.recent.remember(id, body, receipt, at_ms);
+            self.recent
+                .remember(id, body, receipt, call.signed_ms, now_ms);
         }
     }
 
@@ -287,15 +288,6 @@ impl Root {
     pub fn remember(&mut self, call: &Publish, receipt: &Receipt) {
         if let Some(id) = &call.id {
             self.recent.correct(id, receipt);
-        }
-    }
-
-    /// An empty receipt for number `seq`.
-    pub fn receipt(&self, seq: u64) -> Receipt {
-        Receipt {
-            seq,
-            epoch: self.stream.epoch.clone(),
-            ..Receipt::default()
         }
     }
 }
@@ -726,6 +718,21 @@ mod tests {
         let replayed = published(&mut back, &signed("lost", 203_000), "{}", 260_000);
         assert_eq!(replayed, Err(refusal::FORGOTTEN_SIGNATURE));
         assert!(published(&mut back, &signed("new", 205_000), "{}", 260_000).is_ok());
+    }
+
+    #[test]
+    fn a_signer_whose_clock_is_ahead_costs_nobody_else_an_id() {
+        let mut room = Root::new(&settings(), "e1");
+        publish_as(&mut room, Some("m1"), false, "{}", 1_000).unwrap();
+        let ahead = Publish {
+            signed_ms: Some(601_000),
+            ..publisher(Some("ahead"), false)
+        };
+        published(&mut room, &ahead, "{}", 301_000).unwrap();
+        for (now_ms, is_repeat) in [(301_000, true), (600_999, true), (601_000, false)] {
+            let again = publish_as(&mut room, Some("m1"), false, "{}", now_ms).unwrap();
+            assert_eq!(matches!(again, Outcome::Answer(_)), is_repeat, "{now_ms}");
+        }
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub const MAX_KEYS: usize = 64;
 /// Most bytes of the newest updates of all keys but the one that was updated last. A larger update is kept only while it
 /// is the newest of all.
 pub const MAX_VALUES_BYTES: usize = 128 * 1024;
+/// Most bytes that the frame `connected` has around its values: a comma for each of [`MAX_KEYS`], and 300 for all else where
+/// the token is the longest.
+const CONNECTED_BYTES: usize = 384;
 /// Most earlier epochs that are remembered.
 const MAX_EARLIER: usize = 8;
 
@@ -96,8 +99,8 @@ impl Stream {
         self.assigned += UNSURE_NUMBERS;
     }
 
-    /// The next update.
-    pub(crate) fn number(&mut self, key: Option<String>, body: &str) -> Update {
+    /// The next update; `key` is empty where it has none.
+    pub(crate) fn number(&mut self, key: String, body: &str) -> Update {
         self.assigned += 1;
         Update::new(self.assigned, &self.epoch, key, body)
     }
@@ -130,7 +133,7 @@ impl Stream {
         }
         let (mut values, mut retained) = self.after(values_after, after);
         let bytes: usize = values.iter().map(|update| update.text.len()).sum();
-        if values.len() > 1 && bytes > update::MAX_FRAME_BYTES {
+        if values.len() > 1 && bytes > update::MAX_FRAME_BYTES - CONNECTED_BYTES {
             // The newest alone is so large: it gets a frame of its own.
             retained.splice(..0, values.pop());
         }
@@ -357,12 +360,14 @@ pub fn none_match(header: Option<&str>, etag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::token::MAX_TOKEN_BYTES;
+    use crate::room::greeting::greeting;
     use proptest::prelude::*;
 
     fn stream(count: u64, limit: u32) -> Stream {
         let mut stream = Stream::new("e1");
         for _ in 0..count {
-            let update = stream.number(None, "{}");
+            let update = stream.number(String::new(), "{}");
             stream.record(&[update], limit);
         }
         stream
@@ -386,7 +391,7 @@ mod tests {
     }
 
     fn publish(stream: &mut Stream, key: &str, limit: u32) {
-        let update = stream.number(Some(key.to_owned()), "{}");
+        let update = stream.number(key.to_owned(), "{}");
         stream.record(&[update], limit);
     }
 
@@ -416,8 +421,8 @@ mod tests {
     #[test]
     fn conflated_numbers_are_no_gap() {
         let mut stream = Stream::new("e1");
-        let dropped = stream.number(None, "{}");
-        let kept = stream.number(None, "{}");
+        let dropped = stream.number(String::new(), "{}");
+        let kept = stream.number(String::new(), "{}");
         stream.record(&[kept], 8);
         assert_eq!(dropped.seq, 1);
         assert_eq!(missed(&stream, 0), (true, vec![2]));
@@ -435,7 +440,7 @@ mod tests {
     fn a_push_that_overtakes_the_join_loses_no_history() {
         let mut root = stream(5, 8);
         let before = root.clone();
-        let update = root.number(None, "{}");
+        let update = root.number(String::new(), "{}");
         let mut shard = Stream::new("");
         let push = Push {
             epoch: "e1".to_owned(),
@@ -457,9 +462,9 @@ mod tests {
     fn a_lost_push_is_a_gap_that_a_resuming_client_is_told_of() {
         let mut root = stream(2, 8);
         let mut shard = root.clone();
-        let lost = root.number(None, "{}");
+        let lost = root.number(String::new(), "{}");
         root.record(&[lost], 8);
-        let update = root.number(None, "{}");
+        let update = root.number(String::new(), "{}");
         let news = shard.receive(
             Push {
                 epoch: "e1".to_owned(),
@@ -479,7 +484,7 @@ mod tests {
         let mut stream = Stream::new("e1");
         let body = format!("{{\"x\":\"{}\"}}", "a".repeat(20_000));
         for _ in 0..5 {
-            let update = stream.number(None, &body);
+            let update = stream.number(String::new(), &body);
             stream.record(&[update], 64);
         }
         let stored = stream.stored();
@@ -494,7 +499,10 @@ mod tests {
         stream.restart("e2");
         assert_eq!(stream.latest.as_ref().unwrap().seq, 3);
         assert!(!stream.welcome(Some(3), Some("e1")).recovered);
-        assert_eq!(stream.number(None, "{}").text, r#"{"seq":4,"epoch":"e2"}"#);
+        assert_eq!(
+            stream.number(String::new(), "{}").text,
+            r#"{"seq":4,"epoch":"e2"}"#
+        );
     }
 
     #[test]
@@ -504,11 +512,15 @@ mod tests {
         let mut back = before.clone();
         back.skip_unsure();
         let issued: Vec<u64> = (0..UNSURE_NUMBERS)
-            .map(|_| lost.number(None, "{}").seq)
+            .map(|_| lost.number(String::new(), "{}").seq)
             .collect();
-        let first = back.number(None, "{}").seq;
+        let first = back.number(String::new(), "{}").seq;
         assert!(!issued.contains(&first) && first > 3, "{first}");
-        assert_eq!(back.number(None, "{}").seq, first + 1, "once is enough");
+        assert_eq!(
+            back.number(String::new(), "{}").seq,
+            first + 1,
+            "once is enough"
+        );
     }
 
     #[test]
@@ -517,7 +529,7 @@ mod tests {
         let mut shard = root.clone();
         root.skip_unsure();
         let previous = root.sent;
-        let update = root.number(None, "{}");
+        let update = root.number(String::new(), "{}");
         root.record(std::slice::from_ref(&update), 8);
         assert_eq!(missed(&root, 3), (true, vec![update.seq]));
         let push = Push {
@@ -554,7 +566,7 @@ mod tests {
         let mut stream = Stream::new("e1");
         let text = format!(r#"{{"a":"{}"}}"#, "x".repeat(1 << 20));
         for _ in 0..10 {
-            let update = stream.number(None, &text);
+            let update = stream.number(String::new(), &text);
             stream.record(&[update], 10_000);
         }
         let bytes: usize = stream.history.iter().map(|update| update.text.len()).sum();
@@ -604,7 +616,7 @@ mod tests {
         let mut stream = Stream::new("e1");
         let mut sized = |key: &str, bytes: usize| {
             let body = format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes));
-            let update = stream.number(Some(key.to_owned()), &body);
+            let update = stream.number(key.to_owned(), &body);
             stream.record(&[update], 0);
             stream
                 .values()
@@ -644,7 +656,7 @@ mod tests {
         let mut stream = Stream::new("e1");
         for (key, bytes) in [("a", 100_000), ("b", 1_000_000)] {
             let body = format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes));
-            let update = stream.number(Some(key.to_owned()), &body);
+            let update = stream.number(key.to_owned(), &body);
             stream.record(&[update], 0);
         }
         let welcome = stream.welcome(None, None);
@@ -652,6 +664,27 @@ mod tests {
             (seqs(&welcome.values), seqs(&welcome.retained)),
             (vec![1], vec![2])
         );
+    }
+
+    /// What `connected` says of `stream`, where everything around the values is as long as it can be.
+    fn connected(stream: &Stream, welcome: &Welcome) -> String {
+        let (uuid, token) = ("0".repeat(36), "a".repeat(MAX_TOKEN_BYTES));
+        greeting(&uuid, &token, stream, welcome).swap_remove(0)
+    }
+
+    #[test]
+    fn what_connected_has_around_its_values_is_small() {
+        let mut stream = Stream::new("e1234567");
+        stream.assigned = u64::MAX - 1 - MAX_KEYS as u64;
+        for key in 0..MAX_KEYS {
+            publish(&mut stream, &key.to_string(), 0);
+        }
+        let mut welcome = stream.welcome(None, None);
+        assert_eq!(welcome.values.len(), MAX_KEYS);
+        welcome.behind = true;
+        let values: usize = welcome.values.iter().map(|value| value.text.len()).sum();
+        let around = connected(&stream, &welcome).len() - values;
+        assert!(around <= CONNECTED_BYTES, "{around}");
     }
 
     #[test]
@@ -829,7 +862,7 @@ mod tests {
                     publish(&mut stream, &key.to_string(), limit);
                     known.push((epoch, stream.sent, key.to_string()));
                 }
-                Happens::Conflated => drop(stream.number(None, "{}")),
+                Happens::Conflated => drop(stream.number(String::new(), "{}")),
                 Happens::Store => (stored, stored_known) = (stream.stored(), known.len()),
                 Happens::Crash => {
                     stream = stored.clone();
@@ -955,7 +988,7 @@ mod tests {
                     }
                 };
                 let previous = root.sent;
-                let update = root.number(Some(key.to_string()), "{}");
+                let update = root.number(key.to_string(), "{}");
                 root.record(std::slice::from_ref(&update), 64);
                 let push = Push { epoch: root.epoch.clone(), previous, updates: vec![update], again: false };
                 for _ in 0..times {
@@ -980,17 +1013,25 @@ mod tests {
         #[test]
         fn what_a_client_gets_is_bounded(
             sizes in proptest::collection::vec((0u8..80, prop_oneof![9 => 0usize..20_000, 1 => 0usize..400_000]), 0..120), since in 0u64..120,
+            spare in 0usize..800,
         ) {
             let mut stream = Stream::new("e1");
             for (key, size) in sizes {
-                let update = stream.number(Some(key.to_string()), &format!(r#"{{"a":"{}"}}"#, "x".repeat(size)));
+                let update = stream.number(key.to_string(), &format!(r#"{{"a":"{}"}}"#, "x".repeat(size)));
                 stream.record(&[update], 64);
             }
+            // The last makes the values about as large as a frame may be
+            let others: usize = stream.values().filter(|value| value.key != "0").map(|value| value.text.len()).sum();
+            let size = update::MAX_FRAME_BYTES.saturating_sub(others + spare);
+            let update = stream.number("0".to_owned(), &format!(r#"{{"a":"{}"}}"#, "x".repeat(size)));
+            stream.record(&[update], 64);
             let bytes = |updates: &[Update]| updates.iter().map(|update| update.text.len()).sum::<usize>();
             prop_assert!(stream.values().count() <= MAX_KEYS && bytes(&stream.others) <= MAX_VALUES_BYTES);
             for (since, epoch) in [(None, None), (Some(since), Some("e1")), (Some(since), None)] {
-                let Welcome { values, retained, .. } = stream.welcome(since, epoch);
-                prop_assert!(values.len() < 2 || bytes(&values) <= update::MAX_FRAME_BYTES);
+                let welcome = stream.welcome(since, epoch);
+                let connected = connected(&stream, &welcome).len();
+                prop_assert!(welcome.values.len() < 2 || connected <= update::MAX_FRAME_BYTES, "{}", connected);
+                let retained = welcome.retained;
                 let texts: Vec<&str> = retained.iter().map(|update| update.text.as_str()).collect();
                 let frames = update::frames(&retained);
                 let mut sent = Vec::new();

@@ -11,7 +11,8 @@ pub const MAX_FRAME_BYTES: usize = 256 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
     pub seq: u64,
-    /// What conflation keeps one update of: the publisher's `type`, or nothing.
+    /// What conflation and the newest values keep one update of, as [`crate::contract::head::Head`] has it; empty where
+    /// there is none.
     // The name that it has among shards and records of the version before.
     #[serde(rename = "kind", alias = "key")]
     pub key: String,
@@ -22,7 +23,7 @@ pub struct Update {
 impl Update {
     /// Numbers a valid published object. The text stays as it came but for the two members at its end: readers that
     /// take the last of two equal names, as JavaScript does, always see ours.
-    pub(crate) fn new(seq: u64, epoch: &str, key: Option<String>, body: &str) -> Self {
+    pub(crate) fn new(seq: u64, epoch: &str, key: String, body: &str) -> Self {
         let open = body
             .trim_matches(JSON_SPACE)
             .strip_suffix('}')
@@ -31,7 +32,7 @@ impl Update {
         let comma = if open == "{" { "" } else { "," };
         Self {
             seq,
-            key: key.unwrap_or_default(),
+            key,
             text: format!(r#"{open}{comma}"seq":{seq},"epoch":"{epoch}"}}"#),
         }
     }
@@ -41,11 +42,8 @@ const BATCH_START: &str = r#"{"type":"BATCH_UPDATE","updates":["#;
 const BATCH_END: &str = "]}";
 
 /// The frame that carries `updates`: one as it is, several as a `BATCH_UPDATE`. None makes no frame.
-pub fn frame<'update>(updates: impl IntoIterator<Item = &'update Update>) -> Option<String> {
-    let texts: Vec<&str> = updates
-        .into_iter()
-        .map(|update| update.text.as_str())
-        .collect();
+fn frame(updates: &[Update]) -> Option<String> {
+    let texts: Vec<&str> = updates.iter().map(|update| update.text.as_str()).collect();
     match texts.as_slice() {
         [] => None,
         [one] => Some((*one).to_owned()),
@@ -78,7 +76,7 @@ mod tests {
     use serde_json::Value;
 
     fn text(body: &str) -> String {
-        Update::new(7, "e1", None, body).text
+        Update::new(7, "e1", String::new(), body).text
     }
 
     #[test]
@@ -100,9 +98,11 @@ mod tests {
     #[test]
     fn a_frame_of_several_has_at_most_256_kib_and_a_larger_update_one_of_its_own() {
         let sized = |seq: u64, bytes: usize| {
-            let empty = Update::new(seq, "e", None, r#"{"a":""}"#).text.len();
+            let empty = Update::new(seq, "e", String::new(), r#"{"a":""}"#)
+                .text
+                .len();
             let body = format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes - empty));
-            Update::new(seq, "e", None, &body)
+            Update::new(seq, "e", String::new(), &body)
         };
         let half = (MAX_FRAME_BYTES - BATCH_START.len() - BATCH_END.len() - 1) / 2;
         let lengths = |sizes: &[usize]| -> Vec<usize> {
@@ -131,8 +131,8 @@ mod tests {
     #[test]
     fn one_update_is_its_own_frame_and_several_are_a_batch() {
         let updates = [
-            Update::new(1, "e", None, r#"{"a":1}"#),
-            Update::new(2, "e", None, r#"{"a":2}"#),
+            Update::new(1, "e", String::new(), r#"{"a":1}"#),
+            Update::new(2, "e", String::new(), r#"{"a":2}"#),
         ];
         assert_eq!(frame(&updates[..0]), None);
         assert_eq!(
@@ -149,7 +149,7 @@ mod tests {
         #[test]
         fn frames_carry_every_update_once_and_in_order(sizes in proptest::collection::vec(0usize..150_000, 0..12)) {
             let updates: Vec<Update> = (1..).zip(&sizes)
-                .map(|(seq, size)| Update::new(seq, "e", None, &format!(r#"{{"a":"{}"}}"#, "x".repeat(*size))))
+                .map(|(seq, size)| Update::new(seq, "e", String::new(), &format!(r#"{{"a":"{}"}}"#, "x".repeat(*size))))
                 .collect();
             let mut seen = Vec::new();
             for frame in frames(&updates) {

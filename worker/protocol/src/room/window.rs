@@ -118,7 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn update(seq: u64, kind: &str) -> Update {
-        Update::new(seq, "e", Some(kind.to_owned()), "{}")
+        Update::new(seq, "e", kind.to_owned(), "{}")
     }
 
     /// Offers one update that conflation may replace.
@@ -214,11 +214,7 @@ mod tests {
         let mut window = Window::new(10_000, Conflate::Latest);
         let offer = |window: &mut Window, seq, key: &str, bytes: usize| {
             let body = format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes));
-            offer(
-                window,
-                Update::new(seq, "e", Some(key.to_owned()), &body),
-                100,
-            )
+            offer(window, Update::new(seq, "e", key.to_owned(), &body), 100)
         };
         assert!(matches!(
             offer(&mut window, 1, "", 300_000),
