@@ -146,7 +146,8 @@ export function seen(state, tag) {
       continue;
     }
     const answered = state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
-    // Reading what a socket remembers is dear, and whoever has just pinged is alive.
+    // Reading what a socket remembers is dear, and whoever has just pinged is alive: no `room.idle_timeout` is below these
+    // ten seconds.
     const { opened_ms, pinged_ms } = answered > recent ? {} : remembered(socket);
     times[2 * i] = opened_ms ?? 0;
     times[2 * i + 1] = Math.max(answered, pinged_ms ?? 0);

@@ -63,7 +63,8 @@ pub struct RoomSettings {
     pub conflate_key: Vec<String>,
     /// Updates kept for clients that resume.
     pub history: u32,
-    /// A socket silent for longer is dead and swept, in milliseconds.
+    /// A client that has pinged and then been silent for longer is closed, in milliseconds; one that never pinged only where
+    /// its place is needed. Never below 10 s: the room takes whoever pinged within these for alive (`js::seen`).
     pub idle_timeout_ms: u32,
     /// Updates per second that one room accepts, with a burst of the same size; 0 is no limit.
     pub publish_rate: u32,
