@@ -1,7 +1,7 @@
 //! What gateway, root and shards ask of each other.
 //!
 //! A call travels as JSON in one header, [`HEADER`]. Whoever calls sets it, so what a client sent under that name never
-//! arrives; a room reads it and, of everything else, only `Upgrade` and the body. All of it is visible ASCII.
+//! arrives; a room reads it and, of everything else, only the body. All of it is visible ASCII and spaces.
 
 use super::place::Place;
 use super::slot::Slot;
