@@ -227,7 +227,8 @@ extern "C" {
     pub(crate) fn random() -> String;
 
     /// Drops a frame of a socket that was told to go. A client that sends without pause keeps the runtime so busy that it
-    /// looks for nothing else for half a second at a time; so after some frames the object holds still for a moment.
+    /// looks for nothing else for half a second at a time; so at every 32nd such frame the object holds still for two
+    /// milliseconds.
     pub(crate) fn drop_frame(state: &JsValue);
 
     /// From now on the runtime itself answers `ping` with `pong`.
