@@ -69,7 +69,7 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
 pub(crate) fn told_by_close(raw: &web_sys::Request, url: &str) -> Option<Vec<String>> {
     let parameter = |key| route::parameter(url, key);
     let header = |name: &str| raw.headers().get(name).ok().flatten();
-    let is_told = route::path(url).starts_with("/ws")
+    let is_told = route::resource(route::path(url)) == "ws"
         && parameter("errors") == Some("close")
         && is_upgrade(header("upgrade"));
     is_told.then(|| chosen(header("sec-websocket-protocol").as_deref()))

@@ -31,11 +31,9 @@ impl Route {
     /// # Errors
     /// 404 for an unknown path, 405 for a known one with another method, 400 for a token that cannot be one.
     pub fn of(method: &str, path: &str) -> Result<Self, Refusal> {
-        let path = path.strip_prefix('/').unwrap_or(path);
-        let mut segments = path.strip_suffix('/').unwrap_or(path).splitn(3, '/');
-        let resource = segments.next().unwrap_or_default();
-        let argument = segments.next();
-        if segments.next().is_some() {
+        let mut arguments = segments(path).skip(1);
+        let argument = arguments.next();
+        if arguments.next().is_some() {
             return Err(refusal::NOT_FOUND);
         }
         let only = |allow: &'static str| match allow.split(',').any(|name| name.trim() == method) {
@@ -45,7 +43,7 @@ impl Route {
         let room = |token: &str, allow, route: fn(Token) -> Self| {
             only(allow).and_then(|()| Token::try_from(&*decoded(token)).map(route))
         };
-        match (resource, argument) {
+        match (resource(path), argument) {
             ("health", None) => only("GET, HEAD").map(|()| Self::Health),
             ("ws", Some(token)) => room(token, "GET", Self::Connect),
             ("broadcast", None) => only("POST").map(|()| Self::PublishMany),
@@ -57,6 +55,17 @@ impl Route {
             _ => Err(refusal::NOT_FOUND),
         }
     }
+}
+
+/// The first segment of a raw path: what is asked for, whether or not it is there.
+pub fn resource(path: &str) -> &str {
+    segments(path).next().unwrap_or_default()
+}
+
+/// The segments of a path without a slash at its end, the third one with all that follows.
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.strip_suffix('/').unwrap_or(path).splitn(3, '/')
 }
 
 /// A segment of a path percent-decoded once (RFC 3986, section 2.1). What is badly encoded, and what is not ASCII, becomes
@@ -193,6 +202,23 @@ mod tests {
                 (status, allow),
                 "{method} {path}"
             );
+        }
+    }
+
+    #[test]
+    fn a_resource_is_the_whole_first_segment() {
+        for (path, resource_) in [
+            ("/ws/SOL", "ws"),
+            ("/ws/SOL/more", "ws"),
+            ("/ws/", "ws"),
+            ("/ws", "ws"),
+            ("/wsx", "wsx"),
+            ("/snapshots/SOL", "snapshots"),
+            ("//ws", ""),
+            ("/", ""),
+            ("", ""),
+        ] {
+            assert_eq!(resource(path), resource_, "{path}");
         }
     }
 
