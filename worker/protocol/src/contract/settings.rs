@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_SHARDS: u32 = 256;
 
 /// Settings of the gateway script. Changing them never touches a socket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewaySettings {
     /// Origins whose pages may open a socket: exact (`https://app.glow.trade`), every subdomain (`https://*.glow.trade`) or
