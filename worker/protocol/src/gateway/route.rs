@@ -2,6 +2,7 @@
 
 use crate::contract::refusal::{self, Refusal};
 use crate::contract::token::Token;
+use percent_encoding::percent_decode_str;
 
 /// A request that the gateway serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,11 @@ impl Route {
             false => Err(Refusal::method(allow)),
         };
         let room = |token: &str, allow, route: fn(Token) -> Self| {
-            only(allow).and_then(|()| Token::try_from(&*decoded(token)).map(route))
+            only(allow)?;
+            // RFC 3986, section 2.1. What is badly encoded stays as it is, and no token has a `%`
+            let token = percent_decode_str(token).decode_utf8();
+            let token = token.map_err(|_| refusal::INVALID_TOKEN)?;
+            Token::try_from(&*token).map(route)
         };
         match (resource(path), argument) {
             ("health", None) => only("GET, HEAD").map(|()| Self::Health),
@@ -66,27 +71,6 @@ pub fn resource(path: &str) -> &str {
 fn segments(path: &str) -> impl Iterator<Item = &str> {
     let path = path.strip_prefix('/').unwrap_or(path);
     path.strip_suffix('/').unwrap_or(path).splitn(3, '/')
-}
-
-/// A segment of a path percent-decoded once (RFC 3986, section 2.1). What is badly encoded, and what is not ASCII, becomes
-/// something that no token has.
-fn decoded(segment: &str) -> String {
-    let mut parts = segment.split('%');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let digits = part.get(..2).filter(|digits| {
-            let mut digits = digits.bytes();
-            digits.all(|digit| digit.is_ascii_hexdigit())
-        });
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                text.push(char::from(byte));
-                text.push_str(&part[2..]);
-            }
-            None => text.push('%'),
-        }
-    }
-    text
 }
 
 /// The raw value of `key` in a URL's query. No parameter of ours needs percent-decoding.
