@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use edge_broadcast::live::site::{Handshake, next_frame};
 use serde_json::{Value, json};
 
+use crate::sandbox_command::runtime_of;
 use crate::support::{Printed, Project, Run, Sandbox, api, built, interrupt};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1kZXBsb3ktdGVzdHM=";
@@ -819,7 +820,8 @@ fn ctrl_c_during_a_rehearsal_leaves_no_process() {
         .unwrap();
     let until = Instant::now() + Duration::from_secs(30);
     let runtime = loop {
-        if let Some(runtime) = runtime_of(child.id()) {
+        let runtime = runtime_of(child.id());
+        if !runtime.is_empty() {
             break runtime;
         }
         assert!(Instant::now() < until, "the runtime did not start");
@@ -841,17 +843,4 @@ fn ctrl_c_during_a_rehearsal_leaves_no_process() {
         0,
         "temporary files were left"
     );
-}
-
-/// The process id of the `workerd` that the process `parent` started.
-fn runtime_of(parent: u32) -> Option<u32> {
-    std::fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .find_map(|entry| {
-            let id = entry.file_name().to_str()?.parse().ok()?;
-            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-            let after = stat.strip_prefix(&format!("{id} (workerd) "))?;
-            (after.split(' ').nth(1)? == parent.to_string()).then_some(id)
-        })
 }

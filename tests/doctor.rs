@@ -132,6 +132,35 @@ async fn a_room_whose_updates_are_dropped_for_their_slot_is_found() {
         "{}",
         wrong.stdout
     );
+    // A publisher that changes its clock costs one such slot, and is followed
+    for slot in (300_000_000..300_000_006).chain(1_796_000_000_000u64..1_796_000_000_006) {
+        let update = json!({ "type": "PRICE_UPDATE", "slot": slot });
+        deployed.publish("WIF", update).await;
+    }
+    let well = doctor("WIF").succeeds();
+    assert!(
+        well.stdout.contains(
+            "
+  ok     room `WIF`: 0 of 12 updates were stale, 1 had a slot of another clock"
+        ),
+        "{}",
+        well.stdout
+    );
+    // One of two clocks is not
+    for slot in [300_000_000, 1_796_000_000_000u64].repeat(6) {
+        let update = json!({ "type": "PRICE_UPDATE", "slot": slot });
+        deployed.publish("POPCAT", update).await;
+    }
+    let wrong = doctor("POPCAT").fails();
+    assert!(
+        wrong.stdout.contains(
+            "
+  WRONG  room `POPCAT`: 0 of 12 updates were stale, 6 had a slot of another clock
+"
+        ),
+        "{}",
+        wrong.stdout
+    );
     let well = doctor("BONK").succeeds();
     assert!(
         well.stdout.contains(

@@ -57,7 +57,7 @@ impl Store {
                     .with_context(|| format!("protecting `{}`", path.display()))?;
                 let lock = File::create(path.join("lock"))
                     .with_context(|| format!("writing in `{}`", path.display()))?;
-                if !is_locked(&lock) {
+                if !take(&lock) {
                     bail!(
                         "another sandbox uses `{}`; stop it or choose another directory",
                         path.display()
@@ -180,9 +180,9 @@ impl Store {
     }
 }
 
-/// Locks a directory for this process. A program that was being started when its last sandbox stopped has that lock for the
+/// Takes the lock of a directory for this process; whether it did. A program that was being started when its last sandbox stopped has that lock for the
 /// moment until it runs, so one that is held is tried again for a second.
-fn is_locked(lock: &File) -> bool {
+fn take(lock: &File) -> bool {
     const TRIES: u32 = 20;
     (0..TRIES).any(|tried| {
         if tried > 0 {

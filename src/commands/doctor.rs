@@ -209,7 +209,8 @@ impl Examined {
         });
     }
 
-    /// That an update overtakes another now and then is usual. One in ten is not, and no publisher has two clocks.
+    /// That an update overtakes another now and then is usual, and that a publisher changes its clock happens. One in ten is
+    /// neither.
     fn room(&mut self, room: &Dropped) {
         let Dropped {
             token,
@@ -221,7 +222,7 @@ impl Examined {
         let what = format!(
             "room `{token}`: {stale} of {all} updates were stale, {implausible} had a slot of another clock"
         );
-        if *implausible == 0 && stale * 10 < all.max(1) {
+        if (stale + implausible) * 10 < all.max(1) {
             return self.well(&what);
         }
         let mend = "look at what its publishers send as `slot`: it must rise, and be of one clock, for the updates of each key";

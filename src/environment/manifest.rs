@@ -122,6 +122,7 @@ pub(crate) struct Room {
     pub conflate: Option<edge_broadcast_protocol::contract::settings::Conflate>,
     pub conflate_key: Option<MemberNames>,
     pub history: Option<Whole<0, 10_000>>,
+    /// No less than the ten seconds within which the room looks no closer at whoever has pinged (`js::seen`).
     pub idle_timeout: Option<Span<10_000, 3_600_000>>,
     pub publish_rate: Option<Whole<0, 100_000>>,
 }

@@ -143,8 +143,8 @@ async fn who_comes_back_to_a_room_that_ended_misses_nothing_that_the_new_one_has
         REGIONS,
         ("conflate = \"latest\"", "conflate = \"all\""),
         (
-            "connect_rate = { limit = 100",
-            "connect_rate = { limit = 10000",
+            "connect_rate = { limit = 1000,",
+            "connect_rate = { limit = 100000,",
         ),
     ]);
     let killed = async || {

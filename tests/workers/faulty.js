@@ -18,6 +18,7 @@ async function answer(stub, place, url, init) {
   );
   if (found?.times) found.times--;
   if (found?.hang) await scheduler.wait(found.hang);
+  if (found?.error) throw new Error(found.error);
   if (found?.status) return new Response(found.body, { status: found.status });
   return stub.fetch(url, init);
 }

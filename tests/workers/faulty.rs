@@ -106,7 +106,21 @@ async fn health_asks_no_object_and_the_deep_one_asks_one() {
         "503 room_unhealthy"
     );
     assert_eq!(deployed.get("/health", &[]).await.status, 200);
+    unreachable(&deployed).await;
     hammered(&deployed).await;
+}
+
+/// What an object answered before it could not be reached is not repeated, however often it is asked for.
+async fn unreachable(deployed: &Deployed) {
+    let path = "/health?deep=1&probe=6";
+    assert_eq!(deployed.get(path, &[]).await.status, 200);
+    let broken = json!({ "calls": [{ "call": "health", "place": "/health/6", "error": "a fault of the test" }] });
+    deployed.misbehave(broken).await;
+    for _ in 0..6 {
+        let refusal = deployed.get(path, &[]).await.refusal();
+        let refusals = ["503 room_unavailable", "429 health_rate"];
+        assert!(refusals.contains(&refusal.as_str()), "{refusal}");
+    }
 }
 
 /// However often somebody asks, an instance asks an object four times a second.

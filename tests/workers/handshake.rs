@@ -79,6 +79,8 @@ async fn handshakes(deployed: &Deployed) {
     assert_eq!(plain.refusal(), "426 upgrade_required");
     let posted = deployed.send("POST", path, &[], "").await;
     assert_eq!(posted.refusal(), "405 method_not_allowed");
+    let other = deployed.refused("/wsx?errors=close", &[PAGE]).await;
+    assert_eq!(other, "404 not_found");
 }
 
 async fn polls(deployed: &Deployed) {
@@ -143,6 +145,13 @@ async fn polls(deployed: &Deployed) {
             shared(page, &answer);
         }
     }
+    let other = deployed.get("/snapshots", &[PAGE, five]).await;
+    assert_eq!(other.refusal(), "404 not_found");
+    assert_eq!(
+        other.header("access-control-allow-origin"),
+        None,
+        "{other:?}"
+    );
     let etag = deployed.get("/snapshot/SOL", &[five]).await;
     shared(five, &etag);
     let etag = etag.header("etag").unwrap().to_owned();

@@ -12,6 +12,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Client, Deployed, HOST};
+use crate::sandbox_command::runtime_of;
 use crate::sdk;
 
 const PING: &str = r#"{"type":"ping"}"#;
@@ -177,17 +178,11 @@ fn frame(text: &str) -> Vec<u8> {
 
 /// The resident memory of the sandbox's runtime, in bytes (man 5 proc).
 fn resident(deployed: &Deployed) -> u64 {
-    let parent = format!("\nPPid:\t{}\n", deployed.sandbox.process_id());
-    let processes = std::fs::read_dir("/proc").unwrap();
-    let statuses = processes
-        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("status")).ok());
-    let kilobytes = statuses
-        .filter(|status| status.starts_with("Name:\tworkerd\n") && status.contains(&parent))
-        .filter_map(|status| {
-            let rest = status.split_once("\nVmRSS:")?.1;
-            rest.split_whitespace().next()?.parse::<u64>().ok()
-        });
-    kilobytes.sum::<u64>() * 1024
+    let runtime = runtime_of(deployed.sandbox.process_id());
+    let status = std::fs::read_to_string(format!("/proc/{runtime}/status")).unwrap();
+    let (_, rest) = status.split_once("\nVmRSS:").unwrap();
+    let kilobytes: u64 = rest.split_whitespace().next().unwrap().parse().unwrap();
+    kilobytes * 1024
 }
 
 /// Half of the times are at most this.

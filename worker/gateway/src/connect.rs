@@ -1,5 +1,6 @@
 //! `GET /ws/:token`: finds the object with a free place and hands the client's request over to it.
 
+use crate::answer::Answer;
 use crate::js;
 use crate::request::Request;
 use edge_broadcast_protocol::contract::binding;
@@ -11,7 +12,7 @@ use edge_broadcast_protocol::contract::token::Token;
 use edge_broadcast_protocol::gateway::search::{Search, Starts};
 use edge_broadcast_protocol::gateway::subprotocol::{self, SUBPROTOCOL};
 use edge_broadcast_protocol::gateway::{address, origin, region, route};
-use edge_broadcast_shell::{self as shell, reply, unix_ms};
+use edge_broadcast_shell::{reply, unix_ms};
 use std::cell::RefCell;
 use worker::worker_sys::web_sys::{self, Response};
 
@@ -69,7 +70,7 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
 pub(crate) fn told_by_close(raw: &web_sys::Request, url: &str) -> Option<Vec<String>> {
     let parameter = |key| route::parameter(url, key);
     let header = |name: &str| raw.headers().get(name).ok().flatten();
-    let is_told = route::path(url).starts_with("/ws")
+    let is_told = route::resource(route::path(url)) == "ws"
         && parameter("errors") == Some("close")
         && is_upgrade(header("upgrade"));
     is_told.then(|| chosen(header("sec-websocket-protocol").as_deref()))
@@ -77,11 +78,9 @@ pub(crate) fn told_by_close(raw: &web_sys::Request, url: &str) -> Option<Vec<Str
 
 /// The answer to an upgrade that is refused with `response`: a socket that is closed at once.
 pub(crate) async fn closed(response: &Response, headers: Vec<String>) -> Response {
-    let retry_after = response.headers().get("retry-after").ok().flatten();
-    let body = shell::text(response.text()).await.unwrap_or_default();
+    let Answer { retry_after, body } = Answer::of(response).await;
     let code = refusal::code_of(&body).unwrap_or_default();
-    let seconds = retry_after.and_then(|seconds| seconds.parse().ok());
-    let (close, reason) = close::refused(code, seconds);
+    let (close, reason) = close::refused(code, retry_after);
     js::with_headers(&js::closed_socket(close, &reason), headers)
 }
 

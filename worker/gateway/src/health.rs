@@ -41,15 +41,19 @@ async fn room(request: &Request) -> Result<Room, Refusal> {
         Asked::TooOften => return Err(refusal::HEALTH_RATE),
     }
     let object = Stub::new(&request.env, &place::health_object(probe), None);
-    let response = object.ask(&Call::Health, &JsValue::UNDEFINED).await?;
-    let text = shell::text(response.text()).await.unwrap_or_default();
+    let response = object.ask(&Call::Health, &JsValue::UNDEFINED).await;
+    let text = match &response {
+        Ok(response) if response.ok() => shell::text(response.text()).await,
+        _ => None,
+    };
     let took_ms = unix_ms().saturating_sub(started_ms);
-    let room: Option<Room> = serde_json::from_str(&text).ok();
-    let room = room.filter(|_| response.ok()).map(|room| Room {
+    let room: Option<Room> = text.and_then(|text| serde_json::from_str(&text).ok());
+    let room = room.map(|room| Room {
         took_ms: Some(took_ms),
         probe,
         ..room
     });
     PROBES.with_borrow_mut(|probes| probes.answered(probe, room.clone(), started_ms + took_ms));
+    response?;
     room.ok_or(refusal::ROOM_UNHEALTHY)
 }

@@ -3,6 +3,7 @@
 //!
 //! Absent on purpose: decisions. They are pure functions in `edge_broadcast_protocol`; this crate carries them out.
 
+mod answer;
 mod config;
 mod connect;
 mod health;

@@ -1,5 +1,6 @@
 //! `POST /broadcast/:token` and `POST /broadcast`.
 
+use crate::answer::Answer;
 use crate::request::Request;
 use crate::{join, js, uses};
 use edge_broadcast_protocol::contract::call::{Call, Publish};
@@ -10,7 +11,7 @@ use edge_broadcast_protocol::contract::token::Token;
 use edge_broadcast_protocol::contract::{binding, head};
 use edge_broadcast_protocol::gateway::batch::{self, MAX_BATCH_BYTES, Outcome};
 use edge_broadcast_protocol::gateway::envelope::{self, Envelope, Sender};
-use edge_broadcast_shell::{self as shell, env, reply, unix_ms};
+use edge_broadcast_shell::{env, reply, unix_ms};
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
@@ -117,10 +118,8 @@ async fn publish_in_order(
 
 /// What became of one item.
 async fn outcome(response: &Response) -> Outcome {
-    let retry_after = response.headers().get("retry-after").ok().flatten();
-    let answer = shell::text(response.text()).await.unwrap_or_default();
-    let seconds = retry_after.and_then(|seconds| seconds.parse().ok());
-    Outcome::answered(response.status(), seconds, &answer)
+    let Answer { retry_after, body } = Answer::of(response).await;
+    Outcome::answered(response.status(), retry_after, &body)
 }
 
 fn envelope(request: &Request) -> Envelope {

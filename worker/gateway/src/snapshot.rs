@@ -42,7 +42,7 @@ pub(crate) fn preflight(request: &Request) -> Result<Response, Refusal> {
 
 /// Every answer to a poll, a refusal too, with what lets a page of an allowed origin read it.
 pub(crate) fn share(request: &Request, response: Response) -> Response {
-    if !route::path(&request.url).starts_with("/snapshot") {
+    if route::resource(route::path(&request.url)) != "snapshot" {
         return response;
     }
     let mut headers = reply::flat(&[("vary", "origin")]);

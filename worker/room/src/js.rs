@@ -65,9 +65,8 @@ export function after(milliseconds, then) {
 }
 
 export function count(state, tag, except) {
-  const sockets = tag === undefined ? state.getWebSockets() : state.getWebSockets(tag);
   let open = 0;
-  for (const socket of sockets) if (socket.readyState === OPEN && socket !== except) open++;
+  for (const socket of listed(state, tag)) if (socket.readyState === OPEN && socket !== except) open++;
   return open;
 }
 
@@ -103,8 +102,8 @@ export function broadcast(sockets, frames, start) {
   return Uint32Array.of(sent, failed);
 }
 
-export function sockets(state) {
-  return state.getWebSockets();
+export function listed(state, tag) {
+  return tag === undefined ? state.getWebSockets() : state.getWebSockets(tag);
 }
 
 function remembered(socket) {
@@ -115,17 +114,13 @@ function remembered(socket) {
   }
 }
 
-function listed(state, tag) {
-  return tag === undefined ? state.getWebSockets() : state.getWebSockets(tag);
-}
-
 export function oldest(state) {
-  const socket = state.getWebSockets().at(-1);
+  const socket = listed(state).at(-1);
   if (socket) return remembered(socket).life ?? 0;
 }
 
 export function newest(state) {
-  for (const socket of state.getWebSockets()) {
+  for (const socket of listed(state)) {
     if (socket.readyState === OPEN) return socket.deserializeAttachment() ?? undefined;
   }
 }
@@ -146,7 +141,8 @@ export function seen(state, tag) {
       continue;
     }
     const answered = state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
-    // Reading what a socket remembers is dear, and whoever has just pinged is alive.
+    // Reading what a socket remembers is dear, and whoever has just pinged is alive: no `room.idle_timeout` is below these
+    // ten seconds.
     const { opened_ms, pinged_ms } = answered > recent ? {} : remembered(socket);
     times[2 * i] = opened_ms ?? 0;
     times[2 * i + 1] = Math.max(answered, pinged_ms ?? 0);
@@ -155,7 +151,7 @@ export function seen(state, tag) {
 }
 
 export function names(state) {
-  return state.getWebSockets().flatMap((socket) => {
+  return listed(state).flatMap((socket) => {
     const { id, opened_ms } = remembered(socket);
     return [id ?? "", String(socket.readyState === OPEN ? (opened_ms ?? 0) : NEVER)];
   });
@@ -226,7 +222,8 @@ extern "C" {
     pub(crate) fn random() -> String;
 
     /// Drops a frame of a socket that was told to go. A client that sends without pause keeps the runtime so busy that it
-    /// looks for nothing else for half a second at a time; so after some frames the object holds still for a moment.
+    /// looks for nothing else for half a second at a time; so at every 32nd such frame the object holds still for two
+    /// milliseconds.
     pub(crate) fn drop_frame(state: &JsValue);
 
     /// From now on the runtime itself answers `ping` with `pong`.
@@ -264,6 +261,7 @@ extern "C" {
     pub(crate) fn broadcast(sockets: &Array, frames: Vec<String>, start: u32) -> Vec<u32>;
 
     /// All sockets, for [`broadcast`].
+    #[wasm_bindgen(js_name = listed)]
     pub(crate) fn sockets(state: &JsValue) -> Array;
 
     /// The life of the root in which the oldest socket was opened: the runtime lists the newest first.

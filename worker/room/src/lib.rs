@@ -2,7 +2,8 @@
 //! without one is in the gateway.
 //!
 //! Absent on purpose: decisions. They are the state machine `edge_broadcast_protocol::room::object::Object`; this crate tells
-//! it what happens and carries out what it answers.
+//! it what happens and carries out what it answers. The one exception is what a client sends that was told to go: `drop_frame`
+//! of `js` drops it and decides when the object holds still, since to ask the machine about each would cost what this saves.
 
 mod js;
 mod object;

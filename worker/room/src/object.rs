@@ -24,7 +24,7 @@ use worker::worker_sys::web_sys::{Response, WebSocket};
 
 pub(crate) struct Shell {
     /// Whether the deployment gave settings that can be read: without, nothing is served.
-    pub(crate) has_settings: bool,
+    has_settings: bool,
     state: JsValue,
     env: JsValue,
     object: RefCell<Object>,

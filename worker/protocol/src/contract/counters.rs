@@ -78,7 +78,8 @@ pub struct Month {
     number: u64,
     /// Requests to the object, connects and calls of other objects included.
     pub requests: u64,
-    /// Frames from clients that woke the object; the runtime's own answers to pings are not billed.
+    /// Frames and closes of clients that reached the object: the runtime's own answers to pings are not billed. Frames of a
+    /// client that was told to go are left out.
     pub messages: u64,
     pub rows_written: u64,
     /// An estimate of the time in which the object could not hibernate, in milliseconds.

@@ -21,9 +21,9 @@ pub struct Object {
 pub struct Awake {
     /// Unix milliseconds when it was started.
     pub since_ms: u64,
-    /// The call that started it: `connect`, `publish`, `close`, …
+    /// What started it: a call by its [`super::call::Call::name`], a client's `message`, or the `close` of a socket.
     pub woken_by: String,
-    /// The causes that keep it from hibernating, besides the request that asks: `batch_window`, `save`.
+    /// The causes that keep it from hibernating, besides the request that asks: `batch_window`, `save`, `push_again`, …
     pub held_by: Vec<String>,
 }
 

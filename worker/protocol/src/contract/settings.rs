@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_SHARDS: u32 = 256;
 
 /// Settings of the gateway script. Changing them never touches a socket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewaySettings {
     /// Origins whose pages may open a socket: exact (`https://app.glow.trade`), every subdomain (`https://*.glow.trade`) or
@@ -63,7 +63,8 @@ pub struct RoomSettings {
     pub conflate_key: Vec<String>,
     /// Updates kept for clients that resume.
     pub history: u32,
-    /// A socket silent for longer is dead and swept, in milliseconds.
+    /// A client that has pinged and then been silent for longer is closed, in milliseconds; one that never pinged only where
+    /// its place is needed. Never below 10 s: the room takes whoever pinged within these for alive (`js::seen`).
     pub idle_timeout_ms: u32,
     /// Updates per second that one room accepts, with a burst of the same size; 0 is no limit.
     pub publish_rate: u32,

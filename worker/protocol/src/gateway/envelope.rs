@@ -137,15 +137,8 @@ mod tests {
 
     fn settings(require_signature: bool) -> GatewaySettings {
         GatewaySettings {
-            allowed_origins: Vec::new(),
-            require_origin: false,
             require_signature,
-            connections_per_ip: 0,
-            max_message_bytes: 100,
-            compression: false,
-            connect_period: 60,
-            broadcast_period: 60,
-            regions: Vec::new(),
+            ..GatewaySettings::default()
         }
     }
 

@@ -52,14 +52,7 @@ mod tests {
     fn settings(rules: &[&str]) -> GatewaySettings {
         GatewaySettings {
             allowed_origins: rules.iter().map(ToString::to_string).collect(),
-            require_origin: false,
-            require_signature: false,
-            connections_per_ip: 0,
-            max_message_bytes: 16_384,
-            compression: false,
-            connect_period: 60,
-            broadcast_period: 60,
-            regions: Vec::new(),
+            ..GatewaySettings::default()
         }
     }
 

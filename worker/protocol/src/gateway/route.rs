@@ -2,6 +2,7 @@
 
 use crate::contract::refusal::{self, Refusal};
 use crate::contract::token::Token;
+use percent_encoding::percent_decode_str;
 
 /// A request that the gateway serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +32,9 @@ impl Route {
     /// # Errors
     /// 404 for an unknown path, 405 for a known one with another method, 400 for a token that cannot be one.
     pub fn of(method: &str, path: &str) -> Result<Self, Refusal> {
-        let path = path.strip_prefix('/').unwrap_or(path);
-        let mut segments = path.strip_suffix('/').unwrap_or(path).splitn(3, '/');
-        let resource = segments.next().unwrap_or_default();
-        let argument = segments.next();
-        if segments.next().is_some() {
+        let mut arguments = segments(path).skip(1);
+        let argument = arguments.next();
+        if arguments.next().is_some() {
             return Err(refusal::NOT_FOUND);
         }
         let only = |allow: &'static str| match allow.split(',').any(|name| name.trim() == method) {
@@ -43,9 +42,13 @@ impl Route {
             false => Err(Refusal::method(allow)),
         };
         let room = |token: &str, allow, route: fn(Token) -> Self| {
-            only(allow).and_then(|()| Token::try_from(&*decoded(token)).map(route))
+            only(allow)?;
+            // RFC 3986, section 2.1. What is badly encoded stays as it is, and no token has a `%`
+            let token = percent_decode_str(token).decode_utf8();
+            let token = token.map_err(|_| refusal::INVALID_TOKEN)?;
+            Token::try_from(&*token).map(route)
         };
-        match (resource, argument) {
+        match (resource(path), argument) {
             ("health", None) => only("GET, HEAD").map(|()| Self::Health),
             ("ws", Some(token)) => room(token, "GET", Self::Connect),
             ("broadcast", None) => only("POST").map(|()| Self::PublishMany),
@@ -59,25 +62,15 @@ impl Route {
     }
 }
 
-/// A segment of a path percent-decoded once (RFC 3986, section 2.1). What is badly encoded, and what is not ASCII, becomes
-/// something that no token has.
-fn decoded(segment: &str) -> String {
-    let mut parts = segment.split('%');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let digits = part.get(..2).filter(|digits| {
-            let mut digits = digits.bytes();
-            digits.all(|digit| digit.is_ascii_hexdigit())
-        });
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                text.push(char::from(byte));
-                text.push_str(&part[2..]);
-            }
-            None => text.push('%'),
-        }
-    }
-    text
+/// The first segment of a raw path: what is asked for, whether or not it is there.
+pub fn resource(path: &str) -> &str {
+    segments(path).next().unwrap_or_default()
+}
+
+/// The segments of a path without a slash at its end, the third one with all that follows.
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.strip_suffix('/').unwrap_or(path).splitn(3, '/')
 }
 
 /// The raw value of `key` in a URL's query. No parameter of ours needs percent-decoding.
@@ -193,6 +186,23 @@ mod tests {
                 (status, allow),
                 "{method} {path}"
             );
+        }
+    }
+
+    #[test]
+    fn a_resource_is_the_whole_first_segment() {
+        for (path, resource_) in [
+            ("/ws/SOL", "ws"),
+            ("/ws/SOL/more", "ws"),
+            ("/ws/", "ws"),
+            ("/ws", "ws"),
+            ("/wsx", "wsx"),
+            ("/snapshots/SOL", "snapshots"),
+            ("//ws", ""),
+            ("/", ""),
+            ("", ""),
+        ] {
+            assert_eq!(resource(path), resource_, "{path}");
         }
     }
 

@@ -96,6 +96,7 @@ pub trait Sockets {
     fn oldest(&self) -> Option<u64>;
     /// What the newest open one remembers.
     fn newest(&self) -> Option<Peer>;
-    /// The names of the sockets, and when they were opened, in the order of [`Self::seen`].
+    /// The ids of the sockets, and when they were opened, in the order of [`Self::seen`]; one that is closing was never
+    /// opened (`u64::MAX`), as in [`Seen::CLOSING`].
     fn names(&self) -> Vec<(String, u64)>;
 }

@@ -25,9 +25,7 @@ pub struct Peer {
     pub name: String,
     pub region: String,
     pub max_message_bytes: u32,
-    /// Unix milliseconds when the socket was opened. Of a socket that a version before this opened, when it was opened or
-    /// last pinged.
-    #[serde(alias = "seen_ms")]
+    /// Unix milliseconds when the socket was opened.
     pub opened_ms: u64,
     /// Unix milliseconds of the last ping that was not answered by the runtime.
     #[serde(default)]
@@ -228,18 +226,11 @@ mod tests {
     }
 
     #[test]
-    fn an_attachment_of_the_version_before_is_read() {
-        let text = r#"{"id":"i","token":"SOL","name":"SOL//1","region":"","max_message_bytes":9,"seen_ms":7}"#;
+    fn an_attachment_has_the_names_that_the_loops_over_all_sockets_read() {
+        let text = r#"{"id":"i","token":"SOL","name":"SOL//1","region":"","max_message_bytes":9,"opened_ms":7,"pinged_ms":8,"epoch":"","sent":0,"life":0}"#;
         let peer: Peer = serde_json::from_str(text).unwrap();
-        assert_eq!((peer.opened_ms, peer.pinged_ms), (7, None));
-        let text = serde_json::to_string(&Peer {
-            pinged_ms: Some(8),
-            ..peer
-        });
-        assert_eq!(
-            text.unwrap(),
-            r#"{"id":"i","token":"SOL","name":"SOL//1","region":"","max_message_bytes":9,"opened_ms":7,"pinged_ms":8,"epoch":"","sent":0,"life":0}"#
-        );
+        assert_eq!((peer.opened_ms, peer.pinged_ms), (7, Some(8)));
+        assert_eq!(serde_json::to_string(&peer).unwrap(), text);
     }
 
     const fn seen(opened_ms: u64, pinged_ms: Option<u64>) -> Seen {

@@ -216,7 +216,12 @@ impl Sockets for View<'_> {
     fn names(&self) -> Vec<(String, u64)> {
         let named = listed(self.sockets, None);
         named
-            .map(|socket| (socket.peer.id.clone(), socket.opened_ms))
+            .map(|socket| {
+                (
+                    socket.peer.id.clone(),
+                    crate::object::seen(socket).opened_ms,
+                )
+            })
             .collect()
     }
 }
