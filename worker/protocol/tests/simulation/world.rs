@@ -351,7 +351,7 @@ impl std::fmt::Display for Failure {
         }
         write!(
             to,
-            "all of it again:\n  SEED={} cargo test -p edge-broadcast-protocol --test simulation -- --nocapture",
+            "all of it again:\n  SEED={} cargo test --locked -p edge-broadcast-protocol --test simulation the_laws -- --nocapture",
             self.seed
         )
     }
