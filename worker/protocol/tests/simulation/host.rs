@@ -144,7 +144,7 @@ impl Host {
             && self.asks.is_empty()
             && self.requests.is_empty()
             && self.held.is_empty()
-            && !self.storage.is_pending()
+            && self.storage.pending() == 0
     }
 
     /// Everything in memory is gone.

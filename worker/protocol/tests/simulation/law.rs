@@ -49,23 +49,19 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// A socket that is greeted with `frames`; its client had `known` before.
+    /// A socket that is greeted, and sent what was `retained`; its client had `known` before.
     pub(crate) fn greeted(
         ledger: &mut Ledger,
         connect: &Connect,
         known: &BTreeMap<String, Place>,
-        frames: &[String],
+        greeting: &Greeting,
+        retained: &[Item],
         history: Option<u32>,
     ) -> Result<Self, Violation> {
-        let greeting = Greeting::read(frames.first().map_or("", String::as_str));
-        let later = frames.iter().skip(1);
-        let retained: Vec<Item> = later
-            .flat_map(|frame| crate::update::items(frame))
-            .collect();
-        for item in greeting.values.iter().chain(&retained) {
+        for item in greeting.values.iter().chain(retained) {
             ledger.saw(item)?;
         }
-        in_order(ledger, &greeting, &retained)?;
+        in_order(ledger, greeting, retained)?;
         // Where the room stands: what follows a greeting may bring its client there only.
         let stands = retained.last().map_or(greeting.seq, |item| item.seq);
         let stands = stands.max(greeting.seq);
@@ -84,19 +80,19 @@ impl Reader {
         check(10, ahead != Some(!greeting.behind), how)?;
         if greeting.behind {
             reader.ahead = last(ledger, connect);
-            for item in greeting.values.iter().chain(&retained) {
+            for item in greeting.values.iter().chain(retained) {
                 reader.is_newer(ledger, item)?;
             }
         }
         if greeting.recovered {
-            recovered(ledger, connect, &greeting, &retained)?;
+            recovered(ledger, connect, greeting, retained)?;
         } else if !greeting.behind {
-            complete(ledger, connect, &greeting, &retained, stands, history)?;
+            complete(ledger, connect, greeting, retained, stands, history)?;
         }
         if greeting.recovered || greeting.behind {
             reader.known.clone_from(known);
         }
-        for item in greeting.values.iter().chain(&retained) {
+        for item in greeting.values.iter().chain(retained) {
             reader.learns(ledger, item);
         }
         Ok(reader)

@@ -175,21 +175,15 @@ impl Seam {
                     reply: Reply::Json(text),
                     ..
                 },
-            ) if text.contains("left_ms") => {
-                *text = r#"{"sockets":0,"failed":0,"left_ms":null}"#.to_owned();
-            }
-            (
-                Sabotage::NoFarewell,
-                Effect::Ask {
-                    ask, calls, body, ..
-                },
             ) => {
+                stay(text);
+            }
+            (Sabotage::NoFarewell, Effect::Ask { calls, .. }) => {
                 for (_, call) in calls.iter_mut() {
                     if matches!(call, Call::Leave { .. }) {
                         *call = Call::Health;
                     }
                 }
-                let _ = (ask, body);
             }
             (Sabotage::SpareTheLoud, Effect::Hang(close)) if close.code == 4029 => {
                 return Vec::new();
@@ -227,6 +221,15 @@ fn count_more(text: &mut String) {
         let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
         let more = digits.parse::<u32>().unwrap_or_default() + 1;
         *text = format!(r#"{before}"sockets":{more}{}"#, &after[digits.len()..]);
+    }
+}
+
+/// The answer of a shard to a push, without what says that it has no socket.
+fn stay(text: &mut String) {
+    let mut value = crate::update::json(text);
+    if value["left_ms"].is_u64() {
+        value["left_ms"] = serde_json::Value::Null;
+        *text = value.to_string();
     }
 }
 

@@ -407,9 +407,7 @@ impl World {
             .iter()
             .flat_map(|frame| update::items(frame))
             .collect();
-        if is_root(&name) {
-            self.numbered(&name, &items)?;
-        }
+        self.numbered(&name, &items)?;
         let host = self.host(&name);
         let all = || host.sockets.iter().rev().map(|socket| socket.id).collect();
         let mut sockets: Vec<u64> = host.audiences.remove(&delivery).unwrap_or_else(all);
@@ -434,7 +432,6 @@ impl World {
                 continue;
             }
             for item in &frames.1 {
-                ledger.saw(item)?;
                 socket.reader.sent(ledger, item)?;
                 ledger.wrote(item, id);
             }
@@ -449,7 +446,7 @@ impl World {
         })
     }
 
-    /// A root has given out numbers: each counts once, and none above the rate.
+    /// Updates leave an object: each number is one update, and a root gives out none above the rate.
     fn numbered(&mut self, name: &str, items: &[Item]) -> Held {
         for item in items {
             self.ledger.saw(item)?;
@@ -491,19 +488,26 @@ impl World {
             return Ok(None);
         };
         let keeps = is_root(&name).then_some(self.plan.settings.history);
-        let reader = Reader::greeted(&mut self.ledger, connect, &waiting.known, frames, keeps)?;
-        self.count(match (connect.since, Greeting::read(&frames[0])) {
+        let greeting = Greeting::read(&frames[0]);
+        let retained: Vec<Item> = frames[1..]
+            .iter()
+            .flat_map(|frame| update::items(frame))
+            .collect();
+        let reader = Reader::greeted(
+            &mut self.ledger,
+            connect,
+            &waiting.known,
+            &greeting,
+            &retained,
+            keeps,
+        )?;
+        self.count(match (connect.since, &greeting) {
             (_, greeting) if greeting.behind => "behind",
             (_, greeting) if greeting.recovered => "recovered",
             (None, _) => "fresh",
             _ => "unrecovered",
         });
         let socket = self.number();
-        let greeting = Greeting::read(&frames[0]);
-        let items: Vec<Item> = frames[1..]
-            .iter()
-            .flat_map(|frame| update::items(frame))
-            .collect();
         self.ledger.told(&reader, socket);
         let host = self.host(&name);
         let opened_ms = host.clock(now_ms);
@@ -526,14 +530,14 @@ impl World {
         self.wire(&name, socket, client.unwrap_or_default());
         let answer = Answer::Socket(socket);
         self.leave(&name, Output::Answer { flight, answer });
-        let frames = Rc::new((Some(greeting), items));
+        let frames = Rc::new((Some(greeting), retained));
         self.leave(&name, Output::Frames { socket, frames });
         Ok(None)
     }
 
     fn reply(&mut self, name: &str, request: Request, reply: Reply) -> Held {
         let Some(waiting) = self.host(name).requests.remove(&request) else {
-            return check(4, false, || format!("{name} answers {request} twice"));
+            return check(0, false, || format!("{name} answers {request} twice"));
         };
         let answer = match reply {
             Reply::Json(text) => {
