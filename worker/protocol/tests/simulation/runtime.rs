@@ -39,6 +39,20 @@ enum Fate {
 /// What an effect answers at once.
 type Answered = Result<Option<Event>, Violation>;
 
+/// What a root's stored record says of its stream: the epoch, the last number that was sent, and whether that is exact. A
+/// record that does not say it must not excuse a root from everything that it has sent.
+fn survivor(record: &serde_json::Value) -> (&str, u64, bool) {
+    let stream = &record["stream"];
+    let is_exact = match record["standing"].as_str() {
+        Some("exact") => true,
+        Some("behind") => false,
+        _ => panic!("a record without a standing: {record}"),
+    };
+    let epoch = stream["epoch"].as_str().expect("a record has an epoch");
+    let sent = stream["sent"].as_u64();
+    (epoch, sent.expect("a record says what was sent"), is_exact)
+}
+
 impl World {
     /// An event reaches an object, unless rows are being read: then it waits.
     pub(crate) fn deliver(&mut self, name: &str, arrival: Arrival) -> Held {
@@ -629,16 +643,7 @@ impl World {
         if is_root(name) {
             let rows = self.host(name).storage.rows();
             let record = rows.get(&Row::Room).map(|text| update::json(text));
-            let survives = record.as_ref().and_then(|record| {
-                let stream = &record["stream"];
-                let is_exact = record["standing"] == "exact";
-                Some((
-                    stream["epoch"].as_str()?,
-                    stream["sent"].as_u64()?,
-                    is_exact,
-                ))
-            });
-            self.ledger.crashed(survives);
+            self.ledger.crashed(record.as_ref().map(survivor));
         }
     }
 
