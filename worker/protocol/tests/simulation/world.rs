@@ -33,7 +33,8 @@ pub(crate) struct World {
     pub(crate) publisher: Publisher,
     /// Whether nothing goes wrong any more.
     pub(crate) is_healed: bool,
-    /// Whether a shard went and its root was not told, so that only a push would tell.
+    /// Whether the farewell of a shard, or what the root wrote of it, may have been lost: then a root goes on knowing a shard
+    /// without sockets until a push tells it better, which is never where nothing is published.
     pub(crate) is_unsaid: bool,
     /// Whether clients send too much now and then; not in the seeds of what was mended.
     pub(crate) floods: bool,
