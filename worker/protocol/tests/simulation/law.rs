@@ -24,7 +24,7 @@ pub(crate) const LAWS: [&str; 11] = [
     "a receipt counts no socket that was not written to",
     "no cap is exceeded, and none is held by the dead",
     "registry and shards agree once the network is quiet, and every open socket has the newest value of every key",
-    "an idle room has no timer, and one in which nothing was published has stored nothing",
+    "an idle room has no timer, no timer is longer than what it waits for, and one in which nothing was published has stored nothing",
     "a repeat is not delivered again while its id is promised to be known, nor an id taken for another body",
     "a client ahead of what survived is told `behind` and gets nothing older than what it has",
 ];

@@ -212,6 +212,7 @@ macro_rules! mutations {
 }
 
 mutations! {
+    a_panic_is_seen: Panic breaks 0;
     a_number_of_two_updates_is_seen: SameEpoch breaks 1;
     a_lost_frame_is_seen: LoseFrame breaks 2;
     a_false_recovery_is_seen: AlwaysRecovered breaks 2;
@@ -226,6 +227,7 @@ mutations! {
     a_socket_that_sends_too_much_is_seen: SpareTheLoud breaks 6;
     a_shard_that_does_not_leave_is_seen: NoFarewell breaks 7;
     a_timer_without_an_end_is_seen: KeepTimer breaks 8;
+    a_timer_that_is_too_long_is_seen: LongTimer breaks 8;
     a_row_of_an_unused_room_is_seen: StoreNothing breaks 8;
     a_repeat_that_is_delivered_is_seen: NoIds breaks 9;
     an_id_of_two_bodies_is_seen: ReuseIds breaks 9;

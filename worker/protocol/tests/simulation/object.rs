@@ -22,6 +22,8 @@ pub(crate) struct Seam {
 pub(crate) enum Sabotage {
     #[default]
     Nothing,
+    /// Now and then an event panics.
+    Panic,
     /// Every epoch has the same name, and what was stored cannot be read.
     SameEpoch,
     /// Now and then a frame is not written.
@@ -50,6 +52,8 @@ pub(crate) enum Sabotage {
     NoFarewell,
     /// A timer is set again and again.
     KeepTimer,
+    /// Each publish sets a timer of ten minutes.
+    LongTimer,
     /// Something is stored though nothing was published.
     StoreNothing,
     /// Ids are forgotten.
@@ -102,6 +106,12 @@ impl Seam {
             sabotage: self.sabotage,
         };
         let rang = matches!(event, Event::Timer(Timer::Save) | Event::Call(_));
+        let publishes =
+            matches!(&event, Event::Call(incoming) if matches!(incoming.call, Call::Publish(_)));
+        assert!(
+            self.sabotage != Sabotage::Panic || !self.events.is_multiple_of(50),
+            "{event:?} is one too many"
+        );
         let effects = self.object.on(event, now_ms, &lies);
         let mut effects: Vec<Effect> = effects
             .into_iter()
@@ -111,6 +121,12 @@ impl Seam {
             effects.push(Effect::Timer {
                 timer: Timer::Save,
                 after_ms: 1000,
+            });
+        }
+        if self.sabotage == Sabotage::LongTimer && publishes {
+            effects.push(Effect::Timer {
+                timer: Timer::Save,
+                after_ms: 600_000,
             });
         }
         if self.sabotage == Sabotage::StoreNothing && rang {

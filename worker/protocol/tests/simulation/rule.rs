@@ -11,8 +11,11 @@ use edge_broadcast_protocol::contract::call::{Call, Connect};
 use edge_broadcast_protocol::contract::close::{Close, TOO_LOUD};
 use edge_broadcast_protocol::contract::receipt::Receipt;
 use edge_broadcast_protocol::contract::report::Report;
+use edge_broadcast_protocol::contract::save;
 use edge_broadcast_protocol::room::effect::Row;
+use edge_broadcast_protocol::room::event::Timer;
 use edge_broadcast_protocol::room::flow::FRAMES_PER_SECOND;
+use edge_broadcast_protocol::room::shard::{PUSH_AGAIN_MS, PUSH_AGAIN_TRIES};
 use std::collections::BTreeMap;
 
 impl World {
@@ -144,6 +147,19 @@ impl World {
         let holds = rate.take(per_second, MAX_BATCH);
         check(6, holds, || {
             format!("number {seq} is above {per_second} a second")
+        })
+    }
+
+    /// A timer keeps its object in memory, and is paid for: none is longer than what it waits for can be.
+    pub(crate) fn is_short(&self, name: &str, timer: Timer, after_ms: u64) -> Held {
+        let most_ms = match timer {
+            Timer::Turn => 0,
+            Timer::Window => u64::from(self.plan.settings.batch_window_ms),
+            Timer::Save | Timer::Mark => save::INTERVAL_MS,
+            Timer::Again(_) => PUSH_AGAIN_MS << (2 * (PUSH_AGAIN_TRIES - 1)),
+        };
+        check(8, after_ms <= most_ms, || {
+            format!("{name} sets {timer:?} for {after_ms} ms, of at most {most_ms}")
         })
     }
 

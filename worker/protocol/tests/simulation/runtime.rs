@@ -177,6 +177,7 @@ impl World {
                 self.write(&name);
             }
             Effect::Timer { timer, after_ms } => {
+                self.is_short(&name, timer, after_ms)?;
                 let host = self.host(&name);
                 host.timers.push(timer);
                 let (object, life) = (name, host.life);
