@@ -1,6 +1,6 @@
 //! What must hold at every moment of every run. Each law has a number, which `docs/architecture.md` explains.
 
-use crate::ledger::{Ledger, Place};
+use crate::ledger::{Ledger, Place, Sent};
 use crate::update::{Greeting, Item};
 use edge_broadcast_protocol::contract::call::Connect;
 use std::collections::BTreeMap;
@@ -46,6 +46,17 @@ pub(crate) struct Reader {
     pub(crate) known: BTreeMap<String, Place>,
     /// The newest update that its client had when it came back ahead of the room.
     ahead: Option<Place>,
+    server: Server,
+}
+
+/// Who serves a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Server {
+    /// It has all that was ever sent, and writes it: a write that fails ends the socket.
+    Root,
+    /// It may lose what its root has forgotten since.
+    #[default]
+    Shard,
 }
 
 impl Reader {
@@ -68,6 +79,7 @@ impl Reader {
         let mut reader = Self {
             epoch: greeting.epoch.clone(),
             seq: stands,
+            server: history.map_or(Server::Shard, |_| Server::Root),
             ..Self::default()
         };
         let ahead = is_ahead(ledger, connect, &greeting.epoch, stands);
@@ -111,7 +123,9 @@ impl Reader {
             0
         };
         let between = ledger.between(&item.epoch, since, item.seq - 1);
-        let missed = between.filter(|sent| !sent.lost && ledger.is_retained(&sent.item));
+        let has_all = self.server == Server::Root;
+        let is_due = |sent: &&Sent| !sent.lost && (has_all || ledger.is_retained(&sent.item));
+        let missed = between.filter(is_due);
         let missed: Vec<u64> = missed.map(|sent| sent.item.seq).collect();
         let how = || {
             format!(
@@ -200,7 +214,7 @@ fn recovered(ledger: &Ledger, connect: &Connect, greeting: &Greeting, retained: 
     check(4, older.is_none(), || format!("since {since}, {older:?}"))
 }
 
-/// `recovered:false` comes with all that there is. `history` is how many updates this object keeps, where that is certain.
+/// `recovered:false` comes with all that there is. `history` is how many updates this object keeps, where that is certain: in a root.
 fn complete(
     ledger: &Ledger,
     connect: &Connect,
