@@ -48,6 +48,7 @@ pub(crate) struct Arrival {
 pub(crate) struct Waiting {
     pub(crate) flight: Option<u64>,
     pub(crate) call: Call,
+    pub(crate) body: String,
     /// What the client that connects has, by key.
     pub(crate) known: BTreeMap<String, Place>,
 }

@@ -22,6 +22,7 @@ mod random;
 mod rule;
 mod runtime;
 mod storage;
+mod taken;
 mod update;
 mod world;
 
@@ -221,6 +222,8 @@ mutations! {
     a_frame_sent_twice_is_seen: SendTwice breaks 4;
     a_wrong_order_is_seen: Reverse breaks 4;
     a_socket_too_many_in_a_receipt_is_seen: CountMore breaks 5;
+    an_update_that_waits_and_is_dropped_is_seen: DropWaiting breaks 5;
+    an_update_that_another_key_replaces_is_seen: OneKey breaks 5;
     an_exceeded_cap_is_seen: CountLess breaks 6;
     a_cap_held_by_the_dead_is_seen: SpareTheDead breaks 6;
     a_rate_without_a_limit_is_seen: NoRate breaks 6;

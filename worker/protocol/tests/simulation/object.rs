@@ -2,7 +2,7 @@
 
 use crate::host::Socket;
 use edge_broadcast_protocol::contract::call::Call;
-use edge_broadcast_protocol::contract::settings::RoomSettings;
+use edge_broadcast_protocol::contract::settings::{RoomSettings, conflate_key};
 use edge_broadcast_protocol::room::effect::{Effect, Reply};
 use edge_broadcast_protocol::room::event::{Event, Sockets, Timer};
 use edge_broadcast_protocol::room::object::{Identity, Object};
@@ -38,6 +38,10 @@ pub(crate) enum Sabotage {
     SendTwice,
     /// Frames are written in the wrong order.
     Reverse,
+    /// What has waited for its window is not written.
+    DropWaiting,
+    /// Updates are conflated by their type, whatever makes their key.
+    OneKey,
     /// A receipt counts one socket more.
     CountMore,
     /// One socket less is counted than there is.
@@ -82,6 +86,10 @@ impl Seam {
                 publish_rate: 0,
                 ..settings
             },
+            Sabotage::OneKey => RoomSettings {
+                conflate_key: conflate_key(),
+                ..settings
+            },
             _ => settings,
         };
         let identity = match sabotage {
@@ -112,6 +120,7 @@ impl Seam {
             self.sabotage != Sabotage::Panic || !self.events.is_multiple_of(50),
             "{event:?} is one too many"
         );
+        let closes = matches!(event, Event::Timer(Timer::Window));
         let effects = self.object.on(event, now_ms, &lies);
         let mut effects: Vec<Effect> = effects
             .into_iter()
@@ -122,6 +131,9 @@ impl Seam {
                 timer: Timer::Save,
                 after_ms: 1000,
             });
+        }
+        if self.sabotage == Sabotage::DropWaiting && closes {
+            effects.retain(|effect| !matches!(effect, Effect::Send { .. }));
         }
         if self.sabotage == Sabotage::LongTimer && publishes {
             effects.push(Effect::Timer {

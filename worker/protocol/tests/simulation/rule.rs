@@ -5,6 +5,7 @@ use crate::law::{Held, check};
 use crate::ledger::Place;
 use crate::network::{Caller, Flight};
 use crate::plan::{MAX_BATCH, TOKEN};
+use crate::taken::Taken;
 use crate::update;
 use crate::world::{Answer, World, is_root};
 use edge_broadcast_protocol::contract::call::{Call, Connect};
@@ -115,22 +116,26 @@ impl World {
         })
     }
 
-    /// The answer to a publish counts whom it reached.
-    pub(crate) fn judge_receipt(&mut self, name: &str, call: &Call, text: &str) -> Held {
-        let Call::Publish(_) = call else {
+    /// The answer to a publish counts whom it reached, and what it takes is sent, now or at the end of the window.
+    pub(crate) fn judge_receipt(&mut self, name: &str, waiting: &Waiting, text: &str) -> Held {
+        let Call::Publish(_) = waiting.call else {
             return Ok(());
         };
-        let receipt: Receipt = serde_json::from_str(text).unwrap_or_default();
+        let receipt: Receipt = serde_json::from_str(text).expect("a publish has a receipt");
         if receipt.duplicate || receipt.stale {
             self.count(if receipt.stale { "stale" } else { "repeated" });
             return Ok(());
         }
         self.spend(name, &receipt.epoch, receipt.seq)?;
+        let items = update::items(&waiting.body);
+        let taken = Taken::new(&receipt, &items, self.plan.settings.conflate);
         if receipt.batched {
             self.count("batched");
+            self.outstanding.add(taken);
             return Ok(());
         }
         self.count("published");
+        taken.is_sent(&self.ledger)?;
         self.ledger
             .receipt(&receipt.epoch, receipt.seq, u64::from(receipt.sockets))
     }
@@ -181,6 +186,7 @@ impl World {
 
     /// Everything has come to rest: everybody has what there is, and nothing is kept that nobody needs.
     pub(crate) fn end(&mut self) -> Held {
+        self.outstanding.is_over()?;
         self.everybody_is_up_to_date()?;
         self.everything_rests()?;
         self.observe();

@@ -423,6 +423,9 @@ impl World {
             .flat_map(|frame| update::items(frame))
             .collect();
         self.numbered(&name, &items)?;
+        if let Some(last) = items.last().filter(|_| is_root(&name)) {
+            self.outstanding.leave(&self.ledger, last)?;
+        }
         let host = self.host(&name);
         let all = || host.sockets.iter().rev().map(|socket| socket.id).collect();
         let mut sockets: Vec<u64> = host.audiences.remove(&delivery).unwrap_or_else(all);
@@ -556,7 +559,7 @@ impl World {
         };
         let answer = match reply {
             Reply::Json(text) => {
-                self.judge_receipt(name, &waiting.call, &text)?;
+                self.judge_receipt(name, &waiting, &text)?;
                 Answer::Json(text)
             }
             Reply::Refused(refusal) => {
@@ -642,6 +645,7 @@ impl World {
         // What a root was told and has not stored it has not been told.
         self.is_unsaid |= !is_root(name) || kept < pending;
         if is_root(name) {
+            self.outstanding.crash();
             let rows = self.host(name).storage.rows();
             let record = rows.get(&Row::Room).map(|text| update::json(text));
             self.ledger.crashed(record.as_ref().map(survivor));

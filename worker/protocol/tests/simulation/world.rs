@@ -10,6 +10,7 @@ use crate::object::Sabotage;
 use crate::plan::{Faults, Plan, TOKEN};
 use crate::publisher::Publisher;
 use crate::random::Random;
+use crate::taken::Outstanding;
 use edge_broadcast_protocol::room::event::Timer;
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub(crate) struct World {
     pub(crate) plan: Plan,
     pub(crate) sabotage: Sabotage,
     pub(crate) ledger: Ledger,
+    pub(crate) outstanding: Outstanding,
     pub(crate) network: Network,
     pub(crate) flights: BTreeMap<u64, Flight>,
     pub(crate) hosts: BTreeMap<String, Host>,
@@ -173,6 +175,7 @@ impl World {
             random,
             sabotage,
             ledger: Ledger::new(plan.settings.history),
+            outstanding: Outstanding::default(),
             network: Network::default(),
             flights: BTreeMap::new(),
             hosts: BTreeMap::new(),
