@@ -38,7 +38,7 @@ pub(crate) struct World {
     /// Whether the farewell of a shard, or what the root wrote of it, may have been lost: then a root goes on knowing a shard
     /// without sockets until a push tells it better, which is never where nothing is published.
     pub(crate) is_unsaid: bool,
-    /// Whether clients send too much now and then; not in the seeds of what was mended.
+    /// Whether clients send too much now and then.
     pub(crate) floods: bool,
     /// What a test wants to know of what has happened.
     pub(crate) tally: BTreeMap<&'static str, u64>,
@@ -168,10 +168,13 @@ impl World {
     fn new(seed: u64, sabotage: Sabotage, traced: Traced) -> Self {
         let mut random = Random::new(seed);
         let plan = Plan::new(&mut random);
+        // What comes on top of all that a plan can be: a source of its own, so that it meets every plan.
+        let mut extra = Random::new(!seed);
+        let (floods, reuses) = (extra.happens(125), extra.happens(125));
         let mut world = Self {
             now_ms: STARTED_MS,
             clients: Client::several(&plan, &mut random),
-            publisher: Publisher::new(&plan, &mut random),
+            publisher: Publisher::new(&plan, &mut random, &mut extra),
             random,
             sabotage,
             ledger: Ledger::new(plan.settings.history),
@@ -183,14 +186,14 @@ impl World {
             gateway: Gateway::default(),
             is_healed: false,
             is_unsaid: false,
-            floods: seed.is_multiple_of(8),
+            floods,
             tally: BTreeMap::new(),
             queue: BTreeMap::new(),
             last: 0,
             trace: (traced == Traced::Yes).then(Vec::new),
             plan,
         };
-        if seed % 8 == 5 {
+        if reuses {
             world.publisher.reuse_ids();
         }
         world.tell(|world| format!("{:?}", world.plan));
