@@ -21,7 +21,7 @@ pub(crate) const LAWS: [&str; 11] = [
     "whoever is told `recovered:true` has every retained update once and in order, and an open socket misses none",
     "whoever is told `recovered:false` gets all that the room still knows and the newest value of every key",
     "nobody is sent anything twice without a reconnect, and numbers only rise on a socket",
-    "what a receipt takes is sent, or something later of its key is, and it counts no socket that was not written to",
+    "what a receipt takes is sent, or something later of its key is, what it calls stale is, and it counts no socket that was not written to",
     "no cap is exceeded, and none is held by the dead",
     "registry and shards agree once the network is quiet, and every open socket has the newest value of every key",
     "an idle room has no timer, no timer is longer than what it waits for, and one in which nothing was published has stored nothing",

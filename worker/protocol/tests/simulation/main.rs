@@ -21,6 +21,7 @@ mod publisher;
 mod random;
 mod rule;
 mod runtime;
+mod slots;
 mod storage;
 mod taken;
 mod update;
@@ -180,6 +181,7 @@ fn everything_that_matters_happens() {
         "repeated",
         "reused",
         "stale",
+        "implausible",
         "loud",
         "hibernated",
         "crashed",
@@ -224,6 +226,7 @@ mutations! {
     a_socket_too_many_in_a_receipt_is_seen: CountMore breaks 5;
     an_update_that_waits_and_is_dropped_is_seen: DropWaiting breaks 5;
     an_update_that_another_key_replaces_is_seen: OneKey breaks 5;
+    a_stale_update_that_is_taken_is_seen: NoSlots breaks 5;
     an_exceeded_cap_is_seen: CountLess breaks 6;
     a_cap_held_by_the_dead_is_seen: SpareTheDead breaks 6;
     a_rate_without_a_limit_is_seen: NoRate breaks 6;

@@ -42,6 +42,8 @@ pub(crate) enum Sabotage {
     DropWaiting,
     /// Updates are conflated by their type, whatever makes their key.
     OneKey,
+    /// Nothing is known of the publishers' clocks.
+    NoSlots,
     /// A receipt counts one socket more.
     CountMore,
     /// One socket less is counted than there is.
@@ -164,6 +166,9 @@ impl Seam {
                 {
                     id.push_str(&incoming.body);
                 }
+            }
+            (Sabotage::NoSlots, Event::Call(incoming)) => {
+                incoming.body = incoming.body.replace(r#""slot":"#, r#""place":"#);
             }
             (Sabotage::SameEpoch, Event::Loaded(Some(rows))) => rows.room = None,
             (Sabotage::NoIds, Event::Call(incoming)) => {

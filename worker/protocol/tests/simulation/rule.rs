@@ -122,12 +122,20 @@ impl World {
             return Ok(());
         };
         let receipt: Receipt = serde_json::from_str(text).expect("a publish has a receipt");
-        if receipt.duplicate || receipt.stale {
-            self.count(if receipt.stale { "stale" } else { "repeated" });
+        if receipt.duplicate {
+            self.count("repeated");
             return Ok(());
         }
-        self.spend(name, &receipt.epoch, receipt.seq)?;
         let items = update::items(&waiting.body);
+        self.slots.note(&receipt, &items);
+        if receipt.stale {
+            self.count("stale");
+            return Ok(());
+        }
+        if receipt.implausible_slot {
+            self.count("implausible");
+        }
+        self.spend(name, &receipt.epoch, receipt.seq)?;
         let taken = Taken::new(&receipt, &items, self.plan.settings.conflate);
         if receipt.batched {
             self.count("batched");
@@ -187,6 +195,7 @@ impl World {
     /// Everything has come to rest: everybody has what there is, and nothing is kept that nobody needs.
     pub(crate) fn end(&mut self) -> Held {
         self.outstanding.is_over()?;
+        self.slots.are_right()?;
         self.everybody_is_up_to_date()?;
         self.everything_rests()?;
         self.observe();

@@ -646,6 +646,7 @@ impl World {
         self.is_unsaid |= !is_root(name) || kept < pending;
         if is_root(name) {
             self.outstanding.crash();
+            self.slots.crash();
             let rows = self.host(name).storage.rows();
             let record = rows.get(&Row::Room).map(|text| update::json(text));
             self.ledger.crashed(record.as_ref().map(survivor));

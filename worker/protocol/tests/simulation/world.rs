@@ -10,6 +10,7 @@ use crate::object::Sabotage;
 use crate::plan::{Faults, Plan, TOKEN};
 use crate::publisher::Publisher;
 use crate::random::Random;
+use crate::slots::Slots;
 use crate::taken::Outstanding;
 use edge_broadcast_protocol::room::event::Timer;
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(crate) struct World {
     pub(crate) sabotage: Sabotage,
     pub(crate) ledger: Ledger,
     pub(crate) outstanding: Outstanding,
+    pub(crate) slots: Slots,
     pub(crate) network: Network,
     pub(crate) flights: BTreeMap<u64, Flight>,
     pub(crate) hosts: BTreeMap<String, Host>,
@@ -179,6 +181,7 @@ impl World {
             sabotage,
             ledger: Ledger::new(plan.settings.history),
             outstanding: Outstanding::default(),
+            slots: Slots::default(),
             network: Network::default(),
             flights: BTreeMap::new(),
             hosts: BTreeMap::new(),
