@@ -1,5 +1,5 @@
-//! Bounds that no seed reaches, since its updates are small and few: fixed scenarios with one root, whose runtime loses and
-//! delays nothing.
+//! What no seed shows: a receipt and a frame, whole, where batches and conflation meet, and bounds that are never reached
+//! since the updates of a run are small and few. Fixed scenarios with one root, whose runtime loses and delays nothing.
 
 use crate::update;
 use edge_broadcast_protocol::contract::call::{Call, Connect, Publish};

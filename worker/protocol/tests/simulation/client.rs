@@ -12,7 +12,6 @@ use edge_broadcast_protocol::contract::token::Token;
 use edge_broadcast_protocol::gateway::search::Search;
 use edge_broadcast_protocol::room::event::Event;
 use edge_broadcast_protocol::room::flow::FRAMES_PER_SECOND;
-use edge_broadcast_protocol::room::peer::PING;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -427,7 +426,6 @@ impl World {
                 it.answered_ms = Some(clock_ms);
                 return Ok(());
             }
-            Word::Text(text) if text == PING => return Ok(()),
             Word::Text(text) if it.is_open => {
                 let bytes = text.len();
                 Event::Message {

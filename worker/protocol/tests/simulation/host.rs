@@ -48,6 +48,7 @@ pub(crate) struct Arrival {
 pub(crate) struct Waiting {
     pub(crate) flight: Option<u64>,
     pub(crate) call: Call,
+    pub(crate) body: String,
     /// What the client that connects has, by key.
     pub(crate) known: BTreeMap<String, Place>,
 }
@@ -144,7 +145,7 @@ impl Host {
             && self.asks.is_empty()
             && self.requests.is_empty()
             && self.held.is_empty()
-            && !self.storage.is_pending()
+            && self.storage.pending() == 0
     }
 
     /// Everything in memory is gone.

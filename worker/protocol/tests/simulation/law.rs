@@ -1,6 +1,6 @@
 //! What must hold at every moment of every run. Each law has a number, which `docs/architecture.md` explains.
 
-use crate::ledger::{Ledger, Place};
+use crate::ledger::{Ledger, Place, Sent};
 use crate::update::{Greeting, Item};
 use edge_broadcast_protocol::contract::call::Connect;
 use std::collections::BTreeMap;
@@ -21,10 +21,10 @@ pub(crate) const LAWS: [&str; 11] = [
     "whoever is told `recovered:true` has every retained update once and in order, and an open socket misses none",
     "whoever is told `recovered:false` gets all that the room still knows and the newest value of every key",
     "nobody is sent anything twice without a reconnect, and numbers only rise on a socket",
-    "a receipt counts no socket that was not written to",
+    "what a receipt takes is sent, or something later of its key is, what it calls stale is, and it counts no socket that was not written to",
     "no cap is exceeded, and none is held by the dead",
     "registry and shards agree once the network is quiet, and every open socket has the newest value of every key",
-    "an idle room has no timer, and one in which nothing was published has stored nothing",
+    "an idle room has no timer, no timer is longer than what it waits for, and one in which nothing was published has stored nothing",
     "a repeat is not delivered again while its id is promised to be known, nor an id taken for another body",
     "a client ahead of what survived is told `behind` and gets nothing older than what it has",
 ];
@@ -46,32 +46,40 @@ pub(crate) struct Reader {
     pub(crate) known: BTreeMap<String, Place>,
     /// The newest update that its client had when it came back ahead of the room.
     ahead: Option<Place>,
+    server: Server,
+}
+
+/// Who serves a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Server {
+    /// It has all that was ever sent, and writes it: a write that fails ends the socket.
+    Root,
+    /// It may lose what its root has forgotten since.
+    #[default]
+    Shard,
 }
 
 impl Reader {
-    /// A socket that is greeted with `frames`; its client had `known` before.
+    /// A socket that is greeted, and sent what was `retained`; its client had `known` before.
     pub(crate) fn greeted(
         ledger: &mut Ledger,
         connect: &Connect,
         known: &BTreeMap<String, Place>,
-        frames: &[String],
+        greeting: &Greeting,
+        retained: &[Item],
         history: Option<u32>,
     ) -> Result<Self, Violation> {
-        let greeting = Greeting::read(frames.first().map_or("", String::as_str));
-        let later = frames.iter().skip(1);
-        let retained: Vec<Item> = later
-            .flat_map(|frame| crate::update::items(frame))
-            .collect();
-        for item in greeting.values.iter().chain(&retained) {
+        for item in greeting.values.iter().chain(retained) {
             ledger.saw(item)?;
         }
-        in_order(ledger, &greeting, &retained)?;
+        in_order(ledger, greeting, retained)?;
         // Where the room stands: what follows a greeting may bring its client there only.
         let stands = retained.last().map_or(greeting.seq, |item| item.seq);
         let stands = stands.max(greeting.seq);
         let mut reader = Self {
             epoch: greeting.epoch.clone(),
             seq: stands,
+            server: history.map_or(Server::Shard, |_| Server::Root),
             ..Self::default()
         };
         let ahead = is_ahead(ledger, connect, &greeting.epoch, stands);
@@ -84,19 +92,19 @@ impl Reader {
         check(10, ahead != Some(!greeting.behind), how)?;
         if greeting.behind {
             reader.ahead = last(ledger, connect);
-            for item in greeting.values.iter().chain(&retained) {
+            for item in greeting.values.iter().chain(retained) {
                 reader.is_newer(ledger, item)?;
             }
         }
         if greeting.recovered {
-            recovered(ledger, connect, &greeting, &retained)?;
+            recovered(ledger, connect, greeting, retained)?;
         } else if !greeting.behind {
-            complete(ledger, connect, &greeting, &retained, stands, history)?;
+            complete(ledger, connect, greeting, retained, stands, history)?;
         }
         if greeting.recovered || greeting.behind {
             reader.known.clone_from(known);
         }
-        for item in greeting.values.iter().chain(&retained) {
+        for item in greeting.values.iter().chain(retained) {
             reader.learns(ledger, item);
         }
         Ok(reader)
@@ -115,7 +123,9 @@ impl Reader {
             0
         };
         let between = ledger.between(&item.epoch, since, item.seq - 1);
-        let missed = between.filter(|sent| !sent.lost && ledger.is_retained(&sent.item));
+        let has_all = self.server == Server::Root;
+        let is_due = |sent: &&Sent| !sent.lost && (has_all || ledger.is_retained(&sent.item));
+        let missed = between.filter(is_due);
         let missed: Vec<u64> = missed.map(|sent| sent.item.seq).collect();
         let how = || {
             format!(
@@ -204,7 +214,7 @@ fn recovered(ledger: &Ledger, connect: &Connect, greeting: &Greeting, retained: 
     check(4, older.is_none(), || format!("since {since}, {older:?}"))
 }
 
-/// `recovered:false` comes with all that there is. `history` is how many updates this object keeps, where that is certain.
+/// `recovered:false` comes with all that there is. `history` is how many updates this object keeps, where that is certain: in a root.
 fn complete(
     ledger: &Ledger,
     connect: &Connect,

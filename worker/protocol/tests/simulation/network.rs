@@ -133,6 +133,7 @@ impl World {
         let waiting = Waiting {
             flight: number,
             call: call.clone(),
+            body: body.clone(),
             known,
         };
         self.host(&to).requests.insert(request, waiting);

@@ -2,7 +2,7 @@
 
 use crate::host::Socket;
 use edge_broadcast_protocol::contract::call::Call;
-use edge_broadcast_protocol::contract::settings::RoomSettings;
+use edge_broadcast_protocol::contract::settings::{RoomSettings, conflate_key};
 use edge_broadcast_protocol::room::effect::{Effect, Reply};
 use edge_broadcast_protocol::room::event::{Event, Sockets, Timer};
 use edge_broadcast_protocol::room::object::{Identity, Object};
@@ -22,6 +22,8 @@ pub(crate) struct Seam {
 pub(crate) enum Sabotage {
     #[default]
     Nothing,
+    /// Now and then an event panics.
+    Panic,
     /// Every epoch has the same name, and what was stored cannot be read.
     SameEpoch,
     /// Now and then a frame is not written.
@@ -36,6 +38,12 @@ pub(crate) enum Sabotage {
     SendTwice,
     /// Frames are written in the wrong order.
     Reverse,
+    /// What has waited for its window is not written.
+    DropWaiting,
+    /// Updates are conflated by their type, whatever makes their key.
+    OneKey,
+    /// Nothing is known of the publishers' clocks.
+    NoSlots,
     /// A receipt counts one socket more.
     CountMore,
     /// One socket less is counted than there is.
@@ -50,6 +58,8 @@ pub(crate) enum Sabotage {
     NoFarewell,
     /// A timer is set again and again.
     KeepTimer,
+    /// Each publish sets a timer of ten minutes.
+    LongTimer,
     /// Something is stored though nothing was published.
     StoreNothing,
     /// Ids are forgotten.
@@ -78,6 +88,10 @@ impl Seam {
                 publish_rate: 0,
                 ..settings
             },
+            Sabotage::OneKey => RoomSettings {
+                conflate_key: conflate_key(),
+                ..settings
+            },
             _ => settings,
         };
         let identity = match sabotage {
@@ -102,6 +116,13 @@ impl Seam {
             sabotage: self.sabotage,
         };
         let rang = matches!(event, Event::Timer(Timer::Save) | Event::Call(_));
+        let publishes =
+            matches!(&event, Event::Call(incoming) if matches!(incoming.call, Call::Publish(_)));
+        assert!(
+            self.sabotage != Sabotage::Panic || !self.events.is_multiple_of(50),
+            "{event:?} is one too many"
+        );
+        let closes = matches!(event, Event::Timer(Timer::Window));
         let effects = self.object.on(event, now_ms, &lies);
         let mut effects: Vec<Effect> = effects
             .into_iter()
@@ -111,6 +132,15 @@ impl Seam {
             effects.push(Effect::Timer {
                 timer: Timer::Save,
                 after_ms: 1000,
+            });
+        }
+        if self.sabotage == Sabotage::DropWaiting && closes {
+            effects.retain(|effect| !matches!(effect, Effect::Send { .. }));
+        }
+        if self.sabotage == Sabotage::LongTimer && publishes {
+            effects.push(Effect::Timer {
+                timer: Timer::Save,
+                after_ms: 600_000,
             });
         }
         if self.sabotage == Sabotage::StoreNothing && rang {
@@ -136,6 +166,9 @@ impl Seam {
                 {
                     id.push_str(&incoming.body);
                 }
+            }
+            (Sabotage::NoSlots, Event::Call(incoming)) => {
+                incoming.body = incoming.body.replace(r#""slot":"#, r#""place":"#);
             }
             (Sabotage::SameEpoch, Event::Loaded(Some(rows))) => rows.room = None,
             (Sabotage::NoIds, Event::Call(incoming)) => {
@@ -175,21 +208,15 @@ impl Seam {
                     reply: Reply::Json(text),
                     ..
                 },
-            ) if text.contains("left_ms") => {
-                *text = r#"{"sockets":0,"failed":0,"left_ms":null}"#.to_owned();
-            }
-            (
-                Sabotage::NoFarewell,
-                Effect::Ask {
-                    ask, calls, body, ..
-                },
             ) => {
+                stay(text);
+            }
+            (Sabotage::NoFarewell, Effect::Ask { calls, .. }) => {
                 for (_, call) in calls.iter_mut() {
                     if matches!(call, Call::Leave { .. }) {
                         *call = Call::Health;
                     }
                 }
-                let _ = (ask, body);
             }
             (Sabotage::SpareTheLoud, Effect::Hang(close)) if close.code == 4029 => {
                 return Vec::new();
@@ -227,6 +254,15 @@ fn count_more(text: &mut String) {
         let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
         let more = digits.parse::<u32>().unwrap_or_default() + 1;
         *text = format!(r#"{before}"sockets":{more}{}"#, &after[digits.len()..]);
+    }
+}
+
+/// The answer of a shard to a push, without what says that it has no socket.
+fn stay(text: &mut String) {
+    let mut value = crate::update::json(text);
+    if value["left_ms"].is_u64() {
+        value["left_ms"] = serde_json::Value::Null;
+        *text = value.to_string();
     }
 }
 

@@ -11,6 +11,10 @@ use edge_broadcast_protocol::contract::slot::Slot;
 
 /// How often a publish is tried; the last one of a run until it is taken.
 const TRIES: u32 = 6;
+/// By how many slots a publisher is late at most.
+const MOST_LATE: u64 = 10;
+/// Milliseconds are no slots: this far from the others no room takes a slot for one of the same clock.
+const OTHER_CLOCK: u64 = 1_796_000_000_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Publisher {
@@ -35,7 +39,7 @@ pub(crate) struct Message {
 }
 
 impl Publisher {
-    pub(crate) fn new(plan: &Plan, random: &mut Random) -> Self {
+    pub(crate) fn new(plan: &Plan, random: &mut Random, extra: &mut Random) -> Self {
         let mut publisher = Self::default();
         let mut at_ms = 0;
         for _ in 0..plan.publishes {
@@ -48,7 +52,7 @@ impl Publisher {
                 _ => random.between(0, 3 * average_ms),
             };
             if at_ms < plan.troubles_ms {
-                publisher.add(at_ms, plan, random);
+                publisher.add(at_ms, plan, random, extra);
             }
         }
         publisher
@@ -86,7 +90,7 @@ impl Publisher {
         rival?.1.taken.as_ref()
     }
 
-    fn add(&mut self, after_ms: u64, plan: &Plan, random: &mut Random) {
+    fn add(&mut self, after_ms: u64, plan: &Plan, random: &mut Random, extra: &mut Random) {
         let objects = if random.between(0, 7) == 0 {
             random.between(2, MAX_BATCH.into())
         } else {
@@ -95,7 +99,10 @@ impl Publisher {
         let first = self.markers + 1;
         self.markers += objects;
         let slot = match random.between(0, 2) {
-            0 => format!(r#","slot":{}"#, random.between(first, first + 3)),
+            0 => {
+                let slot = random.between(first, first + 3);
+                format!(r#","slot":{}"#, clock(slot, extra))
+            }
             _ => String::new(),
         };
         // A pool only where it is part of the key, so that the simulator's own keys are the room's.
@@ -132,6 +139,16 @@ impl Publisher {
             most_tries: TRIES,
             taken: None,
         });
+    }
+}
+
+/// What a publisher's clock says at about `slot`: it may be late, or another one.
+fn clock(slot: u64, random: &mut Random) -> u64 {
+    let slot = slot + MOST_LATE;
+    match random.between(0, 7) {
+        0 => slot + OTHER_CLOCK,
+        1 | 2 => slot - random.between(0, MOST_LATE),
+        _ => slot,
     }
 }
 

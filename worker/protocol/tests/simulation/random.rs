@@ -1,6 +1,6 @@
-//! The one source of randomness of a run.
+//! A source of randomness.
 
-/// Everything that a run draws comes from here, in one order: the same seed is the same run.
+/// Everything that a run draws comes from one of these, in one order: the same seed is the same run.
 #[derive(Debug)]
 pub(crate) struct Random(fastrand::Rng);
 

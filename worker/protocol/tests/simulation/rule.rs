@@ -5,13 +5,18 @@ use crate::law::{Held, check};
 use crate::ledger::Place;
 use crate::network::{Caller, Flight};
 use crate::plan::{MAX_BATCH, TOKEN};
+use crate::taken::Taken;
 use crate::update;
 use crate::world::{Answer, World, is_root};
 use edge_broadcast_protocol::contract::call::{Call, Connect};
 use edge_broadcast_protocol::contract::close::{Close, TOO_LOUD};
 use edge_broadcast_protocol::contract::receipt::Receipt;
 use edge_broadcast_protocol::contract::report::Report;
+use edge_broadcast_protocol::contract::save;
+use edge_broadcast_protocol::room::effect::Row;
+use edge_broadcast_protocol::room::event::Timer;
 use edge_broadcast_protocol::room::flow::FRAMES_PER_SECOND;
+use edge_broadcast_protocol::room::shard::{PUSH_AGAIN_MS, PUSH_AGAIN_TRIES};
 use std::collections::BTreeMap;
 
 impl World {
@@ -111,22 +116,34 @@ impl World {
         })
     }
 
-    /// The answer to a publish counts whom it reached.
-    pub(crate) fn judge_receipt(&mut self, name: &str, call: &Call, text: &str) -> Held {
-        let Call::Publish(_) = call else {
+    /// The answer to a publish counts whom it reached, and what it takes is sent, now or at the end of the window.
+    pub(crate) fn judge_receipt(&mut self, name: &str, waiting: &Waiting, text: &str) -> Held {
+        let Call::Publish(_) = waiting.call else {
             return Ok(());
         };
-        let receipt: Receipt = serde_json::from_str(text).unwrap_or_default();
-        if receipt.duplicate || receipt.stale {
-            self.count(if receipt.stale { "stale" } else { "repeated" });
+        let receipt: Receipt = serde_json::from_str(text).expect("a publish has a receipt");
+        if receipt.duplicate {
+            self.count("repeated");
             return Ok(());
         }
+        let items = update::items(&waiting.body);
+        self.slots.note(&receipt, &items);
+        if receipt.stale {
+            self.count("stale");
+            return Ok(());
+        }
+        if receipt.implausible_slot {
+            self.count("implausible");
+        }
         self.spend(name, &receipt.epoch, receipt.seq)?;
+        let taken = Taken::new(&receipt, &items, self.plan.settings.conflate);
         if receipt.batched {
             self.count("batched");
+            self.outstanding.add(taken);
             return Ok(());
         }
         self.count("published");
+        taken.is_sent(&self.ledger)?;
         self.ledger
             .receipt(&receipt.epoch, receipt.seq, u64::from(receipt.sockets))
     }
@@ -143,6 +160,19 @@ impl World {
         let holds = rate.take(per_second, MAX_BATCH);
         check(6, holds, || {
             format!("number {seq} is above {per_second} a second")
+        })
+    }
+
+    /// A timer keeps its object in memory, and is paid for: none is longer than what it waits for can be.
+    pub(crate) fn is_short(&self, name: &str, timer: Timer, after_ms: u64) -> Held {
+        let most_ms = match timer {
+            Timer::Turn => 0,
+            Timer::Window => u64::from(self.plan.settings.batch_window_ms),
+            Timer::Save | Timer::Mark => save::INTERVAL_MS,
+            Timer::Again(_) => PUSH_AGAIN_MS << (2 * (PUSH_AGAIN_TRIES - 1)),
+        };
+        check(8, after_ms <= most_ms, || {
+            format!("{name} sets {timer:?} for {after_ms} ms, of at most {most_ms}")
         })
     }
 
@@ -164,6 +194,8 @@ impl World {
 
     /// Everything has come to rest: everybody has what there is, and nothing is kept that nobody needs.
     pub(crate) fn end(&mut self) -> Held {
+        self.outstanding.is_over()?;
+        self.slots.are_right()?;
         self.everybody_is_up_to_date()?;
         self.everything_rests()?;
         self.observe();
@@ -172,11 +204,14 @@ impl World {
         self.settle()?;
         self.observe();
         self.settle()?;
-        if self.plan.publishes > 0 || self.is_unsaid {
+        if self.plan.publishes > 0 {
             return Ok(());
         }
         for (name, host) in &self.hosts {
-            let rows = host.storage.rows();
+            let mut rows = host.storage.rows();
+            if self.is_unsaid {
+                rows.remove(&Row::Shards);
+            }
             check(8, rows.is_empty(), || format!("{name} has stored {rows:?}"))?;
         }
         Ok(())

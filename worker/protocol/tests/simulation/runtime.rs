@@ -38,6 +38,20 @@ enum Fate {
 /// What an effect answers at once.
 type Answered = Result<Option<Event>, Violation>;
 
+/// What a root's stored record says of its stream: the epoch, the last number that was sent, and whether that is exact. A
+/// record that does not say it must not excuse a root from everything that it has sent.
+fn survivor(record: &serde_json::Value) -> (&str, u64, bool) {
+    let stream = &record["stream"];
+    let is_exact = match record["standing"].as_str() {
+        Some("exact") => true,
+        Some("behind") => false,
+        _ => panic!("a record without a standing: {record}"),
+    };
+    let epoch = stream["epoch"].as_str().expect("a record has an epoch");
+    let sent = stream["sent"].as_u64();
+    (epoch, sent.expect("a record says what was sent"), is_exact)
+}
+
 impl World {
     /// An event reaches an object, unless rows are being read: then it waits.
     pub(crate) fn deliver(&mut self, name: &str, arrival: Arrival) -> Held {
@@ -162,6 +176,7 @@ impl World {
                 self.write(&name);
             }
             Effect::Timer { timer, after_ms } => {
+                self.is_short(&name, timer, after_ms)?;
                 let host = self.host(&name);
                 host.timers.push(timer);
                 let (object, life) = (name, host.life);
@@ -395,8 +410,9 @@ impl World {
             .iter()
             .flat_map(|frame| update::items(frame))
             .collect();
-        if is_root(&name) {
-            self.numbered(&name, &items)?;
+        self.numbered(&name, &items)?;
+        if let Some(last) = items.last().filter(|_| is_root(&name)) {
+            self.outstanding.leave(&self.ledger, last)?;
         }
         let host = self.host(&name);
         let all = || host.sockets.iter().rev().map(|socket| socket.id).collect();
@@ -422,7 +438,6 @@ impl World {
                 continue;
             }
             for item in &frames.1 {
-                ledger.saw(item)?;
                 socket.reader.sent(ledger, item)?;
                 ledger.wrote(item, id);
             }
@@ -437,7 +452,7 @@ impl World {
         })
     }
 
-    /// A root has given out numbers: each counts once, and none above the rate.
+    /// Updates leave an object: each number is one update, and a root gives out none above the rate.
     fn numbered(&mut self, name: &str, items: &[Item]) -> Held {
         for item in items {
             self.ledger.saw(item)?;
@@ -484,19 +499,26 @@ impl World {
             return Ok(None);
         };
         let keeps = is_root(&name).then_some(self.plan.settings.history);
-        let reader = Reader::greeted(&mut self.ledger, connect, &waiting.known, &frames, keeps)?;
-        self.count(match (connect.since, Greeting::read(&frames[0])) {
+        let greeting = Greeting::read(&frames[0]);
+        let retained: Vec<Item> = frames[1..]
+            .iter()
+            .flat_map(|frame| update::items(frame))
+            .collect();
+        let reader = Reader::greeted(
+            &mut self.ledger,
+            connect,
+            &waiting.known,
+            &greeting,
+            &retained,
+            keeps,
+        )?;
+        self.count(match (connect.since, &greeting) {
             (_, greeting) if greeting.behind => "behind",
             (_, greeting) if greeting.recovered => "recovered",
             (None, _) => "fresh",
             _ => "unrecovered",
         });
         let socket = self.number();
-        let greeting = Greeting::read(&frames[0]);
-        let items: Vec<Item> = frames[1..]
-            .iter()
-            .flat_map(|frame| update::items(frame))
-            .collect();
         self.ledger.told(&reader, socket);
         let host = self.host(&name);
         let opened_ms = host.clock(now_ms);
@@ -519,18 +541,18 @@ impl World {
         self.wire(&name, socket, client.unwrap_or_default());
         let answer = Answer::Socket(socket);
         self.leave(&name, Output::Answer { flight, answer });
-        let frames = Rc::new((Some(greeting), items));
+        let frames = Rc::new((Some(greeting), retained));
         self.leave(&name, Output::Frames { socket, frames });
         Ok(None)
     }
 
     fn reply(&mut self, name: &str, request: Request, reply: Reply) -> Held {
         let Some(waiting) = self.host(name).requests.remove(&request) else {
-            return check(4, false, || format!("{name} answers {request} twice"));
+            return check(0, false, || format!("{name} answers {request} twice"));
         };
         let answer = match reply {
             Reply::Json(text) => {
-                self.judge_receipt(name, &waiting.call, &text)?;
+                self.judge_receipt(name, &waiting, &text)?;
                 Answer::Json(text)
             }
             Reply::Refused(refusal) => {
@@ -616,18 +638,11 @@ impl World {
         // What a root was told and has not stored it has not been told.
         self.is_unsaid |= !is_root(name) || kept < pending;
         if is_root(name) {
+            self.outstanding.crash();
+            self.slots.crash();
             let rows = self.host(name).storage.rows();
             let record = rows.get(&Row::Room).map(|text| update::json(text));
-            let survives = record.as_ref().and_then(|record| {
-                let stream = &record["stream"];
-                let is_exact = record["standing"] == "exact";
-                Some((
-                    stream["epoch"].as_str()?,
-                    stream["sent"].as_u64()?,
-                    is_exact,
-                ))
-            });
-            self.ledger.crashed(survives);
+            self.ledger.crashed(record.as_ref().map(survivor));
         }
     }
 

@@ -49,10 +49,6 @@ impl Storage {
         self.pending.pop_front()
     }
 
-    pub(crate) fn is_pending(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
     /// Whether anything waits for a write.
     pub(crate) fn is_gated(&self) -> bool {
         self.pending.iter().any(|write| write.store.is_some())

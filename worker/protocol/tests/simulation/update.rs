@@ -11,6 +11,8 @@ pub(crate) struct Item {
     pub(crate) key: String,
     /// Which published object this is.
     pub(crate) marker: u64,
+    /// Its publisher's clock.
+    pub(crate) slot: Option<u64>,
     pub(crate) text: String,
 }
 
@@ -32,6 +34,7 @@ impl Item {
             seq: value["seq"].as_u64().unwrap_or_default(),
             key: text(value, "type") + &text(value, "pool"),
             marker: value["n"].as_u64().unwrap_or_default(),
+            slot: value["slot"].as_u64(),
             text: value.to_string(),
         }
     }
