@@ -333,6 +333,7 @@ mod tests {
             pinged_ms: None,
             epoch: "e1".to_owned(),
             sent: 7,
+            clock_ms: 0,
             life: 0,
         }
     }

@@ -241,7 +241,7 @@ fn recall(step: &mut Step<'_>) {
 pub(crate) fn lost(step: &mut Step<'_>, peer: &Peer) {
     // In an earlier life its clock may have been ahead when it joined: then its farewell would be no news to the root.
     let clock_ms = &mut step.object.membership.clock_ms;
-    *clock_ms = peer.opened_ms.max(*clock_ms);
+    *clock_ms = peer.clock_ms.max(*clock_ms);
     if step.object.room.stream.epoch.is_empty() {
         // It, or the newest that is left, was marked last.
         let newest = step.sockets.newest();

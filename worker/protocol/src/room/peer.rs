@@ -36,6 +36,9 @@ pub struct Peer {
     pub epoch: String,
     #[serde(default)]
     pub sent: u64,
+    /// In a shard, the last time of its clock that its root had heard when the socket was opened.
+    #[serde(default)]
+    pub clock_ms: u64,
     /// In a root, the life of it in which the socket was opened: see [`super::root::Root::confirm_record`].
     #[serde(default)]
     pub life: u64,
@@ -227,7 +230,7 @@ mod tests {
 
     #[test]
     fn an_attachment_has_the_names_that_the_loops_over_all_sockets_read() {
-        let text = r#"{"id":"i","token":"SOL","name":"SOL//1","region":"","max_message_bytes":9,"opened_ms":7,"pinged_ms":8,"epoch":"","sent":0,"life":0}"#;
+        let text = r#"{"id":"i","token":"SOL","name":"SOL//1","region":"","max_message_bytes":9,"opened_ms":7,"pinged_ms":8,"epoch":"","sent":0,"clock_ms":0,"life":0}"#;
         let peer: Peer = serde_json::from_str(text).unwrap();
         assert_eq!((peer.opened_ms, peer.pinged_ms), (7, Some(8)));
         assert_eq!(serde_json::to_string(&peer).unwrap(), text);

@@ -124,6 +124,7 @@ fn open(step: &mut Step<'_>, client: Client, tag: Option<String>) {
         pinged_ms: None,
         epoch: stream.epoch.clone(),
         sent: stream.sent,
+        clock_ms: object.membership.clock_ms,
         life: object.room.life,
     };
     let frames = greeting(&peer.id, &peer.token, stream, &welcome);
