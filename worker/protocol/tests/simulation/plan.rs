@@ -106,7 +106,7 @@ impl Faults {
             (&mut faults.lost_call, 150),
             (&mut faults.lost_answer, 150),
             (&mut faults.repeated_call, 200),
-            (&mut faults.crash, 30),
+            (&mut faults.crash, 40),
             (&mut faults.failed_read, 200),
             (&mut faults.failed_write, 200),
             (&mut faults.clock_step, 100),
