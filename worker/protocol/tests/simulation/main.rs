@@ -232,6 +232,7 @@ mutations! {
     a_rate_without_a_limit_is_seen: NoRate breaks 6;
     a_socket_that_sends_too_much_is_seen: SpareTheLoud breaks 6;
     a_shard_that_does_not_leave_is_seen: NoFarewell breaks 7;
+    a_room_that_takes_nothing_is_seen: RefuseAll breaks 7;
     a_timer_without_an_end_is_seen: KeepTimer breaks 8;
     a_timer_that_is_too_long_is_seen: LongTimer breaks 8;
     a_row_of_an_unused_room_is_seen: StoreNothing breaks 8;
