@@ -139,6 +139,10 @@ impl Ledger {
         is_kept && later < self.history as usize
     }
 
+    pub(crate) fn has_crashed(&self) -> bool {
+        self.crashes > 0
+    }
+
     /// Whether a crash may have taken this number from the root.
     pub(crate) fn is_unsure(&self, epoch: &str, seq: u64) -> bool {
         let place = self.age(epoch).map(|age| (age, seq));

@@ -1,10 +1,10 @@
 //! A room in simulation: its root and shards on a network that loses, repeats and delays, with machines that die and clocks
-//! that step. One seed is one run, and always the same run; after each step the laws are checked (see
-//! `docs/architecture.md`).
+//! that step. One seed is one run, and always the same run; `docs/architecture.md` says which laws are checked, and when.
 //!
 //! | to | run |
 //! |---|---|
 //! | try 10,000 seeds | `cargo test --locked -p edge-broadcast-protocol --test simulation` |
+//! | try others | `FIRST=10000 SEEDS=50000 cargo test --locked -p edge-broadcast-protocol --test simulation the_laws` |
 //! | see one of them | `SEED=1234 cargo test --locked -p edge-broadcast-protocol --test simulation the_laws -- --nocapture` |
 //! | go on until one fails | `SEEDS=forever cargo test --locked -p edge-broadcast-protocol --test simulation the_laws` |
 
@@ -106,8 +106,9 @@ fn try_all(
     broken.into_inner().unwrap()
 }
 
-/// Seeds in which a law was broken once, and how it showed.
-const MENDED: [(u64, &str); 12] = [
+/// Seeds in which a law was broken once, and how it showed. A seed is a run of the simulator as it draws now: after any
+/// change of that it is another run, and no better than others.
+const MENDED: [(u64, &str); 11] = [
     (22, "a root that died twice in a row gave a number twice"),
     (
         358,
@@ -134,7 +135,6 @@ const MENDED: [(u64, &str); 12] = [
         113_790,
         "a farewell by a clock that was set back did not count",
     ),
-    (82067, "a ping by a clock that was set back was forgotten"),
 ];
 
 #[test]
@@ -232,6 +232,7 @@ mutations! {
     a_rate_without_a_limit_is_seen: NoRate breaks 6;
     a_socket_that_sends_too_much_is_seen: SpareTheLoud breaks 6;
     a_shard_that_does_not_leave_is_seen: NoFarewell breaks 7;
+    a_room_that_takes_nothing_is_seen: RefuseAll breaks 7;
     a_timer_without_an_end_is_seen: KeepTimer breaks 8;
     a_timer_that_is_too_long_is_seen: LongTimer breaks 8;
     a_row_of_an_unused_room_is_seen: StoreNothing breaks 8;

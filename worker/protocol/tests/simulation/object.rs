@@ -2,6 +2,7 @@
 
 use crate::host::Socket;
 use edge_broadcast_protocol::contract::call::Call;
+use edge_broadcast_protocol::contract::refusal;
 use edge_broadcast_protocol::contract::settings::{RoomSettings, conflate_key};
 use edge_broadcast_protocol::room::effect::{Effect, Reply};
 use edge_broadcast_protocol::room::event::{Event, Sockets, Timer};
@@ -54,6 +55,8 @@ pub(crate) enum Sabotage {
     SpareTheLoud,
     /// Publishes are not limited.
     NoRate,
+    /// What is published is refused, again and again.
+    RefuseAll,
     /// Shards do not say that they have no socket.
     NoFarewell,
     /// A timer is set again and again.
@@ -216,6 +219,11 @@ impl Seam {
                     if matches!(call, Call::Leave { .. }) {
                         *call = Call::Health;
                     }
+                }
+            }
+            (Sabotage::RefuseAll, Effect::Reply { reply, .. }) => {
+                if matches!(&*reply, Reply::Json(text) if text.contains("took_ms")) {
+                    *reply = Reply::Refused(refusal::PUBLISH_RATE);
                 }
             }
             (Sabotage::SpareTheLoud, Effect::Hang(close)) if close.code == 4029 => {

@@ -82,12 +82,19 @@ impl Publisher {
         }
     }
 
-    /// Another message with this one's id that was taken.
-    fn rival(&self, index: usize) -> Option<&Receipt> {
+    /// Another message with this one's id.
+    fn rival(&self, index: usize) -> Option<&Message> {
         let id = self.messages[index].id.as_ref()?;
         let mut others = self.messages.iter().enumerate();
         let rival = others.find(|(at, other)| *at != index && other.id.as_ref() == Some(id));
-        rival?.1.taken.as_ref()
+        Some(rival?.1)
+    }
+
+    /// Whether the room has taken what was published last.
+    pub(crate) fn is_over(&self) -> bool {
+        self.messages
+            .last()
+            .is_none_or(|message| message.taken.is_some())
     }
 
     fn add(&mut self, after_ms: u64, plan: &Plan, random: &mut Random, extra: &mut Random) {
@@ -214,12 +221,17 @@ impl World {
         {
             self.count("reused");
         }
-        let rival = self.publisher.rival(index).cloned();
+        let rival = self.publisher.rival(index);
+        let (has_rival, rival) = (rival.is_some(), rival.and_then(|rival| rival.taken.clone()));
         let message = &mut self.publisher.messages[index];
         match answer {
             Answer::Json(text) => {
-                let receipt: Receipt = serde_json::from_str(text).unwrap_or_default();
-                let lost = |taken: &Receipt| self.ledger.is_unsure(&taken.epoch, taken.seq);
+                let receipt: Receipt = serde_json::from_str(text).expect("it is a receipt");
+                // What is stale has no number of its own, and its id goes with the memory of the root.
+                let lost = |taken: &Receipt| match taken.stale {
+                    true => self.ledger.has_crashed(),
+                    false => self.ledger.is_unsure(&taken.epoch, taken.seq),
+                };
                 if let Some(rival) = &rival
                     && !lost(rival)
                     && !lost(&receipt)
@@ -237,9 +249,17 @@ impl World {
                 message.taken = Some(receipt);
                 self.count("taken");
             }
+            Answer::Refused { status, code } if *status < 429 => {
+                let is_due = match *code {
+                    "id_reused" => has_rival,
+                    // The id is known for longer than any run lasts, but for what a crash takes.
+                    "stale_signature" => message.signed_ms.is_some() && self.ledger.has_crashed(),
+                    _ => false,
+                };
+                check(9, is_due, || format!("{message:?} is refused: {code}"))?;
+            }
             _ if attempt < message.tries || message.tries >= message.most_tries => {}
             Answer::Failed if message.id.is_none() => {}
-            Answer::Refused { status, .. } if *status < 429 => {}
             _ => {
                 let after_ms = self.random.between(100, 4_000);
                 self.after(after_ms, Happening::Publish { message: index });

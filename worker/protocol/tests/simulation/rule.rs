@@ -194,6 +194,9 @@ impl World {
 
     /// Everything has come to rest: everybody has what there is, and nothing is kept that nobody needs.
     pub(crate) fn end(&mut self) -> Held {
+        check(7, self.publisher.is_over(), || {
+            "the last update is never taken".to_owned()
+        })?;
         self.outstanding.is_over()?;
         self.slots.are_right()?;
         self.everybody_is_up_to_date()?;
