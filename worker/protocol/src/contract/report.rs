@@ -23,7 +23,8 @@ pub struct Awake {
     pub since_ms: u64,
     /// What started it: a call by its [`super::call::Call::name`], a client's `message`, or the `close` of a socket.
     pub woken_by: String,
-    /// The causes that keep it from hibernating, besides the request that asks: `batch_window`, `save`, `push_again`, …
+    /// The causes that keep it from hibernating, besides the request that asks: `batch_window`, `save`,
+    /// `push_again`, `mark`.
     pub held_by: Vec<String>,
 }
 
