@@ -347,6 +347,25 @@ mod tests {
         })
     }
 
+    /// A client that comes to shard 1.
+    fn connecting(request: Request) -> Event {
+        let connect = Connect {
+            place: Place {
+                token: "SOL".to_owned(),
+                region: String::new(),
+                index: 1,
+                home: Home::Root,
+            },
+            address: None,
+            per_address: 0,
+            max_message_bytes: 1024,
+            since: None,
+            epoch: None,
+            root_hint: None,
+        };
+        called(request, Call::Connect(connect), "")
+    }
+
     fn published(request: Request, body: &str) -> Event {
         let call = Call::Publish(Publish {
             token: "SOL".to_owned(),
@@ -550,25 +569,8 @@ mod tests {
     fn every_client_for_whom_the_runtime_has_no_place_is_sent_to_the_next_object() {
         let open = Open(Vec::new());
         let mut shard = object(1_000);
-        let connect = |request| {
-            let connect = Connect {
-                place: Place {
-                    token: "SOL".to_owned(),
-                    region: String::new(),
-                    index: 1,
-                    home: Home::Root,
-                },
-                address: None,
-                per_address: 0,
-                max_message_bytes: 1024,
-                since: None,
-                epoch: None,
-                root_hint: None,
-            };
-            called(request, Call::Connect(connect), "")
-        };
-        shard.on(connect(1), 1_000, &open);
-        shard.on(connect(2), 1_000, &open);
+        shard.on(connecting(1), 1_000, &open);
+        shard.on(connecting(2), 1_000, &open);
         let joined = Joined {
             stream: Some(Stream::new("e1")),
         };
@@ -592,6 +594,41 @@ mod tests {
             let effects = shard.on(Event::NotAccepted { request, index }, 1_000, &open);
             assert!(matches!(replies(&effects)[..], [Reply::Full { next: 2 }]));
         }
+    }
+
+    #[test]
+    fn what_a_shard_tells_its_root_is_newer_than_what_it_told_in_an_earlier_life_whatever_its_clock_says()
+     {
+        let told = |event, open| {
+            let (mut shard, rows) = (object(5_000), Rows::default());
+            let done = effects(&mut shard, event, 5_000, &Open(open), &rows);
+            done.into_iter().find_map(|effect| match effect {
+                Effect::Ask { mut calls, .. } => calls.pop(),
+                _ => None,
+            })
+        };
+        let joined = Peer {
+            clock_ms: 9_000,
+            ..socket("SOL//1", "SOL")
+        };
+        let (name, clock_ms) = ("SOL//1".to_owned(), 9_001);
+        let closed = Event::Closed {
+            peer: Some(joined.clone()),
+            code: 1000,
+        };
+        let leave = Call::Leave { name, clock_ms };
+        assert_eq!(told(closed, Vec::new()), Some(("SOL".to_owned(), leave)));
+        let join = told(connecting(1), vec![joined]).map(|(_, call)| call);
+        assert!(
+            matches!(
+                join,
+                Some(Call::Join {
+                    clock_ms: 9_001,
+                    ..
+                })
+            ),
+            "{join:?}"
+        );
     }
 
     #[test]

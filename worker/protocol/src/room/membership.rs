@@ -35,9 +35,13 @@ pub(crate) fn ask_to_join(step: &mut Step<'_>, client: Client) {
 
 /// Asks the root for its stream, unless it is being asked. Whoever is first to speak to an object decides where it lives.
 fn ask_root(step: &mut Step<'_>, token: &str, name: String, region: String, hint: Option<String>) {
+    let newest = step.sockets.newest();
     let membership = &mut step.object.membership;
     if std::mem::replace(&mut membership.asking, true) {
         return;
+    }
+    if let Some(newest) = newest {
+        membership.place(&newest);
     }
     let clock_ms = membership.clock(step.now_ms);
     let ask = step.object.number();
@@ -239,9 +243,6 @@ fn recall(step: &mut Step<'_>) {
 
 /// In a shard: a socket is gone. If it was the one that remembers where the stream stands, another has to.
 pub(crate) fn lost(step: &mut Step<'_>, peer: &Peer) {
-    // In an earlier life its clock may have been ahead when it joined: then its farewell would be no news to the root.
-    let clock_ms = &mut step.object.membership.clock_ms;
-    *clock_ms = peer.clock_ms.max(*clock_ms);
     if step.object.room.stream.epoch.is_empty() {
         // It, or the newest that is left, was marked last.
         let newest = step.sockets.newest();

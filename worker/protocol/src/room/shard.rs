@@ -71,6 +71,9 @@ impl Membership {
     /// Takes from a socket what it remembers of its object.
     pub(crate) fn place(&mut self, peer: &Peer) {
         self.part = Some(peer.part());
+        // In an earlier life its clock may have been ahead: told an earlier time, the root would take what is said now for
+        // something that it knows.
+        self.clock_ms = self.clock_ms.max(peer.clock_ms);
         if self.token.is_empty() {
             self.token.clone_from(&peer.token);
         }
