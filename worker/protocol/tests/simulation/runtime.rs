@@ -5,7 +5,7 @@ use crate::host::{Arrival, Output, Question, Socket, Waiting, listed};
 use crate::law::{Held, Reader, Violation, check};
 use crate::network::{Caller, Flight};
 use crate::object::Seam;
-use crate::update::{self, Greeting, Item};
+use crate::update::{self, Item};
 use crate::world::{Answer, Happening, World, is_root};
 use edge_broadcast_protocol::contract::call::Call;
 use edge_broadcast_protocol::contract::close::Close;
@@ -499,11 +499,7 @@ impl World {
             return Ok(None);
         };
         let keeps = is_root(&name).then_some(self.plan.settings.history);
-        let greeting = Greeting::read(&frames[0]);
-        let retained: Vec<Item> = frames[1..]
-            .iter()
-            .flat_map(|frame| update::items(frame))
-            .collect();
+        let (greeting, retained) = update::first(&frames);
         let reader = Reader::greeted(
             &mut self.ledger,
             connect,
@@ -512,11 +508,11 @@ impl World {
             &retained,
             keeps,
         )?;
-        self.count(match (connect.since, &greeting) {
-            (_, greeting) if greeting.behind => "behind",
-            (_, greeting) if greeting.recovered => "recovered",
-            (None, _) => "fresh",
-            _ => "unrecovered",
+        self.count(match connect.since {
+            _ if greeting.behind => "behind",
+            _ if greeting.recovered => "recovered",
+            None => "fresh",
+            Some(_) => "unrecovered",
         });
         let socket = self.number();
         self.ledger.told(&reader, socket);
@@ -534,16 +530,21 @@ impl World {
             reader,
         });
         self.within_caps(&name, connect)?;
-        let client = match &self.flights.get(&flight).map(|flight| &flight.from) {
-            Some(Caller::Client(attempt)) => Some(attempt.client),
-            _ => None,
-        };
+        let client = self.connecting(flight);
         self.wire(&name, socket, client.unwrap_or_default());
         let answer = Answer::Socket(socket);
         self.leave(&name, Output::Answer { flight, answer });
         let frames = Rc::new((Some(greeting), retained));
         self.leave(&name, Output::Frames { socket, frames });
         Ok(None)
+    }
+
+    /// The client that waits for an answer.
+    fn connecting(&self, flight: u64) -> Option<usize> {
+        match &self.flights.get(&flight)?.from {
+            Caller::Client(attempt) => Some(attempt.client),
+            _ => None,
+        }
     }
 
     fn reply(&mut self, name: &str, request: Request, reply: Reply) -> Held {

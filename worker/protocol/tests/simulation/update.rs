@@ -61,6 +61,13 @@ pub(crate) fn values(value: &Value) -> Vec<Item> {
     others.chain(newest).map(Item::read).collect()
 }
 
+/// The first frames of a socket: its greeting, and the updates that follow.
+pub(crate) fn first(frames: &[String]) -> (Greeting, Vec<Item>) {
+    let (greeting, later) = frames.split_first().expect("a socket is greeted");
+    let retained = later.iter().flat_map(|frame| items(frame));
+    (Greeting::read(greeting), retained.collect())
+}
+
 /// The updates of a frame.
 pub(crate) fn items(frame: &str) -> Vec<Item> {
     let value = json(frame);
