@@ -597,6 +597,39 @@ mod tests {
     }
 
     #[test]
+    fn each_client_that_one_answer_admits_takes_the_place_of_another_silent_socket() {
+        let mut shard = object(1_000);
+        let silent = (0..9)
+            .map(|opened_ms| Peer {
+                opened_ms,
+                ..socket("SOL//1", "SOL")
+            })
+            .collect();
+        let open = Open(silent);
+        for request in [1, 2, 3] {
+            shard.on(connecting(request), 1_000, &open);
+        }
+        let joined = Joined {
+            stream: Some(Stream::new("e1")),
+        };
+        let answers = vec![serde_json::to_string(&joined).ok()];
+        let now_ms = 10 * MINUTE_MS;
+        let answered = Event::Answered { ask: 1, answers };
+        let effects = shard.on(answered, now_ms, &open);
+        let closed: Vec<&[u32]> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Close { indexes, .. } => Some(indexes.as_slice()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(closed, [[0], [1]]);
+        let opened = |effect: &&Effect| matches!(effect, Effect::Accept(_));
+        assert_eq!(effects.iter().filter(opened).count(), 3);
+        assert_eq!(shard.room.counters.swept, 2);
+    }
+
+    #[test]
     fn what_a_shard_tells_its_root_is_newer_than_what_it_told_in_an_earlier_life_whatever_its_clock_says()
      {
         let told = |event, open| {

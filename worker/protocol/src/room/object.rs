@@ -306,6 +306,17 @@ impl Step<'_> {
         self.sockets.count(tag) + u32::try_from(opened).unwrap_or(u32::MAX)
     }
 
+    /// The sockets with `tag`, or of all, that this step is about to close.
+    pub(crate) fn closing(&self, tag: Option<&str>) -> Vec<u32> {
+        let closing = self.effects.iter().filter_map(|effect| match effect {
+            Effect::Close {
+                indexes, tag: its, ..
+            } if its.as_deref() == tag => Some(indexes),
+            _ => None,
+        });
+        closing.flatten().copied().collect()
+    }
+
     /// Counts the open sockets, exactly.
     pub(crate) fn count(&mut self) -> u32 {
         let open = self.open(None);

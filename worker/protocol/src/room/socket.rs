@@ -5,7 +5,7 @@ use super::effect::{Effect, Opening, Reply};
 use super::event::Request;
 use super::greeting::greeting;
 use super::object::Step;
-use super::peer::{self, Peer};
+use super::peer::{self, Peer, Seen};
 use super::shard::Client;
 use super::{membership, store};
 use crate::contract::call::{Connect, Part};
@@ -80,18 +80,23 @@ fn has_too_many(step: &mut Step<'_>, tag: &str, most: u32) -> bool {
     open >= most && open.saturating_sub(give_way(step, Some(tag))) >= most
 }
 
-/// Closes the sockets, of those with `tag`, that were silent for too long: how many.
+/// Closes the sockets, of those with `tag`, that were silent for too long: how many close with this step.
 fn give_way(step: &mut Step<'_>, tag: Option<&str>) -> u32 {
     let idle_ms = step.object.settings.idle_timeout_ms;
-    let seen = step.sockets.seen(tag);
+    let mut seen = step.sockets.seen(tag);
+    // One step may admit several clients: what was closed for one gives no place to the next.
+    let closing = step.closing(tag);
+    for index in &closing {
+        seen[*index as usize] = Seen::CLOSING;
+    }
     let silent = peer::giving_way(&seen, step.now_ms, idle_ms);
     if silent.is_empty() && tag.is_none() {
         let until_ms = peer::giving_way_ms(&seen, step.now_ms, idle_ms);
         step.object.full_until_ms = until_ms;
     }
-    let count = u32::try_from(silent.len()).unwrap_or(u32::MAX);
+    let count = closing.len() + silent.len();
     hang_up(step, silent, tag);
-    count
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// This object has no place left; the next one may.
