@@ -180,8 +180,8 @@ impl Store {
     }
 }
 
-/// Takes the lock of a directory for this process; whether it did. A program that was being started when its last sandbox stopped has that lock for the
-/// moment until it runs, so one that is held is tried again for a second.
+/// Takes the lock of a directory for this process; whether it did. A program that was being started when its last sandbox
+/// stopped has that lock for the moment until it runs, so one that is held is tried again for a second.
 fn take(lock: &File) -> bool {
     const TRIES: u32 = 20;
     (0..TRIES).any(|tried| {
