@@ -18,6 +18,7 @@ use crate::deploy::running::Running;
 use crate::deploy::verification::Verification;
 use crate::environment::{Environment, script};
 use crate::live::verify;
+use crate::plan::finding::{self, Finding, Lines};
 use crate::plan::saved::SavedPlan;
 use crate::plan::{self, Desired, Observed, Plan};
 use crate::secret::{Secrets, Value};
@@ -29,6 +30,7 @@ use crate::terminal::step_summary;
 struct Answer {
     environment: String,
     plan: Plan,
+    findings: Vec<Finding>,
     applied: apply::Report,
     /// Absent when a step failed before.
     verified: Option<verify::Report>,
@@ -41,7 +43,8 @@ struct Answer {
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}", self.plan)?;
+        let notes = Lines(&self.findings).to_string();
+        self.plan.fmt_with(f, &notes)?;
         match &self.verified {
             Some(verified) => write!(f, "\n\nverified {verified}"),
             None => Ok(()),
@@ -69,6 +72,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
         None => args.rollout.clone(),
     };
+    let findings = finding::of(&environment, &observed);
     let plan = match Plan::between(&desired, &observed, &rollout) {
         Ok(plan) => plan,
         Err(conflicts) => {
@@ -76,6 +80,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
                 context,
                 &environment,
                 &title(&environment),
+                findings,
                 conflicts,
             ));
         }
@@ -140,6 +145,7 @@ async fn carry_out(
         environment: environment.name.to_string(),
         verified: verification.report.take(),
         plan,
+        findings: finding::of(environment, observed),
         applied: running.finish(),
         failure: told.as_ref().map(|told| told.what.clone()),
         help: told.as_ref().and_then(|told| told.fix.clone()),

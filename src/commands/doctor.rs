@@ -15,6 +15,7 @@ use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::live::occupancy::{self, Dropped};
 use crate::live::site::Site;
+use crate::plan::finding;
 use crate::plan::{Desired, Observed, Plan, Rollout};
 use crate::rotation::inventory::{Cell, State};
 use crate::terminal::advice::Advice;
@@ -98,6 +99,12 @@ async fn examine(
         "the API token reads the account and the zone `{}`",
         environment.zone
     ));
+    for found in finding::of(environment, &observed) {
+        match found.fix {
+            None => examined.well(&found.what),
+            Some(fix) => examined.wrong(found.what, fix),
+        }
+    }
     if let Ok(bundles) = bundles {
         drift(environment, bundles, &observed, examined);
     }

@@ -14,6 +14,7 @@ use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
 use crate::live::occupancy::{self, Occupied};
+use crate::plan::finding::{self, Finding, Lines};
 use crate::plan::saved::SavedPlan;
 use crate::plan::{Conflict, Conflicts, Desired, Plan, SocketImpact};
 use crate::terminal::output::{self, Format};
@@ -26,6 +27,7 @@ const CHANGES: u8 = 2;
 struct Answer {
     #[serde(flatten)]
     plan: Plan,
+    findings: Vec<Finding>,
     /// The rooms that were asked; only where sockets would reconnect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     occupied: Vec<Occupied>,
@@ -39,7 +41,7 @@ impl fmt::Display for Answer {
             .iter()
             .map(|Occupied { token, sockets }| format!("\n  {sockets} of `{token}`"))
             .collect();
-        let notes = format!("{rooms}{}", self.secrets);
+        let notes = format!("{rooms}{}{}", self.secrets, Lines(&self.findings));
         self.plan.fmt_with(f, &notes)
     }
 }
@@ -51,9 +53,12 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     let desired = Desired::of(&environment, &bundles);
     let observed = observe(&remote.cloudflare, &environment).await?;
     let title = format!("plan for {}", environment.name);
+    let findings = finding::of(&environment, &observed);
     let plan = match Plan::between(&desired, &observed, &args.rollout) {
         Ok(plan) => plan,
-        Err(conflicts) => return Err(refuse(context, &environment, &title, conflicts)),
+        Err(conflicts) => {
+            return Err(refuse(context, &environment, &title, findings, conflicts));
+        }
     };
     if let Some(path) = &args.out {
         SavedPlan::new(remote.cloudflare.account(), &observed, &plan, &args.rollout)?
@@ -74,6 +79,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     let secrets = Facts::observed(&remote.cloudflare, &environment, &observed).await?;
     let answer = Answer {
         plan,
+        findings,
         occupied,
         secrets,
     };
@@ -91,6 +97,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
 struct Refused<'a> {
     environment: &'a EnvironmentName,
     conflicts: &'a [Conflict],
+    findings: Vec<Finding>,
 }
 
 /// Tells the conflicts wherever somebody looks: people get them as this error.
@@ -98,12 +105,17 @@ pub(super) fn refuse(
     context: &Context,
     environment: &Environment,
     title: &str,
+    findings: Vec<Finding>,
     conflicts: Conflicts,
 ) -> anyhow::Error {
+    for finding in &findings {
+        context.progress.say(&finding.to_string());
+    }
     if context.format == Format::Json {
         let refused = Refused {
             environment: &environment.name,
             conflicts: &conflicts.0,
+            findings,
         };
         if let Err(error) = output::json(&refused) {
             return error;

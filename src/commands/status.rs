@@ -14,6 +14,7 @@ use crate::cloudflare::error::advice;
 use crate::cloudflare::observe::observe;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
+use crate::plan::finding::{self, Finding, Lines};
 use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, Rollout, Split, Step, filled};
 use crate::terminal::advice::Advice;
 
@@ -46,6 +47,7 @@ struct Status {
     secrets: BTreeMap<String, bool>,
     #[serde(flatten)]
     facts: Facts,
+    findings: Vec<Finding>,
     drift: Drift,
 }
 
@@ -141,6 +143,7 @@ async fn status(
             .collect(),
         secrets: secrets.map(|name| (name.clone(), is_set(name))).collect(),
         facts: Facts::observed(&remote.cloudflare, environment, &observed).await?,
+        findings: finding::of(environment, &observed),
         drift: drift(environment, bundles, &observed),
     })
 }
@@ -237,6 +240,7 @@ impl fmt::Display for Status {
             .map(|(name, set)| format!("{name} {}", if *set { "set" } else { "missing" }))
             .collect();
         write!(f, "\n  secrets  {}{}", secrets.join(", "), self.facts)?;
+        write!(f, "{}", Lines(&self.findings))?;
         match &self.drift {
             Drift::None => write!(f, "\n  drift    none"),
             Drift::Unknown { why, help } => {

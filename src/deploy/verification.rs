@@ -15,6 +15,7 @@ use crate::live::acceptance::{self, Answer};
 use crate::live::rooms::{self, Proof, Sought};
 use crate::live::site::Site;
 use crate::live::verify::{self, Expected, Publisher, verify};
+use crate::plan::finding::{self, Finding};
 use crate::plan::{Observed, Plan, Step};
 use crate::secret::Value;
 use crate::terminal::advice::Advice;
@@ -31,6 +32,8 @@ pub(crate) struct Verification<'a> {
     /// None when nothing changes: then no source was read.
     secret: Option<Value>,
     plan: &'a Plan,
+    /// What was seen of what is live before: it may be why a check fails.
+    findings: Vec<Finding>,
     /// The gateway's version before the deployment.
     live: Option<String>,
     /// Whether the live gateway accepted the webhook secret already; none where the plan brings it. After a rotation the source that
@@ -62,6 +65,7 @@ impl<'a> Verification<'a> {
             site,
             secret,
             plan,
+            findings: finding::of(environment, observed),
             live: gateway.map(|live| live.active.id.clone()),
             accepted_before: None,
             pause,
@@ -186,9 +190,38 @@ impl<'a> Verification<'a> {
         match applied {
             Ok(()) if failed => Some(other_secret(self.environment)),
             Ok(()) => None,
-            Err(_) if failed => Some(does_not_work(self.environment, self.plan, &running.report)),
+            Err(_) if failed => Some(self.does_not_work(&running.report)),
             Err(error) => Some(error.context(format!("{running}\ncause"))),
         }
+    }
+
+    fn does_not_work(&self, applied: &Report) -> anyhow::Error {
+        let name = &self.environment.name;
+        let mut steps = self.plan.steps.iter();
+        let uploads = steps.any(|step| matches!(step, Step::Upload(_)));
+        let mut text = match (applied.returned.as_slice(), applied.not_returned.is_empty()) {
+            ([], true) if uploads => format!(
+                "`{name}` is deployed, but it does not work as it must; no version before it could take over"
+            ),
+            ([], _) => format!("`{name}` does not work as it must"),
+            (returned, _) => format!(
+                "`{name}` did not work as it must; `{}` went back to the version before",
+                returned.join("`, `")
+            ),
+        };
+        for (script, why) in &applied.not_returned {
+            text += &format!("; `{script}` could not go back to the version before: {why}");
+        }
+        for Finding { what, .. } in self.findings.iter().filter(|found| found.fix.is_some()) {
+            text += &format!("; before, it was seen that {what}");
+        }
+        let mut fixes = vec!["see the failed checks"];
+        fixes.extend(
+            self.findings
+                .iter()
+                .filter_map(|found| found.fix.as_deref()),
+        );
+        Advice::new(text, fixes.join("; ")).into()
     }
 }
 
@@ -204,24 +237,4 @@ fn other_secret(environment: &Environment) -> anyhow::Error {
         ),
     )
     .into()
-}
-
-fn does_not_work(environment: &Environment, plan: &Plan, applied: &Report) -> anyhow::Error {
-    let name = &environment.name;
-    let mut steps = plan.steps.iter();
-    let uploads = steps.any(|step| matches!(step, Step::Upload(_)));
-    let mut text = match (applied.returned.as_slice(), applied.not_returned.is_empty()) {
-        ([], true) if uploads => format!(
-            "`{name}` is deployed, but it does not work as it must; no version before it could take over"
-        ),
-        ([], _) => format!("`{name}` does not work as it must"),
-        (returned, _) => format!(
-            "`{name}` did not work as it must; `{}` went back to the version before",
-            returned.join("`, `")
-        ),
-    };
-    for (script, why) in &applied.not_returned {
-        text += &format!("; `{script}` could not go back to the version before: {why}");
-    }
-    Advice::new(text, "see the failed checks").into()
 }

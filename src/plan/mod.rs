@@ -8,6 +8,7 @@ mod conflict;
 mod counts;
 mod desired;
 mod display;
+pub mod finding;
 pub(crate) mod history;
 mod host;
 mod observed;
@@ -30,6 +31,7 @@ use serde::Serialize;
 
 pub use self::conflict::{Conflict, Conflicts};
 pub use self::desired::{Desired, Wanted};
+pub use self::finding::Finding;
 pub use self::observed::{Holding, Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed};
 pub use self::rollout::Rollout;
 pub use self::split::{Percent, Share, Split};

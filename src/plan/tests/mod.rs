@@ -7,6 +7,7 @@
 
 mod conflict;
 mod drift;
+mod finding;
 mod key;
 mod law;
 mod rollout;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::build::Worker;
 use crate::environment::Environment;
+use crate::plan::finding::{self, Lines};
 use crate::plan::{
     Conflicts, Desired, Lane, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Plan, Rollout,
     Share, Split, Step,
@@ -114,15 +115,23 @@ impl World {
         }
     }
 
-    fn desired(&self) -> Desired {
+    fn environment(&self) -> Environment {
         let name = "e".parse().unwrap();
-        let environment = Environment::resolve(&name, "e.toml", &self.manifest)
-            .unwrap_or_else(|problems| panic!("{}", problems[0]));
+        Environment::resolve(&name, "e.toml", &self.manifest)
+            .unwrap_or_else(|problems| panic!("{}", problems[0]))
+    }
+
+    fn desired(&self) -> Desired {
         Desired::new(
-            &environment,
+            &self.environment(),
             self.gateway_code.clone(),
             self.room_code.clone(),
         )
+    }
+
+    /// The findings as people see them, a line each.
+    pub(super) fn findings(&self) -> String {
+        Lines(&finding::of(&self.environment(), &self.live)).to_string()
     }
 
     pub(super) fn try_plan(&self) -> Result<Plan, Conflicts> {

@@ -1,0 +1,68 @@
+//! Findings: what is live, stands in the way of no deployment, and must be seen all the same.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::observed::{Live, Observed};
+use crate::environment::Environment;
+
+/// Something about what is live that people should know, whatever they came for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub what: String,
+    /// What to do about it; absent where nothing is wrong.
+    pub fix: Option<String>,
+}
+
+impl Finding {
+    /// Something that explains what would surprise else.
+    pub(crate) fn note(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            fix: None,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match &self.fix {
+            None => write!(f, "note   {}", self.what),
+            Some(fix) => write!(f, "WRONG  {}\n         {fix}", self.what),
+        }
+    }
+}
+
+/// Each finding on a line of its own, for people; begins with a line break.
+pub(crate) struct Lines<'a>(pub &'a [Finding]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|finding| write!(f, "\n  {finding}"))
+    }
+}
+
+/// Everything that must be seen of what is live of `environment`. It needs no built workers.
+pub fn of(environment: &Environment, observed: &Observed) -> Vec<Finding> {
+    let scripts = [environment.room_script(), environment.gateway_script()];
+    let live = scripts
+        .iter()
+        .filter_map(|name| Some((name, observed.scripts.get(name)?)));
+    live.filter_map(|(name, live)| not_deployed(name, live))
+        .collect()
+}
+
+/// A newest version that gets no traffic: after a rollback, a failed deployment, or somebody's upload.
+fn not_deployed(script: &str, live: &Live) -> Option<Finding> {
+    let (newest, _) = live.latest.as_ref()?;
+    let is_deployed = live.split.versions().any(|version| version == newest);
+    (!is_deployed).then(|| {
+        Finding::note(format!(
+            "the newest version of `{script}`, `{newest}`, is not the deployed one, `{}`",
+            live.active.id
+        ))
+    })
+}
