@@ -125,3 +125,83 @@ fn no_generated_file_holds_a_secret() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&found.stdout), "");
 }
+
+/// Somebody else's value in every place of a live Worker that can hold one, under names that are ours and under others.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_others_wrote_into_a_live_worker_is_shown_or_kept() {
+    const CANARY: &str = "Canary_7f3a91c2";
+    const GATEWAY: &str = "glow-broadcast-staging";
+    built();
+    let sandbox = Sandbox::start();
+    let project = Project::with_all();
+    let files = ["plan.json", "summary.md"].map(|name| project.path().join(name));
+    let run = |args: &str| {
+        Run::new(args.split(' '))
+            .inside(&project)
+            .against(&sandbox)
+            .env("WEBHOOK_SECRET", MARKER)
+            .env("GITHUB_STEP_SUMMARY", files[1].to_str().unwrap())
+    };
+    run("deploy staging").succeeds();
+    let plain = |name: &str| json!({ "type": "plain_text", "name": name, "text": CANARY });
+    let metadata = json!({
+        "main_module": "index.js",
+        "compatibility_date": "2026-10-01",
+        "annotations": { "workers/tag": CANARY, "workers/message": CANARY },
+        "keep_bindings": [],
+        "bindings": [
+            plain("WEBHOOK_SECRET"),
+            plain("ENVIRONMENT"),
+            plain("THEIRS"),
+            { "type": "json", "name": "ADMIN_SECRET", "json": { "password": [CANARY] } },
+            { "type": "json", "name": "SETTINGS", "json": { "password": CANARY, "allowed_origins": [CANARY], "regions": { "name": CANARY } } },
+            { "type": "analytics_engine", "name": "ANALYTICS", "dataset": CANARY },
+        ],
+    });
+    let module = "export default { fetch() { return new Response('theirs') } }";
+    let path = format!("workers/scripts/{GATEWAY}");
+    let answer = api::upload(&sandbox, "PUT", &path, &metadata, module).await;
+    assert_eq!(answer["success"], true, "{answer}");
+    let settings = format!("{path}/script-settings");
+    let mut tags = api::read(&sandbox, &settings).await["tags"].clone();
+    tags.as_array_mut().unwrap().push(json!(CANARY));
+    let theirs = json!({
+        "tags": tags,
+        "observability": { "enabled": false, "logs": { "enabled": true, "destinations": [CANARY] } },
+        "tail_consumers": [{ "service": CANARY }],
+    });
+    let settings = api::of_account(&sandbox, &settings);
+    let answer = api::call(&sandbox, "PATCH", &settings, Some(theirs)).await;
+    assert!(answer.to_string().contains(CANARY), "{answer}");
+    let mut seen = String::new();
+    for args in [
+        "plan staging",
+        "plan staging --json",
+        "plan staging --out plan.json",
+        "status staging",
+        "status staging --json",
+        "doctor staging",
+        "doctor staging --json",
+        "verify staging --json",
+        "secrets list staging",
+        "secrets list staging --json",
+        "secrets rotate staging --status",
+        "deploy staging --plan plan.json --json",
+        "plan staging --json",
+        "rollback staging --json",
+        "plan staging",
+    ] {
+        let printed = run(args).printed();
+        seen += &format!("$ {args}\n{}{}", printed.stdout, printed.stderr);
+    }
+    for file in files {
+        seen += &std::fs::read_to_string(&file).unwrap();
+    }
+    assert!(!seen.contains(CANARY), "{seen}");
+    for told in [
+        "- binding THEIRS: {\"text\":\"hidden:",
+        "`WEBHOOK_SECRET` of `glow-broadcast-staging` was readable as a plain variable: treat it as leaked, rotate it",
+    ] {
+        assert!(seen.contains(told), "{seen}");
+    }
+}

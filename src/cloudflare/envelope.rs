@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use super::error::Entry;
+use crate::terminal::decoding;
 
 /// An answer of the API (docs: Cloudflare API, "Making API calls"). Only what says that it is a success is one.
 #[derive(Debug, Default)]
@@ -116,7 +117,8 @@ pub(super) fn decode<T: DeserializeOwned>(
         let why = if is_absent {
             "it is missing".to_owned()
         } else {
-            error.into_inner().to_string()
+            // The text of a field can be what somebody wrote into a Worker
+            decoding::without_value(&error.into_inner().to_string())
         };
         anyhow!(
             "the API's answer to `{} {}` has another shape than documented: `{field}`: {why}",
@@ -230,7 +232,7 @@ mod tests {
         );
         assert_eq!(
             said(json!([{ "id": "a", "share": "half" }])),
-            "the API's answer to `GET /things` has another shape than documented: `result.items[0].share`: invalid type: string \"half\", expected f64"
+            "the API's answer to `GET /things` has another shape than documented: `result.items[0].share`: invalid type: string, expected f64"
         );
         let one = decode::<Thing>(call, "result", Json::Null).unwrap_err();
         assert_eq!(

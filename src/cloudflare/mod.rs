@@ -10,6 +10,7 @@
 //! - `rate_limit`: how fast calls may follow each other; `turn`: a call's turn by a clock
 //! - `path`: what may stand in the address of a call
 //! - `error`: what the API answered instead, with a hint for the codes that people meet
+//! - `redacted`: an error without the values that were sent
 //! - `metadata`: a version's upload, as a pure function
 //!
 //! Nothing here decides what to change: that is [`crate::plan`].
@@ -31,6 +32,7 @@ pub(crate) mod paged;
 mod path;
 pub(crate) mod payload;
 mod rate_limit;
+mod redacted;
 pub(crate) mod secrets;
 mod turn;
 mod wire;

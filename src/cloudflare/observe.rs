@@ -18,6 +18,7 @@ use crate::build;
 use crate::environment::Environment;
 use crate::environment::script::Binding;
 use crate::http::body;
+use crate::plan::foreign;
 use crate::plan::history::{Deployed, Extent, Listed};
 use crate::plan::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Split, version_tag};
 use crate::terminal::advice::Advice;
@@ -268,12 +269,13 @@ pub(crate) async fn migration_tag(
     Ok(resources.script_runtime.migration_tag)
 }
 
-/// What a version was uploaded with.
+/// What a version was uploaded with. Values that others wrote go no further than this.
 pub(super) fn uploaded(script: &str, resources: Resources) -> LiveVersion {
     let secrets = resources.secrets();
     let bindings = resources.bindings.into_iter().filter_map(|binding| {
         let name = binding.name()?.to_owned();
-        (!binding.is_secret()).then(|| (name, comparable(script, binding.0)))
+        let compared = |binding| foreign::binding(script, &name, comparable(script, binding));
+        (!binding.is_secret()).then(|| (name.clone(), compared(binding.0)))
     });
     let runtime = resources.script_runtime;
     LiveVersion {

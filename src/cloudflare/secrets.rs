@@ -16,6 +16,7 @@ use super::client::{Cloudflare, Repeat};
 use super::observe;
 use super::once;
 use super::page::Places;
+use super::redacted::redacted;
 use super::wire::SecretText;
 pub(crate) use crate::plan::Holding;
 use crate::plan::history::{Extent, Listed};
@@ -82,13 +83,12 @@ pub(crate) async fn change(
     let sent = Cell::new(0);
     let send = async || {
         sent.set(sent.get() + 1);
-        cloudflare
-            .send(Method::PATCH, &path, Repeat::Never, |request| {
-                request
-                    .header("content-type", "application/merge-patch+json")
-                    .body(body.clone())
-            })
-            .await
+        let sent = cloudflare.send(Method::PATCH, &path, Repeat::Never, |request| {
+            request
+                .header("content-type", "application/merge-patch+json")
+                .body(body.clone())
+        });
+        redacted(sent.await, changes.values().copied().flatten())
     };
     let now = async || {
         let now = read(cloudflare, script).await?;

@@ -15,6 +15,7 @@ use crate::environment::name::{
 };
 use crate::environment::problem::{self, Problem};
 use crate::secret::{Source, sender};
+use crate::terminal::decoding;
 
 /// One environment as written.
 #[derive(Debug, Deserialize)]
@@ -232,7 +233,7 @@ pub(crate) fn parse(path: &str, source: &str) -> Result<Manifest, Problem> {
         let is_key = message.starts_with("unknown field ")
             && before.is_none_or(|before| before.trim().is_empty());
         if problem::may_hold_value(source, span.start) && !is_key {
-            message = without_text(&message);
+            message = decoding::without_value(&message);
         }
         let message = match help(&message) {
             Some(help) => format!("{message}\n{help}"),
@@ -248,21 +249,6 @@ fn plain(message: &str) -> String {
     match message.split_once(", expected struct ") {
         Some((found, _)) => format!("{found}, expected a table"),
         None => message,
-    }
-}
-
-/// Serde's ``invalid type: string "text", expected …`` without the text, which may be the value of a secret.
-fn without_text(message: &str) -> String {
-    match message.rsplit_once(", expected ") {
-        Some((found, expected)) => {
-            let kind = found
-                .split(['"', '`'])
-                .next()
-                .unwrap_or_default()
-                .trim_end();
-            format!("{kind}, expected {expected}")
-        }
-        None => message.to_owned(),
     }
 }
 

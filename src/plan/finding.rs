@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use edge_broadcast_protocol::contract::binding;
 use serde::Serialize;
 
 use super::observed::{Live, Observed};
@@ -51,7 +52,40 @@ pub fn of(environment: &Environment, observed: &Observed) -> Vec<Finding> {
     let live = scripts
         .iter()
         .filter_map(|name| Some((name, observed.scripts.get(name)?)));
-    live.filter_map(|(name, live)| not_deployed(name, live))
+    live.flat_map(|(name, live)| {
+        let readable = readable(environment, name, live);
+        not_deployed(name, live).into_iter().chain(readable)
+    })
+    .collect()
+}
+
+/// The secrets of the manifest that are plain variables, which everybody reads who may read the Worker.
+fn readable(environment: &Environment, script: &str, live: &Live) -> Vec<Finding> {
+    let alternate = [binding::WEBHOOK_SECRET_ALTERNATE];
+    let names = environment
+        .secrets
+        .keys()
+        .map(String::as_str)
+        .chain(alternate);
+    let plain = names.filter(|name| live.active.bindings.contains_key(*name));
+    plain
+        .map(|name| {
+            let environment = &environment.name;
+            let rotate = match name {
+                binding::ADMIN_SECRET => format!(
+                    "give its source a new value, then `edge-broadcast secrets set {environment} {name}`"
+                ),
+                _ => format!("`edge-broadcast secrets rotate {environment} --compromised`"),
+            };
+            Finding {
+                what: format!(
+                    "`{name}` of `{script}` was readable as a plain variable: treat it as leaked, rotate it"
+                ),
+                fix: Some(format!(
+                    "`edge-broadcast deploy {environment}` takes the variable away; after that, {rotate}"
+                )),
+            }
+        })
         .collect()
 }
 

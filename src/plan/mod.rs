@@ -9,6 +9,7 @@ mod counts;
 mod desired;
 mod display;
 pub mod finding;
+pub(crate) mod foreign;
 pub(crate) mod history;
 mod host;
 mod observed;

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::foreign;
 use super::history::{Extent, Listed};
 use super::split::Split;
 
-/// What is live, as far as the manifest governs it. Made by GETs only.
+/// What is live, as far as the manifest governs it. Made by GETs only. As JSON it has no value that others wrote.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Observed {
     pub scripts: BTreeMap<String, Live>,
@@ -29,6 +30,7 @@ pub struct Live {
     pub active: LiveVersion,
     /// The newest version, which need not be deployed, and its tag.
     pub latest: Option<(String, Option<String>)>,
+    #[serde(serialize_with = "foreign::as_tags")]
     pub tags: BTreeSet<String>,
     pub observability: bool,
     pub kept: Kept,
@@ -97,12 +99,15 @@ impl Holding {
     }
 }
 
-/// Settings of a script that the manifest does not govern. A write that replaces them sends them as they are.
+/// Settings of a script that the manifest does not govern. A write that replaces them sends them as they are; as JSON, of which a plan
+/// is made, their values are hidden.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Kept {
     /// `observability` without `enabled`: sampling, traces, destinations.
+    #[serde(serialize_with = "foreign::as_hidden")]
     pub observability: Map<String, Value>,
     pub logpush: bool,
+    #[serde(serialize_with = "foreign::as_hidden_items")]
     pub tail_consumers: Vec<Value>,
 }
 
@@ -124,10 +129,11 @@ impl Kept {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LiveVersion {
     pub id: String,
+    #[serde(serialize_with = "foreign::as_version_tag")]
     pub tag: Option<String>,
     /// The content hash of the modules, from our tag or by reading them back.
     pub code: Option<String>,
-    /// Bindings without the secrets, as the API writes them.
+    /// Bindings without the secrets, as the API writes them, but with the values that others wrote hidden ([`foreign::binding`]).
     pub bindings: BTreeMap<String, Value>,
     pub secrets: BTreeSet<String>,
     pub compatibility_date: String,

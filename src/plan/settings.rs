@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::foreign;
 use super::observed::Live;
 use super::script_tags;
 use super::step::{Change, Step};
@@ -12,9 +13,10 @@ pub(super) fn steps(script: &Script, live: Option<&Live>) -> Vec<Step> {
     let wanted = script_tags::of(script);
     let mut steps = Vec::new();
     let tags: BTreeSet<String> = live.map(|live| live.tags.clone()).unwrap_or_default();
-    let merged: BTreeSet<&String> = tags.union(&wanted).collect();
+    let merged: BTreeSet<String> = tags.union(&wanted).cloned().collect();
+    let shown = live.map(|live| foreign::tags(&live.tags));
     let changes = found([
-        Change::between("tags", live.map(|live| &live.tags), Some(merged)),
+        Change::between("tags", shown, Some(foreign::tags(&merged))),
         live.and_then(|live| {
             let before = Some(live.observability);
             Change::between("observability", before, Some(script.observability))

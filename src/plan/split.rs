@@ -7,6 +7,8 @@ use std::ops::Deref;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::foreign;
+
 /// Percentages that are closer are the same one: Cloudflare keeps two decimals.
 const TOLERANCE: f64 = 0.01;
 
@@ -70,6 +72,7 @@ impl fmt::Display for Percent {
 pub struct Share {
     pub version_id: String,
     /// The version's `workers/tag`, where it was read.
+    #[serde(serialize_with = "foreign::as_version_tag")]
     pub tag: Option<String>,
     pub percentage: Percent,
 }

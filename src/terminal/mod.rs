@@ -6,6 +6,7 @@
 
 pub mod advice;
 pub(crate) mod confirm;
+pub(crate) mod decoding;
 pub(crate) mod escape;
 pub mod output;
 mod paint;

@@ -11,6 +11,7 @@ use crate::cloudflare::client::{Cloudflare, Repeat};
 use crate::cloudflare::metadata::metadata;
 use crate::cloudflare::overtaken::{self, Overtaken};
 use crate::cloudflare::payload::Inputs;
+use crate::cloudflare::redacted::redacted;
 use crate::cloudflare::{observe, once};
 use crate::plan::history::Listed;
 use crate::plan::{Lane, Upload, filled};
@@ -171,8 +172,9 @@ impl Uploading<'_> {
             form
         };
         let fill = |request: reqwest::RequestBuilder| request.multipart(form());
-        self.cloudflare
-            .call_filled(method, path, Repeat::Never, fill)
-            .await
+        let sent = self
+            .cloudflare
+            .call_filled(method, path, Repeat::Never, fill);
+        redacted(sent.await, secrets.values())
     }
 }

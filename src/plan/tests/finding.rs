@@ -1,9 +1,11 @@
 //! What must be seen of what is live, whatever is planned.
 
 use insta::assert_snapshot;
+use serde_json::json;
 
 use super::world::{MANIFEST, World};
 use crate::build::Worker;
+use crate::plan::Live;
 
 #[test]
 fn what_is_deployed_as_it_must_be_gives_no_finding() {
@@ -18,4 +20,32 @@ fn a_newest_version_without_traffic_is_told() {
 
       note   the newest version of `w-e`, `v2`, is not the deployed one, `v1`
     ");
+}
+
+#[test]
+fn a_secret_that_is_a_plain_variable_is_leaked_and_told_with_what_to_do() {
+    let plain = json!({ "type": "plain_text", "text": "hidden:00000000" });
+    let manifest = format!("{MANIFEST}[secrets.ADMIN_SECRET]\nsource = \"env:Y\"\n");
+    let with = |live: &mut Live, name: &str| {
+        live.active.bindings.insert(name.to_owned(), plain.clone());
+    };
+    let world = World::deployed(&manifest)
+        .gateway(|live| {
+            with(live, "WEBHOOK_SECRET");
+            with(live, "WEBHOOK_SECRET_ALTERNATE");
+            with(live, "ADMIN_SECRET");
+            with(live, "THEIRS");
+        })
+        .room(|live| with(live, "WEBHOOK_SECRET"));
+    assert_snapshot!(world.findings(), @r"
+
+WRONG  `WEBHOOK_SECRET` of `w-e-room` was readable as a plain variable: treat it as leaked, rotate it
+       `edge-broadcast deploy e` takes the variable away; after that, `edge-broadcast secrets rotate e --compromised`
+WRONG  `ADMIN_SECRET` of `w-e` was readable as a plain variable: treat it as leaked, rotate it
+       `edge-broadcast deploy e` takes the variable away; after that, give its source a new value, then `edge-broadcast secrets set e ADMIN_SECRET`
+WRONG  `WEBHOOK_SECRET` of `w-e` was readable as a plain variable: treat it as leaked, rotate it
+       `edge-broadcast deploy e` takes the variable away; after that, `edge-broadcast secrets rotate e --compromised`
+WRONG  `WEBHOOK_SECRET_ALTERNATE` of `w-e` was readable as a plain variable: treat it as leaked, rotate it
+       `edge-broadcast deploy e` takes the variable away; after that, `edge-broadcast secrets rotate e --compromised`
+");
 }

@@ -8,7 +8,7 @@ use super::world::World;
 use crate::environment::manifest;
 
 /// A manifest with a value for every key that has an effect.
-const MANIFEST: &str = r#"
+pub(super) const MANIFEST: &str = r#"
 [worker]
 name = "w"
 compatibility_date = "2026-10-01"

@@ -8,6 +8,7 @@
 mod conflict;
 mod drift;
 mod finding;
+mod foreign;
 mod key;
 mod law;
 mod rollout;

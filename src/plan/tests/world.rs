@@ -24,6 +24,7 @@ source = "env:X"
 "#;
 
 /// The environment `e` of the worker `w`.
+#[derive(Clone)]
 #[must_use]
 pub(super) struct World {
     manifest: String,
@@ -121,7 +122,12 @@ impl World {
             .unwrap_or_else(|problems| panic!("{}", problems[0]))
     }
 
-    fn desired(&self) -> Desired {
+    /// What is live.
+    pub(super) fn observed(&self) -> &Observed {
+        &self.live
+    }
+
+    pub(super) fn desired(&self) -> Desired {
         Desired::new(
             &self.environment(),
             self.gateway_code.clone(),
