@@ -18,6 +18,7 @@ mod build;
 mod check;
 mod conflicts;
 mod conformance;
+mod connector;
 mod dependencies;
 mod deploy;
 mod docs;

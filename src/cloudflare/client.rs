@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use reqwest::header::HeaderMap;
-use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value as Json, json};
 
@@ -17,6 +17,7 @@ use super::path;
 use super::rate_limit::{self, LONGEST_PAUSE};
 use super::turn::Turns;
 use crate::environment::Environment;
+use crate::http::connector::{Connector, Offer};
 use crate::http::{body, redirect};
 use crate::terminal::advice::Advice;
 use crate::terminal::escape;
@@ -36,7 +37,7 @@ const WRITTEN_BACK: &str = "/script-settings";
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Cloudflare {
-    http: reqwest::Client,
+    http: Connector,
     base: String,
     account: String,
     credentials: Credentials,
@@ -118,16 +119,8 @@ impl Cloudflare {
     ) -> anyhow::Result<Self> {
         let base = base.trim_end_matches('/');
         let credentials = credentials.into();
-        let mut http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .user_agent(concat!("edge-broadcast/", env!("CARGO_PKG_VERSION")))
-            // A 307 would take the credential's call and the secrets in it to wherever it points
-            .redirect(reqwest::redirect::Policy::none());
-        if Url::parse(base).is_ok_and(|url| credentials::is_of_this_machine(&url)) {
-            http = http.no_proxy();
-        }
         Ok(Self {
-            http: http.build().context("preparing the HTTP client")?,
+            http: Connector::to(base, Offer::Http2)?,
             base: base.to_owned(),
             account,
             turns: Turns::of(base, &credentials),
@@ -342,7 +335,7 @@ impl Cloudflare {
         let lost = |error: reqwest::Error| self.lost(call, &error);
         let request = self
             .http
-            .request(method.clone(), format!("{}{path}", self.base))
+            .request(method.clone(), &format!("{}{path}", self.base))
             .timeout(self.timeout);
         let request = fill(self.credentials.sign(request));
         let response = request.send().await.map_err(&lost)?;
@@ -407,19 +400,14 @@ impl Cloudflare {
     }
 
     fn lost(&self, call: Call<'_>, error: &reqwest::Error) -> ApiError {
-        let mut text = String::new();
-        let mut cause: Option<&dyn std::error::Error> = Some(error);
-        while let Some(inner) = cause {
-            // reqwest's own layer repeats the address; what matters is below it
-            if !inner.is::<reqwest::Error>() {
-                text = inner.to_string();
-            }
-            cause = inner.source();
-        }
+        let mut lost = self.http.lost(&self.base, error);
         if error.is_timeout() {
-            text = format!("nothing came within {:?}", self.timeout);
+            lost.cause = format!("nothing came within {:?}", self.timeout);
         }
-        self.error(call, 0, &format!("{text} (`{}`)", self.base))
+        ApiError {
+            fix: lost.fix.clone(),
+            ..self.error(call, 0, &format!("{lost} (`{}`)", self.base))
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use anyhow::{Context, bail};
 use reqwest::header::HeaderValue;
 use reqwest::{RequestBuilder, Url};
 
+use crate::http::connector::is_of_this_machine;
 use crate::secret::Value;
 use crate::terminal::advice::Advice;
 
@@ -295,19 +296,6 @@ fn address(text: &str) -> anyhow::Result<String> {
         _ => bail!("it must begin with `https://`"),
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-/// Whether an address leads to a loopback interface.
-pub(super) fn is_of_this_machine(url: &Url) -> bool {
-    let Some(host) = url.host_str() else {
-        return false;
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    match host.parse::<std::net::IpAddr>() {
-        Ok(address) => address.is_loopback(),
-        // RFC 6761: `localhost` and what is below it
-        Err(_) => host == "localhost" || host.ends_with(".localhost"),
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! What every HTTP client of the tool shares: how much of an answer is read, and that no redirect is followed.
+//! What every HTTP client of the tool shares: the way out, how much of an answer is read, and that no redirect is followed.
 //!
 //! Knows neither Cloudflare's API nor the deployed hosts.
 //!
 //! Imports: `terminal`
 
 pub(crate) mod body;
+pub(crate) mod connector;
 pub(crate) mod redirect;

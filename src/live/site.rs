@@ -3,20 +3,22 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use futures_util::StreamExt;
-use http::Request;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use anyhow::{Context, bail, ensure};
+use futures_util::{Stream, StreamExt};
+use reqwest::{Method, StatusCode, Upgraded};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use crate::http::connector::{Connector, Offer};
 use crate::http::{body, redirect};
 use crate::terminal::advice::Advice;
 use crate::terminal::escape;
 
 /// An open WebSocket.
-pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<Upgraded>;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -26,7 +28,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Site {
     host: String,
     via: Option<SocketAddr>,
-    http: reqwest::Client,
+    http: Connector,
     /// The value of the version-override header.
     version: Option<String>,
 }
@@ -44,15 +46,10 @@ pub enum Handshake {
 impl Site {
     /// `https://host` and `wss://host`; or, through `via`, plain HTTP to that address with `host` in the `Host` header.
     pub fn new(host: &str, via: Option<SocketAddr>) -> anyhow::Result<Self> {
-        let mut http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            // A 307 would take the secret to wherever it points
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("edge-broadcast/", env!("CARGO_PKG_VERSION")));
-        if let Some(via) = via {
-            http = http.no_proxy().resolve(host, via);
-        }
-        let http = http.build().context("preparing the HTTP client")?;
+        let http = match via {
+            Some(address) => Connector::at(address)?,
+            None => Connector::to(&format!("https://{host}"), Offer::Http1)?,
+        };
         Ok(Self {
             host: host.to_owned(),
             via,
@@ -99,8 +96,13 @@ impl Site {
         headers: &[(&str, V)],
     ) -> anyhow::Result<(u16, String)> {
         let url = self.url(path);
-        let sent = self.send(self.http.get(&url), headers).await;
-        answer(&url, sent.with_context(|| format!("asking `{url}`"))?).await
+        let request = self.request(Method::GET, &url, headers);
+        let sent = request.send().await;
+        answer(
+            &url,
+            sent.map_err(|error| self.lost("asking", &url, &error))?,
+        )
+        .await
     }
 
     /// POSTs a JSON text with further headers; the status and the body.
@@ -111,66 +113,71 @@ impl Site {
         body: String,
     ) -> anyhow::Result<(u16, String)> {
         let url = self.url(path);
-        let request = self.http.post(&url).body(body);
+        let request = self.request(Method::POST, &url, headers).body(body);
         let request = request.header("content-type", "application/json");
-        let sent = self.send(request, headers).await;
-        answer(&url, sent.with_context(|| format!("posting to `{url}`"))?).await
+        let sent = request.send().await;
+        answer(
+            &url,
+            sent.map_err(|error| self.lost("posting to", &url, &error))?,
+        )
+        .await
     }
 
-    async fn send<V: AsRef<str>>(
+    fn request<V: AsRef<str>>(
         &self,
-        mut request: reqwest::RequestBuilder,
+        method: Method,
+        url: &str,
         headers: &[(&str, V)],
-    ) -> reqwest::Result<reqwest::Response> {
+    ) -> reqwest::RequestBuilder {
+        let mut request = self.http.request(method, url).timeout(TIMEOUT);
         if let Some(version) = &self.version {
             request = request.header(VERSION_OVERRIDES, version);
         }
         for (name, value) in headers {
             request = request.header(*name, value.as_ref());
         }
-        request.send().await
+        request
     }
 
-    /// Opens a WebSocket at `path`, as a page of `origin` would.
+    /// Why nothing came, with the proxy on the way.
+    fn lost(&self, doing: &str, url: &str, error: &reqwest::Error) -> anyhow::Error {
+        let mut lost = self.http.lost(url, error);
+        if error.is_timeout() {
+            lost.cause = format!("nothing came within {} seconds", TIMEOUT.as_secs());
+        }
+        Advice {
+            what: format!("{doing} `{url}`{}: {}", lost.way(), lost.cause),
+            fix: lost.fix,
+        }
+        .into()
+    }
+
+    /// Opens a WebSocket at `path`, as a page of `origin` would: a request like every other one, until it is answered (RFC 6455, 4.1).
     pub async fn socket(&self, path: &str, origin: Option<&str>) -> anyhow::Result<Handshake> {
-        let url = self.url(path).replacen("http", "ws", 1);
-        let mut request: Request<()> = url
-            .as_str()
-            .into_client_request()
-            .with_context(|| format!("`{url}` is no WebSocket address"))?;
-        if let Some(origin) = origin {
-            request.headers_mut().insert(
-                "origin",
-                origin.parse().context("the origin is no header value")?,
-            );
+        let url = self.url(path);
+        let shown = url.replacen("http", "ws", 1);
+        let key = generate_key();
+        let mut headers = vec![
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", &key),
+        ];
+        headers.extend(origin.map(|origin| ("origin", origin)));
+        let sent = self.request(Method::GET, &url, &headers).send().await;
+        let response = sent.map_err(|error| self.lost("opening", &shown, &error))?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Handshake::Refused(response.status().as_u16()));
         }
-        if let Some(version) = &self.version {
-            let value = version.parse().context("the version is no header value")?;
-            request.headers_mut().insert(VERSION_OVERRIDES, value);
-        }
-        let opening = async {
-            match self.via {
-                Some(via) => {
-                    let stream = TcpStream::connect(via)
-                        .await
-                        .map_err(tungstenite::Error::Io)?;
-                    stream.set_nodelay(true).map_err(tungstenite::Error::Io)?;
-                    tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream)).await
-                }
-                None => tokio_tungstenite::connect_async_with_config(request, None, true).await,
-            }
-        };
-        match tokio::time::timeout(TIMEOUT, opening).await {
-            Ok(Ok((socket, _))) => Ok(Handshake::Open(Box::new(socket))),
-            Ok(Err(tungstenite::Error::Http(response))) => {
-                Ok(Handshake::Refused(response.status().as_u16()))
-            }
-            Ok(Err(error)) => Err(error).with_context(|| format!("opening `{url}`")),
-            Err(_) => bail!(
-                "opening `{url}`: no answer within {} seconds",
-                TIMEOUT.as_secs()
-            ),
-        }
+        let accepted = response.headers().get("sec-websocket-accept");
+        ensure!(
+            accepted.is_some_and(|accepted| *accepted == *derive_accept_key(key.as_bytes())),
+            "opening `{shown}`: the answer belongs to another handshake"
+        );
+        let upgraded = response.upgrade().await;
+        let upgraded = upgraded.map_err(|error| self.lost("opening", &shown, &error))?;
+        let socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
+        Ok(Handshake::Open(Box::new(socket)))
     }
 }
 
@@ -199,7 +206,10 @@ async fn answer(url: &str, response: reqwest::Response) -> anyhow::Result<(u16, 
 }
 
 /// The next text frame as JSON, within ten seconds.
-pub async fn next_frame(socket: &mut Socket) -> anyhow::Result<serde_json::Value> {
+pub async fn next_frame<S>(socket: &mut S) -> anyhow::Result<serde_json::Value>
+where
+    S: Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
+{
     let next = async {
         while let Some(message) = socket.next().await {
             match message.context("reading from the socket")? {
@@ -255,11 +265,7 @@ mod tests {
         let (other, reached) = answering(|| "stolen".into_response()).await;
         let (via, _) = answering(move || {
             let location = format!("http://{other}/broadcast/SOL");
-            (
-                http::StatusCode::TEMPORARY_REDIRECT,
-                [("location", location)],
-            )
-                .into_response()
+            (StatusCode::TEMPORARY_REDIRECT, [("location", location)]).into_response()
         })
         .await;
         let site = Site::new("w.glow.trade", Some(via)).unwrap();

@@ -130,3 +130,33 @@ fn an_error_becomes_text_by_its_advice_so_that_no_way_out_is_lost() {
         );
     }
 }
+
+/// Whoever made a client of its own would forget the proxy, the authorities or the redirects.
+#[test]
+fn every_http_client_of_the_tool_is_made_in_one_place() {
+    let mut folders = vec![repository().join("src")];
+    let mut makers = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            if [
+                "Client::builder",
+                "Client::new(",
+                "ClientBuilder::new",
+                "connect_async",
+            ]
+            .iter()
+            .any(|made| text.contains(made))
+            {
+                makers.insert(path.strip_prefix(repository()).unwrap().to_owned());
+            }
+        }
+    }
+    let only = std::path::PathBuf::from("src/http/connector.rs");
+    assert_eq!(makers, BTreeSet::from([only]));
+}

@@ -86,6 +86,12 @@ impl Run {
         self
     }
 
+    /// Without a variable that this process has.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     pub(crate) fn arg(mut self, argument: &str) -> Self {
         self.command.arg(argument);
         self

@@ -23,11 +23,11 @@ mod wrapped;
 
 use std::time::{Duration, Instant};
 
-use edge_broadcast::live::site::{Socket, next_frame};
+use edge_broadcast::live::site::next_frame;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_tungstenite::MaybeTlsStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -79,7 +79,7 @@ pub(crate) enum Opened {
 
 /// A client, after its first frame.
 pub(crate) struct Client {
-    pub(crate) socket: Socket,
+    pub(crate) socket: WebSocketStream<TcpStream>,
     pub(crate) hello: Value,
     pub(crate) extensions: Option<String>,
 }
@@ -258,7 +258,7 @@ impl Deployed {
             request.headers_mut().insert(name, value.parse().unwrap());
         }
         let stream = TcpStream::connect(self.sandbox.ingress).await.unwrap();
-        match tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream)).await {
+        match tokio_tungstenite::client_async(request, stream).await {
             Ok((mut socket, response)) => {
                 let extensions = response.headers().get("sec-websocket-extensions");
                 let extensions = extensions
