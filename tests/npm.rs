@@ -35,7 +35,9 @@ fn installed(name: &str, manifest: &str, lock: &str) -> PathBuf {
     npm::ensure(
         &project,
         &Cache::locate().unwrap(),
-        &Runner::new(Progress::stderr(), [].into()),
+        &Runner {
+            progress: Progress::stderr(),
+        },
     )
     .unwrap()
 }

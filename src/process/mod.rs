@@ -9,6 +9,7 @@ mod group;
 pub mod interrupt;
 pub mod invocation;
 pub mod run;
+pub mod surroundings;
 
 #[cfg(test)]
 mod tests {

@@ -250,8 +250,9 @@ fn forward(
 /// A shell that waits for the end of its input and then kills the runtime. Only a convenience: without it the runtime still
 /// ends with every orderly end of the sandbox.
 fn watch(runtime: u32) -> Option<(Child, ChildStdin)> {
-    let mut shell = Command::new("sh")
+    let mut shell = Command::new("/bin/sh")
         .args(["-c", "read -r _; kill -9 \"$0\"", &runtime.to_string()])
+        .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

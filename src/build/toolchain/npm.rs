@@ -12,6 +12,7 @@ use super::cache::Cache;
 use super::override_variable;
 use crate::process::invocation::Invocation;
 use crate::process::run::Runner;
+use crate::process::surroundings::Purpose;
 use crate::terminal::advice::Advice;
 
 /// What to install, and what to call it in the cache.
@@ -76,7 +77,7 @@ fn install(project: &NpmProject, cache: &Cache, runner: &Runner) -> Result<()> {
 }
 
 fn installation(directory: &Path) -> Invocation {
-    Invocation::new("npm", directory)
+    Invocation::new(Purpose::Install, "npm", directory)
         .arg("ci")
         .args(["--ignore-scripts", "--no-audit", "--no-fund"])
         .args(["--include=optional", "--loglevel=error"])

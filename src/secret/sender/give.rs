@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::resolved::{Input, Means, Sender};
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Input as Stdin, Printed, Terms};
+use crate::process::surroundings::{Purpose, Withheld};
 use crate::secret::{Value, file, json};
 use crate::terminal::advice::Advice;
 
@@ -19,15 +20,16 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 /// How much of a failed program's standard error is shown.
 const KEPT_LINES: usize = 20;
 
-/// Hands `value` to `sender`. Relative paths and programs begin in `folder`. `hear` gets what a program says on its standard error.
+/// Hands `value` to `sender`. Relative paths and programs begin in `folder`; a program does not get the variables `withheld`. `hear` gets what a program says on its standard error.
 pub(crate) fn give(
     sender: &Sender,
     value: &Value,
     folder: &Path,
+    withheld: &Withheld,
     hear: impl Fn(&str),
 ) -> anyhow::Result<()> {
     match &sender.means {
-        Means::Program { words, input } => program(words, input, value, folder, hear),
+        Means::Program { words, input } => program(words, input, value, folder, withheld, hear),
         Means::File { path, key } => write(&folder.join(path), key, value),
     }
     .with_context(|| format!("the sender {sender} did not take the value"))
@@ -38,6 +40,7 @@ fn program(
     input: &Input,
     value: &Value,
     folder: &Path,
+    withheld: &Withheld,
     hear: impl Fn(&str),
 ) -> anyhow::Result<()> {
     let redacted = |said: &str| said.replace(value.expose(), "[redacted]");
@@ -47,7 +50,7 @@ fn program(
         limit: Some(LIMIT),
         kept: KEPT_LINES,
     };
-    let program = Invocation::of_words(words, folder);
+    let program = Invocation::of_words(Purpose::Secret(withheld.clone()), words, folder);
     run::run(&program, terms, |line| hear(&redacted(line)))
         .map(drop)
         .map_err(|error| anyhow!(redacted(&Advice::of(&error).line())))
@@ -128,7 +131,14 @@ mod tests {
     #[test]
     fn a_program_gets_the_value_and_nothing_else_on_its_standard_input() {
         let folder = tempfile::tempdir().unwrap();
-        give(&shell("cat > got"), &value(), folder.path(), |_| {}).unwrap();
+        give(
+            &shell("cat > got"),
+            &value(),
+            folder.path(),
+            &Withheld::default(),
+            |_| {},
+        )
+        .unwrap();
         assert_eq!(
             std::fs::read_to_string(folder.path().join("got")).unwrap(),
             "marker-of-the-sender-test"
@@ -141,6 +151,7 @@ mod tests {
             &shell("echo no access; echo denied for $(cat) >&2; exit 3"),
             &value(),
             Path::new("/"),
+            &Withheld::default(),
             |_| {},
         )
         .unwrap_err();
@@ -169,7 +180,14 @@ mod tests {
             unreachable!()
         };
         *input = Input::Parameter("/glow/key".to_owned());
-        give(&sender, &value(), folder.path(), |_| {}).unwrap();
+        give(
+            &sender,
+            &value(),
+            folder.path(),
+            &Withheld::default(),
+            |_| {},
+        )
+        .unwrap();
         let got: serde_json::Value =
             serde_json::from_slice(&std::fs::read(folder.path().join("got")).unwrap()).unwrap();
         assert_eq!(
@@ -208,6 +226,7 @@ mod tests {
                 },
                 &value(),
                 folder.path(),
+                &Withheld::default(),
                 |_| {},
             )
             .unwrap();
