@@ -130,3 +130,26 @@ fn an_error_becomes_text_by_its_advice_so_that_no_way_out_is_lost() {
         );
     }
 }
+
+/// A file that is written where it stands can be read half written, and a link in its place leads the write elsewhere; a folder that is
+/// walked by its links may have no end. `process::file` has neither fault.
+#[test]
+fn files_are_written_and_folders_walked_in_one_place() {
+    // The folder of the manifests and that of a namespace's objects are listed, and nothing below them
+    let listed = ["src/environment/project.rs", "sandbox/src/store.rs"];
+    for path in ["src", "sandbox/src"].map(|name| repository().join(name)) {
+        for file in source::files(&path) {
+            let shown = file.strip_prefix(repository()).unwrap().to_str().unwrap();
+            let text = std::fs::read_to_string(&file).unwrap();
+            let shipped = text.split("#[cfg(test)]").next().unwrap();
+            for call in ["fs::write(", "File::create(", "fs::copy(", "fs::hard_link("] {
+                assert!(!shipped.contains(call), "`{shown}` has `{call}`");
+            }
+            let walks = shipped.contains("read_dir(") && shown != "src/process/file.rs";
+            assert!(
+                !walks || listed.contains(&shown),
+                "`{shown}` lists a folder"
+            );
+        }
+    }
+}

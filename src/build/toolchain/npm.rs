@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::cache::Cache;
 use super::override_variable;
+use crate::process::file;
 use crate::process::invocation::Invocation;
 use crate::process::run::Runner;
 use crate::process::surroundings::Purpose;
@@ -53,13 +54,11 @@ fn install(project: &NpmProject, cache: &Cache, runner: &Runner) -> Result<()> {
         project.purpose
     ));
     let staging = cache.staging()?;
-    for (file, text) in [
+    for (name, text) in [
         ("package.json", project.manifest),
         ("package-lock.json", project.lock),
     ] {
-        let path = staging.path().join(file);
-        std::fs::write(&path, text)
-            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        file::replace_below(staging.path(), Path::new(name), text.as_bytes())?;
     }
     let invocation = installation(staging.path());
     runner.run(&invocation, &step).map_err(|error| {

@@ -1,6 +1,5 @@
 //! Hands a value to a sender.
 
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +8,8 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::resolved::{Input, Means, Sender};
+use crate::process;
+use crate::process::file::Readers;
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Input as Stdin, Printed, Terms};
 use crate::process::surroundings::{Purpose, Withheld};
@@ -20,7 +21,8 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 /// How much of a failed program's standard error is shown.
 const KEPT_LINES: usize = 20;
 
-/// Hands `value` to `sender`. Relative paths and programs begin in `folder`; a program does not get the variables `withheld`. `hear` gets what a program says on its standard error.
+/// Hands `value` to `sender`. Relative paths and programs begin in `folder`; no program gets the variables `withheld`. `hear` gets what a
+/// program says on its standard error.
 pub(crate) fn give(
     sender: &Sender,
     value: &Value,
@@ -95,17 +97,7 @@ struct Parameter<'a> {
 /// Replaces the file as a whole, so that nobody reads half of it, with a right to read for its owner only.
 fn write(path: &Path, key: &str, value: &Value) -> anyhow::Result<()> {
     let after = file::with(path, key, value)?;
-    let folder = path.parent().context("the path has no folder")?;
-    let writing = || format!("writing `{}`", path.display());
-    // `tempfile` makes it with the mode 0600
-    let mut written = tempfile::NamedTempFile::new_in(folder).with_context(writing)?;
-    written.write_all(after.as_bytes()).with_context(writing)?;
-    written.as_file().sync_all().with_context(writing)?;
-    written
-        .persist(path)
-        .map_err(|error| error.error)
-        .with_context(writing)?;
-    Ok(())
+    process::file::replace(path, after.as_bytes(), Readers::Owner)
 }
 
 #[cfg(test)]
