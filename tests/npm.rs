@@ -34,7 +34,7 @@ fn installed(name: &str, manifest: &str, lock: &str) -> PathBuf {
     };
     npm::ensure(
         &project,
-        &Cache::locate().unwrap(),
+        &Cache::locate(&Progress::hidden()).unwrap(),
         &Runner {
             progress: Progress::stderr(),
         },
