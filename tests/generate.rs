@@ -156,3 +156,41 @@ fn nothing_is_written_when_one_manifest_is_wrong() {
         .fails();
     assert!(!project.path().join("generated").exists());
 }
+
+#[test]
+fn nothing_is_written_through_a_link_and_none_is_followed() {
+    let project = Project::with_all();
+    let at = |path: &str| project.path().join(path);
+    Run::new(["generate"]).inside(&project).succeeds();
+    std::fs::create_dir(at("elsewhere")).unwrap();
+    std::fs::write(at("elsewhere/theirs"), "theirs").unwrap();
+    // A folder without an end, and one that is none of ours
+    std::os::unix::fs::symlink("/", at("generated/loop")).unwrap();
+    let printed = Run::new(["generate", "--check"]).inside(&project).fails();
+    assert!(
+        printed
+            .stderr
+            .starts_with("error: the generated files are stale: `generated/loop`\n"),
+        "{}",
+        printed.stderr
+    );
+    for (link, to) in [
+        ("generated/staging/routes.toml", "elsewhere/theirs"),
+        ("generated/staging", "elsewhere"),
+    ] {
+        let _ = std::fs::remove_file(at(link));
+        let _ = std::fs::remove_dir_all(at(link));
+        std::os::unix::fs::symlink(at(to), at(link)).unwrap();
+        let printed = Run::new(["generate"]).inside(&project).fails();
+        let named = format!(
+            "error: `{}` is a symbolic link to `{}`, and none is followed here\n",
+            at(link).display(),
+            at(to).display()
+        );
+        assert!(printed.stderr.starts_with(&named), "{}", printed.stderr);
+    }
+    assert_eq!(
+        files(&at("elsewhere")).into_values().collect::<Vec<_>>(),
+        ["theirs"]
+    );
+}

@@ -34,8 +34,10 @@ fn installed(name: &str, manifest: &str, lock: &str) -> PathBuf {
     };
     npm::ensure(
         &project,
-        &Cache::locate().unwrap(),
-        &Runner::new(Progress::stderr(), [].into()),
+        &Cache::locate(&Progress::hidden()).unwrap(),
+        &Runner {
+            progress: Progress::stderr(),
+        },
     )
     .unwrap()
 }

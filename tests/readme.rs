@@ -1,3 +1,4 @@
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::{Project, Run, built, repository};
@@ -55,6 +56,9 @@ fn every_command_of_the_tour_works() {
     ] {
         assert!(stdout.contains(printed), "no `{printed}` in:\n{stdout}");
     }
+    // It holds the sandbox's token
+    let file = std::fs::metadata(project.path().join(".edge-broadcast/sandbox.json")).unwrap();
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
 }
 
 #[test]

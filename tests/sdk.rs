@@ -26,7 +26,7 @@ pub(crate) fn python() -> PathBuf {
 pub(crate) fn python_with(package: &str) -> PathBuf {
     let (name, version) = package.split_once("==").unwrap();
     let name = format!("tests-{name}-python");
-    let cache = Cache::locate().unwrap();
+    let cache = Cache::locate(&Progress::hidden()).unwrap();
     let folder = cache.tool(&name, version);
     let python = folder.join("bin/python");
     let _alone = cache.lock(&name, &Progress::stderr()).unwrap();

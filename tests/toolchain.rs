@@ -17,6 +17,8 @@ mkdir -p "$4"
 printf 'export {}' > "$4/index.js"
 printf 'wasm' > "$4/index_bg.wasm"
 "#;
+/// The same without the line.
+const PACKS: &str = r#"mkdir -p "$4"; echo > "$4/index.js"; echo > "$4/index_bg.wasm""#;
 
 struct Machine {
     folder: tempfile::TempDir,
@@ -38,7 +40,11 @@ impl Machine {
             "[[package]]\nname = \"worker\"\nversion = \"0.8.7\"\n\n[[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\n",
         );
         let program = "cache/tools/worker-build-0.8.7/bin/worker-build";
-        machine.write(program, &format!("#!/bin/sh\n{script}"));
+        let calls = machine.path("calls");
+        machine.write(
+            program,
+            &format!("#!/bin/sh\nCALLS='{}'\n{script}", calls.display()),
+        );
         let program = machine.path(program);
         std::fs::set_permissions(program, PermissionsExt::from_mode(0o755)).unwrap();
         machine
@@ -63,7 +69,6 @@ impl Machine {
         command
             .current_dir(self.folder.path())
             .env("EDGE_BROADCAST_CACHE", self.path("cache"))
-            .env("CALLS", self.path("calls"))
             .env_remove("CARGO_TARGET_DIR")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -244,14 +249,46 @@ fn which(name: &str) -> PathBuf {
         .unwrap()
 }
 
+/// What every program of a build does first here: keeps its environment in a file that is named after it.
+const RECORDS: &str = r#"env > "$KEPT/$(basename "$0")-$$"
+"#;
+/// Tools that answer what a build asks, install tools that record too, and compile nothing.
+const FAKES: [(&str, &str); 5] = [
+    ("rustc", "echo /nowhere"),
+    ("rustup", ""),
+    ("wasm-bindgen", "echo wasm-bindgen 0.0.1"),
+    (
+        "npm",
+        r#"for tool in binaryen/bin/wasm-opt @esbuild/linux-x64/bin/esbuild @esbuild/linux-arm64/bin/esbuild; do
+    mkdir -p "node_modules/$(dirname "$tool")"; touch "node_modules/$tool"
+done"#,
+    ),
+    (
+        "cargo",
+        r#"while [ "$1" != --root ]; do shift; done
+mkdir -p "$2/bin"; cp "$KEPT/worker-build" "$2/bin/worker-build"; cp "$KEPT/worker-build" "$2/bin/wasm-bindgen""#,
+    ),
+];
+
 /// Whatever a build script prints may end in a log.
 #[test]
-fn a_tool_of_the_build_gets_no_secret_and_no_token() {
-    let machine = Machine::with_worker_build("env | grep -e HARMLESS -e hunter2; exit 1");
+fn no_program_of_a_build_gets_a_secret_or_a_token_and_each_gets_what_it_needs() {
+    let machine = Machine::with_worker_build("");
+    std::fs::remove_dir_all(machine.path("cache")).unwrap();
     let manifest = crate::support::manifest("local");
     let manifest = manifest.replace("env:WEBHOOK_SECRET", "env:OTHER_NAME");
     assert!(manifest.contains("env:OTHER_NAME"));
     machine.write("environments/local.toml", &manifest);
+    let kept = machine.path("kept");
+    let script = |body: &str| format!("#!/bin/sh\nKEPT='{}'\n{RECORDS}{body}", kept.display());
+    let install = |path: &str, body: &str| {
+        machine.write(path, &script(body));
+        std::fs::set_permissions(machine.path(path), PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    for (name, body) in FAKES {
+        install(&format!("bin/{name}"), body);
+    }
+    install("kept/worker-build", PACKS);
     let mut build = machine.build();
     for name in [
         "OTHER_NAME",
@@ -262,11 +299,86 @@ fn a_tool_of_the_build_gets_no_secret_and_no_token() {
         "CLOUDFLARE_API_KEY",
         "CLOUDFLARE_EMAIL",
         "CF_API_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "CARGO_REGISTRY_TOKEN",
+        "CARGO_REGISTRIES_OURS_TOKEN",
+        "GITHUB_TOKEN",
+        "HARMLESS",
     ] {
         build.env(name, "hunter2");
     }
-    let output = build.env("HARMLESS", "passed on").output().unwrap();
-    let shown = stderr(&output);
-    assert!(shown.contains("HARMLESS=passed on"), "{shown}");
-    assert!(!shown.contains("hunter2"), "{shown}");
+    for name in ["WASM_BINDGEN_BIN", "WASM_OPT_BIN", "ESBUILD_BIN"] {
+        build.env_remove(name);
+    }
+    let path = format!(
+        "{}:{}",
+        machine.path("bin").display(),
+        std::env::var("PATH").unwrap()
+    );
+    let output = build
+        .env("PATH", &path)
+        .env("HTTPS_PROXY", "http://proxy.example:3128")
+        .env("LC_MESSAGES", "C")
+        .output()
+        .unwrap();
+    built(&output);
+    let mut started = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(&kept).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let Some((name, id)) = name.rsplit_once('-') else {
+            continue;
+        };
+        if id.parse::<u32>().is_err() {
+            continue;
+        }
+        let environment = std::fs::read_to_string(entry.path()).unwrap();
+        assert!(!environment.contains("hunter2"), "{name}: {environment}");
+        for needed in [
+            "HOME=",
+            "PATH=",
+            "HTTPS_PROXY=http://proxy",
+            "LC_MESSAGES=C",
+        ] {
+            assert!(environment.contains(needed), "{name}: {environment}");
+        }
+        started.insert(name.to_owned());
+    }
+    let all = [
+        "cargo",
+        "npm",
+        "rustc",
+        "rustup",
+        "wasm-bindgen",
+        "worker-build",
+    ];
+    assert_eq!(started.into_iter().collect::<Vec<_>>(), all);
+}
+
+/// The runtime runs other people's code too.
+#[test]
+fn the_sandboxs_runtime_gets_nothing_of_the_users_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("workerd");
+    let script = format!(
+        "#!/bin/sh\nenv > '{}'\nexit 1\n",
+        folder.path().join("kept").display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    crate::support::built();
+    let run = Run::new(["deploy", "staging", "--sandbox"])
+        .env("WORKERD_BIN", program.to_str().unwrap())
+        .env("WEBHOOK_SECRET", "a-canary-of-the-test-a8f3c2d1")
+        .env("HARMLESS", "hunter2");
+    run.fails();
+    let environment = std::fs::read_to_string(folder.path().join("kept")).unwrap();
+    // What a shell sets for itself
+    let own = |line: &str| {
+        ["PWD=", "SHLVL=", "_=", "OLDPWD="]
+            .iter()
+            .any(|name| line.starts_with(name))
+    };
+    let rest: Vec<&str> = environment.lines().filter(|line| !own(line)).collect();
+    assert_eq!(rest, [""; 0]);
 }

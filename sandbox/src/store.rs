@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::account::module::hash;
@@ -55,7 +55,12 @@ impl Store {
                     .with_context(|| format!("creating `{}`", path.display()))?;
                 fs::set_permissions(path, fs::Permissions::from_mode(0o700))
                     .with_context(|| format!("protecting `{}`", path.display()))?;
-                let lock = File::create(path.join("lock"))
+                let lock = File::options()
+                    .create(true)
+                    .truncate(false)
+                    .write(true)
+                    .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+                    .open(path.join("lock"))
                     .with_context(|| format!("writing in `{}`", path.display()))?;
                 if !take(&lock) {
                     bail!(

@@ -8,6 +8,7 @@ use etcetera::home_dir;
 use super::worker::Worker;
 use crate::build::toolchain::{BuildTools, wasm_target};
 use crate::process::invocation::Invocation;
+use crate::process::surroundings::Purpose;
 use crate::terminal::advice::Advice;
 
 /// The cargo profile of the workers, in the workspace's Cargo.toml.
@@ -49,7 +50,7 @@ pub(super) fn invocation(
     target: &Path,
     output: &Path,
 ) -> Invocation {
-    Invocation::new(&tools.worker_build, worker.directory(root))
+    Invocation::new(Purpose::Build, &tools.worker_build, worker.directory(root))
         .args(["--profile", PROFILE])
         .arg("--out-dir")
         .arg(output)

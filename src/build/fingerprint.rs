@@ -1,9 +1,9 @@
 //! Everything in the project that a bundle is made of, as one hash: the same hash, the same bundle.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::compile::PROFILE;
@@ -11,6 +11,8 @@ use super::module::hex;
 use super::worker::Worker;
 use crate::build::toolchain::BUILD_VARIABLES;
 use crate::build::toolchain::npm::{self, ESBUILD, WASM_OPT};
+use crate::process::file;
+use crate::terminal::advice::Advice;
 
 /// Raise this when the way of building changes, so that older bundles are built anew.
 const FORMAT: u32 = 1;
@@ -61,16 +63,19 @@ fn files(root: &Path, worker: Worker) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The files of a crate. What a link to a folder leads to would be compiled and not be seen here.
 fn collect(root: &Path, directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    let context = || format!("cannot list `{}`", root.join(directory).display());
-    for entry in std::fs::read_dir(root.join(directory)).with_context(context)? {
-        let entry = entry.with_context(context)?;
-        let name = entry.file_name();
-        let path = directory.join(&name);
-        if !entry.path().is_dir() {
-            found.push(path);
-        } else if !OUTPUTS.iter().any(|output| name == *output) {
-            collect(root, &path, found)?;
+    let is_output = |name: &OsStr| OUTPUTS.iter().any(|output| name == *output);
+    for path in file::below(&root.join(directory), is_output)? {
+        if path.is_symlink() && path.is_dir() {
+            bail!(Advice::new(
+                format!("`{}` is a symbolic link to a folder", path.display()),
+                "put the folder itself there: a change behind a link would not be noticed"
+            ));
+        }
+        // A link that leads nowhere is nothing that could be compiled: editors keep such ones
+        if path.exists() {
+            found.push(path.strip_prefix(root).unwrap_or(&path).to_owned());
         }
     }
     Ok(())
@@ -163,5 +168,23 @@ mod tests {
         assert_eq!(of("1", ""), of("1", ""));
         assert_ne!(of("1", ""), of("2", ""));
         assert_ne!(of("1", ""), of("1", "/own/wasm-opt"));
+    }
+
+    #[test]
+    fn a_link_to_a_folder_is_refused_and_one_that_leads_nowhere_is_nothing() {
+        let root = project();
+        let before = fingerprint(root.path());
+        let link = |to: &str, name: &str| {
+            std::os::unix::fs::symlink(to, root.path().join("worker/gateway/src").join(name))
+        };
+        link("somebody@somewhere.1:2", ".#lib.rs").unwrap();
+        assert_eq!(fingerprint(root.path()), before);
+        link("/", "loop").unwrap();
+        let refused = of_inputs(root.path(), Worker::Gateway, &[], &[]).unwrap_err();
+        let named = root.path().join("worker/gateway/src/loop");
+        assert_eq!(
+            refused.to_string(),
+            format!("`{}` is a symbolic link to a folder", named.display())
+        );
     }
 }

@@ -25,6 +25,7 @@ use self::record::Record;
 pub use self::size::Size;
 use self::toolchain::{BuildTools, wasm_target};
 pub use self::worker::Worker;
+use crate::process::file::{self, Readers};
 use crate::process::file_lock;
 use crate::process::run::Runner;
 use crate::terminal::advice::Advice;
@@ -176,9 +177,7 @@ fn publish(output: &Path, modules: &[Module], record: &Record) -> Result<()> {
     std::fs::create_dir_all(output)
         .with_context(|| format!("cannot create `{}`", output.display()))?;
     for module in modules {
-        let path = output.join(module.name);
-        std::fs::write(&path, &module.bytes)
-            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        file::replace(&output.join(module.name), &module.bytes, Readers::AsBefore)?;
     }
     record.write(output)
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::size::Size;
+use crate::process::file::{self, Readers};
 
 /// Beside the modules; never deployed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +32,7 @@ impl Record {
     pub(super) fn write(&self, directory: &Path) -> Result<()> {
         let path = path(directory);
         let text = serde_json::to_string_pretty(self).context("cannot write a build record")?;
-        std::fs::write(&path, text + "\n")
-            .with_context(|| format!("cannot write `{}`", path.display()))
+        file::replace(&path, (text + "\n").as_bytes(), Readers::AsBefore)
     }
 }
 

@@ -29,9 +29,17 @@ pub(crate) const ACCOUNT: &str = "CLOUDFLARE_ACCOUNT_ID";
 pub(crate) const BASE_URL: &str = "CLOUDFLARE_API_BASE_URL";
 const REGION: &str = "CLOUDFLARE_COMPLIANCE_REGION";
 
-/// The variables that hold a credential or a part of one, wrangler's former names included. No tool that is run needs them.
-pub(crate) const VARIABLES: [&str; 6] =
-    [TOKEN, KEY, EMAIL, "CF_API_TOKEN", "CF_API_KEY", "CF_EMAIL"];
+/// The variables that hold a credential or a part of one: also wrangler's former names, and the key that its older versions and
+/// `cloudflared` read. No program that is run needs them.
+pub(crate) const VARIABLES: [&str; 7] = [
+    TOKEN,
+    KEY,
+    EMAIL,
+    "CF_API_TOKEN",
+    "CF_API_KEY",
+    "CF_EMAIL",
+    "CLOUDFLARE_API_USER_SERVICE_KEY",
+];
 
 /// Who the API takes the caller for.
 #[derive(Clone, Debug)]

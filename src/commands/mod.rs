@@ -16,7 +16,6 @@ mod secrets;
 mod status;
 mod verify;
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -27,6 +26,7 @@ use crate::cloudflare::credentials;
 use crate::environment::Environment;
 use crate::environment::project::Project;
 use crate::process::run::Runner;
+use crate::process::surroundings::Withheld;
 use crate::secret::{Secrets, Source};
 use crate::terminal::confirm;
 use crate::terminal::output::Format;
@@ -39,12 +39,18 @@ pub struct Context {
     pub progress: Progress,
     /// Runs what a build or a sandbox needs.
     pub runner: Runner,
+    /// The variables that no program gets which reads or takes a secret.
+    withheld: Withheld,
 }
 
 impl Context {
     /// The secrets of an environment: one of these for each command, so that it reads each source once.
     fn secrets<'a>(&'a self, environment: &'a Environment) -> Secrets<'a> {
-        Secrets::new(environment.sources(), &self.project.root)
+        Secrets::new(
+            environment.sources(),
+            &self.project.root,
+            self.withheld.clone(),
+        )
     }
 }
 
@@ -56,7 +62,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     };
     let (project, progress) = (Project::find(&from)?, Progress::stderr());
     let context = Context {
-        runner: Runner::new(progress.clone(), secret_variables(&project)),
+        runner: Runner {
+            progress: progress.clone(),
+        },
+        withheld: secret_variables(&project),
         project,
         format: if cli.json { Format::Json } else { Format::Text },
         progress,
@@ -87,18 +96,17 @@ fn confirm(environment: &Environment, what: &impl Display, look: &str) -> anyhow
 }
 
 /// The environment variables that may hold a value: the credentials, the secrets' own names, and what the manifests name.
-fn secret_variables(project: &Project) -> BTreeSet<String> {
+fn secret_variables(project: &Project) -> Withheld {
     let usual = [
         binding::WEBHOOK_SECRET,
         binding::WEBHOOK_SECRET_ALTERNATE,
         binding::ADMIN_SECRET,
     ];
     let usual = usual.iter().chain(&credentials::VARIABLES);
-    let mut names: BTreeSet<String> = usual.map(|name| (*name).to_owned()).collect();
     let sources = project.good().flat_map(Environment::sources);
-    names.extend(sources.filter_map(|(_, source)| match source {
+    let named = sources.filter_map(|(_, source)| match source {
         Source::Env(variable) => Some(variable.clone()),
         Source::File { .. } | Source::Command { .. } | Source::Prompt => None,
-    }));
-    names
+    });
+    usual.map(|name| (*name).to_owned()).chain(named).collect()
 }

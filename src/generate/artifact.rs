@@ -6,6 +6,8 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::process::file;
+
 /// A file that `generate` owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Artifact {
@@ -59,48 +61,23 @@ pub(crate) fn write(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<S
         if read(root, artifact)?.as_deref() == Some(&artifact.text) {
             continue;
         }
-        let path = root.join(&artifact.path);
-        let folder = path.parent().unwrap_or(root);
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("creating `{}`", folder.display()))?;
-        std::fs::write(&path, &artifact.text)
-            .with_context(|| format!("writing `{}`", path.display()))?;
+        file::replace_below(root, Path::new(&artifact.path), artifact.text.as_bytes())?;
         written.push(artifact.path.clone());
     }
     Ok(written)
 }
 
-/// The files under `generated/` that no artifact explains, as paths relative to `root`.
+/// The files under `generated/` that no artifact explains, links among them, as paths relative to `root`.
 pub(crate) fn orphans(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<String>> {
-    let mut found = Vec::new();
-    let mut folders = vec![root.join("generated")];
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(&folder) else {
-            continue;
-        };
-        for entry in entries {
-            let path = entry
-                .with_context(|| format!("reading `{}`", folder.display()))?
-                .path();
-            if path.is_dir() {
-                // wrangler keeps its own temporary files beside its configuration
-                if !path.ends_with(".wrangler") {
-                    folders.push(path);
-                }
-                continue;
-            }
-            let shown = path
-                .strip_prefix(root)
-                .unwrap_or(&path)
-                .to_string_lossy()
-                .replace('\\', "/");
-            if !artifacts.iter().any(|artifact| artifact.path == shown) {
-                found.push(shown);
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
+    // wrangler keeps its own temporary files beside its configuration
+    let files = file::below(&root.join("generated"), |folder| folder == ".wrangler")?;
+    let shown = files.iter().map(|path| {
+        let path = path.strip_prefix(root).unwrap_or(path);
+        path.to_string_lossy().replace('\\', "/")
+    });
+    Ok(shown
+        .filter(|shown| !artifacts.iter().any(|artifact| artifact.path == *shown))
+        .collect())
 }
 
 fn read(root: &Path, artifact: &Artifact) -> anyhow::Result<Option<String>> {

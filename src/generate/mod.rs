@@ -2,7 +2,7 @@
 //!
 //! Rendering is pure. Nothing here reads what is live.
 //!
-//! Imports: `build`, `environment`, `secret`
+//! Imports: `build`, `environment`, `process`, `secret`
 
 pub(crate) mod artifact;
 pub(crate) mod render;

@@ -2,7 +2,7 @@
 //!
 //! Pure: knows nothing of HTTP. `deploy` performs what [`Plan::between`] decided and decides nothing itself.
 //!
-//! Imports: `build`, `environment`, `terminal`
+//! Imports: `build`, `environment`, `process`, `terminal`
 
 mod conflict;
 mod counts;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::build::module::hex;
 use crate::plan::{Observed, Plan, Rollout};
+use crate::process::file::{self, Readers};
 use crate::terminal::advice::Advice;
 
 /// Content of the file that `plan --out` writes. Holds no secret value: a plan has none.
@@ -52,8 +53,7 @@ impl SavedPlan {
     /// Saves the plan.
     pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self).context("writing the plan as JSON")?;
-        std::fs::write(path, text + "\n")
-            .with_context(|| format!("writing the plan `{}`", path.display()))
+        file::replace(path, (text + "\n").as_bytes(), Readers::AsBefore).context("keeping the plan")
     }
 
     /// Refuses when what `now` says is not what was saved.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::file;
 use crate::terminal::progress::Progress;
 
 /// Holds `path` until the file is dropped; says so when another process makes it wait.
@@ -14,8 +15,7 @@ pub(crate) fn acquire(path: &Path, progress: &Progress) -> Result<File> {
         std::fs::create_dir_all(parent)
             .with_context(|| format!("cannot create `{}`", parent.display()))?;
     }
-    let file = File::options()
-        .create(true)
+    let file = file::open_in_place()
         .truncate(false)
         .write(true)
         .open(path)

@@ -1,15 +1,18 @@
 //! A command line as a value, so that a test can assert on it without running it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::surroundings::Purpose;
+
 /// A program to run: everything that its result depends on, and nothing run yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Invocation {
+    purpose: Purpose,
     name: String,
     program: PathBuf,
     arguments: Vec<OsString>,
@@ -20,10 +23,15 @@ pub struct Invocation {
 
 impl Invocation {
     /// `program` in `directory`, without arguments.
-    pub fn new(program: impl Into<PathBuf>, directory: impl Into<PathBuf>) -> Self {
+    pub fn new(
+        purpose: Purpose,
+        program: impl Into<PathBuf>,
+        directory: impl Into<PathBuf>,
+    ) -> Self {
         let program = program.into();
         let name = program.file_name().unwrap_or_default();
         Self {
+            purpose,
             name: name.to_string_lossy().into_owned(),
             program,
             arguments: Vec::new(),
@@ -34,11 +42,11 @@ impl Invocation {
     }
 
     /// The program and the arguments of a command line that a manifest names, which people know it by. There is at least one word.
-    pub fn of_words(words: &[String], directory: impl Into<PathBuf>) -> Self {
+    pub fn of_words(purpose: Purpose, words: &[String], directory: impl Into<PathBuf>) -> Self {
         let name = words[0].clone();
         Self {
             name: name.clone(),
-            ..Self::new(name, directory).args(&words[1..])
+            ..Self::new(purpose, name, directory).args(&words[1..])
         }
     }
 
@@ -70,14 +78,15 @@ impl Invocation {
         &self.name
     }
 
-    /// The form that the operating system runs, without the variables `withheld` unless it sets them itself.
-    pub(super) fn command(&self, withheld: &BTreeSet<String>) -> Command {
+    /// The form that the operating system runs, with what its purpose lets through of this process's environment.
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).current_dir(&self.directory);
+        command
+            .args(&self.arguments)
+            .current_dir(&self.directory)
+            .env_clear()
+            .envs(self.purpose.share(std::env::vars_os()));
         for name in &self.unset {
-            command.env_remove(name);
-        }
-        for name in withheld {
             command.env_remove(name);
         }
         command.envs(&self.set);
@@ -122,7 +131,7 @@ mod tests {
 
     #[test]
     fn it_is_shown_as_a_line_for_a_shell() {
-        let invocation = Invocation::new("cargo", "/pro ject")
+        let invocation = Invocation::new(Purpose::Build, "cargo", "/pro ject")
             .args(["build", "--config", "a=['b']"])
             .env("TARGET", "/t")
             .without(&["RUSTFLAGS"]);

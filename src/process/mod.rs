@@ -1,14 +1,17 @@
-//! Runs other people's programs: their command lines, their output, and that they end with this command.
+//! What a command has of its machine: other people's programs (their command lines, what they get of the environment, their output,
+//! and that they end with this command), and files that are locked, or replaced as a whole.
 //!
-//! Knows nothing of what the programs are for.
+//! Knows nothing of what the programs and files are for.
 //!
 //! Imports: `terminal`
 
+pub(crate) mod file;
 pub(crate) mod file_lock;
 mod group;
 pub mod interrupt;
 pub mod invocation;
 pub mod run;
+pub mod surroundings;
 
 #[cfg(test)]
 mod tests {

@@ -3,10 +3,8 @@
 //! No shell between, and a value only through standard input or output. Without a terminal it is in a process group of its own, which
 //! ends when its time is up, on Ctrl-C, and with this process, however that ends.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write, pipe};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -62,19 +60,14 @@ enum Said {
 #[derive(Clone, Debug)]
 pub struct Runner {
     pub progress: Progress,
-    withheld: Arc<BTreeSet<String>>,
 }
 
 impl Runner {
-    /// Tools get this process's environment but the variables `withheld`: whatever a build runs, it needs no secret.
-    pub fn new(progress: Progress, withheld: BTreeSet<String>) -> Self {
-        let withheld = Arc::new(withheld);
-        Self { progress, withheld }
-    }
-
-    /// Withholds nothing and says nothing.
+    /// Says nothing.
     pub fn hidden() -> Self {
-        Self::new(Progress::hidden(), BTreeSet::new())
+        Self {
+            progress: Progress::hidden(),
+        }
     }
 
     /// Runs a tool and waits for it; its output is shown beside `step`, and the end of it in the error.
@@ -85,27 +78,12 @@ impl Runner {
             limit: None,
             kept: 40,
         };
-        run_without(&self.withheld, invocation, terms, |line| step.detail(line)).map(drop)
+        run(invocation, terms, |line| step.detail(line)).map(drop)
     }
 }
 
 /// Runs a program and waits for it. `hear` gets each line that it says as it comes, but an empty one.
 pub fn run(
-    invocation: &Invocation,
-    terms: Terms,
-    hear: impl FnMut(&str),
-) -> anyhow::Result<Output> {
-    run_without(&BTreeSet::new(), invocation, terms, hear)
-}
-
-/// Asks a program something that it answers at once.
-pub fn answer(invocation: &Invocation) -> std::io::Result<std::process::Output> {
-    let mut command = invocation.command(&BTreeSet::new());
-    command.stdin(Stdio::null()).output()
-}
-
-fn run_without(
-    withheld: &BTreeSet<String>,
     invocation: &Invocation,
     terms: Terms,
     mut hear: impl FnMut(&str),
@@ -116,7 +94,7 @@ fn run_without(
         mut child,
         group,
         said,
-    } = start(invocation.command(withheld), name, terms)?;
+    } = start(invocation.command(), name, terms)?;
     let (began, mut lines, mut output) = (Instant::now(), Vec::new(), None);
     // False when there will be no more
     let mut listen = || match said.recv_timeout(POLL) {
@@ -170,6 +148,11 @@ fn run_without(
         }
         (Ok(()), output) => Ok(output.unwrap_or_default()),
     }
+}
+
+/// Asks a program something that it answers at once.
+pub fn answer(invocation: &Invocation) -> std::io::Result<std::process::Output> {
+    invocation.command().stdin(Stdio::null()).output()
 }
 
 struct Started {
@@ -247,9 +230,10 @@ fn send_whole(mut from: impl Read, to: &Sender<Said>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::surroundings::Purpose;
 
     fn shell(script: &str) -> Invocation {
-        Invocation::new("sh", "/").args(["-c", script])
+        Invocation::new(Purpose::Build, "sh", "/").args(["-c", script])
     }
 
     fn tool(script: &str) -> anyhow::Result<()> {
@@ -291,21 +275,18 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_named() {
-        let missing = Invocation::new("no-such-program", "/");
+        let missing = Invocation::new(Purpose::Build, "no-such-program", "/");
         let step = Progress::hidden().start("testing");
         let error = Runner::hidden().run(&missing, &step).unwrap_err();
         assert_eq!(error.to_string(), "cannot start `no-such-program`");
     }
 
     #[test]
-    fn a_tool_gets_no_variable_that_is_withheld_unless_its_command_line_sets_it() {
-        // Cargo sets the first and the last for every test
-        let withheld = ["CARGO_PKG_NAME", "SET"].map(str::to_owned);
-        let runner = Runner::new(Progress::hidden(), withheld.into());
-        let script =
-            "echo ${CARGO_PKG_NAME-none} ${SET-none} ${CARGO_PKG_VERSION:+there} >&2; exit 1";
+    fn a_program_gets_what_its_command_line_sets_and_nothing_that_its_purpose_keeps_back() {
+        // Cargo sets the first for every test
+        let script = "echo ${CARGO_PKG_NAME-none} ${SET-none} ${PATH:+there} >&2; exit 1";
         let step = Progress::hidden().start("testing");
-        let error = runner.run(&shell(script).env("SET", "ours"), &step);
+        let error = Runner::hidden().run(&shell(script).env("SET", "ours"), &step);
         assert_eq!(
             error.unwrap_err().to_string(),
             "`sh` failed (exit status: 1)\n  none ours there"

@@ -27,7 +27,7 @@ pub(crate) struct Rotation<'a> {
     cloudflare: &'a Cloudflare,
     pub(super) site: Site,
     pub(super) environment: &'a Environment,
-    secrets: &'a Secrets<'a>,
+    pub(super) secrets: &'a Secrets<'a>,
     /// The project's folder: where senders begin.
     pub(super) folder: &'a Path,
     pub evidence: Evidence,

@@ -196,8 +196,9 @@ impl Rotation<'_> {
             self.note(Note { handed, ..note }).await?;
             let (say, mut said) = tokio::sync::mpsc::unbounded_channel();
             let (given, value, folder) = (sender.clone(), value.clone(), self.folder.to_owned());
+            let withheld = self.secrets.withheld().clone();
             let mut giving = tokio::task::spawn_blocking(move || {
-                give(&given, &value, &folder, move |line| {
+                give(&given, &value, &folder, &withheld, move |line| {
                     let _ = say.send(line.to_owned());
                 })
             });

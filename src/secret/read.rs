@@ -10,20 +10,27 @@ use zeroize::Zeroizing;
 use super::{Source, Value, file, policy};
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Input, Printed, Terms};
+use crate::process::surroundings::{Purpose, Withheld};
 use crate::terminal::advice::Advice;
 use crate::terminal::output;
 
 /// Long enough for somebody to touch a key or to answer a password manager.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Reads the value of the secret `name` from its source. Relative paths and commands begin in `folder`.
-pub(super) fn read(name: &str, source: &Source, folder: &Path) -> anyhow::Result<Value> {
+/// Reads the value of the secret `name` from its source. Relative paths and commands begin in `folder`; a command does not get the
+/// variables `withheld`.
+pub(super) fn read(
+    name: &str,
+    source: &Source,
+    folder: &Path,
+    withheld: &Withheld,
+) -> anyhow::Result<Value> {
     let value = match source {
         Source::Env(variable) => return environment_variable(name, source, variable),
         Source::File { path, key } => {
             file::read(&folder.join(path), key.as_deref().unwrap_or(name))
         }
-        Source::Command { words, .. } => command(words, folder),
+        Source::Command { words, .. } => command(words, folder, withheld),
         Source::Prompt => prompt(name),
     }
     .with_context(|| format!("the secret `{name}` has no value: its source `{source}`"))?;
@@ -49,8 +56,8 @@ fn environment_variable(name: &str, source: &Source, variable: &str) -> anyhow::
 }
 
 /// The output of `op read`, `sops -d`, `aws secretsmanager get-secret-value`, `vault kv get`; their standard error is shown as it comes.
-fn command(words: &[String], folder: &Path) -> anyhow::Result<Value> {
-    let program = Invocation::of_words(words, folder);
+fn command(words: &[String], folder: &Path, withheld: &Withheld) -> anyhow::Result<Value> {
+    let program = Invocation::of_words(Purpose::Secret(withheld.clone()), words, folder);
     let terms = Terms {
         input: match std::io::stdin().is_terminal() {
             true => Input::Terminal,
@@ -110,6 +117,10 @@ pub(crate) fn piped(name: &str) -> anyhow::Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(name: &str, source: &Source, folder: &Path) -> anyhow::Result<Value> {
+        super::read(name, source, folder, &Withheld::default())
+    }
 
     fn source(text: &str) -> Source {
         Source::try_from(text.to_owned()).unwrap()

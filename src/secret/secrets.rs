@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use super::{Source, Value, policy, read};
+use crate::process::surroundings::Withheld;
 use crate::terminal::advice::Advice;
 
 /// Reads each source at most once, when its value is first needed.
 pub struct Secrets<'a> {
     secrets: BTreeMap<&'a str, Secret<'a>>,
     folder: &'a Path,
+    withheld: Withheld,
     /// Hears of a value that is made up where its source has none. Without it that is an error.
     made_up: Option<&'a dyn Fn(&str)>,
 }
@@ -22,8 +24,13 @@ struct Secret<'a> {
 }
 
 impl<'a> Secrets<'a> {
-    /// Secrets by their names. Relative paths and commands of sources begin in `folder`. Nothing is read yet.
-    pub fn new(sources: impl IntoIterator<Item = (&'a str, &'a Source)>, folder: &'a Path) -> Self {
+    /// Secrets by their names. Relative paths and commands of sources begin in `folder`; no command gets the variables `withheld`.
+    /// Nothing is read yet.
+    pub fn new(
+        sources: impl IntoIterator<Item = (&'a str, &'a Source)>,
+        folder: &'a Path,
+        withheld: Withheld,
+    ) -> Self {
         let unread = |source| Secret {
             source,
             read: OnceLock::new(),
@@ -34,6 +41,7 @@ impl<'a> Secrets<'a> {
                 .map(|(name, source)| (name, unread(source)))
                 .collect(),
             folder,
+            withheld,
             made_up: None,
         }
     }
@@ -43,6 +51,11 @@ impl<'a> Secrets<'a> {
     pub fn or_made_up(mut self, tell: &'a dyn Fn(&str)) -> Self {
         self.made_up = Some(tell);
         self
+    }
+
+    /// The variables that no program gets which reads or takes a value.
+    pub(crate) fn withheld(&self) -> &Withheld {
+        &self.withheld
     }
 
     /// Whether `name` is one of the secrets.
@@ -60,7 +73,8 @@ impl<'a> Secrets<'a> {
                 ));
                 Ok(Value::generate())
             }
-            _ => read::read(name, source, self.folder).map_err(|error| Advice::of(&error)),
+            _ => read::read(name, source, self.folder, &self.withheld)
+                .map_err(|error| Advice::of(&error)),
         })
         .as_ref()
         .map_err(|error| error.clone().into())
@@ -111,7 +125,11 @@ mod tests {
         let good = source("command:sh -c 'echo A >> ran; echo 3b1f8a6e9c2d4057a1e6f3b8'");
         let weak = source("command:sh -c 'echo B >> ran; echo hunter2'");
         let none = source("command:sh -c 'echo C >> ran; exit 5'");
-        let secrets = Secrets::new([("A", &good), ("B", &weak), ("C", &none)], folder.path());
+        let secrets = Secrets::new(
+            [("A", &good), ("B", &weak), ("C", &none)],
+            folder.path(),
+            Withheld::default(),
+        );
         let ran = || std::fs::read_to_string(folder.path().join("ran")).unwrap_or_default();
         for name in ["A", "B", "C"] {
             secrets.expect(name).unwrap();
@@ -143,7 +161,13 @@ mod tests {
         let (missing, broken) = (source("file:none.env"), source("file:all.json"));
         let told = RefCell::new(Vec::new());
         let tell = |line: &str| told.borrow_mut().push(line.to_owned());
-        let secrets = || Secrets::new([("A", &missing), ("B", &broken)], folder.path());
+        let secrets = || {
+            Secrets::new(
+                [("A", &missing), ("B", &broken)],
+                folder.path(),
+                Withheld::default(),
+            )
+        };
         let error = secrets().expect("A").unwrap_err().to_string();
         assert!(error.starts_with("the secret `A` has no value"), "{error}");
         let secrets = secrets().or_made_up(&tell);

@@ -2,8 +2,10 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::Context;
+use rustix::fs::OFlags;
 
 use crate::terminal::advice::Advice;
 use crate::terminal::{escape, output};
@@ -25,6 +27,8 @@ fn write(title: &str, text: &impl Display) -> anyhow::Result<()> {
     let mut file = std::fs::OpenOptions::new()
         .append(true)
         .create(true)
+        // It is the runner's file; a link in its place would be somebody else's
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)
         .with_context(|| format!("opening the step summary `{shown}`"))?;
     writeln!(file, "{}", section(title, &text.to_string()))

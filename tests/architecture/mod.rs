@@ -134,29 +134,41 @@ fn an_error_becomes_text_by_its_advice_so_that_no_way_out_is_lost() {
 /// Whoever made a client of its own would forget the proxy, the authorities or the redirects.
 #[test]
 fn every_http_client_of_the_tool_is_made_in_one_place() {
-    let mut folders = vec![repository().join("src")];
-    let mut makers = BTreeSet::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
+    let makes = [
+        "Client::builder",
+        "Client::new(",
+        "ClientBuilder::new",
+        "connect_async",
+    ];
+    let files = source::files(&repository().join("src")).into_iter();
+    let makers: Vec<_> = files
+        .filter(|file| {
+            let text = std::fs::read_to_string(file).unwrap();
+            makes.iter().any(|made| text.contains(made))
+        })
+        .collect();
+    assert_eq!(makers, [repository().join("src/http/connector.rs")]);
+}
+
+/// A file that is written where it stands can be read half written, and a link in its place leads the write elsewhere; a folder that is
+/// walked by its links may have no end. `process::file` has neither fault.
+#[test]
+fn files_are_written_and_folders_walked_in_one_place() {
+    // The folder of the manifests and that of a namespace's objects are listed, and nothing below them
+    let listed = ["src/environment/project.rs", "sandbox/src/store.rs"];
+    for path in ["src", "sandbox/src"].map(|name| repository().join(name)) {
+        for file in source::files(&path) {
+            let shown = file.strip_prefix(repository()).unwrap().to_str().unwrap();
+            let text = std::fs::read_to_string(&file).unwrap();
+            let shipped = text.split("#[cfg(test)]").next().unwrap();
+            for call in ["fs::write(", "File::create(", "fs::copy(", "fs::hard_link("] {
+                assert!(!shipped.contains(call), "`{shown}` has `{call}`");
             }
-            let text = std::fs::read_to_string(&path).unwrap();
-            if [
-                "Client::builder",
-                "Client::new(",
-                "ClientBuilder::new",
-                "connect_async",
-            ]
-            .iter()
-            .any(|made| text.contains(made))
-            {
-                makers.insert(path.strip_prefix(repository()).unwrap().to_owned());
-            }
+            let walks = shipped.contains("read_dir(") && shown != "src/process/file.rs";
+            assert!(
+                !walks || listed.contains(&shown),
+                "`{shown}` lists a folder"
+            );
         }
     }
-    let only = std::path::PathBuf::from("src/http/connector.rs");
-    assert_eq!(makers, BTreeSet::from([only]));
 }

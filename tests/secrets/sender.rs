@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::{OLD, World, staging};
+use super::{ADMIN, OLD, World, staging};
+use crate::support::Run;
 
 /// Writes its arguments, its environment and its standard input to files beside the key.
 const RECORDS: &str = r#"#!/bin/sh
@@ -22,6 +23,37 @@ fn with_program(world: &World, name: &str, script: &str) -> String {
 
 fn read(world: &World, file: &str) -> String {
     std::fs::read_to_string(world.project.path().join(file)).unwrap_or_default()
+}
+
+/// A value in each variable that opens Cloudflare and that this run does not read, and in one of the user's own.
+fn with_credentials(run: Run) -> Run {
+    let names = ["CF_API_TOKEN", "CF_API_KEY", "CF_EMAIL", "CLOUDFLARE_EMAIL"];
+    let names = names.iter().chain(&["CLOUDFLARE_API_USER_SERVICE_KEY"]);
+    let run = names.fold(run, |run, name| run.env(name, "someone@canary"));
+    run.env("CLOUDFLARE_API_KEY", "canary")
+        .env("AWS_SECRET_ACCESS_KEY", "of-the-user")
+}
+
+#[track_caller]
+fn gets_no_other_secret(world: &World, environment: &str) {
+    for secret in ["canary", ADMIN, OLD, &world.sandbox.token] {
+        assert!(!environment.contains(secret), "{environment}");
+    }
+}
+
+#[test]
+fn a_program_that_is_a_source_gets_what_the_user_has_and_no_other_secret() {
+    let source = format!(
+        "command:sh -c 'env > asked; echo {}'",
+        ADMIN.replace("admin", "other")
+    );
+    let world = World::deployed(&staging(r#""sst""#).replace("env:ADMIN_SECRET", &source));
+    std::fs::remove_file(world.project.path().join("asked")).unwrap();
+    let set = world.run(&["secrets", "set", "staging", "ADMIN_SECRET"]);
+    with_credentials(set).succeeds();
+    let environment = read(&world, "asked");
+    assert!(environment.contains("AWS_SECRET_ACCESS_KEY=of-the-user"));
+    gets_no_other_secret(&world, &environment);
 }
 
 /// What the programs get, of which one rotation each is made.
@@ -71,7 +103,7 @@ async fn every_kind_of_program_gets_the_value_on_its_standard_input_and_nowhere_
             .write("environments/staging.toml", &staging(sender));
         let path = with_program(&world, program, RECORDS);
         // The source gives nothing: the old value is in no environment by way of this test
-        let run = world.rotate(&["--finish"]).env("PATH", &path);
+        let run = with_credentials(world.rotate(&["--finish"])).env("PATH", &path);
         let printed = run.env("WEBHOOK_SECRET", "").succeeds();
         assert!(
             printed.stderr.contains(&format!(": {program} is done\n")),
@@ -84,7 +116,10 @@ async fn every_kind_of_program_gets_the_value_on_its_standard_input_and_nowhere_
             .strip_prefix(before)
             .and_then(|rest| rest.strip_suffix(after))
             .unwrap_or_else(|| panic!("{input}"));
-        assert!(!read(&world, "environment").contains(value), "{program}");
+        let environment = read(&world, "environment");
+        assert!(!environment.contains(value), "{program}");
+        assert!(environment.contains("AWS_SECRET_ACCESS_KEY=of-the-user"));
+        gets_no_other_secret(&world, &environment);
         assert_eq!(
             (world.publish(&key).await, world.publish(value).await),
             (403, 200),

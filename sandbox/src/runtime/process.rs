@@ -4,6 +4,7 @@
 //! output. A worker cannot forge one, since structured logging wraps its own output in lines of another form.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -55,10 +57,7 @@ pub(crate) async fn start(
     config: &Config,
     log: &Log,
 ) -> anyhow::Result<Process> {
-    let path = directory.join(file);
-    tokio::fs::write(&path, &config.text)
-        .await
-        .with_context(|| format!("writing `{}`", path.display()))?;
+    write(&directory.join(file), &config.text)?;
     let mut child = spawn(workerd, directory, file, config)?;
     let (leash, end) = (oneshot::channel(), watch::channel(None));
     let id = child.id();
@@ -87,6 +86,17 @@ pub(crate) async fn start(
         }
     });
     Ok(process(ports))
+}
+
+/// Replaces the file as a whole: what stands there may be a link to somewhere else.
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let write = || -> io::Result<()> {
+        let mut file = NamedTempFile::new_in(path.parent().unwrap_or(path))?;
+        file.write_all(text.as_bytes())?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("writing `{}`", path.display()))
 }
 
 fn spawn(workerd: &Path, directory: &Path, file: &str, config: &Config) -> anyhow::Result<Child> {
@@ -250,8 +260,9 @@ fn forward(
 /// A shell that waits for the end of its input and then kills the runtime. Only a convenience: without it the runtime still
 /// ends with every orderly end of the sandbox.
 fn watch(runtime: u32) -> Option<(Child, ChildStdin)> {
-    let mut shell = Command::new("sh")
+    let mut shell = Command::new("/bin/sh")
         .args(["-c", "read -r _; kill -9 \"$0\"", &runtime.to_string()])
+        .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -8,6 +8,7 @@ use super::cache::Cache;
 use super::override_variable;
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Runner};
+use crate::process::surroundings::Purpose;
 use crate::terminal::advice::Advice;
 
 /// A tool from the Rust registry.
@@ -104,7 +105,7 @@ fn installation(
     destination: &Path,
 ) -> Invocation {
     // In the project's directory, so that its `rust-toolchain.toml` chooses the compiler.
-    Invocation::new("cargo", root)
+    Invocation::new(Purpose::Build, "cargo", root)
         .arg("install")
         .arg(format!("{}@{version}", tool.package))
         .args(["--bin", tool.program])
@@ -143,7 +144,8 @@ fn program_in(place: &Path, tool: &CargoTool) -> PathBuf {
 
 /// The last word of `--version`.
 fn version_of(program: &Path) -> Option<String> {
-    let output = run::answer(&Invocation::new(program, ".").arg("--version")).ok()?;
+    let output =
+        run::answer(&Invocation::new(Purpose::Build, program, ".").arg("--version")).ok()?;
     let said = String::from_utf8(output.stdout).ok()?;
     said.split_whitespace().next_back().map(str::to_owned)
 }

@@ -38,12 +38,12 @@ pub struct BuildTools {
 
 /// Cloudflare's runtime, for the sandbox.
 pub fn workerd(runner: &Runner) -> Result<PathBuf> {
-    npm::tool(&WORKERD, &Cache::locate()?, runner)
+    npm::tool(&WORKERD, &Cache::locate(&runner.progress)?, runner)
 }
 
 /// Everything that building the project at `root` needs.
 pub fn build_tools(root: &Path, runner: &Runner) -> Result<BuildTools> {
-    let cache = Cache::locate()?;
+    let cache = Cache::locate(&runner.progress)?;
     let versions = LockedVersions::read(root)?;
     // The quick ones first: what is wrong with this machine shows before minutes of compiling.
     wasm_target::ensure(root, runner)?;

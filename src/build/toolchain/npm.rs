@@ -10,8 +10,10 @@ use serde::Deserialize;
 
 use super::cache::Cache;
 use super::override_variable;
+use crate::process::file;
 use crate::process::invocation::Invocation;
 use crate::process::run::Runner;
+use crate::process::surroundings::Purpose;
 use crate::terminal::advice::Advice;
 
 /// What to install, and what to call it in the cache.
@@ -52,13 +54,11 @@ fn install(project: &NpmProject, cache: &Cache, runner: &Runner) -> Result<()> {
         project.purpose
     ));
     let staging = cache.staging()?;
-    for (file, text) in [
+    for (name, text) in [
         ("package.json", project.manifest),
         ("package-lock.json", project.lock),
     ] {
-        let path = staging.path().join(file);
-        std::fs::write(&path, text)
-            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        file::replace_below(staging.path(), Path::new(name), text.as_bytes())?;
     }
     let invocation = installation(staging.path());
     runner.run(&invocation, &step).map_err(|error| {
@@ -76,7 +76,7 @@ fn install(project: &NpmProject, cache: &Cache, runner: &Runner) -> Result<()> {
 }
 
 fn installation(directory: &Path) -> Invocation {
-    Invocation::new("npm", directory)
+    Invocation::new(Purpose::Install, "npm", directory)
         .arg("ci")
         .args(["--ignore-scripts", "--no-audit", "--no-fund"])
         .args(["--include=optional", "--loglevel=error"])

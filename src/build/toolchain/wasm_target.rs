@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Runner};
+use crate::process::surroundings::Purpose;
 use crate::terminal::advice::Advice;
 
 /// What Workers run.
@@ -52,14 +53,15 @@ pub(crate) fn sysroot(root: &Path) -> Result<PathBuf> {
 }
 
 fn addition(root: &Path) -> Invocation {
-    Invocation::new("rustup", root).args(["target", "add", TARGET])
+    Invocation::new(Purpose::Build, "rustup", root).args(["target", "add", TARGET])
 }
 
 // In the project's directory, so that its `rust-toolchain.toml` chooses the compiler.
 fn ask_rustc(root: &Path, arguments: &[&str]) -> Result<String> {
-    let output = run::answer(&Invocation::new("rustc", root).args(arguments)).context(
-        Advice::new("cannot start `rustc`", "install Rust with rustup"),
-    )?;
+    let output =
+        run::answer(&Invocation::new(Purpose::Build, "rustc", root).args(arguments)).context(
+            Advice::new("cannot start `rustc`", "install Rust with rustup"),
+        )?;
     if !output.status.success() {
         bail!(
             "`rustc {}` failed: {}",

@@ -1,6 +1,5 @@
 //! Hands a value to a sender.
 
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,8 +8,11 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::resolved::{Input, Means, Sender};
+use crate::process;
+use crate::process::file::Readers;
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Input as Stdin, Printed, Terms};
+use crate::process::surroundings::{Purpose, Withheld};
 use crate::secret::{Value, file, json};
 use crate::terminal::advice::Advice;
 
@@ -19,15 +21,17 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 /// How much of a failed program's standard error is shown.
 const KEPT_LINES: usize = 20;
 
-/// Hands `value` to `sender`. Relative paths and programs begin in `folder`. `hear` gets what a program says on its standard error.
+/// Hands `value` to `sender`. Relative paths and programs begin in `folder`; no program gets the variables `withheld`. `hear` gets what a
+/// program says on its standard error.
 pub(crate) fn give(
     sender: &Sender,
     value: &Value,
     folder: &Path,
+    withheld: &Withheld,
     hear: impl Fn(&str),
 ) -> anyhow::Result<()> {
     match &sender.means {
-        Means::Program { words, input } => program(words, input, value, folder, hear),
+        Means::Program { words, input } => program(words, input, value, folder, withheld, hear),
         Means::File { path, key } => write(&folder.join(path), key, value),
     }
     .with_context(|| format!("the sender {sender} did not take the value"))
@@ -38,6 +42,7 @@ fn program(
     input: &Input,
     value: &Value,
     folder: &Path,
+    withheld: &Withheld,
     hear: impl Fn(&str),
 ) -> anyhow::Result<()> {
     let redacted = |said: &str| said.replace(value.expose(), "[redacted]");
@@ -47,7 +52,7 @@ fn program(
         limit: Some(LIMIT),
         kept: KEPT_LINES,
     };
-    let program = Invocation::of_words(words, folder);
+    let program = Invocation::of_words(Purpose::Secret(withheld.clone()), words, folder);
     run::run(&program, terms, |line| hear(&redacted(line)))
         .map(drop)
         .map_err(|error| anyhow!(redacted(&Advice::of(&error).line())))
@@ -92,17 +97,7 @@ struct Parameter<'a> {
 /// Replaces the file as a whole, so that nobody reads half of it, with a right to read for its owner only.
 fn write(path: &Path, key: &str, value: &Value) -> anyhow::Result<()> {
     let after = file::with(path, key, value)?;
-    let folder = path.parent().context("the path has no folder")?;
-    let writing = || format!("writing `{}`", path.display());
-    // `tempfile` makes it with the mode 0600
-    let mut written = tempfile::NamedTempFile::new_in(folder).with_context(writing)?;
-    written.write_all(after.as_bytes()).with_context(writing)?;
-    written.as_file().sync_all().with_context(writing)?;
-    written
-        .persist(path)
-        .map_err(|error| error.error)
-        .with_context(writing)?;
-    Ok(())
+    process::file::replace(path, after.as_bytes(), Readers::Owner)
 }
 
 #[cfg(test)]
@@ -128,7 +123,14 @@ mod tests {
     #[test]
     fn a_program_gets_the_value_and_nothing_else_on_its_standard_input() {
         let folder = tempfile::tempdir().unwrap();
-        give(&shell("cat > got"), &value(), folder.path(), |_| {}).unwrap();
+        give(
+            &shell("cat > got"),
+            &value(),
+            folder.path(),
+            &Withheld::default(),
+            |_| {},
+        )
+        .unwrap();
         assert_eq!(
             std::fs::read_to_string(folder.path().join("got")).unwrap(),
             "marker-of-the-sender-test"
@@ -141,6 +143,7 @@ mod tests {
             &shell("echo no access; echo denied for $(cat) >&2; exit 3"),
             &value(),
             Path::new("/"),
+            &Withheld::default(),
             |_| {},
         )
         .unwrap_err();
@@ -169,7 +172,14 @@ mod tests {
             unreachable!()
         };
         *input = Input::Parameter("/glow/key".to_owned());
-        give(&sender, &value(), folder.path(), |_| {}).unwrap();
+        give(
+            &sender,
+            &value(),
+            folder.path(),
+            &Withheld::default(),
+            |_| {},
+        )
+        .unwrap();
         let got: serde_json::Value =
             serde_json::from_slice(&std::fs::read(folder.path().join("got")).unwrap()).unwrap();
         assert_eq!(
@@ -208,6 +218,7 @@ mod tests {
                 },
                 &value(),
                 folder.path(),
+                &Withheld::default(),
                 |_| {},
             )
             .unwrap();
