@@ -3,7 +3,7 @@
 //! - `client`: one request: address, repeats
 //! - `envelope`: what is in an answer: null means absent
 //! - `page`: lists, page by page
-//! - `wire`: the shapes of the answers
+//! - `wire`: the shapes of the answers; `code`: the code of a version
 //! - `once`: a call that must not be sent twice, and whose answer may be lost
 //! - `overtaken`: somebody else deployed meanwhile
 //! - `credentials`: what opens the API, and where it is
@@ -18,6 +18,7 @@
 //! Imports: `build`, `environment`, `http`, `plan`, `secret`, `terminal`
 
 pub(crate) mod client;
+mod code;
 pub(crate) mod credentials;
 mod envelope;
 pub mod error;
