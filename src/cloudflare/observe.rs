@@ -139,8 +139,16 @@ pub(super) async fn resources(
     script: &str,
     id: &str,
 ) -> anyhow::Result<Resources> {
-    let version: Version = cloudflare.get(&path_of(cloudflare, script, id)).await?;
-    Ok(version.resources)
+    Ok(whole(cloudflare, script, id).await?.resources)
+}
+
+/// The version `id` of a script, with what is in it.
+pub(super) async fn whole(
+    cloudflare: &Cloudflare,
+    script: &str,
+    id: &str,
+) -> anyhow::Result<Version> {
+    cloudflare.get(&path_of(cloudflare, script, id)).await
 }
 
 fn list_of<'a, T: DeserializeOwned>(
