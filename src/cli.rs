@@ -278,6 +278,9 @@ pub struct RotateSecret {
     /// Revoke every earlier value with the first write; senders are refused until they have the new one
     #[arg(long)]
     pub compromised: bool,
+    /// Where `--compromised` writes the new value too: a new file, for its owner only
+    #[arg(long, value_name = "PATH", requires = "compromised")]
+    pub to_file: Option<PathBuf>,
     /// Revoke without waiting until the value is unused
     #[arg(long, conflicts_with = "compromised")]
     pub finish: bool,

@@ -4,7 +4,7 @@ use edge_broadcast::live::site::{Handshake, next_frame};
 use serde_json::{Value, json};
 
 use crate::sandbox_command::runtime_of;
-use crate::support::{Printed, Project, Run, Sandbox, api, built, interrupt};
+use crate::support::{Printed, Project, Run, Sandbox, api, built, interrupt, manifest};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1kZXBsb3ktdGVzdHM=";
 const GATEWAY: &str = "glow-broadcast-staging";
@@ -318,17 +318,93 @@ fn a_deployment_that_changes_nothing_needs_no_secret() {
         .inside(&project)
         .against(&sandbox)
         .succeeds();
-    // With something to change it is needed, and nothing is written without it
+}
+
+#[test]
+fn whoever_does_not_know_a_secret_that_is_set_already_deploys_without_the_check_that_needs_it() {
+    built();
+    let sandbox = Sandbox::start();
     let project = Project::with_staging("max_message_bytes = 16384", "max_message_bytes = 8192");
-    let printed = Run::new(["deploy", "staging"])
-        .inside(&project)
-        .against(&sandbox)
-        .fails();
+    let run = || {
+        Run::new(["deploy", "staging"])
+            .inside(&project)
+            .against(&sandbox)
+    };
+    // A first deployment sets it
+    let printed = run().fails();
+    let unset = "the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set";
     assert_eq!(
         printed.stderr,
-        "if something has to change, this will stop: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set\nhelp: set `WEBHOOK_SECRET` and run again\nerror: the secret `WEBHOOK_SECRET` has no value: its source `env:WEBHOOK_SECRET` names an environment variable that is not set\nhelp: set `WEBHOOK_SECRET` and run again\n"
+        format!("error: {unset}\nhelp: set `WEBHOOK_SECRET` and run again\n")
     );
     assert!(!project.path().join("generated").exists());
+    deploy(&sandbox, "staging");
+
+    let printed = run().succeeds();
+    assert!(
+        printed.stderr.contains(&format!(
+            "if something has to change, one check of it will be skipped: {unset}\n"
+        )),
+        "{}",
+        printed.stderr
+    );
+    let skipped = "; the live one stays, and `verify` makes this check where its value is known\n";
+    assert!(
+        printed.stdout.ends_with(&format!(
+            "\nverified broadcast-staging.glow.trade\n  ok      health answers\n  ok      an allowed origin gets a socket\n  skipped an authorised publish is received: {unset}{skipped}  ok      a publish with a wrong secret is refused\n  ok      a publish without a secret is refused\n  ok      a foreign origin is refused\n"
+        )),
+        "{}",
+        printed.stdout
+    );
+    // What a workflow has of a secret that is not its environment's; and a program that does not give it
+    let broken = Project::with_staging("env:WEBHOOK_SECRET", "command:false");
+    for (project, why) in [
+        (
+            None,
+            "the secret `WEBHOOK_SECRET` is empty: its source `env:WEBHOOK_SECRET` names an environment variable that is set but empty",
+        ),
+        (
+            Some(&broken),
+            "the secret `WEBHOOK_SECRET` has no value: its source `command:false`: `false` failed (exit status: 1)",
+        ),
+    ] {
+        let mut run = Run::new([
+            "deploy",
+            "staging",
+            "--rollout",
+            "50,100",
+            "--pause",
+            "0s",
+            "--json",
+        ])
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", "");
+        if let Some(project) = project {
+            run = run.inside(project);
+            project.write(
+                "environments/staging.toml",
+                &manifest("staging")
+                    .replace("env:WEBHOOK_SECRET", "command:false")
+                    .replace("max_message_bytes = 16384", "max_message_bytes = 4096"),
+            );
+        }
+        let answer = run.succeeds().json();
+        let checks = answer["verified"]["checks"].as_array().unwrap();
+        let skipped = checks.iter().find_map(|check| check["skipped"].as_str());
+        assert!(
+            skipped.is_some_and(|said| said.starts_with(why)),
+            "{answer}"
+        );
+    }
+    // One that is there and weak is a mistake, not an absence
+    let printed = run().env("WEBHOOK_SECRET", "hunter2").fails();
+    assert!(
+        printed.stderr.contains(
+            "\nerror: the value of the secret `WEBHOOK_SECRET` has 7 characters, fewer than 24"
+        ),
+        "{}",
+        printed.stderr
+    );
 }
 
 #[test]
@@ -418,7 +494,7 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
     let sandbox = Sandbox::start();
     deploy(&sandbox, "staging");
     let live = api::shares(&sandbox, GATEWAY).await[0].0.clone();
-    let text = crate::support::manifest("staging")
+    let text = manifest("staging")
         .replace(HOST, "broadcast-next.glow.trade")
         .replace("max_message_bytes = 16384", "max_message_bytes = 8192");
     let project = Project::new();

@@ -526,6 +526,148 @@ async fn a_rollback_that_loses_the_network_at_any_call_is_finished_by_the_next_r
     rollbacks(losses).await;
 }
 
+/// Sets the secret; the command itself, as with a rollback.
+async fn set(rig: &Rig, timeout: Duration) -> crate::support::Printed {
+    let timeout = format!("{}ms", timeout.as_millis());
+    let run = Run::new(["secrets", "set", "staging", "WEBHOOK_SECRET", "--json"])
+        .env("CLOUDFLARE_API_BASE_URL", &rig.api())
+        .env("CLOUDFLARE_API_TOKEN", rig.token())
+        .env("CLOUDFLARE_ACCOUNT_ID", crate::support::rig::ACCOUNT)
+        .env("EDGE_BROADCAST_API_TIMEOUT", &timeout)
+        .env(
+            "WEBHOOK_SECRET",
+            "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLWZhdWx0LXRlc3Rz",
+        );
+    tokio::task::spawn_blocking(|| run.printed()).await.unwrap()
+}
+
+/// Sets a secret of a release that was rolled back to, once for each case.
+async fn changes_after_a_rollback(cases: impl Fn(&[Call]) -> Vec<(usize, &'static str)>) {
+    let start = Start::released(&["one", "two"]).await;
+    let back = tempfile::tempdir().unwrap();
+    copy_all(start.0.as_ref().unwrap().path(), back.path());
+    let rig = Rig::kept(staging(BEFORE), back.path()).await;
+    let [_, old] = releases(&rig).await;
+    assert_eq!(rolled_back(&rig, &old[0], BOUND).await.code, 0);
+    rig.stop().await;
+    let start = &Start(Some(back));
+    let (rig, _folder) = start.copy(staging(BEFORE)).await;
+    assert_eq!(set(&rig, BOUND).await.code, 0);
+    let calls = rig.calls().await;
+    rig.stop().await;
+    futures_util::stream::iter(cases(&calls))
+        .for_each_concurrent(AT_ONCE, async |(nth, kind)| {
+            let (rig, _folder) = start.copy(staging(BEFORE)).await;
+            one_change(&rig, nth, kind).await;
+            rig.stop().await;
+        })
+        .await;
+}
+
+async fn one_change(rig: &Rig, nth: usize, kind: &str) {
+    let case = format!("call {nth} meets {kind}");
+    let before = rig.observed().await;
+    rig.forget().await;
+    fault(rig, nth, kind).await;
+    let timeout = if kind.contains("hang") {
+        TIMEOUT
+    } else {
+        BOUND
+    };
+    let began = Instant::now();
+    let printed = set(rig, timeout).await;
+    assert!(
+        began.elapsed() < BOUND,
+        "{case}: took {:?}",
+        began.elapsed()
+    );
+    recovered(rig, kind, &case).await;
+    is_the_same_code(rig, &before, &case).await;
+    let live = rig.observed().await;
+    let is_settled = |live: &Observed| {
+        let gateway = &live.scripts[GATEWAY];
+        gateway.latest.as_ref().map(|(id, _)| id) == Some(&gateway.active.id)
+    };
+    match printed.code {
+        0 => assert!(is_settled(&live), "{case}: it said that all is done"),
+        code => {
+            assert_eq!(code, 1, "{case}: {}", printed.stderr);
+            assert!(printed.stderr.contains("error: "), "{case}");
+        }
+    }
+    let again = set(rig, BOUND).await;
+    assert_eq!(again.code, 0, "{case}: {}", again.stderr);
+    is_the_same_code(rig, &before, &case).await;
+    let live = rig.observed().await;
+    assert!(is_settled(&live), "{case}: the second run left something");
+    assert!(rig.plan(&Wanted::release("one")).await.is_empty(), "{case}");
+}
+
+/// Of each script all is live that was, but for the values of secrets, and one version has all traffic.
+async fn is_the_same_code(rig: &Rig, before: &Observed, case: &str) {
+    let now = rig.observed().await;
+    live_versions(&now);
+    for script in [GATEWAY, ROOM] {
+        let of = |observed: &Observed| {
+            let mut active = observed.scripts[script].active.clone();
+            active.id.clear();
+            active
+        };
+        // A change in place has no tag
+        let (mut was, now) = (of(before), of(&now));
+        was.tag.clone_from(&now.tag);
+        assert_eq!(now, was, "{case}");
+    }
+    assert_eq!(routes(&now), routes(before), "{case}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_a_secret_after_a_rollback_survives_every_fault_at_every_call() {
+    changes_after_a_rollback(cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_a_secret_after_a_rollback_that_loses_the_network_is_made_by_the_next_run() {
+    changes_after_a_rollback(losses).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_changes_of_a_secret_after_a_rollback_at_once_none_is_lost_in_silence() {
+    let start = Start::released(&["one", "two"]).await;
+    for round in 0..3 {
+        let (rig, _folder) = start.copy(staging(BEFORE)).await;
+        let [_, old] = releases(&rig).await;
+        assert_eq!(rolled_back(&rig, &old[0], BOUND).await.code, 0);
+        let before = rig.observed().await;
+        let (a, b) = tokio::join!(set(&rig, BOUND), set(&rig, BOUND));
+        let case = format!("round {round}: {} {}", a.stderr, b.stderr);
+        is_the_same_code(&rig, &before, &case).await;
+        let live = rig.observed().await.scripts[GATEWAY].active.id.clone();
+        let winners = [&a, &b].into_iter().filter(|printed| printed.code == 0);
+        let winners: Vec<String> = winners
+            .map(|printed| {
+                printed.json()["version"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect();
+        assert!(
+            winners
+                .iter()
+                .any(|version| *version == live || version.is_empty()),
+            "{case}"
+        );
+        for loser in [&a, &b].into_iter().filter(|printed| printed.code != 0) {
+            assert!(
+                loser.stderr.contains("run the same command again"),
+                "{case}"
+            );
+        }
+        rig.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_deployments_at_once_one_wins_and_the_other_says_so() {
     for first in [true, false] {

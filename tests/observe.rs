@@ -15,7 +15,8 @@ const ROOM: &str = "glow-broadcast-staging-room";
 #[tokio::test(flavor = "multi_thread")]
 async fn code_that_was_uploaded_and_never_deployed_is_not_taken_for_what_is_live() {
     let rig = Rig::new(staging(&manifest("staging"))).await;
-    rig.deploy(&Wanted::release("one")).await.1.unwrap();
+    let old = Wanted::release("one");
+    rig.deploy(&old).await.1.unwrap();
     // The live version has no tag of ours now, and its code is the old one
     rig.set_secret(GATEWAY, "THEIRS", "a value of somebody else")
         .await;
@@ -32,6 +33,7 @@ async fn code_that_was_uploaded_and_never_deployed_is_not_taken_for_what_is_live
         2,
         "the old code is live, and the plan says: {plan}"
     );
+    assert!(rig.plan(&old).await.is_empty(), "the old code is known");
     rig.deploy(&changed).await.1.unwrap();
     let live = rig.observed().await;
     assert_eq!(
@@ -52,7 +54,7 @@ async fn a_version_of_a_change_of_secrets_is_recognised_by_its_modules() {
     // One answer after the other is lost
     for fault in [json!({ "kind": "reset" }), json!({ "kind": "html" })] {
         let mut fault = fault;
-        fault["path"] = json!("/content/v2");
+        fault["path"] = json!("/workers/workers/");
         if fault["kind"] == "reset" {
             rig.fault(fault).await;
             assert!(rig.plan(&wanted).await.is_empty());

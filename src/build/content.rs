@@ -5,19 +5,8 @@ use super::module::{self, MODULES, Module};
 /// The length of [`super::Bundle::tag`].
 const CODE: usize = 16;
 
-/// The code's name from the modules in a multipart body; `None` when it has other modules than a bundle has.
-pub async fn code_of_multipart(body: &[u8], boundary: &str) -> Option<String> {
-    let body = body.to_vec();
-    let stream = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
-    let mut multipart = multer::Multipart::new(stream, boundary);
-    let mut found = Vec::new();
-    while let Some(field) = multipart.next_field().await.ok()? {
-        let name = field.name().or(field.file_name())?.to_owned();
-        // The API may add its metadata; a source map or another module makes it another program
-        if name != "metadata" {
-            found.push((name, field.bytes().await.ok()?.to_vec()));
-        }
-    }
+/// The code's name from its modules, by their names; `None` when they are other modules than a bundle has.
+pub fn code_of_modules(mut found: Vec<(String, Vec<u8>)>) -> Option<String> {
     if found.len() != MODULES.len() {
         return None;
     }
@@ -39,22 +28,20 @@ pub async fn code_of_multipart(body: &[u8], boundary: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn modules_in_any_order_are_recognised_and_other_modules_are_not() {
-        let part = |name: &str, text: &str| {
-            format!(
-                "--b\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\n\r\n{text}\r\n"
-            )
-        };
-        let (script, wasm) = (part("index.js", "export {}"), part("index_bg.wasm", "wasm"));
-        let one = code_of_multipart(format!("{script}{wasm}--b--\r\n").as_bytes(), "b").await;
-        let other = code_of_multipart(format!("{wasm}{script}--b--\r\n").as_bytes(), "b").await;
-        assert!(one.is_some());
-        assert_eq!(one, other);
-        let more = part("extra.js", "");
-        assert_eq!(
-            code_of_multipart(format!("{script}{wasm}{more}--b--\r\n").as_bytes(), "b").await,
-            None
+    #[test]
+    fn modules_in_any_order_are_recognised_and_other_modules_are_not() {
+        let module = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
+        let (script, wasm) = (
+            module("index.js", "export {}"),
+            module("index_bg.wasm", "wasm"),
         );
+        let code = |modules: &[&(String, Vec<u8>)]| {
+            code_of_modules(modules.iter().map(|&module| module.clone()).collect())
+        };
+        assert_eq!(code(&[&script, &wasm]).as_deref().map(str::len), Some(CODE));
+        assert_eq!(code(&[&script, &wasm]), code(&[&wasm, &script]));
+        let more = module("extra.js", "");
+        assert_eq!(code(&[&script, &wasm, &more]), None);
+        assert_eq!(code(&[&script, &more]), None);
     }
 }

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-pub use self::content::code_of_multipart;
+pub use self::content::code_of_modules;
 pub use self::module::Module;
 use self::record::Record;
 pub use self::size::Size;

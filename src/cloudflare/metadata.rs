@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::wire::SecretText;
+use super::wire::{SecretText, Version};
 use crate::environment::script::{Binding, Script};
 use crate::plan::{Lane, Upload};
 use crate::secret::{self, Value};
@@ -51,6 +51,67 @@ pub fn metadata(
         }));
     }
     fields.insert("bindings".to_owned(), Field::Bindings(bindings));
+    Ok(Bytes::from_owner(secret::json(&fields)?))
+}
+
+/// A version that is uploaded again with other secrets.
+pub(super) struct Copied<'a> {
+    /// Its id.
+    pub(super) from: &'a str,
+    pub(super) version: &'a Version,
+    pub(super) main_module: &'a str,
+    /// That of the copy.
+    pub(super) message: &'a str,
+}
+
+/// The text of the `metadata` of a copy: its secrets are changed by `changes`, and every other binding is inherited. As with
+/// [`metadata`], it holds values and is never printed.
+pub(super) fn copy(
+    copied: &Copied<'_>,
+    changes: &BTreeMap<&str, Option<&Value>>,
+) -> anyhow::Result<Bytes> {
+    let resources = &copied.version.resources;
+    let names = resources
+        .bindings
+        .iter()
+        .filter_map(|binding| binding.name());
+    let kept = names.filter(|name| !changes.contains_key(name));
+    let kept = kept.map(|name| {
+        Field::Plain(json!({ "type": "inherit", "name": name, "version_id": copied.from }))
+    });
+    let set = changes
+        .iter()
+        .filter_map(|(name, value)| Some(Field::Secret(SecretText::of(name, (*value)?))));
+    let mut annotations = json!({ "workers/message": copied.message });
+    if let Some(tag) = &copied.version.annotations.tag {
+        annotations["workers/tag"] = json!(tag);
+    }
+    let runtime = &resources.script_runtime;
+    let mut fields = BTreeMap::from([
+        ("main_module", Field::Plain(json!(copied.main_module))),
+        ("bindings", Field::Bindings(kept.chain(set).collect())),
+        // It would take over from the newest version, which is another one
+        ("keep_bindings", Field::Plain(json!([]))),
+        (
+            "compatibility_flags",
+            Field::Plain(json!(runtime.compatibility_flags)),
+        ),
+        ("annotations", Field::Plain(annotations)),
+    ]);
+    let mut add = |name, value| fields.insert(name, Field::Plain(value));
+    if !runtime.compatibility_date.is_empty() {
+        add("compatibility_date", json!(runtime.compatibility_date));
+    }
+    let mut limits = json!(runtime.limits);
+    if let Some(limits) = limits.as_object_mut() {
+        limits.retain(|_, limit| !limit.is_null());
+    }
+    if limits != json!({}) {
+        add("limits", limits);
+    }
+    if let Some(mode) = &resources.script.placement_mode {
+        add("placement", json!({ "mode": mode }));
+    }
     Ok(Bytes::from_owner(secret::json(&fields)?))
 }
 
@@ -237,6 +298,63 @@ source = "env:X"
             part,
             sent(|| Form::new().text("metadata", plain.clone())).await
         );
+    }
+
+    #[test]
+    fn a_copy_of_a_version_is_that_version_but_for_the_secrets_that_change() {
+        let mut version = json!({
+            "id": "v1",
+            "annotations": { "workers/tag": "t", "workers/message": "m" },
+            "resources": {
+                "bindings": [
+                    { "type": "durable_object_namespace", "name": "ROOM", "class_name": "R", "script_name": "other", "namespace_id": "n" },
+                    { "type": "secret_text", "name": "A" },
+                    { "type": "secret_text", "name": "B" },
+                    { "type": "secret_text", "name": "C" },
+                ],
+                "script": { "etag": "e", "handlers": ["fetch"], "placement_mode": "smart" },
+                "script_runtime": { "compatibility_date": "2026-10-01", "compatibility_flags": ["f"], "limits": { "cpu_ms": 50 } },
+            },
+        });
+        let value = Value::new("va\"lue".to_owned());
+        let changes = BTreeMap::from([("A", Some(&value)), ("B", None), ("D", Some(&value))]);
+        let copy = |version: &Json| -> Json {
+            let copied = Copied {
+                from: "v1",
+                version: &serde_json::from_value(version.clone()).unwrap(),
+                main_module: "index.js",
+                message: "m [secrets 1]",
+            };
+            serde_json::from_slice(&copy(&copied, &changes).unwrap()).unwrap()
+        };
+        let mut wanted = json!({
+            "main_module": "index.js",
+            "bindings": [
+                { "type": "inherit", "name": "ROOM", "version_id": "v1" },
+                { "type": "inherit", "name": "C", "version_id": "v1" },
+                { "type": "secret_text", "name": "A", "text": "va\"lue" },
+                { "type": "secret_text", "name": "D", "text": "va\"lue" },
+            ],
+            "keep_bindings": [],
+            "compatibility_date": "2026-10-01",
+            "compatibility_flags": ["f"],
+            "limits": { "cpu_ms": 50 },
+            "placement": { "mode": "smart" },
+            "annotations": { "workers/tag": "t", "workers/message": "m [secrets 1]" },
+        });
+        assert_eq!(copy(&version), wanted);
+        // What a version does not have, its copy does not get
+        for part in ["script", "script_runtime"] {
+            version["resources"][part] = json!({});
+        }
+        version["annotations"] = json!({});
+        let fields = wanted.as_object_mut().unwrap();
+        for gone in ["compatibility_date", "limits", "placement"] {
+            fields.remove(gone);
+        }
+        fields["compatibility_flags"] = json!([]);
+        fields["annotations"] = json!({ "workers/message": "m [secrets 1]" });
+        assert_eq!(copy(&version), wanted);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! - `client`: one request: address, repeats
 //! - `envelope`: what is in an answer: null means absent
 //! - `page`: lists, page by page
-//! - `wire`: the shapes of the answers
+//! - `wire`: the shapes of the answers; `code`: the code of a version
+//! - `copy`: a copy of the deployed version with other secrets
 //! - `once`: a call that must not be sent twice, and whose answer may be lost
 //! - `overtaken`: somebody else deployed meanwhile
 //! - `credentials`: what opens the API, and where it is
@@ -18,6 +19,8 @@
 //! Imports: `build`, `environment`, `http`, `plan`, `secret`, `terminal`
 
 pub(crate) mod client;
+mod code;
+mod copy;
 pub(crate) mod credentials;
 mod envelope;
 pub mod error;

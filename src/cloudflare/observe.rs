@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use super::client::{Cloudflare, Repeat};
+use super::code;
 use super::envelope;
 use super::error::{ApiError, found};
 use super::page::Pages;
 use super::path::with_query;
 use super::wire::{Namespace, Resources, Sandbox, ScriptSettings, Subdomain, Version, Zone};
-use crate::build;
 use crate::environment::Environment;
 use crate::environment::script::Binding;
 use crate::http::body;
@@ -27,9 +27,6 @@ use crate::terminal::advice::Advice;
 const NAMESPACES_PER_PAGE: u32 = 1000;
 /// The most that the API gives of versions and deployments (SDK); it gives ten when it is not asked.
 const HISTORY_PER_PAGE: u32 = 100;
-
-/// More than the modules of a script have: 64 MB before compression (docs: Workers, Limits, "Worker size").
-const MODULES: usize = 72 * 1024 * 1024;
 
 /// Reads what is live of `environment`.
 pub async fn observe(
@@ -142,8 +139,16 @@ pub(super) async fn resources(
     script: &str,
     id: &str,
 ) -> anyhow::Result<Resources> {
-    let version: Version = cloudflare.get(&path_of(cloudflare, script, id)).await?;
-    Ok(version.resources)
+    Ok(whole(cloudflare, script, id).await?.resources)
+}
+
+/// The version `id` of a script, with what is in it.
+pub(super) async fn whole(
+    cloudflare: &Cloudflare,
+    script: &str,
+    id: &str,
+) -> anyhow::Result<Version> {
+    cloudflare.get(&path_of(cloudflare, script, id)).await
 }
 
 fn list_of<'a, T: DeserializeOwned>(
@@ -226,12 +231,11 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
     let latest = versions.first();
     let code = match tag.as_deref().and_then(version_tag::code) {
         Some(code) => Some(code.to_owned()),
-        // A version that wrangler, the dashboard or a change of secrets made has no tag of ours: its modules are read
-        // back. Only the newest version's can be
-        None if latest.is_some_and(|latest| latest.id == first) => {
-            content(cloudflare, name).await?
+        // A version that wrangler, the dashboard or a change of secrets made has no tag of ours: its modules are read back
+        None => {
+            let code = code::read(cloudflare, name, first).await?;
+            code.and_then(|code| code.name())
         }
-        None => None,
     };
     let others = others.into_iter().map(|other| other.tag);
     let rest = active.resources.without_secrets();
@@ -309,23 +313,6 @@ fn comparable(script: &str, mut binding: Json) -> Json {
             binding
         }
     }
-}
-
-/// The content hash of the modules of the newest version: `GET scripts/S/content/v2` answers with multipart form data.
-async fn content(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Option<String>> {
-    let path = cloudflare.of_script(script, "content/v2");
-    let answer = cloudflare.raw(&path, Repeat::Safe, MODULES).await;
-    let Some(answer) = found(answer)? else {
-        return Ok(None);
-    };
-    let kind = answer
-        .headers
-        .get("content-type")
-        .and_then(|value| value.to_str().ok());
-    let Some(boundary) = kind.and_then(|kind| kind.split("boundary=").nth(1)) else {
-        return Ok(None);
-    };
-    Ok(build::code_of_multipart(&answer.body, boundary.trim_matches('"')).await)
 }
 
 impl Cloudflare {
@@ -436,8 +423,9 @@ mod tests {
                 assert_eq!(live.latest, Some(latest), "{paging:?}");
                 calls.push(account.calls().len());
             }
-            // Four of the account, and of each script its split, two versions, the newest one, and two sorts of settings
-            assert_eq!(calls, [16, 16], "{paging:?}");
+            // Four of the account, and of each script its split, two versions, the newest one, two sorts of settings, and the code of
+            // the version that has no tag of ours
+            assert_eq!(calls, [18, 18], "{paging:?}");
         }
     }
 

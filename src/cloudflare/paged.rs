@@ -150,6 +150,10 @@ fn answer(
         ["zones"] => list(vec![json!({ "id": "zone0", "name": "glow.trade" })]),
         ["zones", _, "workers", "routes"] | [_, _, "workers", "domains"] => list(Vec::new()),
         [_, _, "workers", "durable_objects", "namespaces"] => list(Vec::new()),
+        // None has code of ours
+        [_, _, "workers", "workers", _, "versions", id] => {
+            success(&json!({ "id": id, "modules": [] }), &Json::Null)
+        }
         [_, _, "workers", "scripts", script, rest @ ..] => {
             let Some(story) = scripts.get_mut(*script) else {
                 return refused(10007, "This Worker does not exist on your account.");

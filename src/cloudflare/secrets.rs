@@ -1,6 +1,7 @@
 //! The secrets of a live script: which there are, since when, and changes of nothing but them.
 //!
-//! `PATCH scripts/S/secrets-bulk` changes several in one version and deploys it at once (recorded from wrangler 4.164).
+//! `PATCH scripts/S/secrets-bulk` changes several in one version and deploys it at once (recorded from wrangler 4.164). It goes by the
+//! newest version: where another one is deployed, a [`copy`] of that is.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +14,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::client::{Cloudflare, Repeat};
-use super::observe;
-use super::once;
 use super::page::Places;
 use super::redacted::redacted;
 use super::wire::SecretText;
+use super::{copy, observe, once};
+use crate::environment::Environment;
 pub(crate) use crate::plan::Holding;
+use crate::plan::Way;
 use crate::plan::history::{Extent, Listed};
 use crate::secret::{self, Value};
 use crate::terminal::advice::Advice;
@@ -71,8 +73,33 @@ pub(crate) async fn read(cloudflare: &Cloudflare, script: &str) -> anyhow::Resul
     }))
 }
 
-/// Changes secrets in one version, and makes sure that nothing else changed with them.
+/// Changes secrets in one version of the code that is deployed, and makes sure that nothing else changed with them.
 pub(crate) async fn change(
+    cloudflare: &Cloudflare,
+    environment: &Environment,
+    script: &str,
+    before: &Holding,
+    changes: &Changes<'_>,
+) -> anyhow::Result<Holding> {
+    match before.way() {
+        Some(Way::InPlace(_)) => in_place(cloudflare, script, before, changes).await,
+        Some(Way::Copy(from)) => {
+            let from = (before, from);
+            let made = copy::deploy(cloudflare, environment, script, from, changes).await?;
+            let is_it = |after: &Holding| after.live == [made.as_str()];
+            let after = seen(cloudflare, script, is_it).await?;
+            let is_same = copy::same(after.rest.clone()) == copy::same(before.rest.clone());
+            match is_same && has_changed(before, changes, &after) {
+                true => Ok(after),
+                false => bail!(more_changed(script, before)),
+            }
+        }
+        None => bail!("`{script}` has a gradual deployment running"),
+    }
+}
+
+/// Changes secrets where the newest version is the deployed one.
+async fn in_place(
     cloudflare: &Cloudflare,
     script: &str,
     before: &Holding,
@@ -90,21 +117,36 @@ pub(crate) async fn change(
         });
         redacted(sent.await, changes.values().copied().flatten())
     };
-    let now = async || {
-        let now = read(cloudflare, script).await?;
-        now.with_context(|| format!("`{script}` is gone"))
-    };
     let done = async || {
-        let made = now().await?.newer_than(before) != Some(0);
+        let made = now(cloudflare, script).await?.newer_than(before) != Some(0);
         Ok(made.then_some(()))
     };
     once::send(send, done).await?;
+    let is_it = |after: &Holding| after.newer_than(before) != Some(0) && after.settled().is_some();
+    let after = seen(cloudflare, script, is_it).await?;
+    match is_ours(before, changes, &after, sent.get()) {
+        true => Ok(after),
+        false => bail!(more_changed(script, before)),
+    }
+}
+
+/// What is live of a script that was there.
+async fn now(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Holding> {
+    let now = read(cloudflare, script).await?;
+    now.with_context(|| format!("`{script}` is gone"))
+}
+
+/// What is live once it `is_it`: what was read may be older than what was written.
+async fn seen(
+    cloudflare: &Cloudflare,
+    script: &str,
+    is_it: impl Fn(&Holding) -> bool,
+) -> anyhow::Result<Holding> {
     let until = Instant::now() + PATIENCE;
-    let after = loop {
-        let after = now().await?;
-        // What was read may be older than what was written
-        if after.newer_than(before) != Some(0) && after.settled().is_some() {
-            break after;
+    loop {
+        let after = now(cloudflare, script).await?;
+        if is_it(&after) {
+            return Ok(after);
         }
         if Instant::now() > until {
             let patience = humantime::format_duration(PATIENCE);
@@ -114,9 +156,7 @@ pub(crate) async fn change(
             ));
         }
         tokio::time::sleep(PAUSE).await;
-    };
-    check(script, before, changes, &after, sent.get())?;
-    Ok(after)
+    }
 }
 
 /// The body of `PATCH scripts/S/secrets-bulk`, which holds values.
@@ -129,35 +169,29 @@ fn body(changes: &Changes<'_>) -> anyhow::Result<Bytes> {
     Ok(Bytes::from_owner(secret::json(&patch)?))
 }
 
-/// `sent` is how often the change was sent: where answers were lost, each may have made a version.
-fn check(
-    script: &str,
-    before: &Holding,
-    changes: &Changes<'_>,
-    after: &Holding,
-    sent: usize,
-) -> anyhow::Result<()> {
-    let mut wanted = before.secrets.clone();
-    for (name, value) in changes {
-        match value {
-            Some(_) => wanted.insert((*name).to_owned()),
-            None => wanted.remove(*name),
-        };
-    }
-    let only_ours =
+/// Whether what was changed in place is what we sent, and nothing else. Where answers were lost, each of the `sent` times may have made
+/// a version.
+fn is_ours(before: &Holding, changes: &Changes<'_>, after: &Holding, sent: usize) -> bool {
+    let is_alone =
         before.versions.is_empty() || after.newer_than(before).is_some_and(|made| made <= sent);
-    if after.rest != before.rest || after.secrets != wanted || !only_ours {
-        let was = before.live.first().map_or("", String::as_str);
-        bail!(Advice::new(
-            format!(
-                "more than the secrets changed on `{script}`: somebody deployed it at the same moment"
-            ),
-            format!(
-                "compare its newest version with `{was}`, the one before, and roll back if it is not meant"
-            )
-        ));
-    }
-    Ok(())
+    is_alone && after.rest == before.rest && has_changed(before, changes, after)
+}
+
+/// Whether the secrets after the changes have the names that they should have.
+fn has_changed(before: &Holding, changes: &Changes<'_>, after: &Holding) -> bool {
+    after.secrets == copy::changed(before.secrets.clone(), changes)
+}
+
+fn more_changed(script: &str, before: &Holding) -> Advice {
+    let was = before.live.first().map_or("", String::as_str);
+    Advice::new(
+        format!(
+            "more than the secrets changed on `{script}`: somebody deployed it at the same moment"
+        ),
+        format!(
+            "compare its newest version with `{was}`, the one before, and roll back if it is not meant"
+        ),
+    )
 }
 
 /// Replaces the script's tags. They are no part of a version: nothing restarts.
@@ -298,7 +332,7 @@ mod tests {
                 versions: versions.iter().map(|id| version(id)).collect(),
                 ..holding(secrets, json!({ "etag": etag }))
             };
-            check("s", &before, &changes, &after, sent).is_ok()
+            is_ours(&before, &changes, &after, sent)
         };
         assert!(result(&["v2", "v1"], &["A", "C"], 1, 1));
         assert!(!result(&["v2", "v1"], &["A", "C"], 2, 1));
@@ -315,6 +349,9 @@ mod tests {
         assert_eq!(live.settled(), Some("v1"));
         live.versions.insert(0, version("v2"));
         assert_eq!(live.settled(), None);
+        assert_eq!(live.way(), Some(Way::Copy("v1")));
+        live.live.push("v2".to_owned());
+        assert_eq!(live.way(), None);
     }
 
     #[test]
@@ -332,14 +369,8 @@ mod tests {
     fn no_error_and_no_debug_form_holds_a_value() {
         let value = Value::new("hunter2".to_owned());
         let changes = Changes::from([("A", Some(&value))]);
-        let error = check(
-            "s",
-            &holding(&[], Json::Null),
-            &changes,
-            &holding(&[], Json::Null),
-            1,
-        )
-        .unwrap_err();
+        let nothing = holding(&[], Json::Null);
+        let error = more_changed("s", &nothing);
         assert!(!format!("{error:?}{changes:?}").contains("hunter2"));
         let _ = rustls::crypto::ring::default_provider().install_default();
         let cloudflare = Cloudflare::new("http://localhost", "a".to_owned(), value.clone());
@@ -399,7 +430,7 @@ mod tests {
             );
             let value = Value::new("x".to_owned());
             let changes = Changes::from([("B", None), ("C", Some(&value))]);
-            let after = change(&account.cloudflare, "S", &before, &changes);
+            let after = in_place(&account.cloudflare, "S", &before, &changes);
             let after = after.await.unwrap();
             assert_eq!(
                 after.settled(),

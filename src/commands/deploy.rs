@@ -15,7 +15,7 @@ use crate::cloudflare::payload::Inputs;
 use crate::deploy::apply::{self, Probe};
 use crate::deploy::remote::Remote;
 use crate::deploy::running::Running;
-use crate::deploy::verification::Verification;
+use crate::deploy::verification::{Publishes, Verification};
 use crate::environment::{Environment, script};
 use crate::live::verify;
 use crate::plan::finding::{self, Finding, Lines};
@@ -89,7 +89,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         let account = remote.cloudflare.account();
         saved.check(&SavedPlan::new(account, &observed, &plan, &rollout)?)?;
     }
-    let secrets = read_secrets(&sources, &plan)?;
+    let (secrets, publishes) = read_secrets(&sources, &plan)?;
     if !plan.is_empty() && !args.yes && !args.sandbox {
         super::confirm(&environment, &plan, "plan")?;
     }
@@ -103,12 +103,14 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         &observed,
         plan,
         &inputs,
+        publishes,
     )
     .await?;
     remote.close().await
 }
 
 /// Applies `plan` and verifies what came of it; answers in any case.
+#[expect(clippy::too_many_arguments, reason = "all that a deployment needs")]
 async fn carry_out(
     context: &Context,
     args: &Args,
@@ -117,12 +119,13 @@ async fn carry_out(
     observed: &Observed,
     plan: Plan,
     inputs: &Inputs,
+    publishes: Publishes,
 ) -> anyhow::Result<()> {
     let tell = |line: &str| context.progress.say(line);
     let verification = Verification::new(
         environment,
         remote.site(environment)?,
-        inputs.secrets.get(WEBHOOK_SECRET).cloned(),
+        publishes,
         &plan,
         observed,
         args.pause,
@@ -184,7 +187,8 @@ async fn built(
     Ok((Bundles { gateway, room }, observed))
 }
 
-/// Refuses what is certain to fail before minutes of compiling: a secret that will be sent and has no value here.
+/// Refuses what is certain to fail before minutes of compiling: a secret that will be sent and has no value here. One that is only
+/// wanted for a check is not needed.
 fn expect_secrets(
     environment: &Environment,
     secrets: &Secrets<'_>,
@@ -195,7 +199,12 @@ fn expect_secrets(
     for name in plan::unset(&gateway, observed.scripts.get(&gateway.name)) {
         secrets.expect(&name)?;
     }
-    if let Err(error) = secrets.expect(WEBHOOK_SECRET) {
+    if let Some(why) = secrets.lacks(WEBHOOK_SECRET) {
+        tell(&format!(
+            "if something has to change, one check of it will be skipped: {}",
+            why.what
+        ));
+    } else if let Err(error) = secrets.expect(WEBHOOK_SECRET) {
         tell(&format!(
             "if something has to change, this will stop: {:#}",
             Advice::of(&error)
@@ -204,14 +213,26 @@ fn expect_secrets(
     Ok(())
 }
 
-/// Reads the secrets that `plan` sends, and the one that the verification publishes with. Where nothing changes no source is read.
-fn read_secrets(sources: &Secrets<'_>, plan: &Plan) -> anyhow::Result<BTreeMap<String, Value>> {
-    let mut names = plan.secrets();
-    if !plan.is_empty() {
-        names.insert(WEBHOOK_SECRET);
-    }
+/// Reads the secrets that `plan` sends, and the one that the verification publishes with, which it can do without. Where nothing
+/// changes no source is read.
+fn read_secrets(
+    sources: &Secrets<'_>,
+    plan: &Plan,
+) -> anyhow::Result<(BTreeMap<String, Value>, Publishes)> {
     let read = |name: &str| Ok((name.to_owned(), sources.good(name)?.clone()));
-    names.into_iter().map(read).collect()
+    let sent: anyhow::Result<BTreeMap<_, _>> = plan.secrets().into_iter().map(read).collect();
+    let publishes = if plan.is_empty() {
+        Err("nothing changed, so no secret was read; `verify` makes it".to_owned())
+    } else {
+        match sources.value(WEBHOOK_SECRET) {
+            Ok(_) => Ok(sources.good(WEBHOOK_SECRET)?.clone()),
+            Err(error) => Err(format!(
+                "{}; the live one stays, and `verify` makes this check where its value is known",
+                Advice::of(&error).what
+            )),
+        }
+    };
+    Ok((sent?, publishes))
 }
 
 fn inputs(desired: Desired, bundles: Bundles, secrets: BTreeMap<String, Value>) -> Inputs {

@@ -25,12 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a version may take until a request can name it.
 const SPREAD: Duration = Duration::from_secs(30);
 
+/// What a check publishes with, or why there is nothing.
+pub(crate) type Publishes = Result<Value, String>;
+
 /// The way in which one deployment is checked.
 pub(crate) struct Verification<'a> {
     environment: &'a Environment,
     site: Site,
-    /// None when nothing changes: then no source was read.
-    secret: Option<Value>,
+    secret: Publishes,
     plan: &'a Plan,
     /// What was seen of what is live before: it may be why a check fails.
     findings: Vec<Finding>,
@@ -53,7 +55,7 @@ impl<'a> Verification<'a> {
     pub(crate) async fn new(
         environment: &'a Environment,
         site: Site,
-        secret: Option<Value>,
+        secret: Publishes,
         plan: &'a Plan,
         observed: &Observed,
         pause: Duration,
@@ -73,7 +75,7 @@ impl<'a> Verification<'a> {
             next_room: Cell::new(rand::random()),
             tell,
         };
-        if let Some(secret) = &new.secret
+        if let Ok(secret) = &new.secret
             && !new.brings_secret()
             && new.live.is_some()
         {
@@ -169,8 +171,8 @@ impl<'a> Verification<'a> {
 
     fn publisher(&self) -> Publisher<'_> {
         match &self.secret {
-            Some(secret) => Publisher::Secret(secret),
-            None => Publisher::Absent("nothing changed, so no secret was read; `verify` makes it"),
+            Ok(secret) => Publisher::Secret(secret),
+            Err(why) => Publisher::Absent(why),
         }
     }
 

@@ -33,6 +33,7 @@ use serde::Serialize;
 pub use self::conflict::{Conflict, Conflicts};
 pub use self::desired::{Desired, Wanted};
 pub use self::finding::Finding;
+pub(crate) use self::observed::Way;
 pub use self::observed::{Holding, Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed};
 pub use self::rollout::Rollout;
 pub use self::split::{Percent, Share, Split};

@@ -76,12 +76,30 @@ impl Live {
     }
 }
 
+/// How the secrets of a script change and nothing else with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way<'a> {
+    /// This version gets all traffic and is the newest: Cloudflare makes the next one of it, and deploys that at once.
+    InPlace(&'a str),
+    /// This version gets all traffic, and another one is the newest: a copy of it is made, and then deployed.
+    Copy(&'a str),
+}
+
 impl Holding {
-    /// The version that gets all traffic and is the newest; `None` while a change of secrets would deploy something else too.
-    pub(crate) fn settled(&self) -> Option<&str> {
+    /// How its secrets change; `None` in a gradual deployment, which any change would end.
+    pub(crate) fn way(&self) -> Option<Way<'_>> {
         match self.live.as_slice() {
-            [only] if self.latest().is_none_or(|latest| latest == only) => Some(only),
+            [only] if self.latest().is_none_or(|latest| latest == only) => Some(Way::InPlace(only)),
+            [only] => Some(Way::Copy(only)),
             _ => None,
+        }
+    }
+
+    /// The version that gets all traffic and is the newest.
+    pub(crate) fn settled(&self) -> Option<&str> {
+        match self.way()? {
+            Way::InPlace(only) => Some(only),
+            Way::Copy(_) => None,
         }
     }
 

@@ -106,9 +106,15 @@ fn lane(
             format!("the migration `{}` is pending", pending.join("`, `"))
         }
         Some(live) => {
-            // An older version of the same tag could bring back an old secret
+            // An older version of the same tag could bring back an old secret, and a copy of one has other secrets
+            let newest = live
+                .versions
+                .first()
+                .and_then(|newest| newest.message.as_deref());
+            let is_copy = newest.is_some_and(release::is_copy);
             let leftover = live.latest.as_ref().filter(|(id, tag)| {
-                tag.as_deref() == Some(&wanted.tag()) && *id != live.active.id && secrets.is_empty()
+                let is_it = tag.as_deref() == Some(&wanted.tag()) && *id != live.active.id;
+                is_it && secrets.is_empty() && !is_copy
             });
             return Lane::Code {
                 latest: live.latest.as_ref().map(|(id, _)| id.clone()),

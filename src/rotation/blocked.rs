@@ -30,12 +30,8 @@ pub(crate) enum Blocked {
     /// With the time since another machine noted its handover.
     PerhapsAtWork(Duration),
     TakenOver,
-    /// Of this script, all traffic goes to `deployed`, or the most of it in a gradual deployment, which has no `newest`.
-    Unsettled {
-        script: String,
-        deployed: String,
-        newest: Option<String>,
-    },
+    /// The script, and the version that gets the most of its traffic.
+    Gradual(String, String),
     Emptied,
     StillUsed(StillUsed),
     /// With the slot of the new value.
@@ -58,22 +54,17 @@ pub(crate) struct StillUsed {
     pub last: Option<Duration>,
 }
 
-/// Refuses to change a secret of `script` while that would deploy something else too.
-pub(crate) fn settled(
+/// Refuses to change a secret of `script` in the middle of a gradual deployment, which that would end.
+pub(crate) fn undivided(
     environment: &Environment,
     script: &str,
     live: &Holding,
 ) -> anyhow::Result<()> {
-    if live.settled().is_some() {
+    if live.way().is_some() {
         return Ok(());
     }
-    let newest = live.latest().unwrap_or_default().to_owned();
-    let blocked = Blocked::Unsettled {
-        script: script.to_owned(),
-        deployed: live.live.first().cloned().unwrap_or_default(),
-        newest: (live.live.len() <= 1).then_some(newest),
-    };
-    bail!(blocked.advice(environment))
+    let most = live.live.first().cloned().unwrap_or_default();
+    bail!(Blocked::Gradual(script.to_owned(), most).advice(environment))
 }
 
 impl Blocked {
@@ -134,13 +125,9 @@ impl Blocked {
                 "another run took this rotation over; this one stops and changes nothing more".to_owned(),
                 format!("`{rotate} --status` shows how far it is"),
             ),
-            Self::Unsettled { script, deployed, newest: None } => (
+            Self::Gradual(script, most) => (
                 format!("`{script}` has a gradual deployment running, and a change of a secret would end it"),
-                format!("finish it with `edge-broadcast deploy {name}`, or put one version at 100 % with `edge-broadcast rollback {name} --to {deployed}`"),
-            ),
-            Self::Unsettled { script, deployed, newest: Some(newest) } => (
-                format!("the newest version of `{script}`, `{newest}`, is not the deployed one, `{deployed}`, and a change of a secret would deploy it"),
-                format!("`edge-broadcast deploy {name}` makes what the manifest says the newest and deployed version"),
+                format!("finish it with `edge-broadcast deploy {name}`, or put one version at 100 % with `edge-broadcast rollback {name} --to {most}`"),
             ),
             Self::Emptied => (
                 "somebody emptied a slot meanwhile".to_owned(),
@@ -246,14 +233,6 @@ mod tests {
         said.collect::<Vec<_>>().join("\n")
     }
 
-    fn unsettled(newest: Option<&str>) -> Blocked {
-        Blocked::Unsettled {
-            script: "gateway".to_owned(),
-            deployed: "v1".to_owned(),
-            newest: newest.map(str::to_owned),
-        }
-    }
-
     #[test]
     fn every_stop_says_what_is_wrong_and_the_way_out() {
         let age = Duration::from_secs(90);
@@ -269,8 +248,7 @@ mod tests {
             Blocked::AtWork(4711),
             Blocked::PerhapsAtWork(age),
             Blocked::TakenOver,
-            unsettled(None),
-            unsettled(Some("v2")),
+            Blocked::Gradual("gateway".to_owned(), "v1".to_owned()),
             Blocked::Emptied,
             Blocked::Unproved(A),
             Blocked::NotHandedOver,
@@ -300,8 +278,6 @@ another run took this rotation over; this one stops and changes nothing more
 help: `edge-broadcast secrets rotate staging --status` shows how far it is
 `gateway` has a gradual deployment running, and a change of a secret would end it
 help: finish it with `edge-broadcast deploy staging`, or put one version at 100 % with `edge-broadcast rollback staging --to v1`
-the newest version of `gateway`, `v2`, is not the deployed one, `v1`, and a change of a secret would deploy it
-help: `edge-broadcast deploy staging` makes what the manifest says the newest and deployed version
 somebody emptied a slot meanwhile
 help: run again to see what is left to do
 the new value is in `WEBHOOK_SECRET_ALTERNATE` and nobody has it; the old value stays valid

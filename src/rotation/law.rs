@@ -1,5 +1,5 @@
 //! A model of the world around a rotation: every state that runs can leave behind when each may be killed before any of its writes, and
-//! what the three ways make of each.
+//! what the three ways make of each, whether the deployed version is the newest or somebody uploaded another one since.
 
 use edge_broadcast_protocol::contract::slot::Slot;
 use strum::IntoEnumIterator;
@@ -9,6 +9,9 @@ use super::idle::{Evidence, Seen};
 use super::note::{Handed, Note, Print, State};
 use super::position::{Facts, Filled, Position, Step};
 use super::run_id::RunId;
+use crate::cloudflare::secrets::Holding;
+use crate::plan::Way as Change;
+use crate::plan::history::Listed;
 use crate::secret::Value;
 
 /// A value; equal numbers are equal values.
@@ -16,9 +19,15 @@ type Number = u32;
 /// Stands for every value that no slot has.
 const LOST: Number = 99;
 
+/// The values of the two slots of a version.
+type Slots = [Option<Number>; 2];
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct World {
-    slots: [Option<Number>; 2],
+    /// Of the deployed version.
+    slots: Slots,
+    /// Of the newest version, where that is not the deployed one.
+    newest: Option<Slots>,
     /// What each sender publishes with.
     senders: Vec<Number>,
     note: Option<(State, Slot, usize)>,
@@ -57,6 +66,43 @@ fn at(slot: Slot) -> usize {
     usize::from(slot == Slot::Alternate)
 }
 
+/// The worlds that the writes of a step make, one after the other.
+struct Trail {
+    now: World,
+    worlds: Vec<World>,
+}
+
+impl Trail {
+    fn write(&mut self, write: impl Fn(&mut World)) {
+        write(&mut self.now);
+        self.worlds.push(self.now.clone());
+    }
+
+    fn note(&mut self, note: (State, Slot, usize)) {
+        self.write(|world| world.note = Some(note));
+    }
+
+    /// A change of secrets, as it is made where the newest version is the deployed one and where it is not.
+    fn change(&mut self, change: impl Fn(&mut Slots)) {
+        let World { slots, newest, .. } = self.now;
+        let changed = |mut slots: Slots| {
+            change(&mut slots);
+            slots
+        };
+        match self.now.holding().way().unwrap() {
+            // Cloudflare takes the newest version
+            Change::InPlace(_) => self.write(|world| {
+                world.slots = changed(newest.unwrap_or(slots));
+                world.newest = None;
+            }),
+            Change::Copy(_) => {
+                self.write(|world| world.newest = Some(changed(slots)));
+                self.write(|world| world.slots = world.newest.take().unwrap());
+            }
+        }
+    }
+}
+
 impl World {
     fn filled(&self) -> Filled {
         match self.slots {
@@ -64,6 +110,25 @@ impl World {
             [Some(_), None] => Filled::One(Slot::Primary),
             [None, Some(_)] => Filled::One(Slot::Alternate),
             [Some(_), Some(_)] => Filled::Both,
+        }
+    }
+
+    fn holding(&self) -> Holding {
+        let newest = if self.newest.is_some() {
+            "newest"
+        } else {
+            "deployed"
+        };
+        let listed = |id: &str| Listed {
+            id: id.to_owned(),
+            tag: None,
+            message: None,
+            created_on: String::new(),
+        };
+        Holding {
+            live: vec!["deployed".to_owned()],
+            versions: vec![listed(newest)],
+            ..Holding::default()
         }
     }
 
@@ -107,12 +172,9 @@ impl World {
 
     /// The worlds that `step` makes, one after each of its writes; `fresh` is the value that it generates.
     fn after(&self, step: Step, fresh: Number) -> Vec<Self> {
-        let mut now = self.clone();
-        let mut trail = Vec::new();
-        let noted = |note: (State, Slot, usize)| move |world: &mut Self| world.note = Some(note);
-        let mut write = |change: &dyn Fn(&mut Self)| {
-            change(&mut now);
-            trail.push(now.clone());
+        let mut trail = Trail {
+            now: self.clone(),
+            worlds: Vec::new(),
         };
         let count = self.senders.len();
         let (new, begun) = self
@@ -125,39 +187,39 @@ impl World {
         };
         match step {
             Step::Write(slot) => {
-                write(&noted((State::Writing, slot, 0)));
-                write(&|world| world.slots[at(slot)] = Some(fresh));
-                write(&noted((State::Giving, slot, 0)));
+                trail.note((State::Writing, slot, 0));
+                trail.change(|slots| slots[at(slot)] = Some(fresh));
+                trail.note((State::Giving, slot, 0));
             }
             Step::HandOver(kept) => {
                 let value = self.slots[at(kept)].unwrap();
                 for sender in 0..count {
-                    write(&noted((handing, new, sender + 1)));
-                    write(&|world| world.senders[sender] = value);
+                    trail.note((handing, new, sender + 1));
+                    trail.write(|world| world.senders[sender] = value);
                 }
-                write(&noted((handed, new, count)));
+                trail.note((handed, new, count));
             }
             Step::Retire(leaving) | Step::Revoke(leaving) => {
-                write(&noted((handed, new, begun)));
-                write(&|world| world.slots[at(leaving)] = None);
+                trail.note((handed, new, begun));
+                trail.change(|slots| slots[at(leaving)] = None);
             }
             Step::Close(kept) => {
                 assert!(self.slots[at(kept)].is_some() && self.slots[at(kept.other())].is_none());
-                write(&|world| world.note = None);
+                trail.write(|world| world.note = None);
             }
             Step::Replace(slot) => {
-                write(&noted((State::Replacing, slot, 0)));
-                write(&|world| {
-                    world.slots = [None; 2];
-                    world.slots[at(slot)] = Some(fresh);
+                trail.note((State::Replacing, slot, 0));
+                trail.change(|slots| {
+                    *slots = [None; 2];
+                    slots[at(slot)] = Some(fresh);
                 });
                 for sender in 0..count {
-                    write(&noted((State::Replacing, slot, sender + 1)));
-                    write(&|world| world.senders[sender] = fresh);
+                    trail.note((State::Replacing, slot, sender + 1));
+                    trail.write(|world| world.senders[sender] = fresh);
                 }
             }
         }
-        trail
+        trail.worlds
     }
 
     /// One run that knows `source`, from here to its end: the worlds that it makes, and why it stops before the end, if it does.
@@ -191,8 +253,17 @@ impl World {
         unreachable!()
     }
 
+    /// The same after somebody uploaded a version, with values that nobody knows.
+    fn overlaid(mut self) -> Self {
+        self.newest = Some([Some(LOST); 2]);
+        self
+    }
+
     /// The same with the least numbers.
     fn normal(mut self) -> Self {
+        if self.newest.is_some() {
+            self = self.overlaid();
+        }
         let slots = self.slots;
         for sender in &mut self.senders {
             let slot = slots.iter().position(|value| *value == Some(*sender));
@@ -210,17 +281,22 @@ impl World {
     }
 }
 
-/// Every world that runs can leave behind, with one sender or two.
+/// Every world that runs can leave behind, with one sender or two, each also after somebody uploaded a version.
 fn reachable() -> Vec<World> {
     let mut worlds: Vec<World> = [1, 2]
         .map(|senders| World {
             slots: [Some(0), None],
+            newest: None,
             senders: vec![0; senders],
             note: None,
         })
         .into();
     let mut next = 0;
     while let Some(world) = worlds.get(next).cloned() {
+        let overlaid = world.clone().overlaid();
+        if !worlds.contains(&overlaid) {
+            worlds.push(overlaid);
+        }
         for way in [Way::Next, Way::Undo, Way::Compromise] {
             for source in world.sources() {
                 for left in world.run(way, source).0 {
@@ -255,6 +331,37 @@ fn assert_nobody_is_refused(trail: &[World]) {
         if trail[0].accepts(*sender) {
             let accepted = |world: &World| world.accepts(world.senders[number]);
             assert!(trail.iter().all(accepted), "{trail:?}");
+        }
+    }
+}
+
+/// What is live, without what is not.
+fn live(trail: &[World]) -> Vec<World> {
+    let mut live: Vec<World> = trail.to_vec();
+    for world in &mut live {
+        world.newest = None;
+    }
+    live.dedup();
+    live
+}
+
+#[test]
+fn a_version_that_is_not_deployed_changes_nothing_of_what_a_run_does_and_is_never_deployed() {
+    for world in reachable() {
+        for source in world.sources() {
+            for way in [Way::Next, Way::Undo, Way::Compromise] {
+                let (plain, why) = World {
+                    newest: None,
+                    ..world.clone()
+                }
+                .run(way, source);
+                let (trail, blocked) = world.clone().overlaid().run(way, source);
+                assert_eq!((live(&trail), blocked), (live(&plain), why));
+                assert!(!trail.iter().any(|now| now.accepts(LOST)), "{trail:?}");
+                let (start, end) = (&trail[0], &trail[trail.len() - 1]);
+                let is_changed = start.slots != end.slots;
+                assert_eq!(end.newest.is_none(), is_changed, "{trail:?}");
+            }
         }
     }
 }

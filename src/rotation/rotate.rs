@@ -6,7 +6,7 @@ use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::contract::slot::Slot;
 use serde::Serialize;
 
-use super::blocked::Blocked;
+use super::blocked::{Blocked, undivided};
 use super::note::{Note, Print};
 use super::position::{Facts, Filled, Position, Step};
 use super::run::Rotation;
@@ -68,11 +68,16 @@ impl Rotation<'_> {
     /// nothing else can stand in its way; what can be proved is proved at the end.
     pub(crate) async fn replace(mut self) -> anyhow::Result<Report> {
         let live = self.live().await?;
+        undivided(self.environment, &self.environment.gateway_script(), &live)?;
         let note = Note::among(&live.tags);
         let filled = Filled::of(&live.secrets);
         let new = filled.new_slot(note.as_ref());
         let step = Position::of(filled, note.as_ref()).compromise(new);
-        let step = step.map_err(|why| self.advice(why))?;
+        let step = match step.map_err(|why| self.advice(why))? {
+            // What the senders have, this run does not know: whoever wants a value gets a new one
+            Step::Revoke(_) | Step::Close(_) if self.to_file.is_some() => Step::Replace(new),
+            step => step,
+        };
         let given = note.as_ref().map(|note| note.print.clone());
         if let Step::Close(kept) = step {
             (self.tell)(&format!(

@@ -8,7 +8,7 @@ use edge_broadcast_protocol::contract::binding::{ADMIN_SECRET, WEBHOOK_SECRET};
 use edge_broadcast_protocol::contract::slot::{Slot, Uses};
 
 use super::age;
-use super::blocked::{Blocked, settled};
+use super::blocked::{Blocked, undivided};
 use super::idle::{self, Evidence, Seen};
 use super::note::{Note, Print, State};
 use super::position::{Facts, Filled, Position};
@@ -33,6 +33,8 @@ pub(crate) struct Rotation<'a> {
     pub evidence: Evidence,
     /// Whether somebody said that no other run is at work any more.
     pub take_over: bool,
+    /// Where a value that replaces every other one goes too.
+    pub to_file: Option<&'a Path>,
     /// Hears each step as it is done.
     pub(super) tell: &'a (dyn Fn(&str) + Sync),
     pub(super) run_id: RunId,
@@ -70,6 +72,7 @@ impl<'a> Rotation<'a> {
             folder,
             evidence: Evidence::Counters,
             take_over: false,
+            to_file: None,
             tell,
             run_id: RunId::this(),
             noted: false,
@@ -225,10 +228,16 @@ impl<'a> Rotation<'a> {
         let (live, _) = self.own().await?;
         let changes = changes.iter().map(|&(slot, value)| (slot.binding(), value));
         let script = self.environment.gateway_script();
-        settled(self.environment, &script, &live)?;
-        secrets::change(self.cloudflare, &script, &live, &changes.collect())
-            .await
-            .map(drop)
+        undivided(self.environment, &script, &live)?;
+        secrets::change(
+            self.cloudflare,
+            self.environment,
+            &script,
+            &live,
+            &changes.collect(),
+        )
+        .await
+        .map(drop)
     }
 }
 

@@ -4,14 +4,15 @@ use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::contract::slot::Slot;
 
-use super::blocked::{Blocked, settled};
+use super::blocked::{Blocked, undivided};
 use super::idle::{Evidence, LAG};
 use super::note::{Handed, Note, Print, State};
 use super::position::{Filled, Step};
 use super::run::{Held, Rotation, slot_of};
 use crate::live::acceptance::{self, Answer, Disproved};
-use crate::secret::Value;
+use crate::plan::Way;
 use crate::secret::sender::give;
+use crate::secret::{Value, Written};
 use crate::terminal::advice::Advice;
 
 impl Rotation<'_> {
@@ -21,7 +22,7 @@ impl Rotation<'_> {
             bail!(self.advice(Blocked::NoSenders));
         }
         let live = self.live().await?;
-        settled(self.environment, &self.environment.gateway_script(), &live)?;
+        undivided(self.environment, &self.environment.gateway_script(), &live)?;
         let note = Note::among(&live.tags);
         if let Some(note) = &note {
             self.let_others_work(note)?;
@@ -50,8 +51,14 @@ impl Rotation<'_> {
         }
         let senders = self.secret().senders.iter();
         let senders: Vec<&str> = senders.map(|sender| sender.title.as_str()).collect();
+        let serves = match live.way() {
+            Some(Way::Copy(deployed)) => {
+                format!("`{deployed}`, whose code stays, though it is not the newest version")
+            }
+            _ => "its newest version".to_owned(),
+        };
         self.did(format!(
-            "checked: `{}` serves its newest version; a new value goes to {}",
+            "checked: `{}` serves {serves}; a new value goes to {}",
             self.environment.gateway_script(),
             senders.join(", ")
         ));
@@ -263,6 +270,11 @@ impl Rotation<'_> {
     /// One version with a fresh value in `new` and nothing in the other slot; then the senders get it.
     async fn replace_all(&mut self, new: Slot) -> anyhow::Result<()> {
         let fresh = Value::generate();
+        // Before anything is written: a value that is live and in no file would be lost
+        let file = self
+            .to_file
+            .map(|path| Written::new(path, WEBHOOK_SECRET, &fresh));
+        let file = file.transpose()?;
         let note = self.new_note(State::Replacing, new, &fresh);
         let live = self.note(note.clone()).await?;
         let mut changes = vec![(new, Some(&fresh))];
@@ -275,9 +287,15 @@ impl Rotation<'_> {
             new.binding(),
             new.other().binding()
         ));
-        if self.secret().senders.is_empty() {
+        if let (Some(file), Some(path)) = (file, self.to_file) {
+            file.keep();
+            self.did(format!(
+                "handed over: `{}` has the value, for its owner only",
+                path.display()
+            ));
+        } else if self.secret().senders.is_empty() {
             (self.tell)(&format!(
-                "note: the secret `{WEBHOOK_SECRET}` of `{0}` has no `senders`, so nobody learned the new value, and nobody can publish; `edge-broadcast secrets set {0} {WEBHOOK_SECRET}` sets one that you know",
+                "note: the secret `{WEBHOOK_SECRET}` of `{0}` has no `senders`, so nobody learned the new value, and nobody can publish; `edge-broadcast secrets set {0} {WEBHOOK_SECRET}` sets one that you know, and `secrets rotate {0} --compromised --to-file PATH` a new one that it writes to a file",
                 self.environment.name
             ));
         }

@@ -1,13 +1,16 @@
 //! A JSON or dotenv file of several values, by key.
 
-use std::io::ErrorKind;
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
 use super::{Value, dotenv};
+use crate::terminal::advice::Advice;
 
 /// Reads the value of `key`.
 pub(super) fn read(path: &Path, key: &str) -> anyhow::Result<Value> {
@@ -41,6 +44,56 @@ pub(super) fn with(path: &Path, key: &str, value: &Value) -> anyhow::Result<Zero
         dotenv::with
     };
     with(&before, key, value).with_context(|| format!("`{}`", path.display()))
+}
+
+/// A file with one value, made by [`Written::new`]. Unless it is kept, it is gone with this.
+#[derive(Debug)]
+pub(crate) struct Written {
+    path: Option<PathBuf>,
+}
+
+impl Written {
+    /// Makes the file `path` with `key` and its value, for its owner only. What is there already, be it a link, is left alone.
+    pub(crate) fn new(path: &Path, key: &str, value: &Value) -> anyhow::Result<Self> {
+        let with = if is_json(path) {
+            with_json
+        } else {
+            dotenv::with
+        };
+        let text = with("", key, value)?;
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(path);
+        let mut file = match file {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(Advice::new(
+                format!(
+                    "`{}` exists already, and no file is overwritten",
+                    path.display()
+                ),
+                "name another file, or remove this one"
+            )),
+            file => file.with_context(|| format!("making `{}`", path.display()))?,
+        };
+        let written = Self {
+            path: Some(path.to_owned()),
+        };
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .with_context(|| format!("writing `{}`", path.display()))?;
+        Ok(written)
+    }
+
+    /// Leaves the file there.
+    pub(crate) fn keep(mut self) {
+        self.path = None;
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 /// A file whose name ends with `.json` is JSON, every other one is dotenv.
@@ -86,4 +139,52 @@ fn object(text: &str) -> anyhow::Result<serde_json::Map<String, Json>> {
             error.column()
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_written_file_is_new_for_its_owner_only_and_gone_unless_it_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let value = Value::new("marker-of-the-file-test".to_owned());
+        for (name, text) in [
+            ("new.env", "KEY='marker-of-the-file-test'\n"),
+            ("new.json", "{\n  \"KEY\": \"marker-of-the-file-test\"\n}\n"),
+        ] {
+            let path = folder.path().join(name);
+            drop(Written::new(&path, "KEY", &value).unwrap());
+            assert!(!path.exists());
+            Written::new(&path, "KEY", &value).unwrap().keep();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            assert_eq!(read(&path, "KEY").unwrap().expose(), value.expose());
+        }
+    }
+
+    #[test]
+    fn nothing_is_overwritten_and_no_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let value = Value::new("marker-of-the-file-test".to_owned());
+        let (there, link) = (folder.path().join("there"), folder.path().join("link"));
+        symlink(folder.path().join("elsewhere"), &link).unwrap();
+        std::fs::write(&there, "theirs").unwrap();
+        for path in [&there, &link] {
+            let error = Written::new(path, "KEY", &value).unwrap_err();
+            let wanted = format!(
+                "`{}` exists already, and no file is overwritten",
+                path.display()
+            );
+            assert_eq!(error.to_string(), wanted);
+        }
+        assert_eq!(std::fs::read_to_string(&there).unwrap(), "theirs");
+        assert!(!folder.path().join("elsewhere").exists());
+        let nowhere = folder.path().join("none/new.env");
+        let error = Written::new(&nowhere, "KEY", &value).unwrap_err();
+        assert_eq!(error.to_string(), format!("making `{}`", nowhere.display()));
+    }
 }

@@ -1,7 +1,7 @@
 //! A secret: where its value comes from, the one type that holds a value, and what a good value is.
 //!
-//! Nothing here knows of Cloudflare. A value leaves this process in three places only: the request that sets it, the probe that
-//! proves it, and the standard input (or the file) of a sender.
+//! Nothing here knows of Cloudflare. A value leaves this process in four places only: the request that sets it, the probe that
+//! proves it, the standard input (or the file) of a sender, and a file that somebody names to get it.
 //!
 //! Imports: `process`, `terminal`
 
@@ -15,6 +15,7 @@ pub(crate) mod sender;
 mod source;
 mod value;
 
+pub(crate) use file::Written;
 pub(crate) use json::json;
 pub(crate) use read::piped;
 pub use secrets::Secrets;

@@ -98,6 +98,14 @@ impl<'a> Secrets<'a> {
         Ok(())
     }
 
+    /// Why `name` is certain to have no value here, without running a command or asking anybody.
+    pub fn lacks(&self, name: &str) -> Option<Advice> {
+        let source = self.secrets[name].source;
+        let is_cheap = matches!(source, Source::Env(_)) || self.is_missing(source);
+        let value = (self.made_up.is_none() && is_cheap).then(|| self.value(name));
+        value?.err().map(|error| Advice::of(&error))
+    }
+
     /// Whether there is nothing to read from. A source that is there and gives nothing is a mistake, not this.
     fn is_missing(&self, source: &Source) -> bool {
         match source {

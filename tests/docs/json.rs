@@ -173,7 +173,7 @@ async fn of_failures(world: &World, seen: &mut Seen) {
     seen.add("deploy", world.json(&["deploy", "staging"]));
     api::call(sandbox, "DELETE", "/sandbox/faults", None).await;
     seen.add("rollback", world.json(&["rollback", "staging"]));
-    // No secret can be changed while the newest version is not the deployed one
+    // Secrets change in place from here on
     world.manifest(&[
         WITH_ADMIN,
         ("connections_per_ip = 500", "connections_per_ip = 22"),

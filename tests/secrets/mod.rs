@@ -1,5 +1,6 @@
 //! Secrets against the sandbox, on the real runtime, with senders that publish while their key changes.
 
+mod deployed;
 mod inventory;
 mod publisher;
 mod resume;

@@ -105,6 +105,31 @@ pub(crate) fn detail(version: &Version, script: &str, namespaces: &[Namespace]) 
     value
 }
 
+/// As `GET workers/S/versions/{id}` gives it (SDK, `workers.beta.workers.Version`), without the modules.
+pub(crate) fn view(version: &Version, script: &str, namespaces: &[Namespace]) -> Value {
+    let mut value = json!({
+        "id": version.id, "number": version.number, "created_on": version.created_on, "urls": [],
+        "annotations": version.annotations, "source": version.source,
+        "author_id": AUTHOR, "author_email": "sandbox@localhost",
+        "bindings": bindings(version, script, namespaces), "main_module": version.main_module,
+        "compatibility_flags": version.compatibility_flags, "startup_time_ms": version.startup_time_ms,
+        "usage_model": "standard",
+    });
+    set(
+        &mut value,
+        "compatibility_date",
+        version.compatibility_date.as_deref(),
+    );
+    set(&mut value, "limits", version.limits.clone());
+    set(&mut value, "placement", version.placement.clone());
+    set(
+        &mut value,
+        "migration_tag",
+        version.migration_tag.as_deref(),
+    );
+    value
+}
+
 /// The bindings as they are shown: a Durable Object binding with its namespace's identifier.
 pub(crate) fn bindings(version: &Version, script: &str, namespaces: &[Namespace]) -> Vec<Value> {
     let shown = version.bindings.iter().map(|binding| {

@@ -111,6 +111,11 @@ fn endpoints() -> Vec<Endpoint> {
         get(SCRIPT, "/secrets/{name}", secrets::get),
         delete(SCRIPT, "/secrets/{name}", secrets::delete),
         patch(SCRIPT, "/secrets-bulk", secrets::bulk),
+        get(
+            WORKERS,
+            "/workers/{script}/versions/{version}",
+            versions::of_worker,
+        ),
         patch(WORKERS, "/workers/{script}/versions/latest", secrets::stage),
         get(WORKERS, "/services/{script}", services::get),
         delete(WORKERS, "/services/{script}", scripts::delete),

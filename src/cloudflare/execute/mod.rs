@@ -9,6 +9,7 @@ mod upload;
 use anyhow::bail;
 
 pub(crate) use self::traffic::{Change, OldSecrets, is_secret_change, shift};
+pub(super) use self::upload::STRICT;
 pub(crate) use self::upload::upload;
 use super::client::Cloudflare;
 use crate::plan::Step;

@@ -18,7 +18,7 @@ use crate::plan::{Lane, Upload, filled};
 use crate::terminal::advice::Advice;
 
 /// Refuses to lose a binding that is inherited (recorded from wrangler 4.164).
-const STRICT: &str = "bindings_inherit=strict";
+pub(in super::super) const STRICT: &str = "bindings_inherit=strict";
 
 /// Uploads a version and returns its id. In the lifecycle lane it is live at once.
 pub(crate) async fn upload(

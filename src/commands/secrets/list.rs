@@ -10,7 +10,7 @@ use crate::cli::ListSecrets as Args;
 use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
-use crate::rotation::blocked::settled;
+use crate::rotation::blocked::undivided;
 use crate::rotation::inventory::{Column, Inventory};
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
@@ -60,14 +60,14 @@ async fn prune(
         let Some(live) = secrets::read(&remote.cloudflare, script).await? else {
             continue;
         };
-        settled(environment, script, &live)?;
+        undivided(environment, script, &live)?;
         let names: Vec<&str> = column
             .extra()
             .filter(|cell| cell.script == script)
             .map(|cell| cell.name.as_str())
             .collect();
         let changes: BTreeMap<_, _> = names.iter().map(|name| (*name, None)).collect();
-        secrets::change(&remote.cloudflare, script, &live, &changes).await?;
+        secrets::change(&remote.cloudflare, environment, script, &live, &changes).await?;
         context
             .progress
             .say(&format!("deleted `{}` of `{script}`", names.join("`, `")));

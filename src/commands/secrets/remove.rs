@@ -12,7 +12,7 @@ use super::confirm;
 use crate::cli::NamedSecret as Args;
 use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
-use crate::rotation::blocked::settled;
+use crate::rotation::blocked::undivided;
 use crate::rotation::note::Note;
 use crate::rotation::position::Filled;
 use crate::rotation::run::live;
@@ -79,12 +79,13 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             format!("remove `[secrets.{name}]` from it first")
         ));
     }
-    settled(&environment, &script, &live)?;
+    undivided(&environment, &script, &live)?;
     if !args.yes {
         confirm(&environment, &format!("delete `{name}`"))?;
     }
     secrets::change(
         &remote.cloudflare,
+        &environment,
         &script,
         &live,
         &BTreeMap::from([(name, None)]),

@@ -51,6 +51,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         _ => Evidence::Counters,
     };
     rotation.take_over = args.take_over;
+    rotation.to_file = args.to_file.as_deref();
     let report = match (args.abort, args.compromised) {
         (true, _) => rotation.abort().await?,
         (_, true) => rotation.replace().await?,

@@ -15,7 +15,7 @@ use crate::cloudflare::secrets::{self, Holding};
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::rotation::age;
-use crate::rotation::blocked::settled;
+use crate::rotation::blocked::undivided;
 use crate::rotation::note::Note;
 use crate::rotation::position::Filled;
 use crate::rotation::run::live;
@@ -61,7 +61,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let script = environment.gateway_script();
     let live = live(&remote.cloudflare, &environment).await?;
-    settled(&environment, &script, &live)?;
+    undivided(&environment, &script, &live)?;
     let slot = slot(&environment, name, &live)?;
     if !args.secret.yes {
         confirm(&environment, &format!("set `{name}`"))?;
@@ -75,7 +75,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         sources.good(name)?
     };
     let changes = BTreeMap::from([(slot, Some(value))]);
-    let after = secrets::change(&remote.cloudflare, &script, &live, &changes).await?;
+    let after = secrets::change(&remote.cloudflare, &environment, &script, &live, &changes).await?;
     let tags = age::with(&after.tags, slot, SystemTime::now());
     secrets::tag(&remote.cloudflare, &script, &tags).await?;
     context.format.answer(&Answer {
