@@ -9,7 +9,7 @@
 //! - `credentials`: what opens the API, and where it is
 //! - `rate_limit`: how fast calls may follow each other; `turn`: a call's turn by a clock
 //! - `path`: what may stand in the address of a call
-//! - `error`: what the API answered instead, with a hint for the codes that people meet
+//! - `error`: what the API answered instead; `hint`: what to do about it
 //! - `redacted`: an error without the values that were sent
 //! - `metadata`: a version's upload, as a pure function
 //!
@@ -22,6 +22,7 @@ pub(crate) mod credentials;
 mod envelope;
 pub mod error;
 pub(crate) mod execute;
+mod hint;
 pub mod metadata;
 pub mod observe;
 mod once;
