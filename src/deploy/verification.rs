@@ -96,6 +96,7 @@ impl<'a> Verification<'a> {
                 self.share(&self.site, None, Duration::ZERO).await
             }
             Probe::Whole { versions } => self.whole(versions).await,
+            Probe::Left => self.share(&self.site, None, Duration::ZERO).await,
         }
     }
 
@@ -191,7 +192,7 @@ impl<'a> Verification<'a> {
             Ok(()) if failed => Some(other_secret(self.environment)),
             Ok(()) => None,
             Err(_) if failed => Some(self.does_not_work(&running.report)),
-            Err(error) => Some(error.context(format!("{running}\ncause"))),
+            Err(error) => Some(running.stopped_by(error)),
         }
     }
 
