@@ -23,7 +23,7 @@ use crate::terminal::advice::Advice;
 use crate::terminal::escape;
 use crate::terminal::progress::Progress;
 
-/// Longer than any call of a deployment takes. `EDGE_BROADCAST_API_TIMEOUT` replaces it.
+/// Longer than any call of a deployment takes; [`credentials::TIMEOUT`] replaces it.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Further tries of a call that may be repeated.
 const REPEATS: usize = 4;
@@ -66,7 +66,8 @@ pub(super) struct Answer {
 impl Cloudflare {
     /// The account of `environment`, from the manifest and the environment variables that wrangler reads too.
     pub fn from_env(environment: &Environment) -> anyhow::Result<Self> {
-        let access = Access::read(&Surroundings::of_process())?;
+        let surroundings = Surroundings::of_process();
+        let access = Access::read(&surroundings)?;
         let manifest = environment.account_id.as_ref().map(ToString::to_string);
         let account = match (manifest, access.account) {
             // The manifest's account is what was reviewed: a shell that is set up for another one must not win silently.
@@ -78,19 +79,7 @@ impl Cloudflare {
                 ),
                 "unset the variable or correct the manifest"
             )),
-            (Some(account), _) => account,
-            (None, Some(shell)) => {
-                let checked: Result<crate::environment::name::AccountId, String> = shell.parse();
-                match checked {
-                    Ok(account) => account.to_string(),
-                    // Any id is good for a server that is not Cloudflare's
-                    Err(_) if access.base != BASE && path::is_id(&shell) => shell,
-                    Err(error) => {
-                        let advice = anyhow::Error::new(Advice::from(error.as_str()));
-                        return Err(advice.context(format!("`{}`", credentials::ACCOUNT)));
-                    }
-                }
-            }
+            (Some(account), _) | (None, Some(account)) => account,
             (None, None) => bail!(Advice::new(
                 format!("there is no account id for `{}`", environment.name),
                 format!(
@@ -100,15 +89,10 @@ impl Cloudflare {
             )),
         };
         let cloudflare = Self::new(&access.base, account, access.credentials)?;
-        match std::env::var("EDGE_BROADCAST_API_TIMEOUT") {
-            Ok(text) if !text.is_empty() => {
-                let timeout = humantime::parse_duration(&text).map_err(|error| {
-                    anyhow::anyhow!("`EDGE_BROADCAST_API_TIMEOUT` is `{text}`, which is no span of time like `60s`: {error}")
-                })?;
-                Ok(cloudflare.patient_for(timeout))
-            }
-            _ => Ok(cloudflare),
-        }
+        Ok(match surroundings.patience()? {
+            Some(timeout) => cloudflare.patient_for(timeout),
+            None => cloudflare,
+        })
     }
 
     /// The account `account` at the API address `base`.
