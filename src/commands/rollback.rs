@@ -26,6 +26,7 @@ use crate::plan::{Split, release};
 use crate::terminal::advice::Advice;
 use crate::terminal::confirm;
 use crate::terminal::output::Format;
+use crate::terminal::wait::until;
 
 /// How long the version that came back may take to answer everywhere.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -319,7 +320,10 @@ async fn checked(
         version,
         patience: PATIENCE,
     };
-    Ok(verify(&remote.site(environment)?, environment, expected).await)
+    let site = remote.site(environment)?;
+    let made = verify(&site, environment, expected);
+    let why = "what came back takes a while to answer everywhere as it must";
+    Ok(until(|line| context.progress.say(line), PATIENCE, why, made).await)
 }
 
 /// Why a rollback failed that was carried out; nothing where every check passed.

@@ -19,11 +19,16 @@ use crate::plan::finding::{self, Finding};
 use crate::plan::{Observed, Plan, Step};
 use crate::secret::Value;
 use crate::terminal::advice::Advice;
+use crate::terminal::wait::{until, wait};
 
 /// How long a deployment may take to be reachable: DNS, certificate, route and version spread in that time.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a version may take until a request can name it.
 const SPREAD: Duration = Duration::from_secs(30);
+
+/// What the time is needed for.
+const SPREADS: &str = "what is deployed takes a while to answer everywhere as it must";
+const ROOMS: &str = "rooms take a while to run the new version";
 
 /// The way in which one deployment is checked.
 pub(crate) struct Verification<'a> {
@@ -92,7 +97,8 @@ impl<'a> Verification<'a> {
             }
             Probe::Rooms { version, percent } => self.rooms(version, percent).await,
             Probe::Live => {
-                tokio::time::sleep(self.pause).await;
+                let why = "clients get both versions, and are watched for that long";
+                wait(self.tell, self.pause, why).await;
                 self.share(&self.site, None, Duration::ZERO).await
             }
             Probe::Whole { versions } => self.whole(versions).await,
@@ -118,7 +124,8 @@ impl<'a> Verification<'a> {
             version,
             patience,
         };
-        let report = verify(site, self.environment, expected).await;
+        let made = verify(site, self.environment, expected);
+        let report = until(self.tell, patience, SPREADS, made).await;
         ensure!(report.passed(), "{report}");
         Ok(())
     }
@@ -130,7 +137,8 @@ impl<'a> Verification<'a> {
             version: version.or(self.live.as_ref()).map(String::as_str),
             patience: PATIENCE,
         };
-        let mut report = verify(&self.site, self.environment, expected).await;
+        let made = verify(&self.site, self.environment, expected);
+        let mut report = until(self.tell, PATIENCE, SPREADS, made).await;
         let room = self.plan.replaces(Worker::Room);
         if report.passed()
             && let Some(version) = room.and_then(|room| versions.get(&room))
@@ -162,7 +170,8 @@ impl<'a> Verification<'a> {
                 false => SPREAD,
             },
         };
-        if let Proof::Impossible(why) = rooms::prove(&self.site, sought).await? {
+        let proved = rooms::prove(&self.site, sought);
+        if let Proof::Impossible(why) = until(self.tell, SPREAD, ROOMS, proved).await? {
             (self.tell)(&format!("not proved that rooms run the new version: {why}"));
         }
         Ok(())
