@@ -3,6 +3,7 @@
 //! - `client`: one request: address, repeats
 //! - `envelope`: what is in an answer: null means absent
 //! - `page`: lists, page by page
+//! - `older`: whether a secret is older than some time, in a long history
 //! - `wire`: the shapes of the answers
 //! - `once`: a call that must not be sent twice, and whose answer may be lost
 //! - `overtaken`: somebody else deployed meanwhile
@@ -25,6 +26,7 @@ pub(crate) mod execute;
 mod hint;
 pub mod metadata;
 pub mod observe;
+pub(crate) mod older;
 mod once;
 pub(crate) mod overtaken;
 pub(crate) mod page;
