@@ -271,6 +271,7 @@ async fn ctrl_c_in_the_middle_tells_what_is_half_done_and_the_next_run_finishes(
         "{told}"
     );
     assert!(told.contains("\n  failed:         route `broadcast-staging.glow.trade/*` to `glow-broadcast-staging`\n"), "{told}");
+    assert!(told.contains("\n  live and unverified: `glow-broadcast-staging`, as far as it is known\n  live and unverified: `glow-broadcast-staging-room`, as far as it is known\n"), "{told}");
     assert!(
         told.ends_with(
             "the failed step was interrupted: it may have been carried out all the same\n"
@@ -500,11 +501,84 @@ async fn programs_get_a_failed_deployment_as_json_and_a_step_summary_tells_it() 
         format!("route `{HOST}/*` to `{GATEWAY}`")
     );
     assert_eq!(answer["applied"]["not_attempted"], json!([]));
+    let both = json!([GATEWAY, "glow-broadcast-staging-room"]);
+    assert_eq!(answer["applied"]["unverified"], both);
     assert_eq!(answer["verified"], json!(null));
     let failure = answer["failure"].as_str().unwrap();
     assert!(printed.stderr.ends_with(&format!("error: {failure}\n")));
     let summary = std::fs::read_to_string(&file).unwrap();
     assert!(summary.contains(failure), "{summary}");
+}
+
+/// What the API answers to a token that lacks a right.
+fn forbidden(method: &str, path: &str, nth: u32) -> serde_json::Value {
+    json!({ "method": method, "path": path, "nth": nth, "kind": "status", "status": 403 })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_is_missing_is_named_and_leaves_nothing_live_that_was_not_verified() {
+    const ROOM: &str = "glow-broadcast-staging-room";
+    built();
+    let sandbox = Sandbox::start();
+    deploy(&sandbox, &Project::with_all()).succeeds();
+    let before = [
+        api::shares(&sandbox, ROOM).await,
+        api::shares(&sandbox, GATEWAY).await,
+    ];
+    let text = manifest("staging")
+        .replace("history = 64", "history = 32")
+        .replace("max_message_bytes = 16384", "max_message_bytes = 8192");
+    let routed = text.replace(
+        &format!("host = \"{HOST}\""),
+        &format!("host = \"{HOST}\"\n\n[[routes]]\nhost = \"second.glow.trade\""),
+    );
+    assert_ne!(text, routed);
+    let project = Project::new();
+    project.write("environments/staging.toml", &routed);
+    // To routes: no code was touched
+    api::fault(&sandbox, forbidden("POST", "/workers/routes", 1)).await;
+    let printed = deploy(&sandbox, &project).arg("--json").fails();
+    let answer = printed.json();
+    let applied = &answer["applied"];
+    assert_eq!(applied["done"], json!([]), "{answer}");
+    let failed = format!("route `second.glow.trade/*` to `{GATEWAY}`");
+    assert_eq!(applied["failed"], failed);
+    assert_eq!(applied["unverified"], json!([]));
+    let help = answer["help"].as_str().unwrap();
+    assert!(help.contains("`Workers Routes Write`"), "{help}");
+    let told = printed.stderr;
+    assert!(
+        told.contains("\n`deploy` goes on from here once the cause is mended\n"),
+        "{told}"
+    );
+    let now = [
+        api::shares(&sandbox, ROOM).await,
+        api::shares(&sandbox, GATEWAY).await,
+    ];
+    assert_eq!(now, before);
+    // To the second upload: the first one's script is live, and was looked at
+    project.write("environments/staging.toml", &text);
+    api::fault(&sandbox, forbidden("POST", "/versions", 2)).await;
+    let printed = deploy(&sandbox, &project).arg("--json").fails();
+    let answer = printed.json();
+    let applied = &answer["applied"];
+    assert_eq!(
+        applied["failed"],
+        format!("upload a version of `{GATEWAY}`")
+    );
+    assert_eq!(applied["unverified"], json!([]), "{}", printed.stderr);
+    assert_eq!(applied["returned"], json!([]), "{}", printed.stderr);
+    let help = answer["help"].as_str().unwrap();
+    assert!(help.contains("`Workers Scripts Write`"), "{help}");
+    assert!(
+        printed
+            .stderr
+            .contains("\nthe run ends here: verify what is live\n"),
+        "{}",
+        printed.stderr
+    );
+    assert_ne!(api::shares(&sandbox, ROOM).await, before[0]);
+    deploy(&sandbox, &project).succeeds();
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn a_bad_account_id_stops_a_plan() {
         .fails();
     assert_eq!(
         printed.stderr,
-        "error: `CLOUDFLARE_ACCOUNT_ID`: `../x` is not a Cloudflare account id\nhelp: it has 32 hexadecimal digits: see Account details on the Workers page of the dashboard, or leave it out and set `CLOUDFLARE_ACCOUNT_ID`\n"
+        "error: `CLOUDFLARE_ACCOUNT_ID` is not a Cloudflare account id\nhelp: it has 32 hexadecimal digits: see Account details on the Workers page of the dashboard\n"
     );
 }
 

@@ -22,8 +22,9 @@ use crate::http::{body, redirect};
 use crate::terminal::advice::Advice;
 use crate::terminal::escape;
 use crate::terminal::progress::Progress;
+use crate::terminal::wait::wait;
 
-/// Longer than any call of a deployment takes. `EDGE_BROADCAST_API_TIMEOUT` replaces it.
+/// Longer than any call of a deployment takes; [`credentials::TIMEOUT`] replaces it.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Further tries of a call that may be repeated.
 const REPEATS: usize = 4;
@@ -66,7 +67,8 @@ pub(super) struct Answer {
 impl Cloudflare {
     /// The account of `environment`, from the manifest and the environment variables that wrangler reads too.
     pub fn from_env(environment: &Environment) -> anyhow::Result<Self> {
-        let access = Access::read(&Surroundings::of_process())?;
+        let surroundings = Surroundings::of_process();
+        let access = Access::read(&surroundings)?;
         let manifest = environment.account_id.as_ref().map(ToString::to_string);
         let account = match (manifest, access.account) {
             // The manifest's account is what was reviewed: a shell that is set up for another one must not win silently.
@@ -78,19 +80,7 @@ impl Cloudflare {
                 ),
                 "unset the variable or correct the manifest"
             )),
-            (Some(account), _) => account,
-            (None, Some(shell)) => {
-                let checked: Result<crate::environment::name::AccountId, String> = shell.parse();
-                match checked {
-                    Ok(account) => account.to_string(),
-                    // Any id is good for a server that is not Cloudflare's
-                    Err(_) if access.base != BASE && path::is_id(&shell) => shell,
-                    Err(error) => {
-                        let advice = anyhow::Error::new(Advice::from(error.as_str()));
-                        return Err(advice.context(format!("`{}`", credentials::ACCOUNT)));
-                    }
-                }
-            }
+            (Some(account), _) | (None, Some(account)) => account,
             (None, None) => bail!(Advice::new(
                 format!("there is no account id for `{}`", environment.name),
                 format!(
@@ -100,15 +90,10 @@ impl Cloudflare {
             )),
         };
         let cloudflare = Self::new(&access.base, account, access.credentials)?;
-        match std::env::var("EDGE_BROADCAST_API_TIMEOUT") {
-            Ok(text) if !text.is_empty() => {
-                let timeout = humantime::parse_duration(&text).map_err(|error| {
-                    anyhow::anyhow!("`EDGE_BROADCAST_API_TIMEOUT` is `{text}`, which is no span of time like `60s`: {error}")
-                })?;
-                Ok(cloudflare.patient_for(timeout))
-            }
-            _ => Ok(cloudflare),
-        }
+        Ok(match surroundings.patience()? {
+            Some(timeout) => cloudflare.patient_for(timeout),
+            None => cloudflare,
+        })
     }
 
     /// The account `account` at the API address `base`.
@@ -285,7 +270,7 @@ impl Cloudflare {
             );
         }
         let mut left = REPEATS;
-        let mut pause = PAUSE;
+        let (mut pause, mut waited) = (PAUSE, Duration::ZERO);
         loop {
             let (mut error, asked) = match self.once(call, most, &fill).await {
                 Ok(answer) => match open(&answer) {
@@ -294,12 +279,13 @@ impl Cloudflare {
                 },
                 Err(error) => (error, None),
             };
-            let wait = asked.unwrap_or_default();
+            let asked = asked.unwrap_or_default();
             if error.status == 429 {
-                self.turns.block(wait);
+                self.turns.block(asked);
             }
-            if wait > LONGEST_PAUSE {
-                error.wait = Some(wait);
+            waited += asked;
+            if waited > LONGEST_PAUSE {
+                error.wait = Some(asked);
             }
             // 429 means that nothing was done, whatever the call was
             let may = match error.status {
@@ -307,10 +293,17 @@ impl Cloudflare {
                 0 | 500.. => repeat == Repeat::Safe,
                 _ => false,
             };
-            if !may || left == 0 || wait > LONGEST_PAUSE {
+            if !may || left == 0 || error.wait.is_some() {
                 return Err(error.into());
             }
-            tokio::time::sleep(wait.max(pause)).await;
+            // The silence after 429 is everybody's: the next turn waits for it
+            let own = if error.status == 429 {
+                pause
+            } else {
+                asked.max(pause)
+            };
+            let why = format!("{} is tried again then", error.call());
+            wait(|line| self.progress.say(line), own, &why).await;
             left -= 1;
             pause *= 2;
         }
@@ -502,39 +495,50 @@ mod tests {
 
     #[tokio::test]
     async fn a_pause_that_is_too_long_fails_at_once_and_is_named() {
-        let (cloudflare, asked) = answering(|_, _| later("300")).await;
+        let (cloudflare, asked) = answering(|_, _| later("301")).await;
         let error = cloudflare.get::<u32>("/number").await.unwrap_err();
         assert_eq!(
             advice(&error).line(),
-            "`GET /number` in the account `acc0` was answered with 429: Slow down (code 971); the API's rate limit is used up: 1200 calls in five minutes, those of other tools with this token included; the API asks to wait 5m: run again after that"
+            "`GET /number` in the account `acc0` was answered with 429: Slow down (code 971); the API's rate limit is used up: 1200 calls in five minutes, those of other tools with this token included; the API asks to wait 5m 1s: run again after that"
         );
         assert_eq!(asked.load(Ordering::SeqCst), 1);
     }
 
-    #[tokio::test]
-    async fn a_refusal_that_does_not_say_how_long_is_one_of_the_whole_window() {
-        let waits = async |headers: &'static [(&'static str, &'static str)]| {
-            let (cloudflare, asked) = answering(move |_, _| {
-                let mut response = StatusCode::TOO_MANY_REQUESTS.into_response();
-                for (name, text) in headers {
-                    let value = text.parse().unwrap();
-                    response.headers_mut().insert(*name, value);
-                }
-                response
+    #[test]
+    fn a_refusal_that_does_not_say_how_long_is_one_of_the_whole_window() {
+        let waits = |headers: &[(&'static str, &str)]| {
+            let headers = headers
+                .iter()
+                .map(|(name, text)| (name.parse().unwrap(), text.parse().unwrap()));
+            silence(&Answer {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                headers: headers.collect(),
+                body: Vec::new(),
             })
-            .await;
-            let error = cloudflare.get::<u32>("/number").await.unwrap_err();
-            assert_eq!(asked.load(Ordering::SeqCst), 1);
-            error.downcast::<ApiError>().unwrap().wait
         };
-        assert_eq!(waits(&[]).await, Some(Duration::from_secs(300)));
-        let told = &[("ratelimit", "\"default\";r=0;t=90")];
-        assert_eq!(waits(told).await, Some(Duration::from_secs(90)));
+        assert_eq!(waits(&[]), Some(Duration::from_secs(300)));
+        let told = [("ratelimit", "\"default\";r=0;t=90")];
+        assert_eq!(waits(&told), Some(Duration::from_secs(90)));
+        // Which is waited for
+        assert!(LONGEST_PAUSE >= Duration::from_secs(300));
+    }
+
+    #[tokio::test]
+    async fn all_that_one_call_waits_for_is_no_more_than_the_window() {
+        let (cloudflare, asked) = answering(|number, _| match number {
+            0 => later("1"),
+            _ => later("300"),
+        })
+        .await;
+        let error = cloudflare.get::<u32>("/number").await.unwrap_err();
+        let error = error.downcast::<ApiError>().unwrap();
+        assert_eq!(error.wait, Some(Duration::from_secs(300)));
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]
     async fn nothing_is_sent_while_the_api_asks_for_silence_whoever_wants_to() {
-        let (cloudflare, asked) = answering(|_, _| later("300")).await;
+        let (cloudflare, asked) = answering(|_, _| later("301")).await;
         cloudflare.get::<u32>("/number").await.unwrap_err();
         // Another client of the same user at the same address, as the next environment has one
         let credentials = cloudflare.credentials.clone();
@@ -554,7 +558,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_user_does_not_wait_for_another_at_the_same_address() {
-        let (refused, asked) = answering(|_, _| later("300")).await;
+        let (refused, asked) = answering(|_, _| later("301")).await;
         refused.get::<u32>("/number").await.unwrap_err();
         let other = paged::account(&refused.base);
         other.get::<u32>("/number").await.unwrap_err();

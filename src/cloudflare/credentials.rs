@@ -10,11 +10,14 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use reqwest::header::HeaderValue;
 use reqwest::{RequestBuilder, Url};
 
+use super::path;
+use crate::environment::name::AccountId;
 use crate::http::connector::is_of_this_machine;
 use crate::secret::Value;
 use crate::terminal::advice::Advice;
@@ -27,6 +30,8 @@ pub(crate) const KEY: &str = "CLOUDFLARE_API_KEY";
 pub(crate) const EMAIL: &str = "CLOUDFLARE_EMAIL";
 pub(crate) const ACCOUNT: &str = "CLOUDFLARE_ACCOUNT_ID";
 pub(crate) const BASE_URL: &str = "CLOUDFLARE_API_BASE_URL";
+/// How long each call may take, instead of the usual time.
+pub(crate) const TIMEOUT: &str = "EDGE_BROADCAST_API_TIMEOUT";
 const REGION: &str = "CLOUDFLARE_COMPLIANCE_REGION";
 
 /// The variables that hold a credential or a part of one: also wrangler's former names, and the key that its older versions and
@@ -94,7 +99,7 @@ pub(crate) struct Access {
     pub(crate) credentials: Credentials,
     /// The API's address, without a slash at its end.
     pub(crate) base: String,
-    /// As it is written; whether it is an account's id is for the caller.
+    /// The account's id, where the variable is set.
     pub(crate) account: Option<String>,
 }
 
@@ -110,10 +115,11 @@ impl Access {
                 BASE.to_owned()
             }
         };
+        let account = surroundings.account(&base)?;
         Ok(Self {
             credentials,
             base,
-            account: surroundings.text(ACCOUNT)?,
+            account,
         })
     }
 }
@@ -140,6 +146,35 @@ impl Surroundings<'_> {
             ));
         };
         Ok(Some(unquoted(text).to_owned()).filter(|text| !text.is_empty()))
+    }
+
+    /// The account's id. What cannot be one is not shown: it may be a token in the wrong variable.
+    fn account(&self, base: &str) -> anyhow::Result<Option<String>> {
+        let Some(text) = self.text(ACCOUNT)? else {
+            return Ok(None);
+        };
+        // Any id is good for a server that is not Cloudflare's
+        let is_good = text.parse::<AccountId>().is_ok() || (base != BASE && path::is_id(&text));
+        if !is_good {
+            bail!(Advice::new(
+                format!("`{ACCOUNT}` is not a Cloudflare account id"),
+                "it has 32 hexadecimal digits: see Account details on the Workers page of the dashboard"
+            ));
+        }
+        Ok(Some(text))
+    }
+
+    /// How long a call may take, where somebody says it.
+    pub(crate) fn patience(&self) -> anyhow::Result<Option<Duration>> {
+        let text = self.text(TIMEOUT)?;
+        let parse = |text: String| match humantime::parse_duration(&text) {
+            Ok(Duration::ZERO) => bail!("`{TIMEOUT}` is `{text}`: no call could be answered in it"),
+            Ok(timeout) => Ok(timeout),
+            Err(error) => {
+                bail!("`{TIMEOUT}` is `{text}`, which is no span of time like `60s`: {error}")
+            }
+        };
+        text.map(parse).transpose()
     }
 
     fn credentials(&self) -> anyhow::Result<Credentials> {
@@ -383,6 +418,51 @@ mod tests {
                 )
             );
         }
+    }
+
+    #[test]
+    fn what_cannot_be_an_account_is_not_shown() {
+        let elsewhere = "http://127.0.0.1:1/client/v4";
+        for marker in [
+            "mar ker",
+            "marker",
+            "../marker",
+            "Bearer marker",
+            "m\u{e4}rker",
+        ] {
+            assert_eq!(
+                refusal(&[(TOKEN, "t"), (ACCOUNT, marker)]),
+                format!(
+                    "`{ACCOUNT}` is not a Cloudflare account id; it has 32 hexadecimal digits: see Account details on the Workers page of the dashboard"
+                )
+            );
+            let read = read(
+                &[(TOKEN, "t"), (ACCOUNT, marker), (BASE_URL, elsewhere)],
+                &[],
+            );
+            assert_eq!(read.is_ok(), marker == "marker");
+        }
+    }
+
+    #[test]
+    fn a_span_of_time_is_read_as_everything_else_is() {
+        let patience = |text: &str| {
+            let variable = |_: &str| Some(OsString::from(text));
+            let surroundings = Surroundings {
+                variable: &variable,
+                exists: &|_| false,
+            };
+            surroundings.patience().map_err(|error| error.to_string())
+        };
+        assert_eq!(patience(" '90s'\n"), Ok(Some(Duration::from_secs(90))));
+        assert_eq!(patience(" "), Ok(None));
+        assert_eq!(
+            patience("0s"),
+            Err(format!(
+                "`{TIMEOUT}` is `0s`: no call could be answered in it"
+            ))
+        );
+        assert!(patience("soon").is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::hint::{self, Refusal};
 use super::overtaken::Overtaken;
 use crate::terminal::advice::Advice;
 
@@ -96,21 +97,41 @@ impl ApiError {
             .any(|code| codes.contains(&code))
     }
 
+    /// The codes that the API gave: each with what is behind it, in its order.
+    fn codes(&self) -> impl Iterator<Item = u32> {
+        let entries = self.entries.iter().flat_map(Entry::with_chain);
+        entries.filter_map(Entry::number)
+    }
+
     /// Whether the call may or may not have been carried out: no answer, or one from something on the way.
     pub fn leaves_open(&self) -> bool {
         self.status == 0 || self.status >= 500
     }
 
+    /// What was called, and how that ended, in short.
+    pub(super) fn call(&self) -> String {
+        let Self { method, path, .. } = self;
+        match self.status {
+            0 => format!("`{method} {path}` got no answer, and"),
+            status => format!("`{method} {path}` was answered with {status}, and"),
+        }
+    }
+
+    /// Whether the same call would be refused again: what was sent, or who sent it, is at fault.
+    pub fn is_final(&self) -> bool {
+        (400..500).contains(&self.status) && !matches!(self.status, 408 | 425 | 429)
+    }
+
     /// What to do about it.
     pub fn fix(&self) -> Option<String> {
-        let entries = self.entries.iter().flat_map(Entry::with_chain);
         let mut fixes = Vec::from_iter(self.fix.clone());
-        fixes.extend(
-            entries
-                .filter_map(Entry::number)
-                .find_map(hint)
-                .map(str::to_owned),
-        );
+        let codes: Vec<u32> = self.codes().collect();
+        fixes.extend(hint::of(Refusal {
+            method: &self.method,
+            path: &self.path,
+            status: self.status,
+            codes: &codes,
+        }));
         fixes.extend(self.wait.map(|wait| {
             let wait = humantime::format_duration(wait);
             format!("the API asks to wait {wait}: run again after that")
@@ -169,67 +190,6 @@ pub fn advice(error: &anyhow::Error) -> Advice {
     advice
 }
 
-/// What to do about an error code.
-pub fn hint(code: u32) -> Option<&'static str> {
-    Some(match code {
-        6003 | 9106 => {
-            "check `CLOUDFLARE_API_TOKEN`: what it holds has not the form of an API token"
-        }
-        7000 | 7003 => {
-            "check the account id (`CLOUDFLARE_ACCOUNT_ID`, or `cloudflare.account_id`) and `CLOUDFLARE_API_BASE_URL`"
-        }
-        971 | 10429 => {
-            "the API's rate limit is used up: 1200 calls in five minutes, those of other tools with this token included"
-        }
-        9109 | 10000 => {
-            "check `CLOUDFLARE_API_TOKEN`: it needs Workers Scripts Write on the account, and Workers Routes Write and Zone Read on the zone"
-        }
-        9103 => {
-            "check `CLOUDFLARE_API_KEY` and `CLOUDFLARE_EMAIL`: they are a user's global key and address"
-        }
-        10007 | 10090 | 10092 => "deploy the environment first, or check the account id",
-        10019 => "the Worker that the route names is not there: deploy again",
-        10021 => {
-            "the runtime refused to start the code: `edge-broadcast deploy ENV --sandbox` shows the same error on this machine"
-        }
-        10027 => "the bundle is over the account's size limit",
-        10053 => {
-            "a binding of another kind has this name: remove it from the Worker, then deploy again"
-        }
-        10056 => "there is no secret of this name; `edge-broadcast plan` lists them",
-        10057 => "a binding that should be inherited is not there: set the secret again",
-        10061 | 10070 => {
-            "the Worker's code does not export this Durable Object class: build again, and deploy the room before the gateway"
-        }
-        10064 | 10142 => "other Workers bind it: take their bindings away first",
-        10063 => {
-            "the account has no workers.dev subdomain: open the Workers page of the dashboard once to make one"
-        }
-        10074 => "a migration would delete a Durable Object class that is still in use",
-        10079 => "the live migration tag is not the one that the plan saw: plan again",
-        10211 => "a migration cannot be part of a version: it takes the lifecycle lane",
-        10214 | 10215 => {
-            "somebody uploaded or deployed another version in the same moment: run the same command again"
-        }
-        10220 => "a secret changed since that version: it would come back with the old one",
-        10222 => "the Worker has no version yet: deploy it first",
-        10336 | 100_146 => {
-            "it was there when it was looked up: somebody removed it, or it belongs to another Worker; plan again"
-        }
-        100_116 => {
-            "another Worker has this host as its custom domain: remove it from that Worker first, or use another host"
-        }
-        // Whether the manifest says `override_dns` or not: a record that somebody made is never replaced (workers-sdk issue 9878)
-        100_117 => {
-            "a DNS record for this host is in the way: delete it in the zone's DNS settings, then deploy again"
-        }
-        100_402 | 100_405 => {
-            "the Durable Object exports of the versions differ: finish the running deployment first"
-        }
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -267,29 +227,6 @@ mod tests {
     }
 
     #[test]
-    fn every_code_that_has_a_way_out_says_it() {
-        for (code, way_out) in [
-            (
-                100_116,
-                "another Worker has this host as its custom domain: remove it from that Worker first",
-            ),
-            (
-                100_117,
-                "a DNS record for this host is in the way: delete it",
-            ),
-            (7003, "check the account id"),
-            (9106, "check `CLOUDFLARE_API_TOKEN`"),
-            (10019, "the Worker that the route names is not there"),
-            (10142, "other Workers bind it"),
-            (10429, "the API's rate limit is used up"),
-            (100_146, "plan again"),
-        ] {
-            let told = refused(400, &[code]).fix().unwrap();
-            assert!(told.contains(way_out), "{told}");
-        }
-    }
-
-    #[test]
     fn an_error_names_the_call_the_account_the_code_and_the_way_out() {
         let error = ApiError {
             method: "PUT".into(),
@@ -307,7 +244,7 @@ mod tests {
         };
         assert_eq!(
             format!("{:#}", advice(&error.into())),
-            "`PUT /accounts/acc0/workers/scripts/glow-broadcast-staging` in the account `acc0` was answered with 403: Authentication error (code 10000)\nhelp: check `CLOUDFLARE_API_TOKEN`: it needs Workers Scripts Write on the account, and Workers Routes Write and Zone Read on the zone"
+            "`PUT /accounts/acc0/workers/scripts/glow-broadcast-staging` in the account `acc0` was answered with 403: Authentication error (code 10000)\nhelp: check that `CLOUDFLARE_API_TOKEN` is a whole token that has not expired, and that it has `Workers Scripts Write` on the account"
         );
     }
 
@@ -354,7 +291,7 @@ mod tests {
             ),
             (
                 json!([{ "code": 6003, "message": "Invalid request headers", "error_chain": [{ "code": 6111, "message": "Invalid format for Authorization header" }] }]),
-                ": Invalid request headers (code 6003): Invalid format for Authorization header (code 6111); check `CLOUDFLARE_API_TOKEN`: what it holds has not the form of an API token",
+                ": Invalid request headers (code 6003): Invalid format for Authorization header (code 6111); check `CLOUDFLARE_API_TOKEN`: what it holds has not the form of an API token (a token is not its id, and not the global API key)",
             ),
             (
                 json!([{ "code": 1, "message": "a", "error_chain": [{ "code": 10222, "message": "b" }] }]),

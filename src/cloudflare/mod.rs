@@ -5,12 +5,13 @@
 //! - `page`: lists, page by page
 //! - `wire`: the shapes of the answers; `code`: the code of a version
 //! - `copy`: a copy of the deployed version with other secrets
+//! - `older`: whether a secret is older than some time, in a long history
 //! - `once`: a call that must not be sent twice, and whose answer may be lost
 //! - `overtaken`: somebody else deployed meanwhile
 //! - `credentials`: what opens the API, and where it is
 //! - `rate_limit`: how fast calls may follow each other; `turn`: a call's turn by a clock
 //! - `path`: what may stand in the address of a call
-//! - `error`: what the API answered instead, with a hint for the codes that people meet
+//! - `error`: what the API answered instead; `hint`: what to do about it
 //! - `redacted`: an error without the values that were sent
 //! - `metadata`: a version's upload, as a pure function
 //!
@@ -25,8 +26,10 @@ pub(crate) mod credentials;
 mod envelope;
 pub mod error;
 pub(crate) mod execute;
+mod hint;
 pub mod metadata;
 pub mod observe;
+pub(crate) mod older;
 mod once;
 pub(crate) mod overtaken;
 pub(crate) mod page;

@@ -206,6 +206,14 @@ impl<'a, T: DeserializeOwned> Places<'a, T> {
             .with_context(|| format!("the list `{}` changed while it was read", self.path))
     }
 
+    /// `place`, and the first and last place of its page: those between `after` and `before`, which are not among them.
+    pub(super) fn page_around(&self, place: usize, after: usize, before: usize) -> [usize; 3] {
+        let size = self.pages.get(&0).map_or(1, Vec::len).max(1);
+        let first = place / size * size;
+        let inside = |place: usize| place.clamp(after + 1, before - 1);
+        [place, first, first + size - 1].map(inside)
+    }
+
     fn keep(&mut self, number: usize, page: Vec<(String, T)>) {
         let items = page.into_iter().map(|(_, item)| item);
         self.pages.insert(number, items.collect());

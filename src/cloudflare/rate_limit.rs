@@ -23,8 +23,9 @@ pub(super) const DOCUMENTED: Quota = Quota {
     calls: 1200,
     window: Duration::from_secs(300),
 };
-/// The longest pause that a `retry-after` header is obeyed for; above it the call fails and says how long it would be.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long one call waits in all because the API asks for it: the window of its limit. Above that the call fails, and says how long
+/// it would be.
+pub(super) const LONGEST_PAUSE: Duration = DOCUMENTED.window;
 /// Windows are told in whole seconds: the server's may end so much later than ours.
 const ROUNDING: Duration = Duration::from_secs(1);
 

@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How many of the newest versions are read at least: more than a change can make that is sent again when its answer is lost.
 const NEWEST: usize = 10;
 /// Versions of one page of a list, the most that the API gives.
-const PER_PAGE: u32 = 100;
+pub(super) const PER_PAGE: u32 = 100;
 
 /// New values by name; nothing removes the secret.
 pub(crate) type Changes<'a> = BTreeMap<&'a str, Option<&'a Value>>;

@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 
 use super::credentials::{BASE, Credentials};
 use super::rate_limit::{self, LONGEST_PAUSE, Leave, Pace, Wait};
-use crate::terminal::progress::{self, Progress};
+use crate::terminal::progress::Progress;
+use crate::terminal::wait::{TOLD, wait};
 
-/// A wait that somebody who watches is told of.
-const TOLD: Duration = Duration::from_secs(2);
+const WHY: &str = "the API allows this user no more calls before that (1200 in five minutes)";
 
 /// The turns of this process by whom the API takes the caller for. A digest: the credential itself stays where it is.
 static OF_PROCESS: LazyLock<Mutex<BTreeMap<[u8; 32], Turns>>> = LazyLock::new(Mutex::default);
@@ -86,8 +86,11 @@ impl Turns {
                 }
                 Err(Wait::Blocked(until) | Wait::Until(until)) => until,
             };
-            self.tell(until, until.saturating_sub(now), progress);
-            tokio::time::sleep(until.saturating_sub(now)).await;
+            let span = until.saturating_sub(now);
+            match self.is_first_to_wait(until, span) {
+                true => wait(|line| progress.say(line), span, WHY).await,
+                false => tokio::time::sleep(span).await,
+            }
         }
     }
 
@@ -97,16 +100,14 @@ impl Turns {
         lock(&self.0.pace).block(until);
     }
 
-    /// Says once what several calls wait for.
-    fn tell(&self, until: Duration, wait: Duration, progress: &Progress) {
+    /// Whether this call is the one that tells of what several wait for.
+    fn is_first_to_wait(&self, until: Duration, span: Duration) -> bool {
         let mut told = lock(&self.0.told);
-        if wait > TOLD && until > *told + TOLD {
+        let is_first = span > TOLD && until > *told + TOLD;
+        if is_first {
             *told = until;
-            let wait = progress::seconds(wait);
-            progress.say(&format!(
-                "waiting {wait}: the API allows this user no more calls before that"
-            ));
         }
+        is_first
     }
 }
 

@@ -1,6 +1,6 @@
 //! `rollback`: back to the version before, or to a named one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use crate::plan::{Split, release};
 use crate::terminal::advice::Advice;
 use crate::terminal::confirm;
 use crate::terminal::output::Format;
+use crate::terminal::wait::until;
 
 /// How long the version that came back may take to answer everywhere.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,6 +36,8 @@ struct Answer {
     environment: String,
     rolled_back: Vec<Target>,
     not_rolled_back: Vec<Target>,
+    /// Scripts that were given traffic and that no check has passed since.
+    unverified: BTreeSet<String>,
     /// Absent when not everything was rolled back.
     verified: Option<verify::Report>,
     /// Why the command failed.
@@ -80,39 +83,39 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         let shown: Vec<String> = targets.iter().map(shown).collect();
         super::confirm(&environment, &shown.join("\n"), "status")?;
     }
-    let secrets = if args.accept_old_secrets {
-        OldSecrets::Accept
-    } else {
-        OldSecrets::Refuse
-    };
     let mut run = Running::new(["rollback", "rollback"], environment.name.as_str());
     let result = give_all(
         context,
         cloudflare,
         &environment,
         &targets,
-        secrets,
+        old_secrets(args),
         &mut run.report,
     )
     .await;
     let not_rolled_back = targets.split_off(run.report.done.len());
     let (verified, error) = match result {
         Ok(()) => {
-            let [gateway, _] = &histories;
-            let back = targets.iter().find(|back| back.script == gateway.script);
-            let version = back.map_or(gateway.live(), |back| Some(&back.to));
+            let version = answering(&histories, &targets);
             let report = checked(context, &remote, &environment, version).await?;
-            let error = (!report.passed()).then(|| does_not_work(&environment, &report));
+            if report.passed() {
+                run.report.unverified.clear();
+            }
+            let error = does_not_work(&environment, &report);
             (Some(report), error)
         }
-        Err(error) => (None, Some(error.context(format!("{run}\ncause")))),
+        Err(error) => {
+            leave(context, &remote, &environment, &targets, &mut run.report).await;
+            (None, Some(run.stopped_by(error)))
+        }
     };
-    run.finish();
+    let unverified = run.finish().unverified;
     let told = error.as_ref().map(advice);
     let answer = Answer {
         environment: environment.name.to_string(),
         rolled_back: targets,
         not_rolled_back,
+        unverified,
         verified,
         failure: told.as_ref().map(|told| told.what.clone()),
         help: told.and_then(|told| told.fix),
@@ -121,6 +124,19 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         context.format.answer(&answer)?;
     }
     error.map_or(Ok(()), Err)
+}
+
+fn old_secrets(args: &Args) -> OldSecrets {
+    match args.accept_old_secrets {
+        true => OldSecrets::Accept,
+        false => OldSecrets::Refuse,
+    }
+}
+
+/// The version of the gateway that must answer after the rollback.
+fn answering<'a>([gateway, _]: &'a [History; 2], back: &'a [Target]) -> Option<&'a str> {
+    let back = back.iter().find(|back| back.script == gateway.script);
+    back.map_or(gateway.live(), |back| Some(&back.to))
 }
 
 /// What became of both scripts, and what is to go where: the gateway first, because the old gateway works with the new room, as it
@@ -245,13 +261,46 @@ async fn give_all(
         let title = report.not_attempted.remove(0);
         context.progress.say(&title);
         report.failed = Some(title.clone());
-        give(cloudflare, environment, target, secrets)
-            .await
-            .with_context(|| format!("failed to {title}"))?;
+        report.unverified.insert(target.script.clone());
+        let given = give(cloudflare, environment, target, secrets).await;
+        if given.as_ref().is_err_and(apply::was_not_done) {
+            report.unverified.remove(&target.script);
+        }
+        given.with_context(|| format!("failed to {title}"))?;
         report.failed = None;
         report.done.push(title);
     }
     Ok(())
+}
+
+/// Verifies what came back before a rollback that failed ends with the other script as it was.
+async fn leave(
+    context: &Context,
+    remote: &Remote,
+    environment: &Environment,
+    back: &[Target],
+    report: &mut apply::Report,
+) {
+    let gateway = environment.gateway_script();
+    let Some(first) = back.first() else { return };
+    context
+        .progress
+        .say("the run ends here: verify what is live");
+    let version = (first.script == gateway).then_some(first.to.as_str());
+    match checked(context, remote, environment, version).await {
+        Ok(verified) if verified.passed() => {
+            for target in back {
+                report.unverified.remove(&target.script);
+            }
+        }
+        Ok(failed) => context
+            .progress
+            .say(&format!("what is live failed its check: {failed}")),
+        Err(error) => context.progress.say(&format!(
+            "what is live failed its check: {}",
+            advice(&error).line()
+        )),
+    }
 }
 
 /// Verifies what came back. A rollback must not wait for a secret: without its value the rest is checked.
@@ -271,12 +320,19 @@ async fn checked(
         version,
         patience: PATIENCE,
     };
-    Ok(verify(&remote.site(environment)?, environment, expected).await)
+    let site = remote.site(environment)?;
+    let made = verify(&site, environment, expected);
+    let why = "what came back takes a while to answer everywhere as it must";
+    Ok(until(|line| context.progress.say(line), PATIENCE, why, made).await)
 }
 
-fn does_not_work(environment: &Environment, report: &verify::Report) -> anyhow::Error {
+/// Why a rollback failed that was carried out; nothing where every check passed.
+fn does_not_work(environment: &Environment, report: &verify::Report) -> Option<anyhow::Error> {
     let name = &environment.name;
-    if report.only_the_secret_differs() {
+    if report.passed() {
+        return None;
+    }
+    Some(if report.only_the_secret_differs() {
         anyhow!(Advice::new(
             format!(
                 "`{name}` is rolled back, but the version that came back has another value of `{WEBHOOK_SECRET}` than its source gives"
@@ -287,7 +343,7 @@ fn does_not_work(environment: &Environment, report: &verify::Report) -> anyhow::
         ))
     } else {
         anyhow!("`{name}` is rolled back, but it does not work as it must: see the failed checks")
-    }
+    })
 }
 
 /// Cloudflare cannot go back over a change of Durable Object classes (docs: Workers, Rollbacks, "Limits").

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use crate::build::Worker;
-use crate::cloudflare::error::advice;
+use crate::cloudflare::error::{ApiError, advice};
 use crate::cloudflare::execute::{self, Change, OldSecrets};
 use crate::cloudflare::overtaken::Overtaken;
 pub use crate::cloudflare::payload::Inputs;
@@ -26,6 +26,8 @@ pub struct Report {
     pub not_returned: BTreeMap<String, String>,
     /// The version ids that this run made or took, by script.
     pub versions: BTreeMap<String, String>,
+    /// Scripts that are live with what this run gave them, as far as it knows, and that no check has passed since.
+    pub unverified: BTreeSet<String>,
 }
 
 /// The thing that a check looks at.
@@ -41,6 +43,8 @@ pub enum Probe<'a> {
     Whole {
         versions: &'a BTreeMap<String, String>,
     },
+    /// The answers that clients get after a run that ends before its last change.
+    Left,
 }
 
 /// Reason why a run ends before its last step.
@@ -54,6 +58,9 @@ enum Stop {
 /// Performs the steps in order and stops at the first that fails, or whose check fails. What only takes away comes last, after a
 /// check of everything else. When a check fails, or another deployment came between, the scripts that this run has shifted go
 /// back to the versions before. `tell` hears of each step before it begins.
+///
+/// When a step fails after traffic was given to something new, that is checked before the run ends. What could not be is
+/// `unverified` in the report, at every moment: a run that is interrupted has told it.
 ///
 /// Cloudflare has no way to change a split only if it still is what was read. Between two deployments at once a moment is left in
 /// which both pass the last look; the one that finds itself overtaken takes its own shifts back.
@@ -75,6 +82,7 @@ pub async fn apply(
         tell,
         check,
         splits: BTreeMap::new(),
+        given: BTreeMap::new(),
     };
     let stopped = async {
         run.perform(changes).await?;
@@ -84,7 +92,10 @@ pub async fn apply(
     .await;
     match stopped {
         Ok(()) => Ok(()),
-        Err(Stop::Step(error)) if error.downcast_ref::<Overtaken>().is_none() => Err(error),
+        Err(Stop::Step(error)) if error.downcast_ref::<Overtaken>().is_none() => {
+            run.leave(&plan.steps).await;
+            Err(error)
+        }
         Err(Stop::Step(error) | Stop::Check(error)) => {
             run.undo(&plan.steps).await;
             Err(error)
@@ -100,6 +111,15 @@ struct Run<'a, T, C> {
     check: C,
     /// The split that this run gave each script last.
     splits: BTreeMap<String, Split>,
+    /// What of each script this run gave traffic to.
+    given: BTreeMap<String, Given>,
+}
+
+/// A share of a script's traffic.
+#[derive(Clone, Copy)]
+struct Given {
+    role: Worker,
+    percent: u8,
 }
 
 impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
@@ -108,24 +128,43 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
             let title = self.report.not_attempted.remove(0);
             (self.tell)(&title);
             self.report.failed = Some(title.clone());
-            self.step(step)
+            self.step_told(step)
                 .await
                 .with_context(|| format!("failed to {title}"))
                 .map_err(Stop::Step)?;
             if let Step::Shift(shift) = step
                 && shift.then == Then::Check
             {
-                self.check_shift(shift).await.map_err(|error| {
+                let checked = self.check_shift(shift).await;
+                checked.map_err(|error| {
                     Stop::Check(error.context(format!(
                         "the check at {} % of `{}` failed",
                         shift.percent, shift.script
                     )))
                 })?;
+                self.report.unverified.remove(&shift.script);
             }
             self.report.failed = None;
             self.report.done.push(title);
         }
         Ok(())
+    }
+
+    /// Performs a step. What it gives traffic to is unverified from before it is sent: it may be carried out and the answer lost.
+    async fn step_told(&mut self, step: &Step) -> anyhow::Result<()> {
+        let Some((script, given)) = traffic(step) else {
+            return self.step(step).await;
+        };
+        let is_new = self.report.unverified.insert(script.to_owned());
+        let done = self.step(step).await;
+        match &done {
+            Ok(()) => drop(self.given.insert(script.to_owned(), given)),
+            Err(error) if is_new && was_not_done(error) => {
+                self.report.unverified.remove(script);
+            }
+            Err(_) => {}
+        }
+        done
     }
 
     async fn step(&mut self, step: &Step) -> anyhow::Result<()> {
@@ -153,25 +192,63 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
         }
     }
 
-    /// The checks after a share of the traffic was given. A request names a version of the gateway; which one a room runs is
-    /// decided per object.
+    /// The checks after a share of the traffic was given.
     async fn check_shift(&self, shift: &Shift) -> anyhow::Result<()> {
-        let &Shift {
-            ref script,
-            percent,
-            role,
-            ..
-        } = shift;
+        let &Shift { role, percent, .. } = shift;
+        self.check_share(&shift.script, Given { role, percent })
+            .await?;
+        if percent > 0 {
+            (self.check)(Probe::Live).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks what has a share. A request names a version of the gateway; which one a room runs is decided per object.
+    async fn check_share(&self, script: &str, given: Given) -> anyhow::Result<()> {
+        let Given { role, percent } = given;
         let version = &self.report.versions[script];
         (self.check)(match role {
             Worker::Gateway => Probe::Version { script, version },
             Worker::Room => Probe::Rooms { version, percent },
         })
-        .await?;
-        if percent > 0 {
-            (self.check)(Probe::Live).await?;
+        .await
+    }
+
+    /// A step failed: checks what this run has given traffic to, so that it does not end with what nobody has looked at. What
+    /// does not pass goes back.
+    async fn leave(&mut self, steps: &[Step]) {
+        let is_way = |step: &Step| matches!(step, Step::AddRoute { .. } | Step::AddDomain { .. });
+        // They come after the code only where the gateway is new: nothing leads to it yet
+        let unreachable = steps[self.report.done.len()..].iter().any(is_way);
+        let left: Vec<(String, Given)> = self
+            .given
+            .iter()
+            .filter(|(script, _)| self.report.unverified.contains(*script))
+            .map(|(script, given)| (script.clone(), *given))
+            .collect();
+        if left.is_empty() || unreachable {
+            return;
         }
-        Ok(())
+        (self.tell)("the run ends here: verify what is live");
+        let checked = async {
+            for (script, given) in &left {
+                self.check_share(script, *given).await?;
+            }
+            (self.check)(Probe::Left).await
+        }
+        .await;
+        match checked {
+            Ok(()) => {
+                for (script, _) in &left {
+                    self.report.unverified.remove(script);
+                }
+            }
+            Err(error) => {
+                let told = advice(&error).line();
+                (self.tell)(&format!("what is live failed its check: {told}"));
+                self.undo(steps).await;
+            }
+        }
     }
 
     /// Checks the environment after every change, before anything is removed.
@@ -184,6 +261,7 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
         let versions = &self.report.versions;
         let checked = (self.check)(Probe::Whole { versions }).await;
         checked.map_err(Stop::Check)?;
+        self.report.unverified.clear();
         self.report.failed = None;
         Ok(())
     }
@@ -225,7 +303,10 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
             (self.tell)(&format!("give all traffic of `{script}` back to `{from}`"));
             let before = self.splits[script].clone();
             match self.shift(shift, from, Split::all(from), &before).await {
-                Ok(()) => self.report.returned.push(script.clone()),
+                Ok(()) => {
+                    self.report.unverified.remove(script);
+                    self.report.returned.push(script.clone());
+                }
                 Err(error) => {
                     self.report
                         .not_returned
@@ -257,4 +338,25 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
         self.splits.insert(shift.script.clone(), split);
         Ok(())
     }
+}
+
+/// The script that a step gives traffic to, and how much.
+fn traffic(step: &Step) -> Option<(&str, Given)> {
+    match step {
+        Step::Upload(upload) if matches!(upload.lane, Lane::Lifecycle { .. }) => {
+            let (role, percent) = (upload.role, 100);
+            Some((&upload.script, Given { role, percent }))
+        }
+        Step::Shift(shift) if shift.percent > 0 => {
+            let &Shift { role, percent, .. } = shift;
+            Some((&shift.script, Given { role, percent }))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the write that failed is known not to have been carried out.
+pub(crate) fn was_not_done(error: &anyhow::Error) -> bool {
+    let refused = |error: &ApiError| error.method != "GET" && !error.leaves_open();
+    error.downcast_ref::<Overtaken>().is_some() || error.downcast_ref().is_some_and(refused)
 }

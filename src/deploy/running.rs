@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::cloudflare::error::ApiError;
 use crate::deploy::apply::Report;
 use crate::terminal::output;
 
@@ -27,6 +28,18 @@ impl Running {
         }
     }
 
+    /// The error of a run that `cause` has ended.
+    pub(crate) fn stopped_by(&self, cause: anyhow::Error) -> anyhow::Error {
+        let [_, command] = self.operation;
+        let refused = cause.downcast_ref().is_some_and(ApiError::is_final);
+        let next = match refused {
+            // As it is it would be refused again
+            true => format!("`{command}` goes on from here once the cause is mended"),
+            false => format!("run `{command}` again to go on from here"),
+        };
+        cause.context(format!("{self}\n{next}\ncause"))
+    }
+
     /// Ends the run: from here on the caller tells how it went.
     pub(crate) fn finish(mut self) -> Report {
         self.is_finished = true;
@@ -36,7 +49,7 @@ impl Running {
 
 impl fmt::Display for Running {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let [what, command] = self.operation;
+        let [what, _] = self.operation;
         write!(f, "the {what} of `{}` stopped", self.environment)?;
         let Report {
             done,
@@ -44,6 +57,7 @@ impl fmt::Display for Running {
             not_attempted,
             returned,
             not_returned,
+            unverified,
             ..
         } = &self.report;
         for step in done {
@@ -64,7 +78,13 @@ impl fmt::Display for Running {
         for (script, why) in not_returned {
             write!(f, "\n  not taken back: `{script}`: {why}")?;
         }
-        write!(f, "\nrun `{command}` again to go on from here")
+        for script in unverified {
+            write!(
+                f,
+                "\n  live and unverified: `{script}`, as far as it is known"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -72,7 +92,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         if !self.is_finished {
             let under_way = &self.report.failed;
-            output::tell(&self.to_string());
+            let [_, command] = self.operation;
+            output::tell(&format!("{self}\nrun `{command}` again to go on from here"));
             if under_way.is_some() {
                 output::tell(
                     "the failed step was interrupted: it may have been carried out all the same",

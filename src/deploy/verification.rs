@@ -19,6 +19,7 @@ use crate::plan::finding::{self, Finding};
 use crate::plan::{Observed, Plan, Step};
 use crate::secret::Value;
 use crate::terminal::advice::Advice;
+use crate::terminal::wait::{until, wait};
 
 /// How long a deployment may take to be reachable: DNS, certificate, route and version spread in that time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,6 +28,9 @@ const SPREAD: Duration = Duration::from_secs(30);
 
 /// What a check publishes with, or why there is nothing.
 pub(crate) type Publishes = Result<Value, String>;
+/// What the time is needed for.
+const SPREADS: &str = "what is deployed takes a while to answer everywhere as it must";
+const ROOMS: &str = "rooms take a while to run the new version";
 
 /// The way in which one deployment is checked.
 pub(crate) struct Verification<'a> {
@@ -94,10 +98,12 @@ impl<'a> Verification<'a> {
             }
             Probe::Rooms { version, percent } => self.rooms(version, percent).await,
             Probe::Live => {
-                tokio::time::sleep(self.pause).await;
+                let why = "clients get both versions, and are watched for that long";
+                wait(self.tell, self.pause, why).await;
                 self.share(&self.site, None, Duration::ZERO).await
             }
             Probe::Whole { versions } => self.whole(versions).await,
+            Probe::Left => self.share(&self.site, None, Duration::ZERO).await,
         }
     }
 
@@ -119,7 +125,8 @@ impl<'a> Verification<'a> {
             version,
             patience,
         };
-        let report = verify(site, self.environment, expected).await;
+        let made = verify(site, self.environment, expected);
+        let report = until(self.tell, patience, SPREADS, made).await;
         ensure!(report.passed(), "{report}");
         Ok(())
     }
@@ -131,7 +138,8 @@ impl<'a> Verification<'a> {
             version: version.or(self.live.as_ref()).map(String::as_str),
             patience: PATIENCE,
         };
-        let mut report = verify(&self.site, self.environment, expected).await;
+        let made = verify(&self.site, self.environment, expected);
+        let mut report = until(self.tell, PATIENCE, SPREADS, made).await;
         let room = self.plan.replaces(Worker::Room);
         if report.passed()
             && let Some(version) = room.and_then(|room| versions.get(&room))
@@ -163,7 +171,8 @@ impl<'a> Verification<'a> {
                 false => SPREAD,
             },
         };
-        if let Proof::Impossible(why) = rooms::prove(&self.site, sought).await? {
+        let proved = rooms::prove(&self.site, sought);
+        if let Proof::Impossible(why) = until(self.tell, SPREAD, ROOMS, proved).await? {
             (self.tell)(&format!("not proved that rooms run the new version: {why}"));
         }
         Ok(())
@@ -193,7 +202,7 @@ impl<'a> Verification<'a> {
             Ok(()) if failed => Some(other_secret(self.environment)),
             Ok(()) => None,
             Err(_) if failed => Some(self.does_not_work(&running.report)),
-            Err(error) => Some(error.context(format!("{running}\ncause"))),
+            Err(error) => Some(running.stopped_by(error)),
         }
     }
 

@@ -64,7 +64,8 @@ pub(crate) fn propagation(site: &Site) -> Duration {
     }
 }
 
-fn patience(site: &Site) -> Duration {
+/// How long the wrong answer is borne with.
+pub(crate) fn patience(site: &Site) -> Duration {
     match site.is_sandboxed() {
         true => PATIENCE_WITH_SANDBOX,
         false => PATIENCE,

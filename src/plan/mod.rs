@@ -64,6 +64,9 @@ pub enum SocketImpact {
 
 impl Plan {
     /// Decides every write, or says why there can be none.
+    ///
+    /// What can fail without new code comes before it: a right that is missing is found while what was live before still is. So settings
+    /// of scripts that are there, and ways to a gateway that is, come first; what only takes away comes last.
     pub fn between(
         desired: &Desired,
         observed: &Observed,
@@ -71,7 +74,7 @@ impl Plan {
     ) -> Result<Self, Conflicts> {
         let release = desired.release();
         let mut conflicts = Vec::new();
-        let mut steps = Vec::new();
+        let (mut steps, mut code) = (Vec::new(), Vec::new());
         let mut socket_impact = SocketImpact::None;
         let mut rooms_change_within_seconds = None;
         for wanted in &desired.scripts {
@@ -86,12 +89,22 @@ impl Plan {
             }
             if let Some(upload) = upload {
                 let shifts = upload::shifts(&upload, wanted, live, rollout);
-                steps.push(Step::Upload(upload));
-                steps.extend(shifts);
+                code.push(Step::Upload(upload));
+                code.extend(shifts);
             }
-            steps.extend(settings::steps(&wanted.script, live));
+            let settings = settings::steps(&wanted.script, live);
+            match live {
+                Some(_) => steps.extend(settings),
+                None => code.extend(settings),
+            }
         }
-        steps.extend(host::steps(desired, observed, &mut conflicts));
+        let hosts = host::steps(desired, observed, &mut conflicts).into_iter();
+        let (removed, added): (Vec<Step>, Vec<Step>) = hosts.partition(Step::only_removes);
+        let parts = match observed.scripts.contains_key(desired.gateway()) {
+            true => [added, code, removed],
+            false => [code, added, removed],
+        };
+        steps.extend(parts.into_iter().flatten());
         if conflicts.is_empty() {
             Ok(Self {
                 environment: desired.environment.clone(),

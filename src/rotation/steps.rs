@@ -14,6 +14,7 @@ use crate::plan::Way;
 use crate::secret::sender::give;
 use crate::secret::{Value, Written};
 use crate::terminal::advice::Advice;
+use crate::terminal::wait::{until, wait};
 
 impl Rotation<'_> {
     /// What must be good before the first write.
@@ -105,7 +106,10 @@ impl Rotation<'_> {
     }
 
     pub(super) async fn prove(&self, value: &Value, wanted: Answer) -> anyhow::Result<()> {
-        for note in acceptance::prove(&self.site, self.environment, value, wanted).await? {
+        let proved = acceptance::prove(&self.site, self.environment, value, wanted);
+        let why = "a change of secrets takes a while to reach every place";
+        let patience = acceptance::patience(&self.site);
+        for note in until(self.tell, patience, why, proved).await? {
             (self.tell)(&note);
         }
         Ok(())
@@ -146,7 +150,8 @@ impl Rotation<'_> {
             Some(_) => "probed: the new and the old value are accepted",
             None => "probed: the new value is accepted",
         };
-        tokio::time::sleep(acceptance::propagation(&self.site)).await;
+        let why = "a new value takes as long to be accepted everywhere";
+        wait(self.tell, acceptance::propagation(&self.site), why).await;
         self.did(proved.to_owned());
         let uses = self.uses_of(new).await;
         let state = State::Giving;

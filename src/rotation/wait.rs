@@ -9,6 +9,8 @@ use super::blocked::{Blocked, StillUsed};
 use super::idle::{Evidence, LAG, Verdict, Watched};
 use super::run::Rotation;
 use super::uses::Counters;
+use crate::terminal::progress::seconds;
+use crate::terminal::wait::{go_on, wait};
 
 impl Rotation<'_> {
     /// Waits until nobody uses `slot`, as far as the evidence goes.
@@ -19,10 +21,8 @@ impl Rotation<'_> {
         match self.evidence {
             Evidence::Waived => {}
             Evidence::TimeAlone => {
-                (self.tell)(&format!(
-                    "waiting {shown}; nobody can tell whether `{name}` is still used"
-                ));
-                tokio::time::sleep(horizon).await;
+                let why = format!("nobody can tell whether `{name}` is still used");
+                wait(self.tell, horizon, &why).await;
                 self.did(format!(
                     "waited: {shown}, without evidence that `{name}` is unused"
                 ));
@@ -52,7 +52,14 @@ impl Rotation<'_> {
             };
             match Verdict::of(watched) {
                 Verdict::Unused => return Ok(()),
-                Verdict::Wait(pause) => tokio::time::sleep(pause).await,
+                Verdict::Wait(pause) => {
+                    let why = format!(
+                        "`{}` was used {} ago",
+                        slot.binding(),
+                        seconds(watched.idle)
+                    );
+                    go_on(self.tell, pause, &why).await;
+                }
                 Verdict::StillUsed => {
                     let now = counters.read().await?;
                     let used = |slot| now.of(slot).uses.saturating_sub(first.of(slot).uses);

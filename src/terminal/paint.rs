@@ -20,7 +20,15 @@ const STARTS: [(Style, &[&str]); 6] = [
         YELLOW,
         &["   ~", "  skipped", "  not attempted:", "  taken back:"],
     ),
-    (RED, &["   -", "  failed:", "  not taken back:"]),
+    (
+        RED,
+        &[
+            "   -",
+            "  failed:",
+            "  not taken back:",
+            "  live and unverified:",
+        ],
+    ),
     (RED.bold(), &["  FAILED", "  WRONG", "error:"]),
     (YELLOW.bold(), &["warning:"]),
     (CYAN.bold(), &["help:", "  = help:", "   = help:"]),

@@ -263,16 +263,16 @@ fn of_hosts(keys: &mut Keys) {
     assert_snapshot!(keys.change("cloudflare.zone", "glow.trade", "glow.example"), @r#"
 e: 6 steps
 
-1. upload a version of `w-e`
+1. attach the custom domain `a.glow.example` to `w-e`
+
+2. route `us.glow.example/*` to `w-e`
+
+3. upload a version of `w-e`
    lane: code
    ~ binding SETTINGS.allowed_origins: ["https://app.glow.trade"] -> ["https://app.glow.example"]
    ~ binding SETTINGS.regions: [{"continents":["NA"],"host":"us.glow.trade","location_hint":"enam","name":"us"}] -> [{"continents":["NA"],"host":"us.glow.example","location_hint":"enam","name":"us"}]
 
-2. give all traffic of `w-e` to the new version
-
-3. attach the custom domain `a.glow.example` to `w-e`
-
-4. route `us.glow.example/*` to `w-e`
+4. give all traffic of `w-e` to the new version
 
 5. remove the route `us.glow.trade/*` of `w-e`
 
@@ -320,13 +320,13 @@ socket impact: none
     assert_snapshot!(keys.change("regions.host", "us.glow.trade", "america.glow.trade"), @r#"
 e: 4 steps
 
-1. upload a version of `w-e`
+1. route `america.glow.trade/*` to `w-e`
+
+2. upload a version of `w-e`
    lane: code
    ~ binding SETTINGS.regions: [{"continents":["NA"],"host":"us.glow.trade","location_hint":"enam","name":"us"}] -> [{"continents":["NA"],"host":"america.glow.trade","location_hint":"enam","name":"us"}]
 
-2. give all traffic of `w-e` to the new version
-
-3. route `america.glow.trade/*` to `w-e`
+3. give all traffic of `w-e` to the new version
 
 4. remove the route `us.glow.trade/*` of `w-e`
 

@@ -6,7 +6,7 @@ use strum::IntoEnumIterator;
 use super::world::{MANIFEST, World};
 use crate::build::Worker;
 use crate::plan::step::StepDiscriminants as Kind;
-use crate::plan::{Kept, LiveDomain, LiveRoute};
+use crate::plan::{Kept, LiveDomain, LiveRoute, Step};
 
 /// The plan, in which there is a step of `kind`.
 fn with(kind: Kind, world: &World) -> String {
@@ -60,6 +60,37 @@ socket impact: none
 
 4 to add, 0 to change, 0 to remove
 "#);
+}
+
+#[test]
+fn what_needs_no_code_comes_before_it_and_what_takes_away_after_it() {
+    let host = "host = \"a.glow.trade\"";
+    let moved = "host = \"b.glow.trade\"\ncustom_domain = true";
+    let world = World::deployed(MANIFEST)
+        .gateway(|live| live.tags.clear())
+        .room(|live| live.previews = true)
+        .manifest(
+            host,
+            &format!("{moved}\n[[routes]]\nhost = \"c.glow.trade\""),
+        )
+        .code(Worker::Room)
+        .code(Worker::Gateway);
+    let plan = world.try_plan().unwrap();
+    let titles: Vec<String> = plan.steps.iter().map(Step::title).collect();
+    assert_eq!(
+        titles,
+        [
+            "keep `w-e-room` off workers.dev",
+            "set the tags of `w-e`",
+            "attach the custom domain `b.glow.trade` to `w-e`",
+            "route `c.glow.trade/*` to `w-e`",
+            "upload a version of `w-e-room`",
+            "give all traffic of `w-e-room` to the new version",
+            "upload a version of `w-e`",
+            "give all traffic of `w-e` to the new version",
+            "remove the route `a.glow.trade/*` of `w-e`",
+        ]
+    );
 }
 
 #[test]

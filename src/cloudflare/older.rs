@@ -1,0 +1,231 @@
+//! Whether a secret is older than some time, in a history of any length: reading stops when that is known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use anyhow::Context;
+
+use super::client::Cloudflare;
+use super::observe;
+use super::page::Places;
+use super::secrets::{Bound, Holding, PER_PAGE, Since};
+use crate::plan::history::{Extent, Listed};
+
+/// For each secret of `script` the time that it is compared with: was it there before? What is said is on the right side of that time,
+/// and no more precise than that. `live` has all these secrets.
+pub(crate) async fn than(
+    cloudflare: &Cloudflare,
+    script: &str,
+    live: &Holding,
+    wanted: &BTreeMap<String, SystemTime>,
+) -> anyhow::Result<BTreeMap<String, Since>> {
+    let mut since = BTreeMap::new();
+    if wanted.is_empty() {
+        return Ok(since);
+    }
+    let path = cloudflare.of_script(script, "versions");
+    let mut history = History {
+        script,
+        versions: Places::of(cloudflare, path, PER_PAGE).await?,
+    };
+    let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    if let Some(active) = live.live.first() {
+        known.insert(active.clone(), live.secrets.clone());
+    }
+    for (name, time) in wanted {
+        let Some(before) = history.newest_before(*time).await? else {
+            // Nothing is as old, as far as there is a history
+            let bound = match history.versions.read {
+                Extent::All => Bound::AtMost,
+                Extent::Newest => Bound::AtLeast,
+            };
+            let Some(oldest) = history.versions.count.checked_sub(1) else {
+                continue;
+            };
+            let time = history.time(oldest).await?;
+            since.insert(name.clone(), Since { time, bound });
+            continue;
+        };
+        let id = history.versions.at(before).await?.id.clone();
+        if !known.contains_key(&id) {
+            let resources = observe::resources(cloudflare, script, &id).await?;
+            known.insert(id.clone(), resources.secrets());
+        }
+        let (place, bound) = match (known[&id].contains(name), before.checked_sub(1)) {
+            (true, _) => (before, Bound::AtLeast),
+            (false, Some(next)) => (next, Bound::AtMost),
+            // It came with a version that is newer than all that were listed
+            (false, None) => continue,
+        };
+        let time = history.time(place).await?;
+        since.insert(name.clone(), Since { time, bound });
+    }
+    Ok(since)
+}
+
+/// The versions of a script, the newest first.
+struct History<'a> {
+    script: &'a str,
+    versions: Places<'a, Listed>,
+}
+
+impl History<'_> {
+    /// When the version at a place was made.
+    async fn time(&mut self, place: usize) -> anyhow::Result<SystemTime> {
+        let script = self.script;
+        let Listed { id, created_on, .. } = self.versions.at(place).await?;
+        humantime::parse_rfc3339(created_on).with_context(|| {
+            format!(
+                "`{created_on}`, the `created_on` of the version `{id}` of `{script}`, is no time"
+            )
+        })
+    }
+
+    /// The place of the newest version that was made at `time` or before.
+    async fn newest_before(&mut self, time: SystemTime) -> anyhow::Result<Option<usize>> {
+        let Some(mut older) = self.versions.count.checked_sub(1) else {
+            return Ok(None);
+        };
+        if self.time(older).await? > time {
+            return Ok(None);
+        }
+        let mut newer = 0;
+        if self.time(newer).await? <= time {
+            return Ok(Some(newer));
+        }
+        let mut is_guessed = false;
+        while older - newer > 1 {
+            // Where it is when versions come evenly; every other time in the middle, since they need not
+            is_guessed = !is_guessed;
+            let place = match is_guessed {
+                true => self.guess(newer, older, time).await?,
+                false => newer.midpoint(older),
+            };
+            // What is on the same page costs nothing more
+            for place in self.versions.page_around(place, newer, older) {
+                if self.time(place).await? <= time {
+                    older = older.min(place);
+                } else {
+                    newer = newer.max(place);
+                }
+            }
+        }
+        Ok(Some(older))
+    }
+
+    async fn guess(
+        &mut self,
+        newer: usize,
+        older: usize,
+        time: SystemTime,
+    ) -> anyhow::Result<usize> {
+        let (from, to) = (self.time(newer).await?, self.time(older).await?);
+        let whole = from.duration_since(to).unwrap_or_default().as_secs_f64();
+        let part = from.duration_since(time).unwrap_or_default().as_secs_f64();
+        let share = if whole > 0.0 { part / whole } else { 0.5 };
+        let span = (older - newer) as f64;
+        let place = newer + (share * span) as usize;
+        Ok(place.clamp(newer + 1, older - 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::super::paged::{self, Account, Made, Paging, Story, Tells};
+    use super::super::secrets;
+    use super::*;
+
+    fn minute(minute: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_780_000_000 + 60 * minute)
+    }
+
+    /// 3,000 versions, one a minute. `A` is in all of them, `B` came in the 1234th minute.
+    fn story() -> Story {
+        let mut story = Story::default();
+        for minute in 0..3000 {
+            let mut made = Made::default();
+            made.secrets.insert("A".to_owned());
+            if minute >= 1234 {
+                made.secrets.insert("B".to_owned());
+            }
+            let id = story.make(minute, made);
+            story.deploy(minute, &[(&id, 100.0)]);
+        }
+        story
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_found_to_be_older_or_not_in_few_calls_whatever_the_pages_are() {
+        for paging in paged::pagings() {
+            // What tells nothing about its pages is read to its end
+            if matches!(paging.tells, Tells::Nothing) {
+                continue;
+            }
+            let account = Account::start([("S".to_owned(), story())].into(), paging).await;
+            let live = secrets::read(&account.cloudflare, "S").await.unwrap();
+            let live = live.unwrap();
+            account.calls();
+            for time in [1, 700, 1233, 1234, 1235, 2000, 2990, 2999] {
+                let wanted = ["A", "B"].map(|name| (name.to_owned(), minute(time)));
+                let since = than(&account.cloudflare, "S", &live, &wanted.into())
+                    .await
+                    .unwrap();
+                let of = |name: &str| since[name];
+                let (is, is_not) = (Bound::AtLeast, Bound::AtMost);
+                assert_eq!((of("A").time, of("A").bound), (minute(time), is));
+                let b = match time >= 1234 {
+                    true => (minute(time), is),
+                    false => (minute(time + 1), is_not),
+                };
+                assert_eq!((of("B").time, of("B").bound), b, "{time} {paging:?}");
+                let calls = account.calls().len();
+                let most = if paging.size.is_none_or(|size| size >= 64) {
+                    6
+                } else {
+                    14
+                };
+                assert!(calls <= most, "{calls} calls: {time} {paging:?}");
+            }
+            let wanted = [("A".to_owned(), UNIX_EPOCH)].into();
+            let since = than(&account.cloudflare, "S", &live, &wanted)
+                .await
+                .unwrap();
+            assert_eq!(
+                (since["A"].time, since["A"].bound),
+                (minute(0), Bound::AtMost)
+            );
+        }
+    }
+
+    /// Two thirds of the versions were made on the first day, the rest over a year.
+    #[tokio::test]
+    async fn a_history_that_is_not_even_is_searched_in_few_calls_too() {
+        let mut story = Story::default();
+        for number in 0..3000_u64 {
+            let minute = if number < 2000 {
+                number / 2
+            } else {
+                1000 + (number - 2000) * 500
+            };
+            let mut made = Made::default();
+            made.secrets.insert("A".to_owned());
+            let id = story.make(minute * 2 + number % 2, made);
+            story.deploy(minute, &[(&id, 100.0)]);
+        }
+        let account = Account::start([("S".to_owned(), story)].into(), Paging::LIVE).await;
+        let live = secrets::read(&account.cloudflare, "S").await.unwrap();
+        let live = live.unwrap();
+        for time in [3, 900, 1999, 3000, 100_000, 900_000] {
+            account.calls();
+            let wanted = [("A".to_owned(), minute(time))].into();
+            let since = than(&account.cloudflare, "S", &live, &wanted)
+                .await
+                .unwrap();
+            assert!(since["A"].time <= minute(time));
+            let calls = account.calls().len();
+            assert!(calls <= 10, "{calls} calls: {time}");
+        }
+    }
+}
