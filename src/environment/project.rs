@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use super::owner;
 use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
 use crate::environment::problem::Problem;
@@ -17,8 +18,11 @@ pub struct Project {
     /// The folder, absolute.
     pub root: PathBuf,
     /// What each manifest means, its problems, or why it cannot be read: a mistake for whoever needs that one.
-    manifests: BTreeMap<EnvironmentName, Result<Result<Environment, Vec<Problem>>, Advice>>,
+    manifests: BTreeMap<EnvironmentName, Read>,
 }
+
+/// What one manifest means, its problems, or why it cannot be read.
+type Read = Result<Result<Environment, Vec<Problem>>, Advice>;
 
 /// Manifests that could not be understood: every problem of every file.
 #[derive(Debug)]
@@ -67,6 +71,10 @@ impl Project {
                 manifests.insert(name, read);
             }
         }
+        let owner = owner::of_checkout(&root);
+        for environment in manifests.values_mut().filter_map(good_mut) {
+            environment.owner = environment.owner.take().or_else(|| owner.clone());
+        }
         Ok(Self { root, manifests })
     }
 
@@ -99,6 +107,10 @@ impl Project {
             Err(Problems(problems).into())
         }
     }
+}
+
+fn good_mut(read: &mut Read) -> Option<&mut Environment> {
+    read.as_mut().ok()?.as_mut().ok()
 }
 
 fn read(path: &Path, name: &EnvironmentName) -> anyhow::Result<Result<Environment, Vec<Problem>>> {
