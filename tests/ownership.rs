@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Project, Run, Sandbox, api, built};
+use crate::support::{Project, Run, Sandbox, api, built, manifest};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1vd25lcnNoaXAtdGVzdHM=";
 const GATEWAY: &str = "glow-broadcast-staging";
@@ -127,4 +127,46 @@ async fn nothing_is_written_on_a_script_of_somebody_else_before_it_is_adopted_by
         assert!(printed.stderr.contains(&told), "{}", printed.stderr);
     }
     assert_eq!(writes(&sandbox).await, [""; 0]);
+}
+
+/// The room of `qa` has the name of the gateway of `qa-room`.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_environments_with_one_script_name_are_refused_together_and_apart() {
+    built();
+    let both = Project::new();
+    let alone = Project::new();
+    let text = |name: &str| {
+        manifest("staging").replace("broadcast-staging.glow", &format!("broadcast-{name}.glow"))
+    };
+    for name in ["qa", "qa-room"] {
+        both.write(&format!("environments/{name}.toml"), &text(name));
+    }
+    alone.write("environments/qa.toml", &text("qa"));
+    let printed = Run::new(["check"]).inside(&both).fails();
+    insta::assert_snapshot!(printed.stderr, @r#"
+error: the script `glow-broadcast-qa-room` is the gateway of `qa-room` and the room of `qa`
+ --> environments/qa-room.toml:4:8
+  |
+4 | name = "glow-broadcast"
+  |        ^^^^^^^^^^^^^^^^
+  |
+  = help: rename one of the two environments, or give one another `worker.name`
+"#);
+    let sandbox = Sandbox::start();
+    for line in ["check qa", "generate --check", "plan qa", "deploy qa-room"] {
+        let printed = run(&sandbox, &both, line).fails();
+        let told = "the script `glow-broadcast-qa-room` is the ";
+        assert!(printed.stderr.contains(told), "{line}: {}", printed.stderr);
+    }
+    // In two checkouts, only what is live can tell
+    let name = "glow-broadcast-qa-room";
+    api::foreign_script(&sandbox, name).await;
+    let path = api::of_account(&sandbox, &format!("workers/scripts/{name}/script-settings"));
+    let tags = json!({ "tags": ["cf:service=glow-broadcast", "cf:environment=qa-room"] });
+    api::call(&sandbox, "PATCH", &path, Some(tags)).await;
+    let printed = run(&sandbox, &alone, "deploy qa").fails();
+    let told = format!(
+        "nothing was changed, because of what is live:\n  - `{name}` is another script's name: it has the tags `cf:environment=qa-room`, `cf:service=glow-broadcast`\n    help: use another `worker.name` or environment; `edge-broadcast deploy qa --adopt {name}` takes it over\n"
+    );
+    assert!(printed.stderr.ends_with(&told), "{}", printed.stderr);
 }

@@ -53,7 +53,7 @@ impl fmt::Display for Answer {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let environment = context.project.environment(&args.environment.environment)?;
+    let environment = super::distinct(context, &args.environment)?;
     let saved = args.plan.as_deref().map(SavedPlan::read).transpose()?;
     let artifacts = super::generate::rendered(context)?;
     let remote = if args.sandbox {

@@ -47,7 +47,7 @@ impl fmt::Display for Answer {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
-    let environment = context.project.environment(&args.environment.environment)?;
+    let environment = super::distinct(context, &args.environment)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let bundles = build::load(&context.project.root)?;
     let desired = Desired::of(&environment, &bundles).adopting(&args.adopt);

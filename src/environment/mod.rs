@@ -4,6 +4,7 @@
 //!
 //! Imports: `build`, `secret`, `terminal`
 
+mod clash;
 pub(crate) mod manifest;
 pub mod name;
 mod owner;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use super::clash::{self, Clash};
 use super::owner;
 use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
@@ -88,6 +89,44 @@ impl Project {
     pub fn environment(&self, name: &str) -> anyhow::Result<Environment> {
         let mut found = self.environments(&[name.to_owned()])?;
         Ok(found.remove(0))
+    }
+
+    /// As [`Self::environments`], unless another good manifest has a script or a host of one of them: whoever is deployed last would
+    /// have both.
+    pub fn distinct(&self, wanted: &[String]) -> anyhow::Result<Vec<Environment>> {
+        let chosen = self.environments(wanted)?;
+        let problems: Vec<Problem> = chosen
+            .iter()
+            .flat_map(|environment| {
+                let others = self.good().filter(|other| {
+                    // Of two that are both chosen, the problem is told once
+                    let told = chosen.iter().any(|it| it.name == other.name);
+                    if told {
+                        other.name < environment.name
+                    } else {
+                        other.name != environment.name
+                    }
+                });
+                let clashes = others.flat_map(|other| clash::between(environment, other));
+                clashes
+                    .map(|clash| self.problem(environment, &clash))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        match problems.is_empty() {
+            true => Ok(chosen),
+            false => Err(Problems(problems).into()),
+        }
+    }
+
+    fn problem(&self, environment: &Environment, clash: &Clash) -> Problem {
+        let path = format!("environments/{}.toml", environment.name);
+        let source = std::fs::read_to_string(self.root.join(&path)).unwrap_or_default();
+        let quoted = format!("\"{}\"", clash.text);
+        let span = source
+            .find(&quoted)
+            .map_or(0..0, |at| at..at + quoted.len());
+        Problem::at(&path, &source, span, &clash.message)
     }
 
     /// The named environments, or all when none is named. Problems of all of them are reported together.
