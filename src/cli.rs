@@ -166,6 +166,9 @@ pub struct Plan {
     /// Keep the plan, to apply exactly it later with `deploy --plan FILE`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Plan to take this script over, as in `deploy`; may be repeated
+    #[arg(long, value_name = "SCRIPT")]
+    pub adopt: Vec<String>,
     /// Shares of the traffic that new versions get one after the other, as in `deploy`
     #[arg(long, value_name = "PERCENTAGES", default_value = "100")]
     pub rollout: Rollout,
@@ -179,8 +182,11 @@ pub struct Deploy {
     #[arg(long)]
     pub yes: bool,
     /// Apply exactly this plan, which `plan --out FILE` kept; refused when the live state moved since
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["sandbox", "rollout"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["adopt", "sandbox", "rollout"])]
     pub plan: Option<PathBuf>,
+    /// Take this script over although it is not this project's; may be repeated
+    #[arg(long, value_name = "SCRIPT")]
+    pub adopt: Vec<String>,
     /// Shares of the traffic that new versions get one after the other, each checked: `5,25,100`
     #[arg(long, value_name = "PERCENTAGES", default_value = "100")]
     pub rollout: Rollout,

@@ -72,7 +72,15 @@ fn hostile(uri: &Uri) -> Response {
             "script": { "placement_mode": HOSTILE },
             "script_runtime": { "compatibility_date": HOSTILE, "compatibility_flags": [HOSTILE] },
         } }),
-        "script-settings" => json!({ "tags": [HOSTILE], "observability": { "enabled": false } }),
+        "script-settings" => {
+            let room = if uri.path().contains("-room/") {
+                "-room"
+            } else {
+                ""
+            };
+            let own = format!("cf:service=glow-broadcast{room}");
+            json!({ "tags": [HOSTILE, own, "cf:environment=staging"], "observability": { "enabled": false } })
+        }
         "subdomain" => json!({ "enabled": true, "previews_enabled": true }),
         _ => return refusal(StatusCode::NOT_FOUND, 10007, HOSTILE),
     })
@@ -94,6 +102,16 @@ fn assert_harmless(what: &str, text: &str) {
 async fn what_the_api_names_is_shown_harmlessly_wherever_it_is_shown() {
     built();
     let names = serve(|uri| hostile(&uri)).await;
+    let owners = serve(|uri| match uri.path().rsplit('/').next() {
+        Some("script-settings") if uri.path().contains("-room/") => {
+            result(&json!({ "tags": [format!("cf:service={HOSTILE}")] }))
+        }
+        Some("script-settings") => {
+            result(&json!({ "tags": [format!("edge-broadcast:owner={HOSTILE}")] }))
+        }
+        _ => hostile(&uri),
+    })
+    .await;
     let errors = serve(|_| refusal(StatusCode::FORBIDDEN, 10000, HOSTILE)).await;
     let folder = tempfile::tempdir().unwrap();
     let summary = folder.path().join("summary.md");
@@ -107,7 +125,7 @@ async fn what_the_api_names_is_shown_harmlessly_wherever_it_is_shown() {
     })
     .await;
     let mut shown = 0;
-    for address in [names, errors, planned] {
+    for address in [names, owners, errors, planned] {
         for args in [
             &["plan", "staging"][..],
             &["status", "staging"],

@@ -15,7 +15,7 @@ fn an_unknown_key_is_drawn_with_its_line_and_the_nearest_known_key() {
     let project = Project::with_staging("compatibility_date =", "compatibility_dat =");
     let printed = Run::new(["check"]).inside(&project).fails();
     insta::assert_snapshot!(printed.stderr, @r#"
-error: unknown field `compatibility_dat`, expected one of `name`, `compatibility_date`, `debug`, `observability`, `cpu_ms`, `code_update`
+error: unknown field `compatibility_dat`, expected one of `name`, `owner`, `compatibility_date`, `debug`, `observability`, `cpu_ms`, `code_update`
  --> environments/staging.toml:5:1
   |
 5 | compatibility_dat = "2026-10-01"

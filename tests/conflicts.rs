@@ -26,6 +26,16 @@ fn deploy(sandbox: &Sandbox, project: &Project) -> Run {
         .env("WEBHOOK_SECRET", SECRET)
 }
 
+/// A manifest that says whose the scripts are, so that all its hosts may change.
+const OWNED: &str = "[worker]\nowner = \"glow\"\n";
+
+fn owned(host: &str) -> Project {
+    let project = Project::new();
+    let text = manifest("staging").replace("[worker]\n", OWNED);
+    project.write("environments/staging.toml", &text.replace(HOST, host));
+    project
+}
+
 async fn writes(sandbox: &Sandbox) -> Vec<String> {
     let calls = api::call(sandbox, "GET", "/sandbox/requests", None).await["result"].clone();
     let calls = calls.as_array().unwrap().iter();
@@ -287,8 +297,9 @@ async fn ctrl_c_in_the_middle_tells_what_is_half_done_and_the_next_run_finishes(
 async fn a_host_that_moves_keeps_its_old_route_until_the_new_one_is_proved() {
     built();
     let sandbox = Sandbox::start();
-    deploy(&sandbox, &Project::with_all()).succeeds();
+    deploy(&sandbox, &owned(HOST)).succeeds();
     let text = manifest("staging")
+        .replace("[worker]\n", OWNED)
         .replace(HOST, "broadcast-next.glow.trade")
         .replace("max_message_bytes = 16384", "max_message_bytes = 64");
     let project = Project::new();
@@ -338,13 +349,13 @@ async fn after_the_plan(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_that_went_to_another_script_since_the_plan_is_not_removed() {
     let sandbox = Sandbox::start();
-    after_the_plan(&sandbox, &Project::with_all(), async || {})
+    after_the_plan(&sandbox, &owned(HOST), async || {})
         .await
         .1
         .unwrap();
     api::foreign_script(&sandbox, "somebody-elses").await;
     let path = format!("/zones/{}/workers/routes", api::zone(&sandbox).await);
-    let moved = Project::with_staging(HOST, "broadcast-next.glow.trade");
+    let moved = owned("broadcast-next.glow.trade");
     let (report, result) = after_the_plan(&sandbox, &moved, async || {
         let routes = api::call(&sandbox, "GET", &path, None).await["result"].clone();
         let route = format!("{path}/{}", routes[0]["id"].as_str().unwrap());
@@ -410,10 +421,9 @@ async fn tags_and_sampling_that_came_since_the_plan_are_kept() {
         let answer = api::call(&sandbox, "PATCH", &path, Some(body)).await;
         assert_eq!(answer["success"], true, "{answer}");
     };
-    patch(json!({ "tags": [] })).await;
     let mark = "edge-broadcast:rotation=giving:alternate:0a1b2c3d:77";
     let sampled = json!({ "enabled": true, "head_sampling_rate": 0.1 });
-    let (_, result) = after_the_plan(&sandbox, &Project::with_all(), async || {
+    let (_, result) = after_the_plan(&sandbox, &owned(HOST), async || {
         patch(json!({ "tags": [mark], "observability": sampled })).await;
     })
     .await;
@@ -428,7 +438,12 @@ async fn tags_and_sampling_that_came_since_the_plan_are_kept() {
     tags.sort_unstable();
     assert_eq!(
         tags,
-        ["cf:environment=staging", "cf:service=glow-broadcast", mark]
+        [
+            "cf:environment=staging",
+            "cf:service=glow-broadcast",
+            "edge-broadcast:owner=glow",
+            mark
+        ]
     );
     // Cloudflare answers with everything that was not said, some of it null
     assert_eq!(
@@ -461,6 +476,10 @@ async fn programs_get_conflicts_as_json_and_a_step_summary_tells_them() {
                 "environment": "staging",
                 "conflicts": [
                     {
+                        "problem": "`glow-broadcast-staging-room` exists, and has no tag that says that this project deployed it",
+                        "way_out": "use another `worker.name`; `edge-broadcast deploy staging --adopt glow-broadcast-staging-room` takes it over"
+                    },
+                    {
                         "problem": "`glow-broadcast-staging-room` is at the Durable Object migration `their-1`, which this project does not know",
                         "way_out": "replaying migrations over it could delete rooms: use another `worker.name`, or the version of this project that made it"
                     },
@@ -468,7 +487,8 @@ async fn programs_get_conflicts_as_json_and_a_step_summary_tells_them() {
                         "problem": "`glow-broadcast-staging-room` has a Durable Object class `Theirs`, which this project would delete with all its data",
                         "way_out": "use another `worker.name`, or delete the class with a migration of its own project"
                     }
-                ]
+                ],
+                "findings": []
             })
         );
     }
@@ -476,7 +496,7 @@ async fn programs_get_conflicts_as_json_and_a_step_summary_tells_them() {
     let summary = std::fs::read_to_string(&file).unwrap();
     for title in ["plan for staging", "deployment of staging"] {
         let told = format!(
-            "### {title}\n\n````\nnothing was changed, because of what is live:\n  - `glow-broadcast-staging-room` is at"
+            "### {title}\n\n````\nnothing was changed, because of what is live:\n  - `glow-broadcast-staging-room` exists"
         );
         assert!(summary.contains(&told), "{summary}");
     }

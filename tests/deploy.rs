@@ -148,7 +148,7 @@ async fn a_host_that_left_the_manifest_loses_its_route_and_no_other_route_is_tou
     deploy(&sandbox, "staging");
     let project =
         Project::with_staging("broadcast-staging.glow.trade", "broadcast-next.glow.trade");
-    let answer = Run::new(["deploy", "staging", "--json"])
+    let answer = Run::new("deploy staging --json --adopt glow-broadcast-staging".split(' '))
         .inside(&project)
         .against(&sandbox)
         .env("WEBHOOK_SECRET", SECRET)
@@ -510,7 +510,8 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
         Some(json!({ "tags": ["ours"] })),
     )
     .await;
-    let plan = Run::new(["plan", "staging", "--rollout", "25,100", "--json"])
+    let plan = "plan staging --rollout 25,100 --json --adopt glow-broadcast-staging";
+    let plan = Run::new(plan.split(' '))
         .inside(&project)
         .against(&sandbox)
         .succeeds()
@@ -526,6 +527,7 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
     insta::assert_snapshot!(shape(&plan, &known), @r#"
 {
   "environment": "staging",
+  "findings": [],
   "secrets": {
     "inventory": [
       {
@@ -583,11 +585,8 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
       "kept": {
         "logpush": false,
         "observability": {
-          "head_sampling_rate": 1,
-          "logs": {
-            "enabled": true,
-            "invocation_logs": true
-          }
+          "head_sampling_rate": "hidden:6796cff2",
+          "logs": "hidden:d42467a2"
         },
         "tail_consumers": []
       },
@@ -636,10 +635,10 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
           "after": [
             "cf:environment=staging",
             "cf:service=glow-broadcast",
-            "ours"
+            "hidden:0ea25756"
           ],
           "before": [
-            "ours"
+            "hidden:0ea25756"
           ],
           "what": "tags"
         }
@@ -694,6 +693,7 @@ fn the_json_of_a_first_plan_has_the_documented_shape() {
     insta::assert_snapshot!(shape(&plan, &known), @r#"
 {
   "environment": "staging",
+  "findings": [],
   "secrets": {
     "inventory": [
       {

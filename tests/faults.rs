@@ -55,10 +55,11 @@ host = "old.glow.trade"
 source = "env:WEBHOOK_SECRET"
 "#;
 
-/// One of the routes, a custom domain, another limit, and nothing on workers.dev.
+/// One of the routes, a custom domain, another limit, nothing on workers.dev, and an owner.
 const AFTER: &str = r#"
 [worker]
 name = "glow-broadcast"
+owner = "github.com/glow/broadcast"
 compatibility_date = "2026-10-01"
 cpu_ms = 50
 [cloudflare]
@@ -80,15 +81,15 @@ impl Start {
         Self(None)
     }
 
-    /// A first release. Then somebody set a secret, so that the gateway's version has no tag of ours, and somebody emptied
-    /// the room's tags.
+    /// A first release. Then somebody set a secret, so that the gateway's version has no tag of ours, and somebody switched the room's
+    /// logs off.
     async fn drifted() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rig = Rig::kept(staging(BEFORE), folder.path()).await;
         rig.deploy(&Wanted::release("one")).await.1.unwrap();
         rig.set_secret(GATEWAY, "THEIRS", "a value of somebody else")
             .await;
-        let settings = json!({ "tags": [], "observability": { "enabled": false } });
+        let settings = json!({ "observability": { "enabled": false } });
         rig.script("PATCH", ROOM, "script-settings", Some(settings))
             .await;
         rig.stop().await;
@@ -373,6 +374,7 @@ async fn the_faulted_deployment_has_a_step_of_every_kind_that_a_redeployment_can
         titles,
         [
             "set the tags of `glow-broadcast-staging-room`",
+            "set the tags of `glow-broadcast-staging`",
             "keep `glow-broadcast-staging` off workers.dev",
             "attach the custom domain `live.glow.trade` to `glow-broadcast-staging`",
             "upload a version of `glow-broadcast-staging-room`",

@@ -41,7 +41,7 @@ struct Manifest {
 impl Manifest {
     fn environment(&self) -> Environment {
         let mut text = format!(
-            "[worker]\nname = \"w\"\ncompatibility_date = \"{}\"\nobservability = {}\n",
+            "[worker]\nname = \"w\"\nowner = \"law\"\ncompatibility_date = \"{}\"\nobservability = {}\n",
             self.date, self.observability
         );
         if let Some(ms) = self.cpu_ms {
@@ -103,6 +103,9 @@ enum Drift {
     ARolloutWasBegun(&'static str),
     TheGatewayWasRemoved,
     BothWereRemoved,
+    /// As an older version of this tool left them.
+    TheOwnerWasForgotten(&'static str),
+    /// A conflict: it may be anybody's.
     TheTagsWereEmptied(&'static str),
     SamplingWasSet,
     WorkersDevWasSwitched(&'static str),
@@ -120,6 +123,7 @@ fn drifts() -> impl Strategy<Value = Drift> {
         1 => prop_oneof![Just("one"), Just("two"), Just("three")].prop_map(Drift::ARolloutWasBegun),
         1 => Just(Drift::TheGatewayWasRemoved),
         1 => Just(Drift::BothWereRemoved),
+        1 => script.clone().prop_map(Drift::TheOwnerWasForgotten),
         1 => script.clone().prop_map(Drift::TheTagsWereEmptied),
         1 => Just(Drift::SamplingWasSet),
         1 => script.prop_map(Drift::WorkersDevWasSwitched),
@@ -187,6 +191,11 @@ async fn drift(rig: &Rig, drift: Drift) {
         Drift::BothWereRemoved => {
             remove(rig, GATEWAY).await;
             remove(rig, ROOM).await;
+        }
+        Drift::TheOwnerWasForgotten(script) if there(script) => {
+            let tags = observed.scripts[script].tags.iter();
+            let tags: Vec<_> = tags.filter(|tag| tag.starts_with("cf:")).collect();
+            settings(rig, script, json!({ "tags": tags })).await;
         }
         Drift::TheTagsWereEmptied(script) if there(script) => {
             settings(rig, script, json!({ "tags": [] })).await;

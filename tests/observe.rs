@@ -105,21 +105,24 @@ async fn what_a_version_has_beside_the_manifest_is_shown_before_it_goes() {
     let path = format!("workers/scripts/{GATEWAY}");
     let answer = api::upload(&sandbox, "PUT", &path, &metadata, module).await;
     assert_eq!(answer["success"], true, "{answer}");
-    let deploy = |command| {
-        Run::new([command, "staging"])
+    let deploy = |line: &str| {
+        Run::new(line.split(' '))
             .against(&sandbox)
             .env("WEBHOOK_SECRET", SECRET)
             .succeeds()
     };
-    let plan = deploy("plan").stdout;
+    let plan = deploy("plan staging --adopt glow-broadcast-staging").stdout;
     for line in [
         "   - compatibility flags: [\"nodejs_compat\"]",
         "   - placement: smart",
     ] {
         assert!(plan.lines().any(|printed| printed == line), "{plan}");
     }
-    deploy("deploy");
-    assert_eq!(deploy("plan").stdout, "staging: nothing to change\n");
+    deploy("deploy staging --adopt glow-broadcast-staging");
+    assert_eq!(
+        deploy("plan staging").stdout,
+        "staging: nothing to change\n"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,20 +167,20 @@ async fn a_room_that_was_made_with_declarative_exports_is_taken_over_without_a_m
     assert_eq!(answer["success"], true, "{answer}");
     let namespace = |list: &serde_json::Value| list[0]["id"].clone();
     let before = api::read(&sandbox, "workers/durable_objects/namespaces").await;
-    let run = |command| {
-        Run::new([command, "staging"])
+    let run = |line: &str| {
+        Run::new(line.split(' '))
             .against(&sandbox)
             .env("WEBHOOK_SECRET", SECRET)
             .succeeds()
     };
-    let plan = run("plan").stdout;
+    let plan = run("plan staging --adopt glow-broadcast-staging-room").stdout;
     assert!(
         plan.contains("1. upload a version of `glow-broadcast-staging-room`\n   lane: code\n"),
         "{plan}"
     );
     assert!(!plan.contains("migration"), "{plan}");
-    run("deploy");
-    assert_eq!(run("plan").stdout, "staging: nothing to change\n");
+    run("deploy staging --adopt glow-broadcast-staging-room");
+    assert_eq!(run("plan staging").stdout, "staging: nothing to change\n");
     let after = api::read(&sandbox, "workers/durable_objects/namespaces").await;
     assert_eq!(namespace(&after), namespace(&before));
 }

@@ -137,7 +137,11 @@ async fn a_rollback_over_a_migration_is_refused_with_the_reason() {
         api::foreign_script(&sandbox, script).await;
     }
     let foreign = api::shares(&sandbox, ROOM).await[0].0.clone();
-    deploy(&sandbox, &Project::with_all());
+    Run::new(["deploy", "staging", "--adopt", GATEWAY, "--adopt", ROOM])
+        .inside(&Project::with_all())
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds();
     let before = live_versions(&sandbox).await;
     let printed = rollback(&sandbox, &["--to", &foreign]).fails();
     assert_eq!(

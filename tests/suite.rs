@@ -31,6 +31,7 @@ mod law;
 mod live;
 mod npm;
 mod observe;
+mod ownership;
 mod pace;
 mod readme;
 mod refusals;

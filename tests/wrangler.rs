@@ -305,6 +305,23 @@ socket impact: reconnect (a new version of the room restarts its objects; rooms 
     ours(&project, &sandbox, &["deploy", "staging"]);
     let plan = ours(&project, &sandbox, &["plan", "staging"]);
     assert_eq!(plan, "staging: nothing to change\n");
+
+    // What wrangler deployed is ours and gets an owner, which stays when wrangler deploys over it
+    let changed = changed.replace("[worker]\n", "[worker]\nowner = \"glow\"\n");
+    project.write("environments/staging.toml", &changed);
+    ours(&project, &sandbox, &["deploy", "staging"]);
+    for wrangler in [OLDER, NEWER] {
+        by_wrangler(wrangler, &project, &sandbox, "staging", Deployment::Next);
+        for script in ["glow-broadcast-staging", "glow-broadcast-staging-room"] {
+            let path = format!("workers/scripts/{script}/script-settings");
+            let tags = api::read(&sandbox, &path).await["tags"].clone();
+            assert!(
+                tags.to_string().contains("edge-broadcast:owner=glow"),
+                "{tags}"
+            );
+            assert_eq!(tags.as_array().map(Vec::len), Some(3), "{tags}");
+        }
+    }
 }
 
 /// The commands of the captures in the order in which they were recorded, against a sandbox instead of the recorder.

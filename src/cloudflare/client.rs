@@ -341,7 +341,8 @@ impl Cloudflare {
             );
             return Err(self.error(call, status.as_u16(), &why));
         };
-        if !path.ends_with(WRITTEN_BACK) {
+        // A refusal is only shown
+        if !(path.ends_with(WRITTEN_BACK) && status.is_success()) {
             body = escape::answer(body);
         }
         Ok(Answer {

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::wire::{SecretText, Version};
 use crate::environment::script::{Binding, Script};
-use crate::plan::{Lane, Upload};
+use crate::plan::{Lane, Upload, script_tags};
 use crate::secret::{self, Value};
 
 /// A part of the `metadata`.
@@ -133,11 +133,16 @@ fn plain(script: &Script, main_module: &str, upload: &Upload) -> serde_json::Map
         metadata["limits"] = json!({ "cpu_ms": cpu_ms });
     }
     if let Lane::Lifecycle {
+        replaces,
         old_tag,
         migrations,
         ..
     } = &upload.lane
     {
+        // A new script is known as ours from its first moment, wherever the run ends
+        if replaces.is_empty() {
+            metadata["tags"] = json!(script_tags::of(script));
+        }
         // A `PUT` replaces what belongs to the script; a version does not touch it
         if upload.unmanaged.logpush {
             metadata["logpush"] = json!(true);
@@ -244,6 +249,7 @@ source = "env:X"
                 "compatibility_flags": [],
                 "keep_bindings": ["secret_text", "secret_key"],
                 "observability": { "enabled": false, "head_sampling_rate": 0.1 },
+                "tags": ["cf:environment=e", "cf:service=w-room"],
                 "logpush": true,
                 "tail_consumers": [{ "service": "tail" }],
                 "annotations": { "workers/message": upload.message, "workers/tag": upload.tag },

@@ -16,11 +16,13 @@ use super::page::Pages;
 use super::path::with_query;
 use super::wire::{Namespace, Resources, Sandbox, ScriptSettings, Subdomain, Version, Zone};
 use crate::environment::Environment;
-use crate::environment::script::Binding;
+use crate::environment::script::{self, Binding, Script};
 use crate::http::body;
 use crate::plan::foreign;
 use crate::plan::history::{Deployed, Extent, Listed};
-use crate::plan::{Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Split, version_tag};
+use crate::plan::{
+    Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Split, ownership, version_tag,
+};
 use crate::terminal::advice::Advice;
 
 /// More than an account has, and what wrangler asks for.
@@ -62,6 +64,26 @@ pub async fn observe(
         domains,
         classes,
     })
+}
+
+/// Refuses an environment that has a script of somebody else in the place of one of its own.
+pub(crate) async fn ours(cloudflare: &Cloudflare, environment: &Environment) -> anyhow::Result<()> {
+    let tagged = async |wanted: Script| {
+        let path = cloudflare.of_script(&wanted.name, "script-settings");
+        let settings = cloudflare.find::<ScriptSettings>(&path).await;
+        let settings =
+            settings.with_context(|| format!("reading the tags of `{}`", wanted.name))?;
+        match settings {
+            Some(live) => ownership::ours(&wanted, &live.tags),
+            None => Ok(()),
+        }
+    };
+    // Both to their end, so that of two failures the same one is told each time
+    let (gateway, room) = tokio::join!(
+        tagged(script::gateway(environment)),
+        tagged(script::room(environment)),
+    );
+    gateway.and(room)
 }
 
 /// The id of the zone `name` in the account, which stays the same: it is read once.

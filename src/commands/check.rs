@@ -27,7 +27,7 @@ impl fmt::Display for Answer {
 }
 
 pub(super) fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
-    let (environments, problems) = match context.project.environments(&args.environments) {
+    let (environments, problems) = match context.project.distinct(&args.environments) {
         Ok(environments) => (environments, Vec::new()),
         // People get the problems as the error
         Err(error) if context.format == Format::Json => {

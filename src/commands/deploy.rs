@@ -53,7 +53,7 @@ impl fmt::Display for Answer {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let environment = context.project.environment(&args.environment.environment)?;
+    let environment = super::distinct(context, &args.environment)?;
     let saved = args.plan.as_deref().map(SavedPlan::read).transpose()?;
     let artifacts = super::generate::rendered(context)?;
     let remote = if args.sandbox {
@@ -67,7 +67,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         sources = sources.or_made_up(&tell);
     }
     let (bundles, observed) = built(context, &remote, &environment, &sources).await?;
-    let desired = Desired::of(&environment, &bundles);
+    let adopt = saved.as_ref().map_or(&args.adopt, |saved| &saved.adopt);
+    let desired = Desired::of(&environment, &bundles).adopting(adopt);
     let rollout = match &saved {
         Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
         None => args.rollout.clone(),
@@ -87,7 +88,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     };
     if let Some(saved) = &saved {
         let account = remote.cloudflare.account();
-        saved.check(&SavedPlan::new(account, &observed, &plan, &rollout)?)?;
+        saved.check(&SavedPlan::new(account, &observed, &plan, &rollout, adopt)?)?;
     }
     let (secrets, publishes) = read_secrets(&sources, &plan)?;
     if !plan.is_empty() && !args.yes && !args.sandbox {

@@ -63,9 +63,7 @@ pub(super) fn run(context: &Context, args: &Generate) -> anyhow::Result<()> {
     // Both wrangler.toml have a section for every environment, so all manifests are read whatever was named
     let mut chosen = rendered(context)?;
     let orphans = artifact::orphans(root, &chosen)?;
-    let named = context
-        .project
-        .environments(&args.environments.environments)?;
+    let named = context.project.distinct(&args.environments.environments)?;
     let named = named.iter().map(|environment| environment.name.as_str());
     let folders: Vec<&str> = ["gateway", "room"].into_iter().chain(named).collect();
     chosen.retain(|artifact| {

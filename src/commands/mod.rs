@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use edge_broadcast_protocol::contract::binding;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{self, Cli, Command};
 use crate::cloudflare::credentials;
 use crate::environment::Environment;
 use crate::environment::project::Project;
@@ -85,6 +85,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sandbox(args) => sandbox::run(&context, &args).await,
     }
     .map(|()| ExitCode::SUCCESS)
+}
+
+/// The environment that is to be deployed, unless another manifest has one of its scripts or hosts too. Whatever is done to what is
+/// deployed already asks for less: the tags of the scripts say whose they are.
+fn distinct(context: &Context, named: &cli::Environment) -> anyhow::Result<Environment> {
+    let named = std::slice::from_ref(&named.environment);
+    let mut found = context.project.distinct(named)?;
+    Ok(found.remove(0))
 }
 
 /// Asks before `what` is done to a protected environment; `look` is the command that shows it.

@@ -47,10 +47,10 @@ impl fmt::Display for Answer {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
-    let environment = context.project.environment(&args.environment.environment)?;
+    let environment = super::distinct(context, &args.environment)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let bundles = build::load(&context.project.root)?;
-    let desired = Desired::of(&environment, &bundles);
+    let desired = Desired::of(&environment, &bundles).adopting(&args.adopt);
     let observed = observe(&remote.cloudflare, &environment).await?;
     let title = format!("plan for {}", environment.name);
     let findings = finding::of(&environment, &observed);
@@ -61,8 +61,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         }
     };
     if let Some(path) = &args.out {
-        SavedPlan::new(remote.cloudflare.account(), &observed, &plan, &args.rollout)?
-            .write(path)?;
+        let account = remote.cloudflare.account();
+        SavedPlan::new(account, &observed, &plan, &args.rollout, &args.adopt)?.write(path)?;
     }
     let occupied = match plan.socket_impact {
         SocketImpact::Reconnect => {

@@ -70,6 +70,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = context.project.environment(&args.environment.environment)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let cloudflare = &remote.cloudflare;
+    observe::ours(cloudflare, &environment).await?;
     let (histories, mut targets) = targets(cloudflare, &environment, args.to.as_deref())
         .await
         .with_context(|| format!("`{}` cannot be rolled back", environment.name))?;

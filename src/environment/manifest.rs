@@ -11,7 +11,7 @@ use serde_spanned::Spanned;
 
 use crate::environment::name::{
     AccountId, CompatibilityDate, Continent, Dataset, Host, LocationHint, MemberNames, Origin,
-    RegionName, SecretName, Span, SstName, Whole, WorkerName,
+    Owner, RegionName, SecretName, Span, SstName, Whole, WorkerName,
 };
 use crate::environment::problem::{self, Problem};
 use crate::secret::{Source, sender};
@@ -45,6 +45,8 @@ pub(crate) struct Manifest {
 pub(crate) struct Worker {
     /// Script names begin with it.
     pub name: Spanned<WorkerName>,
+    /// Whose the scripts are; without it, the repository's.
+    pub owner: Option<Owner>,
     pub compatibility_date: CompatibilityDate,
     /// Sets `ENVIRONMENT = "development"`, which turns debug logging on.
     #[serde(default)]

@@ -4,8 +4,10 @@
 //!
 //! Imports: `build`, `secret`, `terminal`
 
+mod clash;
 pub(crate) mod manifest;
 pub mod name;
+mod owner;
 pub(crate) mod problem;
 pub mod project;
 mod resolve;
@@ -19,7 +21,7 @@ use edge_broadcast_protocol::contract::settings::{GatewaySettings, RoomSettings}
 use serde::{Deserialize, Serialize};
 
 use crate::environment::manifest::{CodeUpdateMode, Migration};
-use crate::environment::name::{AccountId, Dataset, EnvironmentName, Host, SstName};
+use crate::environment::name::{AccountId, Dataset, EnvironmentName, Host, Owner, SstName};
 use crate::secret::Source;
 use crate::secret::sender::Sender;
 
@@ -29,6 +31,8 @@ pub struct Environment {
     pub name: EnvironmentName,
     /// The gateway's script name without the environment: `glow-broadcast`.
     pub worker: String,
+    /// Whose the scripts are: the manifest's `worker.owner`, or the address of the repository; `None` where there is neither.
+    pub owner: Option<Owner>,
     pub account_id: Option<AccountId>,
     pub zone: Host,
     pub protected: bool,

@@ -62,6 +62,10 @@ names! {
     /// The stem of the script names: `<worker>-<environment>` and `<worker>-<environment>-room`.
     WorkerName: is_dashed::<40>, "a valid worker name", dashed(40);
 
+    /// Whose the scripts are: the address of a repository without its scheme, or any other name that is one project's alone.
+    Owner: is_owner, "a valid owner",
+        "write at most 63 lower-case letters, digits and `.`, `-`, `_`, `~`, `/`, like `github.com/glow/broadcast`";
+
     /// An environment: the file name of its manifest without `.toml`.
     EnvironmentName: is_dashed::<20>, "a valid environment name", dashed(20);
 
@@ -119,6 +123,14 @@ fn dashed(most: usize) -> String {
 
 fn one_of(known: &[&str]) -> String {
     format!("use one of `{}`", known.join("`, `"))
+}
+
+/// As long as a script name, which wrangler puts into a tag too; of Cloudflare's tags is documented no length, but that there are eight
+/// of a script at most, without `,` and `&` (docs: Workers for Platforms, Limits, "Tags").
+fn is_owner(text: &str) -> bool {
+    let letter =
+        |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' | b'/');
+    (1..=63).contains(&text.len()) && text.bytes().all(letter)
 }
 
 fn is_host(text: &str) -> bool {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use super::clash::{self, Clash};
+use super::owner;
 use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
 use crate::environment::problem::Problem;
@@ -17,8 +19,11 @@ pub struct Project {
     /// The folder, absolute.
     pub root: PathBuf,
     /// What each manifest means, its problems, or why it cannot be read: a mistake for whoever needs that one.
-    manifests: BTreeMap<EnvironmentName, Result<Result<Environment, Vec<Problem>>, Advice>>,
+    manifests: BTreeMap<EnvironmentName, Read>,
 }
+
+/// What one manifest means, its problems, or why it cannot be read.
+type Read = Result<Result<Environment, Vec<Problem>>, Advice>;
 
 /// Manifests that could not be understood: every problem of every file.
 #[derive(Debug)]
@@ -67,6 +72,10 @@ impl Project {
                 manifests.insert(name, read);
             }
         }
+        let owner = owner::of_checkout(&root);
+        for environment in manifests.values_mut().filter_map(good_mut) {
+            environment.owner = environment.owner.take().or_else(|| owner.clone());
+        }
         Ok(Self { root, manifests })
     }
 
@@ -80,6 +89,44 @@ impl Project {
     pub fn environment(&self, name: &str) -> anyhow::Result<Environment> {
         let mut found = self.environments(&[name.to_owned()])?;
         Ok(found.remove(0))
+    }
+
+    /// As [`Self::environments`], unless another good manifest has a script or a host of one of them: whoever is deployed last would
+    /// have both.
+    pub fn distinct(&self, wanted: &[String]) -> anyhow::Result<Vec<Environment>> {
+        let chosen = self.environments(wanted)?;
+        let problems: Vec<Problem> = chosen
+            .iter()
+            .flat_map(|environment| {
+                let others = self.good().filter(|other| {
+                    // Of two that are both chosen, the problem is told once
+                    let told = chosen.iter().any(|it| it.name == other.name);
+                    if told {
+                        other.name < environment.name
+                    } else {
+                        other.name != environment.name
+                    }
+                });
+                let clashes = others.flat_map(|other| clash::between(environment, other));
+                clashes
+                    .map(|clash| self.problem(environment, &clash))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        match problems.is_empty() {
+            true => Ok(chosen),
+            false => Err(Problems(problems).into()),
+        }
+    }
+
+    fn problem(&self, environment: &Environment, clash: &Clash) -> Problem {
+        let path = format!("environments/{}.toml", environment.name);
+        let source = std::fs::read_to_string(self.root.join(&path)).unwrap_or_default();
+        let quoted = format!("\"{}\"", clash.text);
+        let span = source
+            .find(&quoted)
+            .map_or(0..0, |at| at..at + quoted.len());
+        Problem::at(&path, &source, span, &clash.message)
     }
 
     /// The named environments, or all when none is named. Problems of all of them are reported together.
@@ -99,6 +146,10 @@ impl Project {
             Err(Problems(problems).into())
         }
     }
+}
+
+fn good_mut(read: &mut Read) -> Option<&mut Environment> {
+    read.as_mut().ok()?.as_mut().ok()
 }
 
 fn read(path: &Path, name: &EnvironmentName) -> anyhow::Result<Result<Environment, Vec<Problem>>> {

@@ -44,6 +44,7 @@ fn environment(
     Environment {
         name: name.clone(),
         worker: worker.name.as_ref().to_string(),
+        owner: worker.owner,
         account_id: manifest.cloudflare.account_id,
         zone: manifest.cloudflare.zone,
         protected: manifest.cloudflare.protected,
@@ -223,6 +224,7 @@ Environment {
         "e",
     ),
     worker: "w",
+    owner: None,
     account_id: None,
     zone: Host(
         "glow.trade",

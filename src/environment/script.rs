@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::build::Worker;
+use crate::environment::name::Owner;
 use crate::environment::{CodeUpdateStrategy, Environment, Rate};
 
 /// A script's settings. Equal settings and equal modules make equal versions.
@@ -20,6 +21,8 @@ pub struct Script {
     /// Wrangler's name of the script without its environment, in the tag `cf:service=…`.
     pub service: String,
     pub environment: String,
+    /// Whose it is, in the tag `edge-broadcast:owner=…`.
+    pub owner: Option<Owner>,
     pub compatibility_date: String,
     /// By binding name, secrets not among them.
     pub bindings: BTreeMap<String, Binding>,
@@ -115,6 +118,7 @@ fn either(environment: &Environment, name: String) -> Script {
         name,
         service: String::new(),
         environment: environment.name.to_string(),
+        owner: environment.owner.clone(),
         compatibility_date: environment.compatibility_date.clone(),
         bindings: BTreeMap::new(),
         secrets: BTreeSet::new(),

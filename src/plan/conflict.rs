@@ -5,8 +5,9 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use super::desired::Wanted;
+use super::desired::{Desired, Wanted};
 use super::observed::{Live, Observed};
+use super::ownership::{self, Foreign, Unadoptable};
 use super::split::Split;
 use super::upload::unfinished_rollout;
 use crate::terminal::advice::Advice;
@@ -16,6 +17,10 @@ use crate::terminal::advice::Advice;
 #[cfg_attr(test, derive(strum::EnumDiscriminants))]
 #[cfg_attr(test, strum_discriminants(derive(strum::EnumIter)))]
 pub enum Conflict {
+    /// A live script that is not this project's and is not adopted.
+    Foreign(Foreign),
+    /// A script that is adopted without need.
+    Unadoptable(Unadoptable),
     /// A script, its environment, and its gradual deployment of another version than the wanted one.
     GradualDeployment(String, String, Split),
     /// A script and its migration.
@@ -32,6 +37,8 @@ impl Conflict {
     /// What is in the way, and the way out.
     pub fn advice(&self) -> Advice {
         match self {
+            Self::Foreign(foreign) => foreign.advice(),
+            Self::Unadoptable(script) => script.advice(),
             Self::GradualDeployment(script, environment, split) => {
                 let parts = split
                     .iter()
@@ -94,6 +101,15 @@ impl fmt::Display for Conflicts {
 }
 
 impl std::error::Error for Conflicts {}
+
+/// The conflicts about whose the live scripts are.
+pub(super) fn of_owners(desired: &Desired, observed: &Observed) -> Vec<Conflict> {
+    let (foreign, unadoptable) = ownership::found(desired, observed);
+    let foreign = foreign.into_iter().map(Conflict::Foreign);
+    foreign
+        .chain(unadoptable.into_iter().map(Conflict::Unadoptable))
+        .collect()
+}
 
 /// The conflicts with what is live of a script.
 pub(super) fn of_script(

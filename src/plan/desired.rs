@@ -1,5 +1,7 @@
 //! The state that the manifest and the bundles ask for.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use super::version_tag;
@@ -16,6 +18,8 @@ pub struct Desired {
     /// Room first: the gateway's binding needs the class to exist.
     pub scripts: [Wanted; 2],
     pub hosts: Vec<Served>,
+    /// Names of scripts that are to be this project's, whosever they are.
+    pub adopted: BTreeSet<String>,
 }
 
 /// A script with its code.
@@ -63,6 +67,16 @@ impl Desired {
                 },
             ],
             hosts: environment.hosts.clone(),
+            adopted: BTreeSet::new(),
+        }
+    }
+
+    /// The same, but the scripts named in `adopted` are taken over from whoever has them.
+    #[must_use]
+    pub fn adopting(self, adopted: &[String]) -> Self {
+        Self {
+            adopted: adopted.iter().cloned().collect(),
+            ..self
         }
     }
 

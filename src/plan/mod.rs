@@ -13,6 +13,7 @@ pub(crate) mod foreign;
 pub(crate) mod history;
 mod host;
 mod observed;
+pub(crate) mod ownership;
 pub(crate) mod release;
 pub(crate) mod rollback;
 mod rollout;
@@ -73,7 +74,7 @@ impl Plan {
         rollout: &Rollout,
     ) -> Result<Self, Conflicts> {
         let release = desired.release();
-        let mut conflicts = Vec::new();
+        let mut conflicts = conflict::of_owners(desired, observed);
         let (mut steps, mut code) = (Vec::new(), Vec::new());
         let mut socket_impact = SocketImpact::None;
         let mut rooms_change_within_seconds = None;

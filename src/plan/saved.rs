@@ -19,6 +19,9 @@ pub(crate) struct SavedPlan {
     pub(crate) account: String,
     /// As `--rollout` takes it.
     pub(crate) rollout: String,
+    /// As `--adopt` takes them.
+    #[serde(default)]
+    pub(crate) adopt: Vec<String>,
     /// A hash of everything that was live.
     pub(crate) live: String,
     pub(crate) plan: Value,
@@ -31,12 +34,14 @@ impl SavedPlan {
         observed: &Observed,
         plan: &Plan,
         rollout: &Rollout,
+        adopt: &[String],
     ) -> anyhow::Result<Self> {
         let live = serde_json::to_string(observed).context("writing the live state as JSON")?;
         Ok(Self {
             environment: plan.environment.clone(),
             account: account.to_owned(),
             rollout: rollout.to_string(),
+            adopt: adopt.to_vec(),
             live: hex(&Sha256::digest(live)),
             plan: serde_json::to_value(plan).context("writing the plan as JSON")?,
         })

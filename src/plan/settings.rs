@@ -13,7 +13,7 @@ pub(super) fn steps(script: &Script, live: Option<&Live>) -> Vec<Step> {
     let wanted = script_tags::of(script);
     let mut steps = Vec::new();
     let tags: BTreeSet<String> = live.map(|live| live.tags.clone()).unwrap_or_default();
-    let merged: BTreeSet<String> = tags.union(&wanted).cloned().collect();
+    let merged = script_tags::merged(&tags, &wanted);
     let shown = live.map(|live| foreign::tags(&live.tags));
     let changes = found([
         Change::between("tags", shown, Some(foreign::tags(&merged))),

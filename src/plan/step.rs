@@ -21,10 +21,10 @@ pub enum Step {
     Upload(Upload),
     /// Gives the uploaded version a share of the traffic.
     Shift(Shift),
-    /// `cf:service` and `cf:environment`, and what else is not part of a version.
+    /// `cf:service`, `cf:environment`, the owner, and what else is not part of a version.
     Settings {
         script: String,
-        /// Tags that must be there; all others stay.
+        /// Tags that must be there, each as the only one of its key; all others stay.
         tags: BTreeSet<String>,
         observability: bool,
         changes: Vec<Change>,

@@ -16,8 +16,9 @@ use super::run_id::{RunId, Standing};
 use super::uses::Counters;
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::secrets::{self, Holding};
-use crate::environment::{Environment, Secret};
+use crate::environment::{Environment, Secret, script};
 use crate::live::site::Site;
+use crate::plan::ownership;
 use crate::secret::sender::LIMIT;
 use crate::secret::{Secrets, Source, Value};
 use crate::terminal::advice::Advice;
@@ -259,20 +260,22 @@ pub(super) fn slot_of(value: &Value, filled: Filled, note: Option<&Note>) -> Opt
     }
 }
 
-/// What the gateway of `environment` holds, which is an error where it is not deployed.
+/// What the gateway of `environment` holds, which is an error where it is not deployed, or not this project's.
 pub(crate) async fn live(
     cloudflare: &Cloudflare,
     environment: &Environment,
 ) -> anyhow::Result<Holding> {
     let script = environment.gateway_script();
     let live = secrets::read(cloudflare, &script).await?;
-    live.with_context(|| {
+    let live = live.with_context(|| {
         let deploy = format!("edge-broadcast deploy {}", environment.name);
         Advice::new(
             format!("`{script}` does not exist"),
             format!("`{deploy}` deploys it with its secrets"),
         )
-    })
+    })?;
+    ownership::ours(&script::gateway(environment), &live.tags)?;
+    Ok(live)
 }
 
 /// The counters of a gateway that has an admin secret which the manifest names.

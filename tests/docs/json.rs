@@ -44,6 +44,8 @@ impl World {
             "senders = [\"sst\"]",
             "senders = [{ kind = \"file\", path = \"key.env\" }]\nretry_horizon = \"0\"",
         );
+        // All its hosts may change
+        text = text.replace("[worker]\n", "[worker]\nowner = \"glow\"\n");
         for (from, to) in changes {
             assert!(
                 text.contains(from),
@@ -117,11 +119,7 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
     let plan = "plan staging --room SOL --rollout 25,100 --out plan.json";
     let plan: Vec<&str> = plan.split(' ').collect();
     seen.add("plan", world.json(&plan));
-    let kept = std::fs::read_to_string(world.project.path().join("plan.json")).unwrap();
-    seen.add(
-        "the-file-of-plan---out",
-        serde_json::from_str(&kept).unwrap(),
-    );
+    add_kept(world, seen);
     seen.add("status", world.json(&["status", "staging"]));
     // And back to the route
     world.manifest(&[WITH_ADMIN]);
@@ -136,7 +134,10 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
         ("\"glow-broadcast\"", "\"other\""),
         ("broadcast-staging.glow", "other.glow"),
     ]);
-    seen.add("plan", world.json(&["plan", "staging"]));
+    let plan = "plan staging --adopt other-staging-room --out plan.json";
+    let plan: Vec<&str> = plan.split(' ').collect();
+    seen.add("plan", world.json(&plan));
+    add_kept(world, seen);
     let bare = Project::new();
     let worker = bare.path().join("worker");
     std::fs::remove_file(&worker).unwrap();
@@ -147,6 +148,14 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
     let refused = world.run(&["status", "staging", "--json"]);
     let refused = refused.env("CLOUDFLARE_API_TOKEN", "wrong").printed();
     seen.add("status", refused.json());
+}
+
+fn add_kept(world: &World, seen: &mut Seen) {
+    let kept = std::fs::read_to_string(world.project.path().join("plan.json")).unwrap();
+    seen.add(
+        "the-file-of-plan---out",
+        serde_json::from_str(&kept).unwrap(),
+    );
 }
 
 /// What goes wrong: a call, a check, and the way back.

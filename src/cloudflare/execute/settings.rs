@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cloudflare::client::Cloudflare;
 use crate::cloudflare::wire::ScriptSettings;
-use crate::plan::Kept;
+use crate::plan::{Kept, script_tags};
 
 /// Adds tags and switches observability. Sends only what differs now: a rotation keeps its place in a tag, and whoever set how much
 /// is sampled meant it.
@@ -19,8 +19,8 @@ pub(super) async fn set(
 ) -> anyhow::Result<()> {
     let path = cloudflare.of_script(script, "script-settings");
     let now: ScriptSettings = cloudflare.get(&path).await?;
-    if !now.tags.is_superset(tags) {
-        let all: BTreeSet<&String> = now.tags.union(tags).collect();
+    let all = script_tags::merged(&now.tags, tags);
+    if all != now.tags {
         cloudflare
             .write(Method::PATCH, &path, &json!({ "tags": all }))
             .await?;

@@ -9,7 +9,8 @@ use super::facts::Facts;
 use crate::cli::ListSecrets as Args;
 use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
-use crate::environment::Environment;
+use crate::environment::{Environment, script};
+use crate::plan::ownership;
 use crate::rotation::blocked::undivided;
 use crate::rotation::inventory::{Column, Inventory};
 
@@ -60,6 +61,10 @@ async fn prune(
         let Some(live) = secrets::read(&remote.cloudflare, script).await? else {
             continue;
         };
+        let scripts = [script::gateway(environment), script::room(environment)];
+        for known in scripts.iter().filter(|known| known.name == script) {
+            ownership::ours(known, &live.tags)?;
+        }
         undivided(environment, script, &live)?;
         let names: Vec<&str> = column
             .extra()

@@ -3,10 +3,10 @@
 use insta::assert_snapshot;
 use strum::IntoEnumIterator;
 
-use super::world::{MANIFEST, World, next};
+use super::world::{MANIFEST, World, next, owned};
 use crate::build::Worker;
 use crate::plan::conflict::ConflictDiscriminants as Kind;
-use crate::plan::{LiveDomain, LiveRoute};
+use crate::plan::{Live, LiveDomain, LiveRoute};
 
 /// What a plan says whose only conflict is of `kind`.
 fn told(kind: Kind, world: &World) -> String {
@@ -14,6 +14,14 @@ fn told(kind: Kind, world: &World) -> String {
     let kinds: Vec<Kind> = conflicts.0.iter().map(Kind::from).collect();
     assert_eq!(kinds, [kind]);
     conflicts.to_string()
+}
+
+fn ours(pattern: &str) -> LiveRoute {
+    LiveRoute {
+        id: pattern.to_owned(),
+        pattern: pattern.to_owned(),
+        script: Some("w-e".to_owned()),
+    }
 }
 
 fn route(owner: Option<&str>) -> LiveRoute {
@@ -29,6 +37,22 @@ fn each_conflict_says_what_is_in_the_way_and_what_can_be_done() {
     for kind in Kind::iter() {
         let deployed = World::deployed(MANIFEST);
         match kind {
+            Kind::Foreign => {
+                let world = deployed.gateway(|live| live.tags.clear());
+                assert_snapshot!(told(kind, &world), @r"
+nothing was changed, because of what is live:
+  - `w-e` exists, and has no tag that says that this project deployed it
+    help: use another `worker.name`; `edge-broadcast deploy e --adopt w-e` takes it over
+");
+            }
+            Kind::Unadoptable => {
+                let world = deployed.adopting("w-e");
+                assert_snapshot!(told(kind, &world), @r"
+nothing was changed, because of what is live:
+  - `--adopt w-e`: it needs no adoption
+    help: leave `--adopt w-e` out
+");
+            }
             Kind::GradualDeployment => {
                 let world = deployed
                     .gateway(|live| live.latest = Some((next(live.latest.as_ref()), None)))
@@ -130,5 +154,138 @@ nothing was changed, because of what is live:
     help: use another `worker.name`, or delete the class with a migration of its own project
   - the route `a.glow.trade/*` belongs to the script `theirs`
     help: remove that route in the dashboard, or use another host in the manifest
+");
+}
+
+#[test]
+fn a_script_of_somebody_else_is_a_conflict_until_it_is_adopted_by_name() {
+    let tagged = |tags: &'static [&'static str]| {
+        move |live: &mut Live| live.tags = tags.iter().map(|tag| (*tag).to_owned()).collect()
+    };
+    let other = tagged(&["cf:service=w-e", "cf:environment=room", "team-a"]);
+    let theirs = tagged(&[
+        "cf:service=w",
+        "cf:environment=e",
+        "edge-broadcast:owner=them",
+    ]);
+    let world = World::deployed(&owned("us")).room(other).gateway(theirs);
+    assert_snapshot!(world.plan(), @r"
+nothing was changed, because of what is live:
+  - `w-e-room` is another script's name: it has the tags `cf:environment=room`, `cf:service=w-e`
+    help: use another `worker.name` or environment; `edge-broadcast deploy e --adopt w-e-room` takes it over
+  - `w-e` belongs to `them`, and this project is `us`
+    help: use another `worker.name`; `edge-broadcast deploy e --adopt w-e` takes it over; where both are one project, give it one `worker.owner`
+");
+    let world = world.adopting("w-e");
+    assert_snapshot!(world.plan(), @r"
+nothing was changed, because of what is live:
+  - `w-e-room` is another script's name: it has the tags `cf:environment=room`, `cf:service=w-e`
+    help: use another `worker.name` or environment; `edge-broadcast deploy e --adopt w-e-room` takes it over
+");
+    assert_snapshot!(world.adopting("w-e-room").plan(), @r#"
+e: 2 steps
+
+1. set the tags of `w-e-room`
+   ~ tags: ["cf:environment=room","cf:service=w-e","hidden:0ae20eec"] -> ["cf:environment=e","cf:service=w-room","edge-broadcast:owner=us","hidden:0ae20eec"]
+
+2. set the tags of `w-e`
+   ~ tags: ["cf:environment=e","cf:service=w","edge-broadcast:owner=them"] -> ["cf:environment=e","cf:service=w","edge-broadcast:owner=us"]
+
+socket impact: none
+
+0 to add, 2 to change, 0 to remove
+"#);
+}
+
+#[test]
+fn a_project_without_an_owner_cannot_adopt_what_has_one() {
+    let world = World::deployed(&owned("us"))
+        .manifest("owner = \"us\"\n", "")
+        .adopting("w-e");
+    assert_snapshot!(world.plan(), @r#"
+nothing was changed, because of what is live:
+  - `w-e-room` belongs to `us`, and this project has no owner
+    help: use another `worker.name`; where it is this project's, say so with `worker.owner = "us"` in the manifest
+  - `w-e` belongs to `us`, and this project has no owner
+    help: use another `worker.name`; where it is this project's, say so with `worker.owner = "us"` in the manifest
+"#);
+}
+
+#[test]
+fn what_an_older_version_or_wrangler_deployed_gets_its_owner_without_a_question() {
+    let name = "name = \"w\"";
+    let world = World::deployed(MANIFEST).manifest(name, &format!("{name}\nowner = \"us\""));
+    assert_snapshot!(world.plan(), @r#"
+e: 2 steps
+
+1. set the tags of `w-e-room`
+   ~ tags: ["cf:environment=e","cf:service=w-room"] -> ["cf:environment=e","cf:service=w-room","edge-broadcast:owner=us"]
+
+2. set the tags of `w-e`
+   ~ tags: ["cf:environment=e","cf:service=w"] -> ["cf:environment=e","cf:service=w","edge-broadcast:owner=us"]
+
+socket impact: none
+
+0 to add, 2 to change, 0 to remove
+"#);
+}
+
+#[test]
+fn a_gateway_without_an_owner_that_serves_other_hosts_alone_is_a_conflict() {
+    let moved = |world: World| world.manifest("host = \"a.", "host = \"b.");
+    let world = moved(World::deployed(MANIFEST));
+    assert_snapshot!(world.plan(), @r"
+nothing was changed, because of what is live:
+  - `w-e` serves `a.glow.trade` and no host of this manifest: it may be another project's
+    help: use another `worker.name`; where it is this project's, `edge-broadcast deploy e --adopt w-e` moves it to the hosts of the manifest
+");
+    assert_snapshot!(world.adopting("w-e").plan(), @r"
+e: 2 steps
+
+1. route `b.glow.trade/*` to `w-e`
+
+2. remove the route `a.glow.trade/*` of `w-e`
+
+socket impact: none
+
+1 to add, 0 to change, 1 to remove
+");
+    // An owner says that it is this project's
+    assert_snapshot!(moved(World::deployed(&owned("us"))).plan(), @r"
+e: 2 steps
+
+1. route `b.glow.trade/*` to `w-e`
+
+2. remove the route `a.glow.trade/*` of `w-e`
+
+socket impact: none
+
+1 to add, 0 to change, 1 to remove
+");
+    // One host of the manifest is enough, in whatever pattern; none is what an interrupted first deployment left
+    let routed = |patterns: &'static [&'static str]| {
+        World::deployed(MANIFEST).edit(move |live| {
+            live.routes = patterns.iter().map(|pattern| ours(pattern)).collect();
+        })
+    };
+    for patterns in [&[][..], &["http://a.glow.trade/ws/*", "c.glow.trade/*"]] {
+        assert!(routed(patterns).try_plan().is_ok(), "{patterns:?}");
+    }
+    assert!(routed(&["aa.glow.trade/*"]).try_plan().is_err());
+}
+
+#[test]
+fn what_needs_no_adoption_is_told_by_its_name() {
+    let world = World::deployed(MANIFEST).adopting("w-e-rom");
+    assert_snapshot!(world.plan(), @r"
+nothing was changed, because of what is live:
+  - `--adopt w-e-rom`: `e` has no script of that name
+    help: its scripts are `w-e-room` and `w-e`
+");
+    let world = World::empty(MANIFEST).adopting("w-e-room");
+    assert_snapshot!(world.plan(), @r"
+nothing was changed, because of what is live:
+  - `--adopt w-e-room`: it needs no adoption
+    help: leave `--adopt w-e-room` out
 ");
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 
 use super::world::{MANIFEST, World, next};
+use crate::plan::script_tags::OWNER;
 use crate::plan::{Live, LiveDomain, LiveRoute, Observed};
 
 /// Hosts that a manifest may want.
@@ -16,6 +17,7 @@ pub(super) const HOSTS: [&str; 3] = ["a.glow.trade", "b.glow.trade", "c.glow.tra
 pub(super) enum Drift {
     Binding(bool, Option<Value>),
     NoTags(bool),
+    Taken(bool),
     NoSecret,
     ExtraSecret,
     WorkersDev(bool),
@@ -43,6 +45,7 @@ pub(super) fn drift() -> impl Strategy<Value = Drift> {
     prop_oneof![
         (any::<bool>(), binding).prop_map(|(gateway, value)| Drift::Binding(gateway, value)),
         any::<bool>().prop_map(Drift::NoTags),
+        any::<bool>().prop_map(Drift::Taken),
         Just(Drift::NoSecret),
         Just(Drift::ExtraSecret),
         any::<bool>().prop_map(Drift::WorkersDev),
@@ -81,6 +84,10 @@ impl Drift {
                 None => live.active.bindings.clear(),
             }),
             Drift::NoTags(gateway) => on(gateway, &|live| live.tags.clear()),
+            Drift::Taken(gateway) => on(gateway, &|live| {
+                live.tags.retain(|tag| !tag.starts_with(OWNER));
+                live.tags.insert(format!("{OWNER}them"));
+            }),
             Drift::NoSecret => on(&true, &|live| live.active.secrets.clear()),
             Drift::ExtraSecret => on(&true, &|live| {
                 live.active.secrets.insert("EXTRA".to_owned());
@@ -170,15 +177,15 @@ socket impact: reconnect (a new version of the room restarts its objects; rooms 
 
 0 to add, 1 to change, 0 to remove
 "#),
-            Drift::NoTags(_) => assert_snapshot!(plan, @r#"
-e: 1 step
-
-1. set the tags of `w-e-room`
-   ~ tags: [] -> ["cf:environment=e","cf:service=w-room"]
-
-socket impact: none
-
-0 to add, 1 to change, 0 to remove
+            Drift::NoTags(_) => assert_snapshot!(plan, @r"
+nothing was changed, because of what is live:
+  - `w-e-room` exists, and has no tag that says that this project deployed it
+    help: use another `worker.name`; `edge-broadcast deploy e --adopt w-e-room` takes it over
+"),
+            Drift::Taken(_) => assert_snapshot!(plan, @r#"
+nothing was changed, because of what is live:
+  - `w-e-room` belongs to `them`, and this project has no owner
+    help: use another `worker.name`; where it is this project's, say so with `worker.owner = "them"` in the manifest
 "#),
             Drift::NoSecret => assert_snapshot!(plan, @r"
 e: 2 steps

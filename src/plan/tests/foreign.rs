@@ -56,6 +56,7 @@ fn a_plan_names_what_others_wrote_and_shows_a_short_hash_of_it() {
         live.tags.insert(CANARY.to_owned());
         live.tags.remove("cf:environment=e");
     });
+    let world = world.adopting("w-e");
     let told = world.plan();
     assert!(!told.contains(CANARY), "{told}");
     assert_snapshot!(told, @r#"
@@ -114,7 +115,7 @@ fn a_saved_plan_has_no_setting_that_no_manifest_governs_and_sees_each_of_them_ch
     };
     let saved = |world: &World| {
         let plan = world.try_plan().unwrap();
-        SavedPlan::new("a", world.observed(), &plan, &Rollout::at_once()).unwrap()
+        SavedPlan::new("a", world.observed(), &plan, &Rollout::at_once(), &[]).unwrap()
     };
     let (one, other) = (saved(&with(CANARY)), saved(&with("another one")));
     let text = serde_json::to_string_pretty(&one).unwrap();

@@ -11,6 +11,7 @@ use crate::environment::manifest;
 pub(super) const MANIFEST: &str = r#"
 [worker]
 name = "w"
+owner = "ours"
 compatibility_date = "2026-10-01"
 debug = false
 observability = true
@@ -157,6 +158,13 @@ nothing was changed, because of what is live:
     help: remove it from that script first, or use another host in the manifest
   - the route `us.glow.trade/*` belongs to the script `w-e`
     help: remove that route in the dashboard, or use another host in the manifest
+");
+    assert_snapshot!(keys.change("worker.owner", "\"ours\"", "\"theirs\""), @r"
+nothing was changed, because of what is live:
+  - `w-e-room` belongs to `ours`, and this project is `theirs`
+    help: use another `worker.name`; `edge-broadcast deploy e --adopt w-e-room` takes it over; where both are one project, give it one `worker.owner`
+  - `w-e` belongs to `ours`, and this project is `theirs`
+    help: use another `worker.name`; `edge-broadcast deploy e --adopt w-e` takes it over; where both are one project, give it one `worker.owner`
 ");
     assert_snapshot!(keys.change("worker.compatibility_date", "2026-10-01", "2026-11-01"), @r"
 e: 4 steps

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::drift::{HOSTS, drift};
 use super::world::carried_out;
 use crate::environment::Environment;
-use crate::plan::{Desired, Observed, Plan, Rollout, Step};
+use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, Rollout, Step};
 
 fn environment(
     hosts: &[(usize, bool)],
@@ -15,10 +15,17 @@ fn environment(
     bytes: u32,
     workers_dev: bool,
     cpu_ms: Option<u32>,
+    owner: Option<&str>,
 ) -> Environment {
     let mut source = format!(
         "[worker]\nname = \"w\"\ncompatibility_date = \"2026-10-01\"\n{}[cloudflare]\nzone = \"glow.trade\"\nworkers_dev = {workers_dev}\n[room]\nhistory = {history}\n[access]\nmax_message_bytes = {bytes}\n[secrets.WEBHOOK_SECRET]\nsource = \"env:X\"\n",
-        cpu_ms.map_or(String::new(), |ms| format!("cpu_ms = {ms}\n"))
+        [
+            cpu_ms.map(|ms| format!("cpu_ms = {ms}\n")),
+            owner.map(|owner| format!("owner = \"{owner}\"\n")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<String>()
     );
     for (host, custom) in hosts {
         source += &format!(
@@ -30,7 +37,7 @@ fn environment(
 }
 
 prop_compose! {
-    fn desired()(
+    fn desired(owner: Option<&'static str>)(
         first in 0..3_usize, custom in any::<bool>(), second in any::<bool>(),
         history in 0..3_u32, bytes in 64..67_u32, workers_dev in any::<bool>(),
         cpu_ms in prop::option::of(10..12_u32), gateway in 0..3_u8, room in 0..3_u8,
@@ -39,18 +46,28 @@ prop_compose! {
         if second {
             hosts.push(((first + 1) % 3, !custom));
         }
-        let environment = environment(&hosts, history, bytes, workers_dev, cpu_ms);
+        let environment = environment(&hosts, history, bytes, workers_dev, cpu_ms, owner);
         let code = |number: u8| format!("{number:016x}");
         Desired::new(&environment, code(gateway), code(room))
     }
 }
 
+/// The scripts that the conflicts are about, which are all of this kind.
+fn foreign_scripts(conflicts: &[Conflict]) -> Vec<String> {
+    let names = conflicts.iter().map(|conflict| match conflict {
+        Conflict::Foreign(foreign) => foreign.script.clone(),
+        other => panic!("{other:?}"),
+    });
+    names.collect()
+}
+
 proptest! {
+    /// What another project has is adopted by name, as a person does after the conflict.
     #[test]
     fn a_plan_that_was_applied_leaves_nothing_to_plan(
-        before in prop::option::of(desired()),
+        before in prop::option::of(prop_oneof![desired(None), desired(Some("us"))]),
         drifts in prop::collection::vec(drift(), 0..5),
-        wanted in desired(),
+        wanted in desired(Some("us")),
         gradual in any::<bool>(),
     ) {
         let mut live = Observed::default();
@@ -62,7 +79,11 @@ proptest! {
             }
         }
         let rollout = if gradual { "10,100".parse().unwrap() } else { Rollout::at_once() };
-        let plan = Plan::between(&wanted, &live, &rollout).unwrap();
+        let adopting = match Plan::between(&wanted, &live, &rollout) {
+            Ok(_) => wanted.clone(),
+            Err(Conflicts(conflicts)) => wanted.clone().adopting(&foreign_scripts(&conflicts)),
+        };
+        let plan = Plan::between(&adopting, &live, &rollout).unwrap();
         // A script that is there gets code only when nothing else is left that could fail, and nothing is taken away before that
         let place = |step: &Step| match step {
             Step::Upload(_) | Step::Shift(_) => 1,

@@ -3,8 +3,9 @@
 use insta::assert_snapshot;
 use strum::IntoEnumIterator;
 
-use super::world::{MANIFEST, World};
+use super::world::{MANIFEST, World, owned};
 use crate::build::Worker;
+use crate::plan::script_tags::OWNER;
 use crate::plan::step::StepDiscriminants as Kind;
 use crate::plan::{Kept, LiveDomain, LiveRoute, Step};
 
@@ -137,12 +138,13 @@ socket impact: reconnect (a new version of the room restarts its objects; rooms 
 ");
             }
             Kind::Settings => {
-                let world = deployed.gateway(|live| live.tags.clear());
+                let world = World::deployed(&owned("us"))
+                    .gateway(|live| live.tags.retain(|tag| !tag.starts_with(OWNER)));
                 assert_snapshot!(with(kind, &world), @r#"
 e: 1 step
 
 1. set the tags of `w-e`
-   ~ tags: [] -> ["cf:environment=e","cf:service=w"]
+   ~ tags: ["cf:environment=e","cf:service=w"] -> ["cf:environment=e","cf:service=w","edge-broadcast:owner=us"]
 
 socket impact: none
 

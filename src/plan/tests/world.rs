@@ -23,6 +23,12 @@ host = "a.glow.trade"
 source = "env:X"
 "#;
 
+/// [`MANIFEST`], whose scripts are `owner`'s.
+pub(super) fn owned(owner: &str) -> String {
+    let name = "name = \"w\"\n";
+    MANIFEST.replace(name, &format!("{name}owner = \"{owner}\"\n"))
+}
+
 /// The environment `e` of the worker `w`.
 #[derive(Clone)]
 #[must_use]
@@ -31,6 +37,7 @@ pub(super) struct World {
     gateway_code: String,
     room_code: String,
     rollout: Rollout,
+    adopted: Vec<String>,
     live: Observed,
 }
 
@@ -42,6 +49,7 @@ impl World {
             gateway_code: "1".repeat(16),
             room_code: "a".repeat(16),
             rollout: Rollout::at_once(),
+            adopted: Vec::new(),
             live: Observed::default(),
         }
     }
@@ -91,6 +99,12 @@ impl World {
         self
     }
 
+    /// Takes a script over.
+    pub(super) fn adopting(mut self, script: &str) -> Self {
+        self.adopted.push(script.to_owned());
+        self
+    }
+
     /// The version that is wanted of a Worker was uploaded, and nothing more.
     pub(super) fn uploaded(mut self, role: Worker) -> Self {
         let desired = self.desired();
@@ -133,6 +147,7 @@ impl World {
             self.gateway_code.clone(),
             self.room_code.clone(),
         )
+        .adopting(&self.adopted)
     }
 
     /// The findings as people see them, a line each.
@@ -231,7 +246,12 @@ pub(super) fn carried_out(observed: &Observed, desired: &Desired, plan: &Plan) -
                 ..
             } => {
                 let entry = live.scripts.get_mut(script).unwrap();
-                entry.tags.extend(tags.iter().cloned());
+                for tag in tags {
+                    let (key, _) = tag.split_once('=').unwrap();
+                    let is_other = |it: &String| !it.starts_with(&format!("{key}="));
+                    entry.tags.retain(is_other);
+                    entry.tags.insert(tag.clone());
+                }
                 entry.observability = *observability;
             }
             Step::WorkersDev {
