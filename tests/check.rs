@@ -15,7 +15,7 @@ fn an_unknown_key_is_drawn_with_its_line_and_the_nearest_known_key() {
     let project = Project::with_staging("compatibility_date =", "compatibility_dat =");
     let printed = Run::new(["check"]).inside(&project).fails();
     insta::assert_snapshot!(printed.stderr, @r#"
-error: unknown field `compatibility_dat`, expected one of `name`, `owner`, `compatibility_date`, `debug`, `observability`, `cpu_ms`, `code_update`
+error: unknown field `compatibility_dat`, expected one of `name`, `owner`, `compatibility_date`, `debug`, `observability`, `cpu_ms`, `code_update`, `jurisdiction`
  --> environments/staging.toml:5:1
   |
 5 | compatibility_dat = "2026-10-01"
@@ -103,6 +103,32 @@ error: no worker reads a secret `API_KEY`
    |
    = help: use one of `WEBHOOK_SECRET`, `ADMIN_SECRET`
 "#);
+}
+
+#[test]
+fn a_region_outside_of_the_jurisdiction_is_a_problem_and_so_is_one_that_there_is_not() {
+    let region =
+        "[[regions]]\nname = \"a\"\nhost = \"a.glow.trade\"\nlocation_hint = \"weur\"\n\n[room]";
+    let check = |jurisdiction: &str| {
+        let project = Project::with_staging("[room]", region);
+        let text = std::fs::read_to_string(project.path().join("environments/staging.toml"));
+        let worker = format!("[worker]\njurisdiction = \"{jurisdiction}\"");
+        let text = text.unwrap().replacen("[worker]", &worker, 1);
+        project.write("environments/staging.toml", &text);
+        let printed = Run::new(["check"]).inside(&project).printed();
+        let lines = printed.stderr.lines();
+        let told = lines.filter(|line| line.starts_with("error") || line.contains("help: "));
+        told.map(str::trim_start).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(check("eu"), "");
+    assert_eq!(
+        check("us"),
+        "error: `weur` is not within the jurisdiction `us`\n= help: use `wnam` or `enam`, or leave `worker.jurisdiction` out"
+    );
+    assert_eq!(
+        check("ch"),
+        "error: `ch` is not a jurisdiction\n= help: use one of `eu`, `us`"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Dependencies are what `deny.toml` allows, and stand in the manifests in order.
 //!
-//! `cargo deny` reads the same file and sees advisories too. It takes minutes to compile, so only the workflow runs it.
+//! `cargo deny` reads the same file and sees advisories too. It is a program of its own, which `./test` runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -151,4 +151,77 @@ fn dependencies_stand_in_order_in_every_manifest() {
         looked_at > 40,
         "only {looked_at} dependencies were looked at"
     );
+}
+
+/// Every `package.json` of the repository.
+fn npm_manifests() -> Vec<PathBuf> {
+    let output = Command::new("git")
+        .args(["ls-files", "--", "package.json", "*/package.json"])
+        .current_dir(repository())
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(output.stdout).unwrap();
+    listed.lines().map(PathBuf::from).collect()
+}
+
+fn json(path: &PathBuf) -> Value {
+    let text = std::fs::read_to_string(repository().join(path));
+    let text = text.unwrap_or_else(|error| panic!("`{}`: {error}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Where node finds `name` from the package at `from`: beside it, or beside one that it lies in.
+fn is_locked(locked: &serde_json::Map<String, Value>, from: &str, name: &str) -> bool {
+    let mut from = from;
+    loop {
+        let place = if from.is_empty() {
+            format!("node_modules/{name}")
+        } else {
+            format!("{from}/node_modules/{name}")
+        };
+        if locked.contains_key(&place) {
+            return true;
+        }
+        match from.rfind("/node_modules/") {
+            Some(end) => from = &from[..end],
+            None if from.is_empty() => return false,
+            None => from = "",
+        }
+    }
+}
+
+#[test]
+fn every_npm_manifest_has_a_lock_file_with_all_that_it_needs_each_pinned_by_a_hash() {
+    let manifests = npm_manifests();
+    assert!(manifests.len() >= 5, "{manifests:?}");
+    for path in manifests {
+        let shown = path.display();
+        let (manifest, lock) = (json(&path), json(&path.with_file_name("package-lock.json")));
+        let locked = lock["packages"].as_object().unwrap();
+        for kind in [
+            "dependencies",
+            "devDependencies",
+            "optionalDependencies",
+            "peerDependencies",
+        ] {
+            assert_eq!(locked[""][kind], manifest[kind], "`{shown}`: {kind}");
+        }
+        for (at, package) in locked {
+            let hash = package["integrity"].as_str().unwrap_or_default();
+            assert!(
+                at.is_empty() || hash.starts_with("sha512-"),
+                "`{shown}`: {at}"
+            );
+            for kind in ["dependencies", "optionalDependencies", "peerDependencies"] {
+                let needs = package[kind].as_object();
+                for name in needs.into_iter().flat_map(serde_json::Map::keys) {
+                    let meta = &package["peerDependenciesMeta"][name];
+                    assert!(
+                        meta["optional"] == true || is_locked(locked, at, name),
+                        "`{shown}`: {at} needs `{name}`"
+                    );
+                }
+            }
+        }
+    }
 }

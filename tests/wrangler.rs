@@ -78,7 +78,7 @@ fn everything() -> String {
     [
         (
             "name = \"glow-broadcast\"",
-            "name = \"glow-broadcast\"\ndebug = true\nobservability = false\ncpu_ms = 50\ncode_update = { mode = \"deferred\", max_delay = \"45s\" }",
+            "name = \"glow-broadcast\"\ndebug = true\nobservability = false\ncpu_ms = 50\ncode_update = { mode = \"deferred\", max_delay = \"45s\" }\njurisdiction = \"eu\"",
         ),
         ("zone = \"glow.trade\"", "zone = \"glow.trade\"\nworkers_dev = true"),
         (

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use super::compile::PROFILE;
 use super::module::hex;
 use super::worker::Worker;
-use crate::build::toolchain::BUILD_VARIABLES;
 use crate::build::toolchain::npm::{self, ESBUILD, WASM_OPT};
+use crate::build::toolchain::{self, BUILD_VARIABLES};
 use crate::process::file;
 use crate::terminal::advice::Advice;
 
@@ -31,7 +31,11 @@ const OUTPUTS: [&str; 3] = ["build", "target", "node_modules"];
 
 /// The fingerprint of what `worker` is made of.
 pub(super) fn of(root: &Path, worker: Worker) -> Result<String> {
-    let tools = [npm::version(&WASM_OPT)?, npm::version(&ESBUILD)?];
+    let tools = [
+        npm::version(&WASM_OPT)?,
+        npm::version(&ESBUILD)?,
+        toolchain::wasm_bindgen_lock(),
+    ];
     let own = BUILD_VARIABLES.map(|name| std::env::var_os(name).unwrap_or_default());
     of_inputs(root, worker, &tools, &own)
 }

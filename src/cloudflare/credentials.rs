@@ -34,8 +34,8 @@ pub(crate) const BASE_URL: &str = "CLOUDFLARE_API_BASE_URL";
 pub(crate) const TIMEOUT: &str = "EDGE_BROADCAST_API_TIMEOUT";
 const REGION: &str = "CLOUDFLARE_COMPLIANCE_REGION";
 
-/// The variables that hold a credential or a part of one: also wrangler's former names, and the key that its older versions and
-/// `cloudflared` read. No program that is run needs them.
+/// The variables that hold a credential or a part of one: also wrangler's former names, and the key that Cloudflare's SDKs read too. No
+/// program that is run needs them.
 pub(crate) const VARIABLES: [&str; 7] = [
     TOKEN,
     KEY,

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_spanned::Spanned;
 
 use crate::environment::name::{
-    AccountId, CompatibilityDate, Continent, Dataset, Host, LocationHint, MemberNames, Origin,
-    Owner, RegionName, SecretName, Span, SstName, Whole, WorkerName,
+    AccountId, CompatibilityDate, Continent, Dataset, Host, Jurisdiction, LocationHint,
+    MemberNames, Origin, Owner, RegionName, SecretName, Span, SstName, Whole, WorkerName,
 };
 use crate::environment::problem::{self, Problem};
 use crate::secret::{Source, sender};
@@ -57,6 +57,8 @@ pub(crate) struct Worker {
     pub cpu_ms: Option<Whole<10, 300_000>>,
     #[serde(default)]
     pub code_update: CodeUpdate,
+    /// Where the objects run and store, and nowhere else.
+    pub jurisdiction: Option<Jurisdiction>,
 }
 
 /// `worker.code_update`: when running Durable Objects are restarted on a new version of the room.
@@ -109,7 +111,7 @@ pub(crate) struct Route {
 pub(crate) struct Region {
     pub name: Spanned<RegionName>,
     pub host: Spanned<Host>,
-    pub location_hint: LocationHint,
+    pub location_hint: Spanned<LocationHint>,
     /// Clients of these continents get this region on the main hosts.
     #[serde(default)]
     pub continents: Vec<Spanned<Continent>>,

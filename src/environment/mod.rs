@@ -21,7 +21,9 @@ use edge_broadcast_protocol::contract::settings::{GatewaySettings, RoomSettings}
 use serde::{Deserialize, Serialize};
 
 use crate::environment::manifest::{CodeUpdateMode, Migration};
-use crate::environment::name::{AccountId, Dataset, EnvironmentName, Host, Owner, SstName};
+use crate::environment::name::{
+    AccountId, Dataset, EnvironmentName, Host, Jurisdiction, Owner, SstName,
+};
 use crate::secret::Source;
 use crate::secret::sender::Sender;
 
@@ -43,6 +45,8 @@ pub struct Environment {
     pub observability: bool,
     pub cpu_ms: Option<u32>,
     pub code_update: CodeUpdateStrategy,
+    /// The jurisdiction of its objects; none lets Cloudflare choose.
+    pub jurisdiction: Option<Jurisdiction>,
     /// The main hosts in the manifest's order, then the regions' own. The first is where the environment is verified.
     pub hosts: Vec<Served>,
     pub gateway: GatewaySettings,

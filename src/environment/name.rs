@@ -17,6 +17,11 @@ pub const LOCATION_HINTS: [&str; 9] = [
     "wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me",
 ];
 
+/// Cloudflare's jurisdictions for Durable Objects, each with the location hints within it (docs: Durable Objects, Data location). There
+/// are `fedramp` and `fedramp-high` too, of accounts with a contract for that.
+pub const JURISDICTIONS: [(&str, [&str; 2]); 2] =
+    [("eu", ["weur", "eeur"]), ("us", ["wnam", "enam"])];
+
 /// Types of names: whether a text is one, what it is called where it is none, and what to write then.
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident: $is_one:expr, $what:literal, $help:expr;)*) => {$(
@@ -89,6 +94,10 @@ names! {
 
     /// A location hint of Durable Objects.
     LocationHint: |text| LOCATION_HINTS.contains(&text), "a location hint", one_of(&LOCATION_HINTS);
+
+    /// A jurisdiction of Durable Objects.
+    Jurisdiction: |text| JURISDICTIONS.iter().any(|(name, _)| *name == text), "a jurisdiction",
+        one_of(&JURISDICTIONS.map(|(name, _)| name));
 
     /// A continent code.
     Continent: |text| CONTINENTS.contains(&text), "a continent", one_of(&CONTINENTS);

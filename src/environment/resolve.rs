@@ -57,6 +57,7 @@ fn environment(
         observability: worker.observability.unwrap_or(true),
         cpu_ms: worker.cpu_ms.map(Whole::get),
         code_update: code_update(&worker.code_update),
+        jurisdiction: worker.jurisdiction,
         hosts: hosts(&manifest.routes, &manifest.regions),
         gateway: gateway(
             &manifest.access,
@@ -107,7 +108,7 @@ fn region(table: &manifest::Region) -> Region {
     Region {
         name: table.name.as_ref().to_string(),
         host: table.host.as_ref().to_string(),
-        location_hint: table.location_hint.to_string(),
+        location_hint: table.location_hint.as_ref().to_string(),
         continents: continents.map(|code| code.as_ref().to_string()).collect(),
     }
 }
@@ -241,6 +242,7 @@ Environment {
             300,
         ),
     },
+    jurisdiction: None,
     hosts: [
         Served {
             host: Host(

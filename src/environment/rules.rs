@@ -5,7 +5,7 @@ use std::ops::Range;
 use edge_broadcast_protocol::contract::binding;
 
 use crate::environment::manifest::{Manifest, MigrationMode};
-use crate::environment::name::{EnvironmentName, Host};
+use crate::environment::name::{EnvironmentName, Host, JURISDICTIONS};
 
 /// The longest script name that Cloudflare takes (docs: Workers, Limits).
 const SCRIPT_NAME_MAX: usize = 63;
@@ -36,6 +36,7 @@ pub(super) fn broken(name: &EnvironmentName, manifest: &Manifest) -> Vec<Broken>
     }
     hosts(manifest, &mut found);
     regions(manifest, &mut found);
+    jurisdiction(manifest, &mut found);
     for route in &manifest.routes {
         if let Some(override_dns) = route.override_dns.as_ref().filter(|_| !route.custom_domain) {
             found.push((
@@ -77,6 +78,28 @@ fn hosts(manifest: &Manifest, found: &mut Vec<Broken>) {
             ));
         }
         seen.push(host.as_ref());
+    }
+}
+
+/// Objects of a jurisdiction are made within it, whatever the hint says: one of elsewhere is a mistake in one of the two.
+fn jurisdiction(manifest: &Manifest, found: &mut Vec<Broken>) {
+    let Some(chosen) = &manifest.worker.jurisdiction else {
+        return;
+    };
+    let mut known = JURISDICTIONS.iter();
+    let Some((name, within)) = known.find(|(name, _)| *name == chosen.as_str()) else {
+        return;
+    };
+    let hints = manifest.regions.iter().map(|region| &region.location_hint);
+    for hint in hints.filter(|hint| !within.contains(&hint.as_ref().as_str())) {
+        found.push((
+            hint.span(),
+            format!(
+                "`{}` is not within the jurisdiction `{name}`\nuse `{}`, or leave `worker.jurisdiction` out",
+                hint.as_ref(),
+                within.join("` or `")
+            ),
+        ));
     }
 }
 

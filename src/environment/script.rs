@@ -154,6 +154,13 @@ fn shared(
             },
         ),
     ]);
+    if let Some(jurisdiction) = &environment.jurisdiction {
+        let text = jurisdiction.to_string();
+        bindings.insert(
+            binding::JURISDICTION.to_owned(),
+            Binding::PlainText { text },
+        );
+    }
     if let Some(dataset) = &environment.dataset {
         bindings.insert(
             binding::ANALYTICS.to_owned(),

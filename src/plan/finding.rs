@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::observed::{Live, Observed};
 use crate::environment::Environment;
+use crate::environment::name::Jurisdiction;
 
 /// Something about what is live that people should know, whatever they came for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,6 +57,7 @@ pub fn of(environment: &Environment, observed: &Observed) -> Vec<Finding> {
         let readable = readable(environment, name, live);
         not_deployed(name, live).into_iter().chain(readable)
     })
+    .chain(other_jurisdiction(environment, observed))
     .collect()
 }
 
@@ -87,6 +89,32 @@ fn readable(environment: &Environment, script: &str, live: &Live) -> Vec<Finding
             }
         })
         .collect()
+}
+
+/// Objects are others in another jurisdiction, though they have the same names.
+fn other_jurisdiction(environment: &Environment, observed: &Observed) -> Option<Finding> {
+    let live = observed.scripts.get(&environment.room_script())?;
+    let binding = live.active.bindings.get(binding::JURISDICTION);
+    let live = binding.and_then(|binding| binding["text"].as_str());
+    let wanted = environment.jurisdiction.as_ref().map(Jurisdiction::as_str);
+    let named = |jurisdiction: Option<&str>| match jurisdiction {
+        Some(name) => format!("in the jurisdiction `{name}`"),
+        None => "in no jurisdiction".to_owned(),
+    };
+    let closed = match environment.code_update.max_delay {
+        Some(seconds) => {
+            let delay = std::time::Duration::from_secs(seconds);
+            format!("at most {} later", humantime::format_duration(delay))
+        }
+        None => "at once".to_owned(),
+    };
+    (live != wanted).then(|| {
+        Finding::note(format!(
+            "the rooms are {}, and the manifest has them {}: a deployment begins every room anew there, without its history; what is stored stays where it is, and a socket that is open gets no more updates until the old room closes it, {closed}",
+            named(live),
+            named(wanted),
+        ))
+    })
 }
 
 /// A newest version that gets no traffic: after a rollback, a failed deployment, or somebody's upload.

@@ -17,7 +17,9 @@ use sha2::{Digest, Sha256};
 
 use super::version_tag;
 use crate::build::module::hex;
-use crate::environment::name::{Continent, Dataset, Host, MemberNames, Origin, RegionName};
+use crate::environment::name::{
+    Continent, Dataset, Host, Jurisdiction, MemberNames, Origin, RegionName,
+};
 use crate::environment::script::Binding;
 
 /// In front of the tags of a script that this tool, or wrangler with the generated file, writes.
@@ -55,6 +57,7 @@ pub(crate) fn binding(script: &str, name: &str, mut live: Value) -> Value {
 fn is_ours(script: &str, name: &str, binding: &Binding) -> bool {
     match (name, binding) {
         (binding::ENVIRONMENT, Binding::PlainText { text }) => is_label(script, text),
+        (binding::JURISDICTION, Binding::PlainText { text }) => is::<Jurisdiction>(text),
         (binding::VERSION, Binding::VersionMetadata {})
         // Names of a class and of a script
         | (binding::ROOM, Binding::DurableObjectNamespace { .. }) => true,

@@ -82,3 +82,37 @@ async fn a_room_in_which_nothing_was_published_stores_nothing() {
     deployed.publish("SOL", json!({ "n": 1 })).await;
     assert_eq!(stored(&deployed).await.len(), before.len() + 1);
 }
+
+/// Two objects to a token, so that a root and its shard must find each other.
+const SMALL: [(&str, &str); 2] = [
+    ("max_connections = 32000", "max_connections = 1"),
+    ("batch_window = \"10ms\"", "batch_window = \"0\""),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_of_a_jurisdiction_are_others_of_the_same_names_and_work_like_any() {
+    let deployed = Deployed::with(&SMALL);
+    deployed.publish("SOL", json!({ "n": 1 })).await;
+    let before = stored(&deployed).await;
+    let name = "name = \"glow-broadcast\"";
+    let within = format!("{name}\njurisdiction = \"eu\"");
+    Deployed::deploy(&deployed.sandbox, &[SMALL[0], SMALL[1], (name, &within)]);
+    let empty = deployed.get("/snapshot/SOL", &[]).await;
+    assert!(!empty.text.contains("\"n\":1"), "{empty:?}");
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        clients.push(deployed.client("/ws/SOL", &[]).await);
+    }
+    let receipt = deployed.publish("SOL", json!({ "n": 2 })).await;
+    assert_eq!(receipt["sockets"], 2, "{receipt}");
+    for client in &mut clients {
+        assert_eq!(client.updates(1).await, [2]);
+    }
+    let after = stored(&deployed).await;
+    // The root, its shard, and the counter of uses of the secret
+    assert_eq!(after.difference(&before).count(), 3);
+    assert!(after.is_superset(&before));
+    Deployed::deploy(&deployed.sandbox, &SMALL);
+    let back = deployed.get("/snapshot/SOL", &[]).await;
+    assert!(back.text.contains("\"n\":1"), "{back:?}");
+}

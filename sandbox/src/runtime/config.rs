@@ -126,11 +126,13 @@ pub(crate) fn render_probe(modules: &[Module], version: &str, probe: &str) -> Co
 fn frame(services: &str, sockets: &str) -> String {
     let ratelimit = quote(include_str!("ratelimit.js"));
     let environment = quote(include_str!("environment.js"));
+    let namespace = quote(include_str!("namespace.js"));
     format!(
         "using Workerd = import \"/workerd/workerd.capnp\";\n\nconst config :Workerd.Config = (\n  services = [\n{services}    \
          (name = \"objects\", disk = (path = \"objects\", writable = true)),\n  ],\n  sockets = [\n{sockets}  ],\n  \
          extensions = [(modules = [(name = \"sandbox:ratelimit\", esModule = {ratelimit}, internal = true), \
-         (name = \"sandbox:environment\", esModule = {environment}, internal = true)])],\n  \
+         (name = \"sandbox:environment\", esModule = {environment}, internal = true), \
+         (name = \"sandbox:namespace\", esModule = {namespace}, internal = true)])],\n  \
          logging = (structuredLogging = true),\n);\n"
     )
 }

@@ -237,7 +237,7 @@ fn object_binding(scope: &Scope<'_>, binding: &Binding) -> Option<String> {
     let target = service(scope.account_id, &owner.name, &primary.id);
     let (class, target) = (quote(class), quote(&target));
     Some(format!(
-        "durableObjectNamespace = (className = {class}, serviceName = {target})"
+        "wrapped = (moduleName = \"sandbox:namespace\", innerBindings = [(name = \"namespace\", durableObjectNamespace = (className = {class}, serviceName = {target}))])"
     ))
 }
 

@@ -1,11 +1,15 @@
-//! A tool that cargo compiles and installs: cargo checks what it downloads against the registry's checksums.
+//! A tool that cargo compiles and installs: cargo checks what it downloads against the checksums of a lock file, the tool's own or one
+//! that is part of this repository.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
 
 use super::cache::Cache;
-use super::override_variable;
+use super::{locked_versions, override_variable};
+use crate::build::module::hex;
+use crate::process::file;
 use crate::process::invocation::Invocation;
 use crate::process::run::{self, Runner};
 use crate::process::surroundings::Purpose;
@@ -20,11 +24,27 @@ pub(super) struct CargoTool {
     pub program: &'static str,
     /// A variable with which users name their own.
     pub variable: Option<&'static str>,
-    /// What `cargo install` needs to know about this crate.
-    arguments: &'static [&'static str],
+    origin: Origin,
     /// For people: what it is for, and how long an installation takes.
     purpose: &'static str,
     usually: &'static str,
+}
+
+/// Where a tool's source and the lock file of its dependencies are.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    /// The registry, its own lock file included.
+    Registry,
+    /// A package of this repository, whose program is the tool's library.
+    Repository(Package),
+}
+
+/// A package as it is in this repository: the texts of its files.
+#[derive(Clone, Copy, Debug)]
+struct Package {
+    manifest: &'static str,
+    lock: &'static str,
+    program: &'static str,
 }
 
 /// Turns a Rust crate into a Worker; released together with the crate `worker`.
@@ -32,7 +52,7 @@ pub(super) const WORKER_BUILD: CargoTool = CargoTool {
     package: "worker-build",
     program: "worker-build",
     variable: None,
-    arguments: &["--locked"],
+    origin: Origin::Registry,
     purpose: "packs a Rust crate as a Worker",
     usually: "about 2 minutes",
 };
@@ -42,11 +62,49 @@ pub(super) const WASM_BINDGEN: CargoTool = CargoTool {
     package: "wasm-bindgen-cli",
     program: "wasm-bindgen",
     variable: Some("WASM_BINDGEN_BIN"),
-    // Its own lock file does not resolve any more. The default features are TLS for its test runner, which is not installed.
-    arguments: &["--no-default-features"],
+    origin: Origin::Repository(Package {
+        manifest: include_str!("cargo/wasm-bindgen/Cargo.toml"),
+        lock: include_str!("cargo/wasm-bindgen/Cargo.lock"),
+        program: include_str!("cargo/wasm-bindgen/main.rs"),
+    }),
     purpose: "writes the JavaScript side of the workers",
     usually: "about 1 minute",
 };
+
+impl CargoTool {
+    /// What tells its installations apart in the cache: another lock file makes another program.
+    pub(super) fn key(&self, version: &str) -> String {
+        match self.origin {
+            Origin::Registry => version.to_owned(),
+            Origin::Repository(package) => format!("{version}-{}", package.hash()),
+        }
+    }
+}
+
+impl Package {
+    fn hash(&self) -> String {
+        let texts = [self.manifest, self.lock, self.program].join("\0");
+        hex(&Sha256::digest(texts))[..8].to_owned()
+    }
+
+    /// Writes its files into `folder`. Refused where it is not of `version`.
+    fn write(&self, tool: &CargoTool, version: &str, folder: &Path) -> Result<()> {
+        let own = locked_versions::version_in(self.lock, tool.package)?;
+        if own != version {
+            bail!(
+                "the project needs version {version}, and this edge-broadcast has the lock file of {own}"
+            );
+        }
+        for (name, text) in [
+            ("Cargo.toml", self.manifest),
+            ("Cargo.lock", self.lock),
+            ("main.rs", self.program),
+        ] {
+            file::replace_below(folder, Path::new(name), text.as_bytes())?;
+        }
+        Ok(())
+    }
+}
 
 /// A tool that is already here: the user's own, one in the cache, or one of exactly that version on `$PATH`.
 pub(super) fn find(tool: &CargoTool, version: &str, cache: &Cache) -> Result<Option<PathBuf>> {
@@ -55,7 +113,7 @@ pub(super) fn find(tool: &CargoTool, version: &str, cache: &Cache) -> Result<Opt
     {
         return Ok(Some(own));
     }
-    let installed = program_in(&cache.tool(tool.package, version), tool);
+    let installed = program_in(&cache.tool(tool.package, &tool.key(version)), tool);
     if installed.is_file() {
         return Ok(Some(installed));
     }
@@ -76,15 +134,22 @@ pub(super) fn install(
         "installing {} {version}, which {}: once, {}",
         tool.package, tool.purpose, tool.usually
     ));
-    let staging = cache.staging()?;
-    let invocation = installation(tool, version, root, target, staging.path());
-    runner.run(&invocation, &step).map_err(|error| {
-        let (package, why) = (tool.package, Advice::of(&error).line());
-        let what =
-            format!("cannot install `{package}` {version} with cargo: {why}\ntried: {invocation}");
-        Advice::new(what, advice(tool, version))
-    })?;
-    let place = cache.keep(staging.path(), tool.package, version)?;
+    let (staging, source) = (cache.staging()?, cache.staging()?);
+    let invocation = installation(tool, version, root, target, source.path(), staging.path());
+    let written = match tool.origin {
+        Origin::Registry => Ok(()),
+        Origin::Repository(package) => package.write(tool, version, source.path()),
+    };
+    written
+        .and_then(|()| runner.run(&invocation, &step))
+        .map_err(|error| {
+            let (package, why) = (tool.package, Advice::of(&error).line());
+            let what = format!(
+                "cannot install `{package}` {version} with cargo: {why}\ntried: {invocation}"
+            );
+            Advice::new(what, advice(tool, version))
+        })?;
+    let place = cache.keep(staging.path(), tool.package, &tool.key(version))?;
     step.finish(&format!("installed {} {version}", tool.package));
     let program = program_in(&place, tool);
     program.is_file().then_some(program).with_context(|| {
@@ -96,20 +161,23 @@ pub(super) fn install(
     })
 }
 
-/// The command line that installs a tool below `destination`.
+/// The command line that installs a tool below `destination`; a package of this repository is in `source`.
 fn installation(
     tool: &CargoTool,
     version: &str,
     root: &Path,
     target: &Path,
+    source: &Path,
     destination: &Path,
 ) -> Invocation {
     // In the project's directory, so that its `rust-toolchain.toml` chooses the compiler.
-    Invocation::new(Purpose::Build, "cargo", root)
-        .arg("install")
-        .arg(format!("{}@{version}", tool.package))
-        .args(["--bin", tool.program])
-        .args(tool.arguments)
+    let invocation = Invocation::new(Purpose::Build, "cargo", root).arg("install");
+    let invocation = match tool.origin {
+        Origin::Registry => invocation.arg(format!("{}@{version}", tool.package)),
+        Origin::Repository(_) => invocation.arg("--path").arg(source),
+    };
+    invocation
+        .args(["--locked", "--bin", tool.program])
         // Compiles in a third of the time; the tool's own speed does not matter here.
         .arg("--debug")
         .arg("--no-track")
@@ -156,20 +224,79 @@ mod tests {
 
     #[test]
     fn a_tool_is_compiled_at_the_pinned_version_into_a_directory_of_its_own() {
-        let line = installation(
-            &WASM_BINDGEN,
-            "0.2.130",
-            Path::new("/project"),
-            Path::new("/cache/staging/target"),
-            Path::new("/cache/staging/tool"),
-        )
-        .to_string();
+        for (tool, version, what) in [
+            (
+                WORKER_BUILD,
+                "0.8.7",
+                "worker-build@0.8.7 --locked --bin worker-build",
+            ),
+            (
+                WASM_BINDGEN,
+                "0.2.130",
+                "--path /cache/staging/source --locked --bin wasm-bindgen",
+            ),
+        ] {
+            let line = installation(
+                &tool,
+                version,
+                Path::new("/project"),
+                Path::new("/cache/staging/target"),
+                Path::new("/cache/staging/source"),
+                Path::new("/cache/staging/tool"),
+            );
+            assert_eq!(
+                line.to_string(),
+                format!(
+                    "cd /project && env -u CARGO_TARGET_DIR -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS -u RUSTFLAGS \
+                     CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false CARGO_TERM_COLOR=never \
+                     cargo install {what} --debug --no-track \
+                     --root /cache/staging/tool --target-dir /cache/staging/target"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn the_lock_file_of_this_repository_is_of_the_version_that_the_workers_need_and_pins_all_by_checksum()
+     {
+        let Origin::Repository(package) = WASM_BINDGEN.origin else {
+            panic!("{WASM_BINDGEN:?}");
+        };
+        let workers = include_str!("../../../Cargo.lock");
         assert_eq!(
-            line,
-            "cd /project && env -u CARGO_TARGET_DIR -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS -u RUSTFLAGS \
-             CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false CARGO_TERM_COLOR=never \
-             cargo install wasm-bindgen-cli@0.2.130 --bin wasm-bindgen --no-default-features --debug --no-track \
-             --root /cache/staging/tool --target-dir /cache/staging/target"
+            locked_versions::version_in(package.lock, "wasm-bindgen-cli").unwrap(),
+            locked_versions::version_in(workers, "wasm-bindgen").unwrap()
+        );
+        let lock: toml_edit::DocumentMut = package.lock.parse().unwrap();
+        for locked in lock["package"].as_array_of_tables().unwrap() {
+            let text = |key: &str| locked.get(key).and_then(toml_edit::Item::as_str);
+            if text("name") != Some("edge-broadcast-wasm-bindgen") {
+                assert_eq!(text("checksum").map(str::len), Some(64), "{locked}");
+                let source = text("source").unwrap();
+                assert!(source.ends_with("github.com/rust-lang/crates.io-index"));
+            }
+        }
+    }
+
+    #[test]
+    fn another_lock_file_is_another_installation_and_another_version_is_refused() {
+        let Origin::Repository(package) = WASM_BINDGEN.origin else {
+            panic!("{WASM_BINDGEN:?}");
+        };
+        let other = Package {
+            lock: "other",
+            ..package
+        };
+        assert_ne!(package.hash(), other.hash());
+        assert_eq!(WORKER_BUILD.key("0.8.7"), "0.8.7");
+        let key = WASM_BINDGEN.key("0.2.130");
+        assert_eq!(key, format!("0.2.130-{}", package.hash()));
+        let root = tempfile::tempdir().unwrap();
+        let refused = package.write(&WASM_BINDGEN, "0.0.1", root.path());
+        let said = refused.unwrap_err().to_string();
+        assert!(
+            said.starts_with("the project needs version 0.0.1, and this edge-broadcast has"),
+            "{said}"
         );
     }
 

@@ -33,6 +33,12 @@ impl LockedVersions {
     }
 }
 
+/// The one version of the crate `name` in a lock file's text.
+pub(super) fn version_in(text: &str, name: &str) -> Result<String> {
+    let lock: Lock = toml_edit::de::from_str(text)?;
+    lock.the_one(name)
+}
+
 #[derive(Deserialize)]
 struct Lock {
     package: Vec<Package>,

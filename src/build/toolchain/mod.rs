@@ -58,6 +58,11 @@ pub fn build_tools(root: &Path, runner: &Runner) -> Result<BuildTools> {
     })
 }
 
+/// Tells the lock file from others with which `wasm-bindgen` is compiled: its dependencies write a part of every bundle.
+pub(super) fn wasm_bindgen_lock() -> String {
+    WASM_BINDGEN.key("")
+}
+
 fn cargo_tools(
     versions: &LockedVersions,
     cache: &Cache,

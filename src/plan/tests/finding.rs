@@ -49,3 +49,20 @@ WRONG  `WEBHOOK_SECRET_ALTERNATE` of `w-e` was readable as a plain variable: tre
        `edge-broadcast deploy e` takes the variable away; after that, `edge-broadcast secrets rotate e --compromised`
 ");
 }
+
+#[test]
+fn rooms_that_a_deployment_would_move_to_another_jurisdiction_are_told() {
+    let eu = "[worker]\njurisdiction = \"eu\"";
+    let world = World::deployed(MANIFEST).manifest("[worker]", eu);
+    assert_snapshot!(world.findings(), @"
+
+      note   the rooms are in no jurisdiction, and the manifest has them in the jurisdiction `eu`: a deployment begins every room anew there, without its history; what is stored stays where it is, and a socket that is open gets no more updates until the old room closes it, at most 5m later
+    ");
+    let moved = World::deployed(&MANIFEST.replacen("[worker]", eu, 1));
+    assert_eq!(moved.findings(), "");
+    let other = moved.manifest(eu, "[worker]\njurisdiction = \"us\"");
+    assert_snapshot!(other.findings(), @"
+
+      note   the rooms are in the jurisdiction `eu`, and the manifest has them in the jurisdiction `us`: a deployment begins every room anew there, without its history; what is stored stays where it is, and a socket that is open gets no more updates until the old room closes it, at most 5m later
+    ");
+}

@@ -17,6 +17,7 @@ debug = false
 observability = true
 cpu_ms = 50
 code_update = { mode = "deferred", max_delay = "5m" }
+jurisdiction = "us"
 
 [cloudflare]
 account_id = "0123456789abcdef0123456789abcdef"
@@ -204,6 +205,25 @@ socket impact: reconnect (a new version of the room restarts its objects; rooms 
 
 0 to add, 2 to change, 0 to remove
 "#);
+    assert_snapshot!(keys.change("worker.jurisdiction", "jurisdiction = \"us\"\n", ""), @r#"
+e: 4 steps
+
+1. upload a version of `w-e-room`
+   lane: code
+   - binding JURISDICTION: {"text":"us","type":"plain_text"}
+
+2. give all traffic of `w-e-room` to the new version
+
+3. upload a version of `w-e`
+   lane: code
+   - binding JURISDICTION: {"text":"us","type":"plain_text"}
+
+4. give all traffic of `w-e` to the new version
+
+socket impact: reconnect (a new version of the room restarts its objects; rooms that hold sockets change within 300 s)
+
+0 to add, 2 to change, 0 to remove
+"#);
     assert_snapshot!(keys.change("worker.observability", "observability = true", "observability = false"), @r"
 e: 2 steps
 
@@ -312,7 +332,7 @@ socket impact: none
 
 1 to add, 0 to change, 1 to remove
 ");
-    assert_snapshot!(keys.change("regions.name", "\"us\"", "\"america\""), @r#"
+    assert_snapshot!(keys.change("regions.name", "name = \"us\"", "name = \"america\""), @r#"
 e: 2 steps
 
 1. upload a version of `w-e`

@@ -15,7 +15,8 @@ export function text(env, name) {
 
 export function object(env, namespace, name, locationHint) {
   try {
-    const objects = env[namespace];
+    const within = env.JURISDICTION;
+    const objects = within ? env[namespace].jurisdiction(within) : env[namespace];
     return objects.get(objects.idFromName(name), { locationHint });
   } catch {}
 }
@@ -45,7 +46,7 @@ pub fn version(env: &JsValue) -> Option<String> {
     health::version(&text(env, binding::VERSION)?)
 }
 
-/// A stub of the Durable Object called `name`, created near `hint` if this is the first that is heard of it; `undefined`
+/// A stub of the Durable Object called `name` (in the jurisdiction [`binding::JURISDICTION`] it is another one), created near `hint` if this is the first that is heard of it; `undefined`
 /// when there is none to be had.
 pub fn stub(env: &JsValue, name: &str, hint: Option<&str>) -> JsValue {
     object(env, binding::ROOM, name, hint)

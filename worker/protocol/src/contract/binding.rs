@@ -11,6 +11,9 @@ pub const ROOM: &str = "BROADCAST_ROOM";
 pub const SETTINGS: &str = "SETTINGS";
 /// Both scripts: plain text; `development` turns debug logging on.
 pub const ENVIRONMENT: &str = "ENVIRONMENT";
+/// Both scripts: plain text; the jurisdiction of all objects, absent where they are in none. Its name stands in the script of
+/// `shell::env` too, which alone reads it.
+pub const JURISDICTION: &str = "JURISDICTION";
 /// Both scripts: Analytics Engine data set.
 pub const ANALYTICS: &str = "ANALYTICS";
 /// Both scripts: version metadata.
