@@ -516,7 +516,8 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
         .against(&sandbox)
         .succeeds()
         .json();
-    let upload = plan["steps"][0].clone();
+    let mut steps = plan["steps"].as_array().unwrap().iter();
+    let upload = steps.find(|step| step["step"] == "upload").unwrap();
     let last = plan["steps"].as_array().unwrap().last().unwrap();
     let known = [
         (upload["tag"].as_str().unwrap(), "TAG"),
@@ -570,6 +571,33 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
   },
   "socket_impact": "none",
   "steps": [
+    {
+      "changes": [
+        {
+          "after": [
+            "cf:environment=staging",
+            "cf:service=glow-broadcast",
+            "hidden:0ea25756"
+          ],
+          "before": [
+            "hidden:0ea25756"
+          ],
+          "what": "tags"
+        }
+      ],
+      "observability": true,
+      "script": "glow-broadcast-staging",
+      "step": "settings",
+      "tags": [
+        "cf:environment=staging",
+        "cf:service=glow-broadcast"
+      ]
+    },
+    {
+      "pattern": "broadcast-next.glow.trade/*",
+      "script": "glow-broadcast-staging",
+      "step": "add_route"
+    },
     {
       "changes": [
         {
@@ -628,33 +656,6 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
       "script": "glow-broadcast-staging",
       "step": "shift",
       "then": "go_on"
-    },
-    {
-      "changes": [
-        {
-          "after": [
-            "cf:environment=staging",
-            "cf:service=glow-broadcast",
-            "hidden:0ea25756"
-          ],
-          "before": [
-            "hidden:0ea25756"
-          ],
-          "what": "tags"
-        }
-      ],
-      "observability": true,
-      "script": "glow-broadcast-staging",
-      "step": "settings",
-      "tags": [
-        "cf:environment=staging",
-        "cf:service=glow-broadcast"
-      ]
-    },
-    {
-      "pattern": "broadcast-next.glow.trade/*",
-      "script": "glow-broadcast-staging",
-      "step": "add_route"
     },
     {
       "id": "ROUTE",

