@@ -121,9 +121,7 @@ fn code(code: u32) -> Option<&'static str> {
         10074 => "a migration would delete a Durable Object class that is still in use",
         10079 => "the live migration tag is not the one that the plan saw: plan again",
         10211 => "a migration cannot be part of a version: it takes the lifecycle lane",
-        10214 | 10215 => {
-            "somebody uploaded or deployed another version in the same moment: run the same command again"
-        }
+        10214 | 10215 => "somebody made another version just now: run the command again",
         10220 => "a secret changed since that version: it would come back with the old one",
         10222 => "the Worker has no version yet: deploy it first",
         10336 | 100_146 => {

@@ -36,6 +36,9 @@ struct Examined {
 
 #[derive(Serialize)]
 struct Finding {
+    /// `ok`, `note` or `WRONG`, before it.
+    #[serde(skip)]
+    word: &'static str,
     what: String,
     /// What to do; absent where nothing is wrong.
     mend: Option<String>,
@@ -101,7 +104,7 @@ async fn examine(
     ));
     for found in finding::of(environment, &observed) {
         match found.fix {
-            None => examined.well(&found.what),
+            None => examined.note("note", &found.what),
             Some(fix) => examined.wrong(found.what, fix),
         }
     }
@@ -210,7 +213,12 @@ fn secrets(environment: &Environment, facts: &Facts, examined: &mut Examined) {
 
 impl Examined {
     fn well(&mut self, what: &str) {
+        self.note("ok", what);
+    }
+
+    fn note(&mut self, word: &'static str, what: &str) {
         self.findings.push(Finding {
+            word,
             what: what.to_owned(),
             mend: None,
         });
@@ -238,6 +246,7 @@ impl Examined {
 
     fn wrong(&mut self, what: String, mend: String) {
         self.findings.push(Finding {
+            word: "WRONG",
             what,
             mend: Some(mend),
         });
@@ -250,9 +259,9 @@ impl fmt::Display for Answer {
             let gap = if at == 0 { "" } else { "\n\n" };
             write!(f, "{gap}{}", examined.environment)?;
             for finding in &examined.findings {
-                match &finding.mend {
-                    None => write!(f, "\n  ok     {}", finding.what)?,
-                    Some(mend) => write!(f, "\n  WRONG  {}\n         {mend}", finding.what)?,
+                write!(f, "\n  {:<5}  {}", finding.word, finding.what)?;
+                if let Some(mend) = &finding.mend {
+                    write!(f, "\n         {mend}")?;
                 }
             }
         }

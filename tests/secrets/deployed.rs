@@ -91,8 +91,9 @@ async fn secrets_change_on_the_deployed_code_after_a_rollback_an_automatic_retur
     world.deploy_and_roll_back();
     world.assert_behind().await;
     let (newest, live) = (world.version_ids().await.remove(0), world.live().await);
-    let note =
-        format!("the newest version of `{SCRIPT}`, `{newest}`, is not the deployed one, `{live}`");
+    let note = format!(
+        "  note   the newest version of `{SCRIPT}`, `{newest}`, is not the deployed one, `{live}`"
+    );
     for command in ["plan", "status", "doctor"] {
         let printed = world.run(&[command, "staging"]).succeeds();
         assert!(printed.stdout.contains(&note), "{}", printed.stdout);
