@@ -100,8 +100,20 @@ async fn a_dns_record_in_the_way_must_be_deleted_whatever_the_manifest_says() {
     );
     for project in [custom_domain(), overriding] {
         let printed = deploy(&sandbox, &project).fails();
-        assert!(printed.stderr.contains("(code 100117)\nhelp: a DNS record for this host is in the way: delete it in the zone's DNS settings, then deploy again"), "{}", printed.stderr);
+        assert_eq!(
+            printed.stderr.split("error: ").nth(1),
+            Some(
+                "nothing was changed, because of what is live:\n  - the DNS record `AAAA 100::` of `broadcast-staging.glow.trade` stands in the way of its custom domain, which makes its own\n    help: delete it in the zone's DNS settings: Cloudflare does not replace a record that somebody made, whatever `override_dns` says\n"
+            )
+        );
     }
+    assert_eq!(writes(&sandbox).await, [""; 0]);
+    // A token that may not read records meets it where the domain is attached
+    let unreadable = json!({ "method": "GET", "path": "/dns_records", "nth": 1, "times": 9, "kind": "status", "status": 403 });
+    api::fault(&sandbox, unreadable).await;
+    let printed = deploy(&sandbox, &custom_domain()).fails();
+    assert!(printed.stderr.contains("(code 100117)\nhelp: a DNS record for this host is in the way: delete it in the zone's DNS settings, then deploy again"), "{}", printed.stderr);
+    api::call(&sandbox, "DELETE", "/sandbox/faults", None).await;
     api::remove_records(&sandbox, HOST).await;
     deploy(&sandbox, &custom_domain()).succeeds();
 }
@@ -355,6 +367,7 @@ async fn a_route_that_went_to_another_script_since_the_plan_is_not_removed() {
         .unwrap();
     api::foreign_script(&sandbox, "somebody-elses").await;
     let path = format!("/zones/{}/workers/routes", api::zone(&sandbox).await);
+    api::record(&sandbox, "broadcast-next.glow.trade").await;
     let moved = owned("broadcast-next.glow.trade");
     let (report, result) = after_the_plan(&sandbox, &moved, async || {
         let routes = api::call(&sandbox, "GET", &path, None).await["result"].clone();
@@ -384,7 +397,9 @@ async fn a_route_or_domain_that_another_script_took_since_the_plan_is_not_taken_
     ] {
         let sandbox = Sandbox::start();
         api::foreign_script(&sandbox, "somebody-elses").await;
-        api::remove_records(&sandbox, HOST).await;
+        if what.starts_with("the custom domain") {
+            api::remove_records(&sandbox, HOST).await;
+        }
         let zone = api::zone(&sandbox).await;
         let (_, result) = after_the_plan(&sandbox, &project, async || {
             let domain = json!({ "hostname": HOST, "service": "somebody-elses", "environment": "production", "zone_id": zone });

@@ -494,6 +494,7 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
     let sandbox = Sandbox::start();
     deploy(&sandbox, "staging");
     let live = api::shares(&sandbox, GATEWAY).await[0].0.clone();
+    api::record(&sandbox, "broadcast-next.glow.trade").await;
     let text = manifest("staging")
         .replace(HOST, "broadcast-next.glow.trade")
         .replace("max_message_bytes = 16384", "max_message_bytes = 8192");

@@ -51,3 +51,4 @@ mod toolchain;
 mod typescript;
 mod workers;
 mod wrangler;
+mod zone;

@@ -26,12 +26,14 @@ use anyhow::anyhow;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+pub use crate::account::dns::answering;
 pub use crate::account::state::Strictness;
 use crate::account::value::SecretValue;
 use crate::account::{dns, stamp};
 use crate::api::context::{ACCOUNT, BASE, Context};
 use crate::api::quota::Quotas;
 use crate::edge::ingress;
+pub use crate::edge::pattern::{End, Pattern};
 use crate::engine::Engine;
 use crate::runtime::analytics;
 use crate::runtime::analytics::Points;

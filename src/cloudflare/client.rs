@@ -16,6 +16,7 @@ use super::error::{ApiError, found};
 use super::path;
 use super::rate_limit::{self, LONGEST_PAUSE};
 use super::turn::Turns;
+use super::wire::Zone;
 use crate::environment::Environment;
 use crate::http::connector::{Connector, Offer};
 use crate::http::{body, redirect};
@@ -45,7 +46,7 @@ pub struct Cloudflare {
     timeout: Duration,
     turns: Turns,
     progress: Progress,
-    zones: Arc<Mutex<BTreeMap<String, String>>>,
+    zones: Arc<Mutex<BTreeMap<String, Zone>>>,
 }
 
 /// Whether a call may be sent again when its answer is lost.
@@ -139,8 +140,8 @@ impl Cloudflare {
         self.base != BASE
     }
 
-    /// The ids of the zones that were looked for, by name.
-    pub(super) fn known_zones(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+    /// The zones that were looked for, by name.
+    pub(super) fn known_zones(&self) -> MutexGuard<'_, BTreeMap<String, Zone>> {
         self.zones.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

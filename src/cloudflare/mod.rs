@@ -3,6 +3,7 @@
 //! - `client`: one request: address, repeats
 //! - `envelope`: what is in an answer: null means absent
 //! - `page`: lists, page by page
+//! - `zone`: which zone is meant, and what of it decides whether requests reach a Worker
 //! - `wire`: the shapes of the answers; `code`: the code of a version
 //! - `copy`: a copy of the deployed version with other secrets
 //! - `older`: whether a secret is older than some time, in a long history
@@ -42,5 +43,6 @@ mod redacted;
 pub(crate) mod secrets;
 mod turn;
 mod wire;
+mod zone;
 
 pub use client::Cloudflare;

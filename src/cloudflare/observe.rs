@@ -14,16 +14,14 @@ use super::envelope;
 use super::error::{ApiError, found};
 use super::page::Pages;
 use super::path::with_query;
-use super::wire::{Namespace, Resources, Sandbox, ScriptSettings, Subdomain, Version, Zone};
+use super::wire::{Namespace, Resources, Sandbox, ScriptSettings, Subdomain, Version};
+use super::zone::{self, zone};
 use crate::environment::Environment;
 use crate::environment::script::{self, Binding, Script};
 use crate::http::body;
 use crate::plan::foreign;
 use crate::plan::history::{Deployed, Extent, Listed};
-use crate::plan::{
-    Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Split, ownership, version_tag,
-};
-use crate::terminal::advice::Advice;
+use crate::plan::{Kept, Live, LiveRoute, LiveVersion, Observed, Split, ownership, version_tag};
 
 /// More than an account has, and what wrangler asks for.
 const NAMESPACES_PER_PAGE: u32 = 1000;
@@ -37,10 +35,10 @@ pub async fn observe(
 ) -> anyhow::Result<Observed> {
     let (room, gateway) = (environment.room_script(), environment.gateway_script());
     let objects = cloudflare.of_account("workers/durable_objects/namespaces");
-    let (room_live, gateway_live, (routes, domains), namespaces) = tokio::try_join!(
+    let (room_live, gateway_live, of_zone, namespaces) = tokio::try_join!(
         script(cloudflare, &room),
         script(cloudflare, &gateway),
-        zone_hosts(cloudflare, environment.zone.as_str()),
+        of_zone(cloudflare, environment),
         Pages::<Namespace>::new(cloudflare, objects)
             .sized(NAMESPACES_PER_PAGE)
             .all(),
@@ -60,9 +58,8 @@ pub async fn observe(
         .collect();
     Ok(Observed {
         scripts,
-        routes,
-        domains,
         classes,
+        ..of_zone
     })
 }
 
@@ -86,26 +83,9 @@ pub(crate) async fn ours(cloudflare: &Cloudflare, environment: &Environment) -> 
     gateway.and(room)
 }
 
-/// The id of the zone `name` in the account, which stays the same: it is read once.
+/// The id of the zone `name` in the account.
 pub(super) async fn zone_id(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<String> {
-    if let Some(id) = cloudflare.known_zones().get(name) {
-        return Ok(id.clone());
-    }
-    let pairs = [("name", name), ("account.id", cloudflare.account())];
-    let path = with_query("/zones", &pairs);
-    let is_it = |zone: &Zone| zone.name.as_ref().is_none_or(|other| other == name);
-    let zone = Pages::<Zone>::new(cloudflare, path).find(is_it).await?;
-    let Zone { id, .. } = zone.with_context(|| {
-        Advice::new(
-            format!(
-                "the account `{}` has no zone `{name}`",
-                cloudflare.account()
-            ),
-            "correct `cloudflare.zone` in the manifest, or give the API token Zone Read on it",
-        )
-    })?;
-    cloudflare.known_zones().insert(name.to_owned(), id.clone());
-    Ok(id)
+    Ok(zone(cloudflare, name).await?.id)
 }
 
 /// The versions of a script, the newest first. There can be thousands.
@@ -203,16 +183,24 @@ pub(super) async fn routes(
     Pages::new(cloudflare, path).all().await
 }
 
-async fn zone_hosts(
-    cloudflare: &Cloudflare,
-    zone: &str,
-) -> anyhow::Result<(Vec<LiveRoute>, Vec<LiveDomain>)> {
-    let id = zone_id(cloudflare, zone).await?;
-    let domains_path = cloudflare.of_account(&with_query("workers/domains", &[("zone_id", &id)]));
-    tokio::try_join!(
-        routes(cloudflare, &id),
-        Pages::new(cloudflare, domains_path).all(),
-    )
+/// What is live of the zone alone.
+async fn of_zone(cloudflare: &Cloudflare, environment: &Environment) -> anyhow::Result<Observed> {
+    let zone = zone(cloudflare, environment.zone.as_str()).await?;
+    let domains = with_query("workers/domains", &[("zone_id", &zone.id)]);
+    let (routes, domains, records, certificates) = tokio::try_join!(
+        routes(cloudflare, &zone.id),
+        Pages::new(cloudflare, cloudflare.of_account(&domains)).all(),
+        zone::records(cloudflare, &zone, environment),
+        zone::certificates(cloudflare, &zone, environment),
+    )?;
+    Ok(Observed {
+        routes,
+        domains,
+        records,
+        certificates,
+        zone: zone.live(),
+        ..Observed::default()
+    })
 }
 
 /// What a deployment and a change of secrets both go by: the version `active`, at least `count` of the newest ones, and the tags.
@@ -445,9 +433,9 @@ mod tests {
                 assert_eq!(live.latest, Some(latest), "{paging:?}");
                 calls.push(account.calls().len());
             }
-            // Four of the account, and of each script its split, two versions, the newest one, two sorts of settings, and the code of
-            // the version that has no tag of ours
-            assert_eq!(calls, [18, 18], "{paging:?}");
+            // Five of the account and the zone, and of each script its split, two versions, the newest one, two sorts of settings, and
+            // the code of the version that has no tag of ours
+            assert_eq!(calls, [19, 19], "{paging:?}");
         }
     }
 

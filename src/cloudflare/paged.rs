@@ -148,6 +148,9 @@ fn answer(
     let list = |items: Vec<Json>| paging.page(uri, &items, Json::clone, None);
     match path.as_slice() {
         ["zones"] => list(vec![json!({ "id": "zone0", "name": "glow.trade" })]),
+        ["zones", _, "dns_records"] => list(vec![
+            json!({ "id": "record0", "name": "w.glow.trade", "type": "AAAA", "content": "100::", "proxied": true }),
+        ]),
         ["zones", _, "workers", "routes"] | [_, _, "workers", "domains"] => list(Vec::new()),
         [_, _, "workers", "durable_objects", "namespaces"] => list(Vec::new()),
         // None has code of ours

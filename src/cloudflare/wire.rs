@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::path::id;
 use crate::plan::history::{Deployed, Listed};
-use crate::plan::{LiveDomain, LiveRoute, Share, Split};
+use crate::plan::{LiveDomain, LiveRecord, LiveRoute, LiveZone, Share, Split};
 use crate::secret::Value;
 
 /// What a plan knows in words of its own is read as the API writes it.
@@ -208,12 +208,78 @@ pub(super) struct Subdomain {
 }
 
 /// An item of `GET /zones`
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct Zone {
     #[serde(deserialize_with = "id")]
     pub(super) id: String,
     #[serde(default)]
     pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) account: Owner,
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    paused: bool,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+}
+
+impl Zone {
+    /// Its state.
+    pub(super) fn live(&self) -> LiveZone {
+        LiveZone {
+            status: self.status.clone(),
+            is_paused: self.paused,
+            kind: self.kind.clone(),
+        }
+    }
+}
+
+/// Whose a zone is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Owner {
+    pub(super) id: Option<String>,
+}
+
+/// An item of `GET /zones/Z/dns_records`
+#[derive(Deserialize)]
+struct RecordItem {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    content: String,
+    #[serde(default)]
+    proxied: bool,
+    #[serde(default)]
+    meta: RecordMeta,
+}
+
+/// Of the record of a custom domain it names the Worker.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RecordMeta {
+    origin_worker_id: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for LiveRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        RecordItem::deserialize(deserializer).map(|item| Self {
+            name: item.name.to_ascii_lowercase(),
+            kind: item.kind,
+            content: item.content,
+            is_proxied: item.proxied,
+            is_of_worker: item.meta.origin_worker_id.is_some(),
+        })
+    }
+}
+
+/// An item of `GET /zones/Z/ssl/certificate_packs`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Pack {
+    pub(super) hosts: Vec<String>,
 }
 
 /// An item of `GET /zones/Z/workers/routes`
@@ -463,9 +529,26 @@ mod tests {
         );
         get(
             "zones",
-            json!([{ "id": "z", "name": "glow.trade", "account": { "id": "A" } }]),
+            json!([{ "id": "z", "name": "glow.trade", "account": { "id": "A" }, "status": "active", "paused": true, "type": "full" }]),
             info.clone(),
             many::<Zone>,
+            &[],
+        );
+        let made = json!({ "id": "1", "name": "a.glow.trade", "type": "A", "content": "192.0.2.1", "proxied": true });
+        let managed = json!({ "id": "2", "name": "b.glow.trade", "type": "AAAA", "content": "100::", "proxied": true, "meta": { "origin_worker_id": "S", "read_only": true } });
+        get(
+            "dns_records",
+            json!([made, managed]),
+            info.clone(),
+            many::<LiveRecord>,
+            &[],
+        );
+        let pack = json!({ "id": "p", "type": "advanced", "hosts": ["a.b.glow.trade"], "status": "active" });
+        get(
+            "ssl/certificate_packs",
+            json!([pack]),
+            info.clone(),
+            many::<Pack>,
             &[],
         );
         let routes = json!([{ "id": "r1", "pattern": "a/*", "script": "S" }, { "id": "r2", "pattern": "b/*" }]);
@@ -676,6 +759,8 @@ mod tests {
                 "deployments: percentage",
                 "deployments: version_id",
                 "deployments: versions",
+                "dns_records: name",
+                "dns_records: type",
                 "routes: id",
                 "routes: pattern",
                 "script-settings: result",

@@ -7,12 +7,13 @@ use serde_json::json;
 
 use super::desired::{Desired, Wanted};
 use super::observed::{Live, Observed};
+use super::obstacle::Obstacle;
 use super::ownership::{self, Foreign, Unadoptable};
 use super::split::Split;
 use super::upload::unfinished_rollout;
 use crate::terminal::advice::Advice;
 
-/// Something live that a deployment would have to destroy or take over.
+/// Something live that a deployment would have to destroy or take over, or that would defeat it.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(test, derive(strum::EnumDiscriminants))]
 #[cfg_attr(test, strum_discriminants(derive(strum::EnumIter)))]
@@ -31,6 +32,8 @@ pub enum Conflict {
     RouteTaken(String, Option<String>),
     /// A wanted custom domain, and the script that has it.
     DomainTaken(String, String),
+    /// What keeps every request from the gateway.
+    Obstacle(Obstacle),
 }
 
 impl Conflict {
@@ -74,6 +77,7 @@ impl Conflict {
                 format!("the custom domain `{hostname}` belongs to the script `{owner}`"),
                 "remove it from that script first, or use another host in the manifest",
             ),
+            Self::Obstacle(obstacle) => obstacle.advice(),
         }
     }
 }

@@ -124,6 +124,7 @@ mod tests {
                 hostname: "new.example".to_owned(),
                 script: script.clone(),
                 override_dns: OverrideDns::Never,
+                changes: Vec::new(),
             },
             Step::RemoveRoute {
                 pattern: "old.example/*".to_owned(),

@@ -6,8 +6,10 @@ use edge_broadcast_protocol::contract::binding;
 use serde::Serialize;
 
 use super::observed::{Live, Observed};
+use super::obstacle;
 use crate::environment::Environment;
 use crate::environment::name::Jurisdiction;
+use crate::terminal::advice::Advice;
 
 /// Something about what is live that people should know, whatever they came for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,6 +60,7 @@ pub fn of(environment: &Environment, observed: &Observed) -> Vec<Finding> {
         not_deployed(name, live).into_iter().chain(readable)
     })
     .chain(other_jurisdiction(environment, observed))
+    .chain(doubtful(environment, observed))
     .collect()
 }
 
@@ -126,5 +129,17 @@ fn not_deployed(script: &str, live: &Live) -> Option<Finding> {
             "the newest version of `{script}`, `{newest}`, is not the deployed one, `{}`",
             live.active.id
         ))
+    })
+}
+
+/// What may keep requests from the gateway. What does so for certain is a conflict.
+fn doubtful(environment: &Environment, observed: &Observed) -> impl Iterator<Item = Finding> {
+    let gateway = environment.gateway_script();
+    let (zone, hosts) = (environment.zone.as_str(), &environment.hosts);
+    let obstacles = obstacle::of(zone, hosts, &gateway, observed).into_iter();
+    let doubtful = obstacles.filter(|obstacle| !obstacle.is_certain());
+    doubtful.map(|obstacle| {
+        let Advice { what, fix } = obstacle.advice();
+        Finding { what, fix }
     })
 }

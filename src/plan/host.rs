@@ -1,9 +1,12 @@
 //! Routes and custom domains: which are missing, which are ours and no longer wanted, which belong to another script.
 
+use edge_broadcast_sandbox::Pattern;
+
 use super::conflict::Conflict;
 use super::desired::Desired;
-use super::observed::Observed;
-use super::step::Step;
+use super::observed::{Observed, Seen};
+use super::obstacle::{self, Obstacle};
+use super::step::{Change, Step};
 use crate::environment::{Served, ServedBy};
 
 /// The steps for the hosts, and the hosts that another script owns.
@@ -20,8 +23,10 @@ pub(super) fn steps(
         let script = script.clone();
         match served.by {
             ServedBy::ZoneRoute => {
+                // The host's letters may be written in either case
+                let wanted = Pattern::parse(&pattern);
                 let mut routes = observed.routes.iter();
-                match routes.find(|route| route.pattern == pattern) {
+                match routes.find(|route| Pattern::parse(&route.pattern) == wanted) {
                     None => steps.push(Step::AddRoute { pattern, script }),
                     Some(route) if route.script.as_deref() == Some(gateway) => {}
                     Some(route) => {
@@ -33,6 +38,7 @@ pub(super) fn steps(
                 let mut domains = observed.domains.iter();
                 match domains.find(|domain| domain.hostname == pattern) {
                     None => steps.push(Step::AddDomain {
+                        changes: replaced(&pattern, observed).into_iter().collect(),
                         hostname: pattern,
                         script,
                         override_dns,
@@ -45,8 +51,22 @@ pub(super) fn steps(
             }
         }
     }
+    let (zone, hosts) = (&desired.zone, &desired.hosts);
+    let obstacles = obstacle::of(zone, hosts, gateway, observed).into_iter();
+    let certain = obstacles.filter(Obstacle::is_certain);
+    conflicts.extend(certain.map(Conflict::Obstacle));
     steps.extend(removals(desired, observed));
     steps
+}
+
+/// The DNS record that a custom domain's own takes the place of.
+fn replaced(hostname: &str, observed: &Observed) -> Option<Change> {
+    let Seen::All(records) = &observed.records else {
+        return None;
+    };
+    let record = obstacle::blocking(hostname, records)?.to_string();
+    let before = format!("{record} of another Worker");
+    Change::between("DNS record", Some(before), Some("the custom domain's"))
 }
 
 /// Takes away the routes and custom domains of the gateway that the manifest does not want.
@@ -54,14 +74,18 @@ fn removals(desired: &Desired, observed: &Observed) -> Vec<Step> {
     let gateway = desired.gateway();
     let script = gateway.to_owned();
     let mut steps = Vec::new();
-    let (routed, attached): (Vec<_>, Vec<_>) = desired
+    let (routed, attached): (Vec<&Served>, Vec<&Served>) = desired
         .hosts
         .iter()
         .partition(|served| served.by == ServedBy::ZoneRoute);
-    let wanted =
-        |served: &[&Served], pattern: &str| served.iter().any(|it| it.pattern() == pattern);
+    let is_attached = |hostname: &str| attached.iter().any(|it| it.pattern() == hostname);
+    let is_routed = |pattern: &str| {
+        let pattern = Pattern::parse(pattern);
+        let mut routed = routed.iter();
+        routed.any(|it| Pattern::parse(&it.pattern()) == pattern)
+    };
     for route in &observed.routes {
-        if route.script.as_deref() == Some(gateway) && !wanted(&routed, &route.pattern) {
+        if route.script.as_deref() == Some(gateway) && !is_routed(&route.pattern) {
             steps.push(Step::RemoveRoute {
                 pattern: route.pattern.clone(),
                 id: route.id.clone(),
@@ -70,7 +94,7 @@ fn removals(desired: &Desired, observed: &Observed) -> Vec<Step> {
         }
     }
     for domain in &observed.domains {
-        if domain.script == gateway && !wanted(&attached, &domain.hostname) {
+        if domain.script == gateway && !is_attached(&domain.hostname) {
             steps.push(Step::RemoveDomain {
                 hostname: domain.hostname.clone(),
                 id: domain.id.clone(),

@@ -13,6 +13,7 @@ pub(crate) mod foreign;
 pub(crate) mod history;
 mod host;
 mod observed;
+pub(crate) mod obstacle;
 pub(crate) mod ownership;
 pub(crate) mod release;
 pub(crate) mod rollback;
@@ -20,6 +21,7 @@ mod rollout;
 pub(crate) mod saved;
 pub(crate) mod script_tags;
 mod settings;
+mod shadow;
 mod split;
 mod step;
 #[cfg(test)]
@@ -35,7 +37,9 @@ pub use self::conflict::{Conflict, Conflicts};
 pub use self::desired::{Desired, Wanted};
 pub use self::finding::Finding;
 pub(crate) use self::observed::Way;
-pub use self::observed::{Holding, Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed};
+pub use self::observed::{
+    Holding, Kept, Live, LiveDomain, LiveRecord, LiveRoute, LiveVersion, LiveZone, Observed, Seen,
+};
 pub use self::rollout::Rollout;
 pub use self::split::{Percent, Share, Split};
 pub use self::step::{Change, Lane, Shift, Step, Then, Upload};

@@ -1,6 +1,7 @@
 //! What is live.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -19,6 +20,11 @@ pub struct Observed {
     pub domains: Vec<LiveDomain>,
     /// Durable Object classes by script.
     pub classes: BTreeMap<String, BTreeSet<String>>,
+    pub zone: LiveZone,
+    /// DNS records of the hosts and of the names above them.
+    pub records: Seen<LiveRecord>,
+    /// Names that the zone's certificates cover; asked for when there is a host that the zone's own does not.
+    pub certificates: Seen<String>,
 }
 
 /// A script that exists.
@@ -177,4 +183,50 @@ pub struct LiveDomain {
     pub id: String,
     pub hostname: String,
     pub script: String,
+}
+
+/// The state of a zone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LiveZone {
+    /// `initializing`, `pending`, `active` or `moved`.
+    pub status: Option<String>,
+    /// Cloudflare answers for its names and leaves its requests alone.
+    pub is_paused: bool,
+    /// `full`, `partial` (its DNS is elsewhere), `secondary` or `internal`.
+    pub kind: Option<String>,
+}
+
+/// A list that a token need not be allowed to read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub enum Seen<T> {
+    #[default]
+    NotAsked,
+    Refused,
+    All(Vec<T>),
+}
+
+/// A DNS record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LiveRecord {
+    /// The whole name; `*.` may start it.
+    pub name: String,
+    /// `A`, `CNAME`, …
+    pub kind: String,
+    pub content: String,
+    pub is_proxied: bool,
+    /// A custom domain of a Worker made it.
+    pub is_of_worker: bool,
+}
+
+impl LiveRecord {
+    /// Whether it leads its name somewhere.
+    pub(crate) fn is_address(&self) -> bool {
+        matches!(self.kind.as_str(), "A" | "AAAA" | "CNAME")
+    }
+}
+
+impl fmt::Display for LiveRecord {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.content)
+    }
 }

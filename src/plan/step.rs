@@ -48,6 +48,8 @@ pub enum Step {
         hostname: String,
         script: String,
         override_dns: OverrideDns,
+        /// The DNS record of another Worker that the domain's own replaces.
+        changes: Vec<Change>,
     },
     RemoveDomain {
         hostname: String,
@@ -196,7 +198,9 @@ impl Step {
     pub(super) fn changes(&self) -> &[Change] {
         match self {
             Self::Upload(upload) => &upload.changes,
-            Self::Settings { changes, .. } | Self::WorkersDev { changes, .. } => changes,
+            Self::Settings { changes, .. }
+            | Self::WorkersDev { changes, .. }
+            | Self::AddDomain { changes, .. } => changes,
             _ => &[],
         }
     }

@@ -104,6 +104,13 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
     ] {
         seen.add(anchor, world.json(args));
     }
+    // A finding with what to do about it
+    api::foreign_script(sandbox, "somebody-elses").await;
+    let pattern = "broadcast-staging.glow.trade/snapshot/*";
+    api::route(sandbox, pattern, "somebody-elses").await;
+    for anchor in ["plan", "status", "doctor"] {
+        seen.add(anchor, world.json(&[anchor, "staging"]));
+    }
     let theirs = json!({ "logpush": true, "tail_consumers": [{ "service": "their-tail" }] });
     let settings = api::of_account(
         sandbox,
@@ -130,6 +137,7 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
     seen.add("status", world.json(&["status", "staging"]));
     // A script of that name that has no object yet
     api::foreign_script(sandbox, "other-staging-room").await;
+    api::record(sandbox, "other.glow.trade").await;
     world.manifest(&[
         ("\"glow-broadcast\"", "\"other\""),
         ("broadcast-staging.glow", "other.glow"),

@@ -122,7 +122,9 @@ async fn a_custom_domain_respects_dns_records_and_other_workers() {
     let changes = world
         .ok("POST", &changeset, json!([{"hostname": "live.glow.trade"}]))
         .await;
-    assert_eq!(changes["conflicting"][0]["hostname"], "live.glow.trade");
+    let conflicting = &changes["conflicting"][0];
+    assert_eq!(conflicting["hostname"], "live.glow.trade");
+    assert_eq!(conflicting["external_dns_record_id"], record["id"]);
     // Whatever the flag says: the record is somebody's, and must be deleted
     for over in [false, true] {
         assert_eq!(

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::account::error::{ApiError, invalid, missing};
 use crate::account::module::id;
 use crate::account::stamp::Stamp;
-use crate::account::state::{Account, Domain, Record, State, lies_in};
+use crate::account::state::{Account, Certificate, Domain, Record, State, lies_in};
 
 /// Types that lead a host somewhere, of which a name has either several `A` and `AAAA` or one `CNAME`, and which can be proxied.
 const ADDRESSES: [&str; 3] = ["A", "AAAA", "CNAME"];
@@ -97,7 +97,7 @@ fn proxied(record: Record) -> Record {
     }
 }
 
-/// Gives names the proxied record that makes a zone ready for them, unless they have a record.
+/// Makes a zone ready for names: each gets a proxied record, unless it has a record, and a certificate, unless the zone's own covers it.
 pub(crate) fn prepare(state: &mut State, names: &[String], stamp: &Stamp) -> anyhow::Result<()> {
     for name in names {
         let zone = state.zone_of(name.trim_start_matches("*."));
@@ -110,6 +110,15 @@ pub(crate) fn prepare(state: &mut State, names: &[String], stamp: &Stamp) -> any
             let id = id(&format!("record {zone} {name}"));
             let record = proxied(fresh(id, &zone, name, &stamp.now));
             state.records.push(record);
+        }
+        let below = name.strip_suffix(&zone).unwrap_or_default();
+        let is_covered = |certificate: &Certificate| certificate.hosts.contains(name);
+        if below.matches('.').count() > 1 && !state.certificates.iter().any(is_covered) {
+            state.certificates.push(Certificate {
+                id: id(&format!("certificate {zone} {name}")),
+                zone,
+                hosts: vec![name.clone()],
+            });
         }
     }
     Ok(())
@@ -278,26 +287,34 @@ fn check(all: &[Record], record: &Record) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Whether requests to a host come through the edge: by a record of its own, or by the nearest wildcard above it. A wildcard does not
-/// reach below a name that exists (RFC 4592).
+/// Whether requests to a host come through the edge.
 pub(crate) fn is_proxied(records: &[Record], host: &str) -> bool {
-    let at = |name: &str| -> Vec<&Record> {
-        let here = records.iter().filter(|record| record.name == name);
-        here.collect()
+    let exists = |name: &str| records.iter().any(|record| record.name == name);
+    let Some(name) = answering(host, exists) else {
+        return false;
     };
-    let leads = |record: &&Record| record.proxied && is_address(record);
-    let mut found = at(host);
+    let leads = |record: &Record| record.name == name && record.proxied && is_address(record);
+    records.iter().any(leads)
+}
+
+/// The name whose records answer for a host, by the names that exist: its own, or the nearest wildcard above it. A wildcard does not
+/// reach below a name that exists (RFC 4592).
+pub fn answering(host: &str, exists: impl Fn(&str) -> bool) -> Option<String> {
+    if exists(host) {
+        return Some(host.to_owned());
+    }
     let mut rest = host;
-    while found.is_empty()
-        && let Some((_, above)) = rest.split_once('.')
-    {
-        found = at(&format!("*.{above}"));
-        if found.is_empty() && !at(above).is_empty() {
-            return false;
+    while let Some((_, above)) = rest.split_once('.') {
+        let wildcard = format!("*.{above}");
+        if exists(&wildcard) {
+            return Some(wildcard);
+        }
+        if exists(above) {
+            return None;
         }
         rest = above;
     }
-    found.iter().any(leads)
+    None
 }
 
 #[cfg(test)]

@@ -114,9 +114,14 @@ pub(crate) fn changeset(state: &State, account: &str, script: &str, hostnames: &
     let removed = domains
         .iter()
         .filter(|domain| domain.service == script && !hostnames.contains(&domain.hostname));
+    // wrangler's source, `ConflictingCustomDomain`
     let conflicting = hostnames.iter().filter_map(|host| {
         let record = in_the_way(state, host)?;
-        Some(json!({"hostname": record.name, "type": record.kind, "content": record.content}))
+        Some(json!({
+            "id": "", "hostname": host, "service": script, "environment": "production", "zone_name": record.zone,
+            "zone_id": zone_id(account, &record.zone), "enabled": true, "previews_enabled": false,
+            "external_dns_record_id": record.id, "external_cert_id": null,
+        }))
     });
     json!({
         "added": added.map(|host| json!({"hostname": host})).collect::<Vec<_>>(),

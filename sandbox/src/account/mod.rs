@@ -6,6 +6,7 @@
 pub(crate) mod assignment;
 pub(crate) mod binding;
 pub(crate) mod bundle;
+pub(crate) mod certificate;
 pub(crate) mod class;
 pub(crate) mod deployment;
 pub(crate) mod dns;

@@ -29,6 +29,23 @@ pub(crate) struct State {
     pub zones: BTreeSet<String>,
     /// DNS records that somebody made; a custom domain's own is not among them.
     pub records: Vec<Record>,
+    /// Certificates that somebody ordered; those of custom domains and that of every zone are not among them.
+    #[serde(default)]
+    pub certificates: Vec<Certificate>,
+    /// Names of the zones that Cloudflare answers for and leaves alone.
+    #[serde(default)]
+    pub paused: BTreeSet<String>,
+}
+
+/// A certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Certificate {
+    /// 32 hex digits.
+    pub id: String,
+    /// The zone's name.
+    pub zone: String,
+    /// What it covers; `*.` may start a name, and stands for one label.
+    pub hosts: Vec<String>,
 }
 
 /// One account.

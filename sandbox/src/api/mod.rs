@@ -5,6 +5,7 @@
 
 mod accounts;
 mod call;
+mod certificates;
 pub(crate) mod context;
 mod control;
 mod credential;
@@ -91,6 +92,8 @@ fn endpoints() -> Vec<Endpoint> {
         get(ACCOUNT, "/containers/applications", others::whole),
         get(ACCOUNT, "/containers/dash/applications", others::whole),
         get(WORKERS, "/tails/by-consumer/{script}", others::whole),
+        get(ZONE, "/ssl/certificate_packs", certificates::list),
+        post(ZONE, "/ssl/certificate_packs/order", certificates::order),
         get(ZONE, "/workers/routes", routes::list),
         post(ZONE, "/workers/routes", routes::create),
         get(ZONE, "/workers/routes/{route}", routes::get),
@@ -138,6 +141,7 @@ fn endpoints() -> Vec<Endpoint> {
         get(SCRIPT, "/versions/{version}", versions::get),
         get("/zones", "", zones::zones),
         get(ZONE, "", zones::zone),
+        patch(ZONE, "", zones::edit),
     ];
     let endpoints = shipped.into_iter();
     #[cfg(feature = "faults")]

@@ -1,15 +1,15 @@
 //! Zones.
 
-use axum::extract::{Query, State};
+use axum::extract::{self, Query};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::Call;
+use super::call::{Call, Sent};
 use super::context::{ACCOUNT, Shared};
 use super::envelope::{self, Answer, result};
 use super::paging::{Asked, FEW, Pages};
 use crate::account::stamp::ALWAYS;
-use crate::account::state::zone_id;
+use crate::account::state::{State, zone_id};
 
 #[derive(Deserialize)]
 pub(super) struct Wanted {
@@ -19,9 +19,9 @@ pub(super) struct Wanted {
 }
 
 /// With every member that the SDK's `Zone` requires. A zone of the sandbox has always been there.
-fn shown_zone(account: &str, name: &str) -> Value {
+fn shown_zone(state: &State, account: &str, name: &str) -> Value {
     json!({
-        "id": zone_id(account, name), "name": name, "status": "active", "paused": false, "type": "full",
+        "id": zone_id(account, name), "name": name, "status": "active", "paused": state.paused.contains(name), "type": "full",
         "development_mode": 0, "name_servers": ["a.ns.sandbox.localhost", "b.ns.sandbox.localhost"],
         "original_name_servers": null, "original_registrar": null, "original_dnshost": null,
         "created_on": ALWAYS, "modified_on": ALWAYS, "activated_on": ALWAYS,
@@ -34,7 +34,7 @@ fn shown_zone(account: &str, name: &str) -> Value {
 }
 
 pub(super) async fn zones(
-    State(context): Shared,
+    extract::State(context): Shared,
     Query(wanted): Query<Wanted>,
     Query(asked): Query<Asked>,
 ) -> Answer {
@@ -54,10 +54,30 @@ pub(super) async fn zones(
         .zones
         .iter()
         .filter(|zone| wanted.name.as_ref().is_none_or(|name| name == *zone));
-    let zones = named.map(|zone| shown_zone(&account, zone)).collect();
+    let zones = named
+        .map(|zone| shown_zone(&state, &account, zone))
+        .collect();
     envelope::page(zones, page, Pages::Counted)
 }
 
 pub(super) async fn zone(call: Call) -> Answer {
-    result(shown_zone(&call.account, &call.zone))
+    result(shown_zone(&call.state(), &call.account, &call.zone))
+}
+
+/// Of what a zone's owner can change, `paused`.
+#[derive(Deserialize)]
+pub(super) struct Given {
+    paused: Option<bool>,
+}
+
+pub(super) async fn edit(call: Call, Sent(given): Sent<Given>) -> Answer {
+    let changed = call.change(move |state, call| {
+        match given.paused {
+            Some(true) => drop(state.paused.insert(call.zone.clone())),
+            Some(false) => drop(state.paused.remove(&call.zone)),
+            None => {}
+        }
+        Ok(shown_zone(state, &call.account, &call.zone))
+    });
+    result(changed.await?)
 }

@@ -128,7 +128,11 @@ fn target(there: &Upstream, request: &Request<Arriving>) -> Result<u16, Refusal>
         return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, down));
     }
     let host = host(request);
-    let path = request.uri().path();
+    // A route without a `*` at its end does not match a URL with a query
+    let uri = request.uri();
+    let path = uri
+        .path_and_query()
+        .map_or(uri.path(), |path| path.as_str());
     let table = &there.table;
     let unknown = |status, error| {
         let answer = json!({"error": error, "known": table.known});

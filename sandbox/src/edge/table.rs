@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::account::dns;
 use crate::account::state::{Record, State, Strictness, lies_in};
-use crate::edge::pattern::{self, Pattern};
+use crate::edge::pattern::Pattern;
 
 /// Everything the ingress needs to choose.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,8 @@ pub(crate) struct Table {
     pub known: Vec<String>,
     strictness: Strictness,
     zones: Vec<String>,
+    /// Zones whose requests go past the edge.
+    paused: Vec<String>,
     /// Of all zones and accounts.
     records: Vec<Record>,
 }
@@ -57,12 +59,13 @@ pub(crate) fn build(
         strictness,
         zones: state.zones.iter().cloned().collect(),
         records: state.records.clone(),
+        paused: state.paused.iter().cloned().collect(),
         ..Table::default()
     };
     for (id, account) in &state.accounts {
         let key = |script: &str| (id.clone(), script.to_owned());
         for route in &account.routes {
-            let pattern = pattern::parse(&route.pattern);
+            let pattern = Pattern::parse(&route.pattern);
             let script = route.script.as_deref().map(key);
             table.routes.push((pattern, script));
             table.known.push(route.pattern.clone());
@@ -110,8 +113,12 @@ impl Table {
 
     /// Hosts outside the sandbox's zones are not refused for their records: workers.dev has its own, and of others nothing is known.
     fn is_reached(&self, host: &str) -> bool {
+        let lies = |zone: &String| lies_in(host, zone);
+        if self.paused.iter().any(lies) {
+            return false;
+        }
         self.strictness == Strictness::Lenient
-            || !self.zones.iter().any(|zone| lies_in(host, zone))
+            || !self.zones.iter().any(lies)
             || dns::is_proxied(&self.records, host)
     }
 

@@ -41,6 +41,7 @@ pub(crate) async fn execute(
             hostname,
             script,
             override_dns,
+            ..
         } => domains::add(cloudflare, zone, hostname, script, *override_dns).await,
         Step::RemoveDomain { id, script, .. } => domains::remove(cloudflare, id, script).await,
     }

@@ -108,6 +108,15 @@ nothing was changed, because of what is live:
     help: remove it from that script first, or use another host in the manifest
 ");
             }
+            // More of them in `obstacle`
+            Kind::Obstacle => {
+                let world = deployed.edit(|live| live.zone.is_paused = true);
+                assert_snapshot!(told(kind, &world), @r"
+nothing was changed, because of what is live:
+  - the zone `glow.trade` is paused: its requests go past Cloudflare, and no Worker gets them
+    help: enable Cloudflare for it in the dashboard (Overview, Advanced Actions)
+");
+            }
         }
     }
 }

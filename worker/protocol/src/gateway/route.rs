@@ -26,6 +26,17 @@ pub enum Route {
     SecretUses,
 }
 
+/// The paths of all routes, each once. `:token` stands for any token.
+pub const PATHS: [&str; 7] = [
+    "/health",
+    "/ws/:token",
+    "/broadcast/:token",
+    "/broadcast",
+    "/snapshot/:token",
+    "/rooms/:token",
+    "/secrets/uses",
+];
+
 impl Route {
     /// The route of `method` and the raw `path`. One slash at its end is left out, and a token is percent-decoded once.
     ///
@@ -216,6 +227,25 @@ mod tests {
         assert_eq!(parameter(url, "x"), None);
         assert_eq!(path("https://host"), "/");
         assert_eq!(host("https://[::1]:80/"), "[::1]");
+    }
+
+    #[test]
+    fn the_paths_are_those_of_all_routes() {
+        let path = |route: &Route| match route {
+            Route::Health => "/health",
+            Route::Connect(_) => "/ws/:token",
+            Route::Publish(_) => "/broadcast/:token",
+            Route::PublishMany => "/broadcast",
+            Route::Snapshot(_) | Route::SnapshotPreflight => "/snapshot/:token",
+            Route::Room(_) => "/rooms/:token",
+            Route::SecretUses => "/secrets/uses",
+        };
+        for listed in PATHS {
+            let one = listed.replace(":token", "SOL");
+            let routes = ["GET", "POST"].map(|method| Route::of(method, &one));
+            let served: Vec<Route> = routes.into_iter().flatten().collect();
+            assert_eq!(served.iter().map(path).collect::<Vec<_>>(), [listed]);
+        }
     }
 
     proptest! {
