@@ -80,6 +80,15 @@ Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL, a
 Both scripts go back to what belongs together. Refused across a Durable Object migration. Routes, domains and secrets stay
 as they are.")]
     Rollback(Rollback),
+    /// Retire an environment: its routes, its custom domains, its scripts, and what they have stored
+    #[command(after_help = "Examples:
+  edge-broadcast destroy qa                  shows what goes, and asks for the name
+  edge-broadcast destroy qa --confirm qa     in CI: destroys exactly that; a protected one needs --yes too
+  edge-broadcast destroy --script old-qa     scripts that no manifest names, which `status` lists
+
+Only scripts that this tool has deployed, and what leads to them, are touched. What they have stored cannot be brought back.
+The manifest stays: `deploy` makes the environment anew.")]
+    Destroy(Destroy),
     /// Show what is live, of all environments on one screen
     #[command(after_help = "Examples:
   edge-broadcast status
@@ -314,6 +323,26 @@ pub struct Rollback {
     /// Go back even if a secret changed since: the old value comes back with the old version
     #[arg(long)]
     pub accept_old_secrets: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Destroy {
+    /// The environment: the file name of its manifest without `.toml`
+    #[arg(
+        value_name = "ENV",
+        required_unless_present = "script",
+        conflicts_with = "script"
+    )]
+    pub environment: Option<String>,
+    /// A script that no manifest names; the other one of its environment goes with it
+    #[arg(long, value_name = "NAME")]
+    pub script: Option<String>,
+    /// Do not ask, where this names once more what is destroyed
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// With `--confirm`: do not ask before a protected environment is destroyed
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -693,6 +693,115 @@ async fn of_two_changes_of_a_secret_after_a_rollback_at_once_none_is_lost_in_sil
     }
 }
 
+/// The command itself, as with [`rollback`].
+async fn destroyed(rig: &Rig, timeout: Duration) -> crate::support::Printed {
+    let timeout = format!("{}ms", timeout.as_millis());
+    let run = Run::new(["destroy", "staging", "--confirm", "staging", "--json"])
+        .env("CLOUDFLARE_API_BASE_URL", &rig.api())
+        .env("CLOUDFLARE_API_TOKEN", rig.token())
+        .env("CLOUDFLARE_ACCOUNT_ID", crate::support::rig::ACCOUNT)
+        .env("EDGE_BROADCAST_API_TIMEOUT", &timeout);
+    tokio::task::spawn_blocking(|| run.printed()).await.unwrap()
+}
+
+async fn destructions(cases: impl Fn(&[Call]) -> Vec<(usize, &'static str)>) {
+    let start = Start::released(&["one"]).await;
+    let (rig, _folder) = start.copy(staging(BEFORE)).await;
+    let printed = destroyed(&rig, BOUND).await;
+    assert_eq!(printed.code, 0, "{}", printed.stderr);
+    let titles: Vec<String> = printed.json()["destroyed"]["done"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|title| title.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        titles,
+        [
+            format!("remove the route `broadcast-staging.glow.trade/*` of `{GATEWAY}`"),
+            format!("remove the route `old.glow.trade/*` of `{GATEWAY}`"),
+            format!("delete the script `{GATEWAY}`"),
+            format!("delete the script `{ROOM}`"),
+        ]
+    );
+    let calls = rig.calls().await;
+    rig.stop().await;
+    let (start, titles) = (&start, &titles);
+    futures_util::stream::iter(cases(&calls))
+        .for_each_concurrent(AT_ONCE, async |(nth, kind)| {
+            let (rig, _folder) = start.copy(staging(BEFORE)).await;
+            one_destruction(&rig, titles, nth, kind).await;
+            rig.stop().await;
+        })
+        .await;
+}
+
+async fn one_destruction(rig: &Rig, titles: &[String], nth: usize, kind: &str) {
+    let case = format!("call {nth} meets {kind}");
+    rig.foreign_script("somebody-elses").await;
+    rig.forget().await;
+    fault(rig, nth, kind).await;
+    let timeout = if kind.contains("hang") {
+        TIMEOUT
+    } else {
+        BOUND
+    };
+    let began = Instant::now();
+    let printed = destroyed(rig, timeout).await;
+    assert!(
+        began.elapsed() < BOUND,
+        "{case}: took {:?}",
+        began.elapsed()
+    );
+    recovered(rig, kind, &case).await;
+    let live = rig.observed().await;
+    let is_so = |title: &str| match title {
+        _ if title == titles[0] => !routes(&live).contains("broadcast-staging.glow.trade/*"),
+        _ if title == titles[1] => !routes(&live).contains("old.glow.trade/*"),
+        _ if title == titles[2] => !live.scripts.contains_key(GATEWAY),
+        _ => !live.scripts.contains_key(ROOM),
+    };
+    let list = |answer: &Value, key: &str| -> Vec<String> {
+        serde_json::from_value(answer["destroyed"][key].clone()).unwrap_or_default()
+    };
+    // What it calls done is done, and what it did not attempt is as it was
+    match (printed.code, printed.stdout.as_str()) {
+        (1, "") => assert!(!titles.iter().any(|title| is_so(title)), "{case}"),
+        (code, _) => {
+            let answer = printed.json();
+            let [done, open] = ["done", "not_attempted"].map(|key| list(&answer, key));
+            assert!(done.iter().all(|title| is_so(title)), "{case}: {answer}");
+            assert!(!open.iter().any(|title| is_so(title)), "{case}: {answer}");
+            let failed: Vec<String> =
+                serde_json::from_value(json!([answer["destroyed"]["failed"]])).unwrap_or_default();
+            assert_eq!([done, failed, open].concat(), titles, "{case}");
+            assert_eq!(code == 1, answer["failure"].is_string(), "{case}");
+        }
+    }
+    let again = destroyed(rig, BOUND).await;
+    assert_eq!(again.code, 0, "{case}: {}", again.stderr);
+    let again = destroyed(rig, BOUND).await;
+    assert_eq!(again.json()["steps"], json!([]), "{case}");
+    let live = rig.observed().await;
+    assert!(
+        live.scripts.is_empty() && live.routes.is_empty(),
+        "{case}: {live:#?}"
+    );
+    let path = format!("/accounts/{}/workers/scripts", crate::support::rig::ACCOUNT);
+    let left = rig.call("GET", &path, None).await;
+    assert_eq!(left.as_array().unwrap().len(), 1, "{case}: {left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destruction_survives_every_fault_at_every_call() {
+    destructions(cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destruction_that_loses_the_network_at_any_call_is_finished_by_the_next_run() {
+    destructions(losses).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_deployments_at_once_one_wins_and_the_other_says_so() {
     for first in [true, false] {

@@ -21,6 +21,7 @@ mod conformance;
 mod connector;
 mod dependencies;
 mod deploy;
+mod destroy;
 mod docs;
 mod doctor;
 mod faults;

@@ -7,6 +7,7 @@
 mod conflict;
 mod counts;
 mod desired;
+pub mod destroy;
 mod display;
 pub mod finding;
 pub(crate) mod foreign;
@@ -14,6 +15,7 @@ pub(crate) mod history;
 mod host;
 mod observed;
 pub(crate) mod ownership;
+pub mod pair;
 pub(crate) mod release;
 pub(crate) mod rollback;
 mod rollout;

@@ -190,6 +190,24 @@ async fn of_failures(world: &World, seen: &mut Seen) {
     world.run(&["deploy", "staging"]).succeeds();
 }
 
+/// Scripts that no manifest names, and the end of all.
+async fn of_destructions(world: &World, seen: &mut Seen) {
+    seen.add("destroy", world.json(&["destroy", "staging"]));
+    world.manifest(&[WITH_ADMIN, MOVED]);
+    seen.add("deploy", world.json(&["deploy", "staging"]));
+    seen.add("destroy", world.json(&["destroy", "staging"]));
+    world.manifest(&[("\"glow-broadcast\"", "\"renamed\"")]);
+    seen.add("status", world.json(&["status", "staging"]));
+    world.manifest(&[]);
+    let refused =
+        json!({ "method": "DELETE", "path": "/scripts/", "kind": "status", "status": 400 });
+    api::fault(&world.sandbox, refused).await;
+    let destroy = ["destroy", "staging", "--confirm", "staging"];
+    for _ in 0..3 {
+        seen.add("destroy", world.json(&destroy));
+    }
+}
+
 async fn of_secrets(world: &World, seen: &mut Seen) {
     let sandbox = &world.sandbox;
     let old = json!({ "name": "OLD_KEY", "text": "a value", "type": "secret_text" });
@@ -230,6 +248,7 @@ async fn every_key_of_every_answer_is_described_with_its_type_and_no_other() {
     of_deployments(&world, &mut seen).await;
     of_failures(&world, &mut seen).await;
     of_secrets(&world, &mut seen).await;
+    of_destructions(&world, &mut seen).await;
     seen.add("sandbox", world.sandbox.ready.clone());
     let document = Document::read("docs/json.md");
     let described = seen.0.iter();
