@@ -69,6 +69,7 @@ Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL. S
   edge-broadcast deploy staging --sandbox    on this machine, with the real runtime
   WEBHOOK_SECRET=… edge-broadcast deploy staging
   edge-broadcast deploy production --yes --rollout 5,25,100
+  edge-broadcast deploy blue --take-route-from green   a host of another environment, or of a script before `worker.name` changed
 
 Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL, and the secrets' sources.")]
     Deploy(Deploy),
@@ -172,6 +173,9 @@ pub struct Plan {
     /// Ask this room how many sockets would reconnect; may be repeated, needs the value of `ADMIN_SECRET`
     #[arg(long, value_name = "TOKEN")]
     pub room: Vec<String>,
+    /// Plan to move hosts over from this environment or script of ours, as in `deploy`; may be repeated
+    #[arg(long, value_name = "ENV|SCRIPT")]
+    pub take_route_from: Vec<String>,
     /// Keep the plan, to apply exactly it later with `deploy --plan FILE`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -191,11 +195,14 @@ pub struct Deploy {
     #[arg(long)]
     pub yes: bool,
     /// Apply exactly this plan, which `plan --out FILE` kept; refused when the live state moved since
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["adopt", "sandbox", "rollout"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["adopt", "sandbox", "rollout", "take_route_from"])]
     pub plan: Option<PathBuf>,
     /// Take this script over although it is not this project's; may be repeated
     #[arg(long, value_name = "SCRIPT")]
     pub adopt: Vec<String>,
+    /// Move wanted hosts over from this environment or script of ours, without a gap; may be repeated
+    #[arg(long, value_name = "ENV|SCRIPT")]
+    pub take_route_from: Vec<String>,
     /// Shares of the traffic that new versions get one after the other, each checked: `5,25,100`
     #[arg(long, value_name = "PERCENTAGES", default_value = "100")]
     pub rollout: Rollout,

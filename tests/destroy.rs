@@ -205,7 +205,22 @@ async fn a_protected_environment_needs_its_name_and_a_yes() {
         "{}",
         printed.stderr
     );
-    run(&sandbox, &project, &confirmed).arg("--yes").succeeds();
+    // On a terminal its name is asked for, and is all that is needed
+    let asked = |typed: &str| {
+        let prompt = "this destroys `staging`. Type its name to go on";
+        run(&sandbox, &project, &["destroy", "staging"]).asked(prompt, typed)
+    };
+    let printed = asked("stagin\n");
+    assert_eq!(printed.code, 1, "{}", printed.stdout);
+    assert!(
+        printed
+            .stdout
+            .contains("nothing was changed: `stagin` is not `staging`"),
+        "{}",
+        printed.stdout
+    );
+    assert_eq!(scripts(&sandbox).await, [GATEWAY, ROOM]);
+    assert_eq!(asked("staging\n").code, 0);
     assert_eq!(scripts(&sandbox).await, [""; 0]);
 }
 

@@ -73,6 +73,35 @@ custom_domain = true
 source = "env:WEBHOOK_SECRET"
 "#;
 
+/// One route, which stays.
+const RESTING: &str = r#"
+[worker]
+name = "glow-broadcast"
+compatibility_date = "2026-10-01"
+[cloudflare]
+zone = "glow.trade"
+[[routes]]
+host = "broadcast-staging.glow.trade"
+[secrets.WEBHOOK_SECRET]
+source = "env:WEBHOOK_SECRET"
+"#;
+
+/// A route and a custom domain, which move.
+const MOVING: &str = r#"
+[worker]
+name = "glow-broadcast"
+compatibility_date = "2026-10-01"
+[cloudflare]
+zone = "glow.trade"
+[[routes]]
+host = "moving.glow.trade"
+[[routes]]
+host = "live.glow.trade"
+custom_domain = true
+[secrets.WEBHOOK_SECRET]
+source = "env:WEBHOOK_SECRET"
+"#;
+
 /// What is live before the faulted run, kept in a directory of which every case gets a copy.
 struct Start(Option<tempfile::TempDir>);
 
@@ -104,6 +133,18 @@ impl Start {
             rig.deploy(&Wanted::release(release)).await.1.unwrap();
         }
         rig.stop().await;
+        Self(Some(folder))
+    }
+
+    /// Another environment has the hosts that move, and this one is live without them.
+    async fn beside_another() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let other = Environment::resolve(&"qa".parse().unwrap(), "qa.toml", MOVING).unwrap();
+        for environment in [other, staging(RESTING)] {
+            let rig = Rig::kept(environment, folder.path()).await;
+            rig.deploy(&Wanted::release("one")).await.1.unwrap();
+            rig.stop().await;
+        }
         Self(Some(folder))
     }
 
@@ -329,6 +370,8 @@ fn is_true(report: &Report, plan: &Plan, live: &Observed, case: &str) {
                 script, enabled, ..
             } => live.scripts[script].workers_dev == *enabled,
             Step::AddRoute { pattern, .. } => routes(live).contains(pattern),
+            Step::MoveRoute { pattern, .. } => routes(live).contains(pattern),
+            Step::MoveDomain { hostname, .. } => domains(live).contains(hostname),
             Step::RemoveRoute { pattern, .. } => !routes(live).contains(pattern),
             Step::AddDomain { hostname, .. } => domains(live).contains(hostname),
             Step::RemoveDomain { hostname, .. } => !domains(live).contains(hostname),
@@ -403,6 +446,20 @@ async fn a_redeployment_survives_every_fault_at_every_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollout_survives_every_fault_at_every_call() {
     deployments(Start::released(&["one"]).await, BEFORE, rollout(), cases).await;
+}
+
+/// The one that stays, and those that move.
+fn all_hosts() -> String {
+    let (_, moving) = MOVING.split_once("[[routes]]").unwrap();
+    let (moving, _) = moving.split_once("[secrets").unwrap();
+    RESTING.replace("[secrets", &format!("[[routes]]{moving}[secrets"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_of_hosts_survives_every_fault_at_every_call() {
+    let wanted = Wanted::release("one").taking_from("glow-broadcast-qa");
+    let start = Start::beside_another().await;
+    deployments(start, &all_hosts(), wanted, cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,7 @@ mod habits;
 mod install;
 mod law;
 mod live;
+mod moves;
 mod npm;
 mod observe;
 mod ownership;

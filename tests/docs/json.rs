@@ -190,18 +190,44 @@ async fn of_failures(world: &World, seen: &mut Seen) {
     world.run(&["deploy", "staging"]).succeeds();
 }
 
-/// Scripts that no manifest names, and the end of all.
+/// Hosts that move to a new name of the worker, scripts that no manifest names, and the end of all.
 async fn of_destructions(world: &World, seen: &mut Seen) {
-    seen.add("destroy", world.json(&["destroy", "staging"]));
-    world.manifest(&[WITH_ADMIN, MOVED]);
+    let sandbox = &world.sandbox;
+    let both = (
+        "host = \"broadcast-staging.glow.trade\"",
+        "host = \"broadcast-staging.glow.trade\"\n[[routes]]\nhost = \"moved.glow.trade\"\ncustom_domain = true",
+    );
+    world.manifest(&[WITH_ADMIN, both]);
     seen.add("deploy", world.json(&["deploy", "staging"]));
-    seen.add("destroy", world.json(&["destroy", "staging"]));
-    world.manifest(&[("\"glow-broadcast\"", "\"renamed\"")]);
+    // A verification's own message is larger
+    let small = ("max_message_bytes = 16384", "max_message_bytes = 64");
+    let renamed = ("\"glow-broadcast\"", "\"renamed\"");
+    world.manifest(&[WITH_ADMIN, both, renamed, small]);
+    let take = "--take-route-from glow-broadcast-staging";
+    let plan = format!("plan staging --out moves.json {take}");
+    let plan: Vec<&str> = plan.split(' ').collect();
+    seen.add("plan", world.json(&plan));
+    let kept = std::fs::read_to_string(world.project.path().join("moves.json")).unwrap();
+    seen.add(
+        "the-file-of-plan---out",
+        serde_json::from_str(&kept).unwrap(),
+    );
+    let refused = json!({ "method": "PUT", "path": "/workers/domains", "nth": 2, "kind": "status", "status": 400 });
+    api::fault(sandbox, refused).await;
+    let deploy = format!("deploy staging {take}");
+    let deploy: Vec<&str> = deploy.split(' ').collect();
+    seen.add("deploy", world.json(&deploy));
+    api::call(sandbox, "DELETE", "/sandbox/faults", None).await;
+    world.manifest(&[both]);
     seen.add("status", world.json(&["status", "staging"]));
-    world.manifest(&[]);
+    seen.add(
+        "deploy",
+        world.json(&["deploy", "staging", "--take-route-from", "renamed-staging"]),
+    );
+    seen.add("destroy", world.json(&["destroy", "staging"]));
     let refused =
         json!({ "method": "DELETE", "path": "/scripts/", "kind": "status", "status": 400 });
-    api::fault(&world.sandbox, refused).await;
+    api::fault(sandbox, refused).await;
     let destroy = ["destroy", "staging", "--confirm", "staging"];
     for _ in 0..3 {
         seen.add("destroy", world.json(&destroy));

@@ -34,6 +34,17 @@ pub(crate) async fn execute(
             script, enabled, ..
         } => settings::workers_dev(cloudflare, script, *enabled).await,
         Step::AddRoute { pattern, script } => routes::add(cloudflare, zone, pattern, script).await,
+        Step::MoveRoute {
+            id,
+            pattern,
+            from,
+            script,
+        } => routes::hand_over(cloudflare, zone, (id, pattern), from, script).await,
+        Step::MoveDomain {
+            hostname,
+            from,
+            script,
+        } => domains::hand_over(cloudflare, zone, hostname, from, script).await,
         Step::RemoveRoute {
             id,
             pattern,
