@@ -69,6 +69,7 @@ Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL. S
   edge-broadcast deploy staging --sandbox    on this machine, with the real runtime
   WEBHOOK_SECRET=… edge-broadcast deploy staging
   edge-broadcast deploy production --yes --rollout 5,25,100
+  edge-broadcast deploy blue --take-route-from green   a host of another environment, or of a script before `worker.name` changed
 
 Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL, and the secrets' sources.")]
     Deploy(Deploy),
@@ -80,6 +81,15 @@ Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL, a
 Both scripts go back to what belongs together. Refused across a Durable Object migration. Routes, domains and secrets stay
 as they are.")]
     Rollback(Rollback),
+    /// Retire an environment: its routes, its custom domains, its scripts, and what they have stored
+    #[command(after_help = "Examples:
+  edge-broadcast destroy qa                  shows what goes, and asks for the name
+  edge-broadcast destroy qa --confirm qa     in CI: destroys exactly that; a protected one needs --yes too
+  edge-broadcast destroy --script old-qa     scripts that no manifest names, which `status` lists
+
+Only scripts that this tool has deployed, and what leads to them, are touched. What they have stored cannot be brought back.
+The manifest stays: `deploy` makes the environment anew.")]
+    Destroy(Destroy),
     /// Show what is live, of all environments on one screen
     #[command(after_help = "Examples:
   edge-broadcast status
@@ -163,6 +173,9 @@ pub struct Plan {
     /// Ask this room how many sockets would reconnect; may be repeated, needs the value of `ADMIN_SECRET`
     #[arg(long, value_name = "TOKEN")]
     pub room: Vec<String>,
+    /// Plan to move hosts over from this environment or script of ours, as in `deploy`; may be repeated
+    #[arg(long, value_name = "ENV|SCRIPT")]
+    pub take_route_from: Vec<String>,
     /// Keep the plan, to apply exactly it later with `deploy --plan FILE`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -182,11 +195,14 @@ pub struct Deploy {
     #[arg(long)]
     pub yes: bool,
     /// Apply exactly this plan, which `plan --out FILE` kept; refused when the live state moved since
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["adopt", "sandbox", "rollout"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["adopt", "sandbox", "rollout", "take_route_from"])]
     pub plan: Option<PathBuf>,
     /// Take this script over although it is not this project's; may be repeated
     #[arg(long, value_name = "SCRIPT")]
     pub adopt: Vec<String>,
+    /// Move wanted hosts over from this environment or script of ours, without a gap; may be repeated
+    #[arg(long, value_name = "ENV|SCRIPT")]
+    pub take_route_from: Vec<String>,
     /// Shares of the traffic that new versions get one after the other, each checked: `5,25,100`
     #[arg(long, value_name = "PERCENTAGES", default_value = "100")]
     pub rollout: Rollout,
@@ -314,6 +330,26 @@ pub struct Rollback {
     /// Go back even if a secret changed since: the old value comes back with the old version
     #[arg(long)]
     pub accept_old_secrets: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Destroy {
+    /// The environment: the file name of its manifest without `.toml`
+    #[arg(
+        value_name = "ENV",
+        required_unless_present = "script",
+        conflicts_with = "script"
+    )]
+    pub environment: Option<String>,
+    /// A script that no manifest names; the other one of its environment goes with it
+    #[arg(long, value_name = "NAME")]
+    pub script: Option<String>,
+    /// Do not ask, where this names once more what is destroyed
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// With `--confirm`: do not ask before a protected environment is destroyed
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

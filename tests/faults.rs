@@ -73,6 +73,35 @@ custom_domain = true
 source = "env:WEBHOOK_SECRET"
 "#;
 
+/// One route, which stays.
+const RESTING: &str = r#"
+[worker]
+name = "glow-broadcast"
+compatibility_date = "2026-10-01"
+[cloudflare]
+zone = "glow.trade"
+[[routes]]
+host = "broadcast-staging.glow.trade"
+[secrets.WEBHOOK_SECRET]
+source = "env:WEBHOOK_SECRET"
+"#;
+
+/// A route and a custom domain, which move.
+const MOVING: &str = r#"
+[worker]
+name = "glow-broadcast"
+compatibility_date = "2026-10-01"
+[cloudflare]
+zone = "glow.trade"
+[[routes]]
+host = "moving.glow.trade"
+[[routes]]
+host = "live.glow.trade"
+custom_domain = true
+[secrets.WEBHOOK_SECRET]
+source = "env:WEBHOOK_SECRET"
+"#;
+
 /// What is live before the faulted run, kept in a directory of which every case gets a copy.
 struct Start(Option<tempfile::TempDir>);
 
@@ -104,6 +133,18 @@ impl Start {
             rig.deploy(&Wanted::release(release)).await.1.unwrap();
         }
         rig.stop().await;
+        Self(Some(folder))
+    }
+
+    /// Another environment has the hosts that move, and this one is live without them.
+    async fn beside_another() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let other = Environment::resolve(&"qa".parse().unwrap(), "qa.toml", MOVING).unwrap();
+        for environment in [other, staging(RESTING)] {
+            let rig = Rig::kept(environment, folder.path()).await;
+            rig.deploy(&Wanted::release("one")).await.1.unwrap();
+            rig.stop().await;
+        }
         Self(Some(folder))
     }
 
@@ -329,6 +370,8 @@ fn is_true(report: &Report, plan: &Plan, live: &Observed, case: &str) {
                 script, enabled, ..
             } => live.scripts[script].workers_dev == *enabled,
             Step::AddRoute { pattern, .. } => routes(live).contains(pattern),
+            Step::MoveRoute { pattern, .. } => routes(live).contains(pattern),
+            Step::MoveDomain { hostname, .. } => domains(live).contains(hostname),
             Step::RemoveRoute { pattern, .. } => !routes(live).contains(pattern),
             Step::AddDomain { hostname, .. } => domains(live).contains(hostname),
             Step::RemoveDomain { hostname, .. } => !domains(live).contains(hostname),
@@ -403,6 +446,20 @@ async fn a_redeployment_survives_every_fault_at_every_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollout_survives_every_fault_at_every_call() {
     deployments(Start::released(&["one"]).await, BEFORE, rollout(), cases).await;
+}
+
+/// The one that stays, and those that move.
+fn all_hosts() -> String {
+    let (_, moving) = MOVING.split_once("[[routes]]").unwrap();
+    let (moving, _) = moving.split_once("[secrets").unwrap();
+    RESTING.replace("[secrets", &format!("[[routes]]{moving}[secrets"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_of_hosts_survives_every_fault_at_every_call() {
+    let wanted = Wanted::release("one").taking_from("glow-broadcast-qa");
+    let start = Start::beside_another().await;
+    deployments(start, &all_hosts(), wanted, cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -691,6 +748,115 @@ async fn of_two_changes_of_a_secret_after_a_rollback_at_once_none_is_lost_in_sil
         }
         rig.stop().await;
     }
+}
+
+/// The command itself, as with [`rollback`].
+async fn destroyed(rig: &Rig, timeout: Duration) -> crate::support::Printed {
+    let timeout = format!("{}ms", timeout.as_millis());
+    let run = Run::new(["destroy", "staging", "--confirm", "staging", "--json"])
+        .env("CLOUDFLARE_API_BASE_URL", &rig.api())
+        .env("CLOUDFLARE_API_TOKEN", rig.token())
+        .env("CLOUDFLARE_ACCOUNT_ID", crate::support::rig::ACCOUNT)
+        .env("EDGE_BROADCAST_API_TIMEOUT", &timeout);
+    tokio::task::spawn_blocking(|| run.printed()).await.unwrap()
+}
+
+async fn destructions(cases: impl Fn(&[Call]) -> Vec<(usize, &'static str)>) {
+    let start = Start::released(&["one"]).await;
+    let (rig, _folder) = start.copy(staging(BEFORE)).await;
+    let printed = destroyed(&rig, BOUND).await;
+    assert_eq!(printed.code, 0, "{}", printed.stderr);
+    let titles: Vec<String> = printed.json()["destroyed"]["done"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|title| title.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        titles,
+        [
+            format!("remove the route `broadcast-staging.glow.trade/*` of `{GATEWAY}`"),
+            format!("remove the route `old.glow.trade/*` of `{GATEWAY}`"),
+            format!("delete the script `{GATEWAY}`"),
+            format!("delete the script `{ROOM}`"),
+        ]
+    );
+    let calls = rig.calls().await;
+    rig.stop().await;
+    let (start, titles) = (&start, &titles);
+    futures_util::stream::iter(cases(&calls))
+        .for_each_concurrent(AT_ONCE, async |(nth, kind)| {
+            let (rig, _folder) = start.copy(staging(BEFORE)).await;
+            one_destruction(&rig, titles, nth, kind).await;
+            rig.stop().await;
+        })
+        .await;
+}
+
+async fn one_destruction(rig: &Rig, titles: &[String], nth: usize, kind: &str) {
+    let case = format!("call {nth} meets {kind}");
+    rig.foreign_script("somebody-elses").await;
+    rig.forget().await;
+    fault(rig, nth, kind).await;
+    let timeout = if kind.contains("hang") {
+        TIMEOUT
+    } else {
+        BOUND
+    };
+    let began = Instant::now();
+    let printed = destroyed(rig, timeout).await;
+    assert!(
+        began.elapsed() < BOUND,
+        "{case}: took {:?}",
+        began.elapsed()
+    );
+    recovered(rig, kind, &case).await;
+    let live = rig.observed().await;
+    let is_so = |title: &str| match title {
+        _ if title == titles[0] => !routes(&live).contains("broadcast-staging.glow.trade/*"),
+        _ if title == titles[1] => !routes(&live).contains("old.glow.trade/*"),
+        _ if title == titles[2] => !live.scripts.contains_key(GATEWAY),
+        _ => !live.scripts.contains_key(ROOM),
+    };
+    let list = |answer: &Value, key: &str| -> Vec<String> {
+        serde_json::from_value(answer["destroyed"][key].clone()).unwrap_or_default()
+    };
+    // What it calls done is done, and what it did not attempt is as it was
+    match (printed.code, printed.stdout.as_str()) {
+        (1, "") => assert!(!titles.iter().any(|title| is_so(title)), "{case}"),
+        (code, _) => {
+            let answer = printed.json();
+            let [done, open] = ["done", "not_attempted"].map(|key| list(&answer, key));
+            assert!(done.iter().all(|title| is_so(title)), "{case}: {answer}");
+            assert!(!open.iter().any(|title| is_so(title)), "{case}: {answer}");
+            let failed: Vec<String> =
+                serde_json::from_value(json!([answer["destroyed"]["failed"]])).unwrap_or_default();
+            assert_eq!([done, failed, open].concat(), titles, "{case}");
+            assert_eq!(code == 1, answer["failure"].is_string(), "{case}");
+        }
+    }
+    let again = destroyed(rig, BOUND).await;
+    assert_eq!(again.code, 0, "{case}: {}", again.stderr);
+    let again = destroyed(rig, BOUND).await;
+    assert_eq!(again.json()["steps"], json!([]), "{case}");
+    let live = rig.observed().await;
+    assert!(
+        live.scripts.is_empty() && live.routes.is_empty(),
+        "{case}: {live:#?}"
+    );
+    let path = format!("/accounts/{}/workers/scripts", crate::support::rig::ACCOUNT);
+    let left = rig.call("GET", &path, None).await;
+    assert_eq!(left.as_array().unwrap().len(), 1, "{case}: {left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destruction_survives_every_fault_at_every_call() {
+    destructions(cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destruction_that_loses_the_network_at_any_call_is_finished_by_the_next_run() {
+    destructions(losses).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

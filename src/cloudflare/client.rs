@@ -18,6 +18,7 @@ use super::rate_limit::{self, LONGEST_PAUSE};
 use super::turn::Turns;
 use super::wire::Zone;
 use crate::environment::Environment;
+use crate::environment::name::AccountId;
 use crate::http::connector::{Connector, Offer};
 use crate::http::{body, redirect};
 use crate::terminal::advice::Advice;
@@ -68,22 +69,26 @@ pub(super) struct Answer {
 impl Cloudflare {
     /// The account of `environment`, from the manifest and the environment variables that wrangler reads too.
     pub fn from_env(environment: &Environment) -> anyhow::Result<Self> {
+        Self::of_manifest(environment.account_id.as_ref(), environment.name.as_str())
+    }
+
+    /// The account that a manifest names, or the environment variables do; `whose` is what is done with it.
+    pub(crate) fn of_manifest(account: Option<&AccountId>, whose: &str) -> anyhow::Result<Self> {
         let surroundings = Surroundings::of_process();
         let access = Access::read(&surroundings)?;
-        let manifest = environment.account_id.as_ref().map(ToString::to_string);
+        let manifest = account.map(ToString::to_string);
         let account = match (manifest, access.account) {
             // The manifest's account is what was reviewed: a shell that is set up for another one must not win silently.
             (Some(manifest), Some(shell)) if manifest != shell => bail!(Advice::new(
                 format!(
-                    "the manifest of `{}` names the account `{manifest}`, but `{}` is `{shell}`",
-                    environment.name,
+                    "the manifest of `{whose}` names the account `{manifest}`, but `{}` is `{shell}`",
                     credentials::ACCOUNT
                 ),
                 "unset the variable or correct the manifest"
             )),
             (Some(account), _) | (None, Some(account)) => account,
             (None, None) => bail!(Advice::new(
-                format!("there is no account id for `{}`", environment.name),
+                format!("there is no account id for `{whose}`"),
                 format!(
                     "set `{}`, or `account_id` under `[cloudflare]` in the manifest",
                     credentials::ACCOUNT

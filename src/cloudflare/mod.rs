@@ -1,5 +1,6 @@
 //! Cloudflare's API as this tool uses it: what is live is read with `observe`, changed with `execute`.
 //!
+//! - `account`: what an account has as a whole
 //! - `client`: one request: address, repeats
 //! - `envelope`: what is in an answer: null means absent
 //! - `page`: lists, page by page
@@ -20,6 +21,7 @@
 //!
 //! Imports: `build`, `environment`, `http`, `plan`, `secret`, `terminal`
 
+pub(crate) mod account;
 pub(crate) mod client;
 mod code;
 mod copy;

@@ -16,12 +16,15 @@ use super::page::Pages;
 use super::path::with_query;
 use super::wire::{Namespace, Resources, Sandbox, ScriptSettings, Subdomain, Version};
 use super::zone::{self, zone};
-use crate::environment::Environment;
 use crate::environment::script::{self, Binding, Script};
+use crate::environment::{Environment, Served};
 use crate::http::body;
 use crate::plan::foreign;
 use crate::plan::history::{Deployed, Extent, Listed};
-use crate::plan::{Kept, Live, LiveRoute, LiveVersion, Observed, Split, ownership, version_tag};
+use crate::plan::pair::{self, Pair, Tagged};
+use crate::plan::{
+    Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Split, ownership, version_tag,
+};
 
 /// More than an account has, and what wrangler asks for.
 const NAMESPACES_PER_PAGE: u32 = 1000;
@@ -46,12 +49,14 @@ pub async fn observe(
     .with_context(|| format!("reading what is live of `{}`", environment.name))?;
     let mut classes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for namespace in namespaces {
-        if let (Some(script), Some(class)) = (namespace.script, namespace.class)
-            && (script == room || script == gateway)
-        {
+        if let (Some(script), Some(class)) = (namespace.script, namespace.class) {
             classes.entry(script).or_default().insert(class);
         }
     }
+    let others = in_the_way(environment, &gateway, &of_zone.routes, &of_zone.domains);
+    let owner = environment.owner.as_ref().map(ToString::to_string);
+    let kin = kin(cloudflare, others, &classes, owner.as_deref()).await?;
+    classes.retain(|script, _| *script == room || *script == gateway);
     let scripts = [(room, room_live), (gateway, gateway_live)]
         .into_iter()
         .filter_map(|(name, live)| Some((name, live?)))
@@ -59,6 +64,7 @@ pub async fn observe(
     Ok(Observed {
         scripts,
         classes,
+        kin,
         ..of_zone
     })
 }
@@ -81,6 +87,45 @@ pub(crate) async fn ours(cloudflare: &Cloudflare, environment: &Environment) -> 
         tagged(script::room(environment)),
     );
     gateway.and(room)
+}
+
+/// The other scripts that serve a wanted host.
+fn in_the_way(
+    environment: &Environment,
+    gateway: &str,
+    routes: &[LiveRoute],
+    domains: &[LiveDomain],
+) -> BTreeSet<String> {
+    let wanted: BTreeSet<String> = environment.hosts.iter().map(Served::pattern).collect();
+    let is_wanted = |route: &&LiveRoute| wanted.iter().any(|pattern| route.is_for(pattern));
+    let routes = routes.iter().filter(is_wanted);
+    let routes = routes.filter_map(|route| route.script.clone());
+    let domains = domains
+        .iter()
+        .filter(|domain| wanted.contains(&domain.hostname));
+    let domains = domains.map(|domain| domain.script.clone());
+    let owners = routes.chain(domains);
+    owners.filter(|owner| owner != gateway).collect()
+}
+
+/// Those of some scripts that are gateways of this tool: one call for each, and there is hardly ever one.
+async fn kin(
+    cloudflare: &Cloudflare,
+    scripts: BTreeSet<String>,
+    classes: &BTreeMap<String, BTreeSet<String>>,
+    owner: Option<&str>,
+) -> anyhow::Result<BTreeSet<String>> {
+    let tagged = scripts.into_iter().map(async |name| {
+        let path = cloudflare.of_script(&name, "script-settings");
+        let settings: Option<ScriptSettings> = cloudflare.find(&path).await?;
+        let tags = settings.unwrap_or_default().tags;
+        anyhow::Ok(Tagged { name, tags })
+    });
+    let tagged = try_join_all(tagged).await?;
+    let deployed = pair::deployed(&tagged, classes, owner);
+    let gateways: BTreeSet<String> = deployed.iter().map(Pair::gateway).collect();
+    let names = tagged.into_iter().map(|script| script.name);
+    Ok(names.filter(|name| gateways.contains(name)).collect())
 }
 
 /// The id of the zone `name` in the account.

@@ -68,7 +68,14 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     let (bundles, observed) = built(context, &remote, &environment, &sources).await?;
     let adopt = saved.as_ref().map_or(&args.adopt, |saved| &saved.adopt);
-    let desired = Desired::of(&environment, &bundles).adopting(adopt);
+    let take = match &saved {
+        Some(saved) => saved.take_route_from.clone(),
+        None => super::plan::takes(context, &environment, &args.take_route_from)?,
+    };
+    super::plan::tell_vain_takes(context, &take, &observed);
+    let desired = Desired::of(&environment, &bundles)
+        .adopting(adopt)
+        .taking_from(&take);
     let rollout = match &saved {
         Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
         None => args.rollout.clone(),
@@ -88,7 +95,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     };
     if let Some(saved) = &saved {
         let account = remote.cloudflare.account();
-        saved.check(&SavedPlan::new(account, &observed, &plan, &rollout, adopt)?)?;
+        saved.check(&SavedPlan::new(
+            account, &observed, &plan, &rollout, adopt, &take,
+        )?)?;
     }
     let (secrets, publishes) = read_secrets(&sources, &plan)?;
     if !plan.is_empty() && !args.yes && !args.sandbox {

@@ -7,6 +7,7 @@
 mod build;
 mod check;
 mod deploy;
+mod destroy;
 mod doctor;
 mod generate;
 mod plan;
@@ -44,6 +45,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// The project that the manifests belong to, as the tags of their scripts say it.
+    fn owner(&self) -> Option<String> {
+        let mut owners = self.project.good().filter_map(|it| it.owner.as_ref());
+        owners.next().map(ToString::to_string)
+    }
+
     /// The secrets of an environment: one of these for each command, so that it reads each source once.
     fn secrets<'a>(&'a self, environment: &'a Environment) -> Secrets<'a> {
         Secrets::new(
@@ -79,6 +86,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Build => build::run(&context).await,
         Command::Deploy(args) => deploy::run(&context, &args).await,
         Command::Rollback(args) => rollback::run(&context, &args).await,
+        Command::Destroy(args) => destroy::run(&context, &args).await,
         Command::Status(args) => status::run(&context, &args).await,
         Command::Doctor(args) => doctor::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,

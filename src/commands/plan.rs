@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use serde::Serialize;
 
 use super::Context;
@@ -16,7 +17,8 @@ use crate::environment::name::EnvironmentName;
 use crate::live::occupancy::{self, Occupied};
 use crate::plan::finding::{self, Finding, Lines};
 use crate::plan::saved::SavedPlan;
-use crate::plan::{Conflict, Conflicts, Desired, Plan, SocketImpact};
+use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, SocketImpact};
+use crate::terminal::advice::Advice;
 use crate::terminal::output::{self, Format};
 use crate::terminal::step_summary;
 
@@ -50,8 +52,12 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     let environment = super::distinct(context, &args.environment)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let bundles = build::load(&context.project.root)?;
-    let desired = Desired::of(&environment, &bundles).adopting(&args.adopt);
+    let take = takes(context, &environment, &args.take_route_from)?;
+    let desired = Desired::of(&environment, &bundles)
+        .adopting(&args.adopt)
+        .taking_from(&take);
     let observed = observe(&remote.cloudflare, &environment).await?;
+    tell_vain_takes(context, &take, &observed);
     let title = format!("plan for {}", environment.name);
     let findings = finding::of(&environment, &observed);
     let plan = match Plan::between(&desired, &observed, &args.rollout) {
@@ -62,7 +68,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     };
     if let Some(path) = &args.out {
         let account = remote.cloudflare.account();
-        SavedPlan::new(account, &observed, &plan, &args.rollout, &args.adopt)?.write(path)?;
+        SavedPlan::new(account, &observed, &plan, &args.rollout, &args.adopt, &take)?
+            .write(path)?;
     }
     let occupied = match plan.socket_impact {
         SocketImpact::Reconnect => {
@@ -90,6 +97,38 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         (true, false) => ExitCode::from(CHANGES),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// The scripts that `--take-route-from` names: the gateway of an environment that has a manifest, or the script of that name.
+pub(super) fn takes(
+    context: &Context,
+    environment: &Environment,
+    names: &[String],
+) -> anyhow::Result<Vec<String>> {
+    let script = |name: &String| {
+        if *name == environment.name.as_str() || *name == environment.gateway_script() {
+            bail!(Advice::new(
+                format!("`--take-route-from {name}` names what the hosts are to move to"),
+                format!(
+                    "name the script that has them: `edge-broadcast plan {}` says which",
+                    environment.name
+                )
+            ));
+        }
+        let mut all = context.project.good();
+        let named = all.find(|known| known.name.as_str() == name);
+        Ok(named.map_or_else(|| name.clone(), Environment::gateway_script))
+    };
+    names.iter().map(script).collect()
+}
+
+/// Says which scripts have none of the wanted hosts: they moved already, or another name was meant.
+pub(super) fn tell_vain_takes(context: &Context, take: &[String], observed: &Observed) {
+    for script in take.iter().filter(|name| !observed.kin.contains(*name)) {
+        context.progress.say(&format!(
+            "`{script}` is no script of this tool that has a host of the manifest: nothing moves from it"
+        ));
+    }
 }
 
 /// What stands in the way of a plan, for programs.

@@ -10,17 +10,23 @@ use super::Context;
 use super::secrets::facts::Facts;
 use crate::build::{self, Bundles};
 use crate::cli::Environments;
+use crate::cloudflare::Cloudflare;
+use crate::cloudflare::account;
 use crate::cloudflare::error::advice;
 use crate::cloudflare::observe::observe;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
+use crate::environment::name::EnvironmentName;
 use crate::plan::finding::{self, Finding, Lines};
+use crate::plan::pair::{self, Orphan, Pair};
 use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, Rollout, Split, Step, filled};
 use crate::terminal::advice::Advice;
 
 #[derive(Serialize)]
 struct Answer {
     environments: Vec<Entry>,
+    /// Scripts of this tool that no manifest names; absent where they could not be listed.
+    orphans: Option<Vec<Orphan>>,
 }
 
 #[derive(Serialize)]
@@ -81,10 +87,15 @@ pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Resul
     let bundles = build::load(&context.project.root);
     let mut answer = Answer {
         environments: Vec::new(),
+        orphans: None,
     };
+    let mut accounts = BTreeMap::new();
     for environment in &environments {
         let entry = match status(context, environment, &bundles).await {
-            Ok(status) => Entry::Read(Box::new(status)),
+            Ok((status, cloudflare)) => {
+                accounts.insert(cloudflare.account().to_owned(), cloudflare);
+                Entry::Read(Box::new(status))
+            }
             Err(error) => {
                 let Advice { what, fix } = advice(&error);
                 Entry::Unreadable {
@@ -95,6 +106,13 @@ pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Resul
             }
         };
         answer.environments.push(entry);
+    }
+    match orphans(context, accounts.values()).await {
+        Ok(orphans) => answer.orphans = orphans,
+        Err(error) => context.progress.say(&format!(
+            "scripts that no manifest names cannot be listed: {:#}",
+            advice(&error)
+        )),
     }
     context.format.answer(&answer)?;
     let unreadable: Vec<&str> = answer
@@ -111,11 +129,32 @@ pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Resul
     Ok(())
 }
 
+/// The scripts of this tool in the accounts that no manifest names; none where no account could be read.
+async fn orphans(
+    context: &Context,
+    accounts: impl ExactSizeIterator<Item = &Cloudflare>,
+) -> anyhow::Result<Option<Vec<Orphan>>> {
+    if accounts.len() == 0 {
+        return Ok(None);
+    }
+    let named = context.project.good().map(Pair::of).collect();
+    let unread = context.project.unread().map(EnvironmentName::as_str);
+    let unread = unread.collect();
+    let mut orphans = Vec::new();
+    for cloudflare in accounts {
+        let (scripts, classes) =
+            tokio::try_join!(account::scripts(cloudflare), account::classes(cloudflare))?;
+        let deployed = pair::deployed(&scripts, &classes, context.owner().as_deref());
+        orphans.extend(pair::orphans(&deployed, &scripts, &named, &unread));
+    }
+    Ok(Some(orphans))
+}
+
 async fn status(
     context: &Context,
     environment: &Environment,
     bundles: &anyhow::Result<Bundles>,
-) -> anyhow::Result<Status> {
+) -> anyhow::Result<(Status, Cloudflare)> {
     let remote = Remote::from_env(environment, &context.progress).await?;
     let observed = observe(&remote.cloudflare, environment).await?;
     let gateway = environment.gateway_script();
@@ -133,7 +172,7 @@ async fn status(
     let live = observed.scripts.get(&gateway);
     let is_set = |name: &String| live.is_some_and(|live| filled(name, &live.active.secrets));
     let secrets = environment.secrets.keys();
-    Ok(Status {
+    let status = Status {
         environment: environment.name.to_string(),
         zone: environment.zone.to_string(),
         scripts: scripts.into(),
@@ -145,7 +184,8 @@ async fn status(
         facts: Facts::observed(&remote.cloudflare, environment, &observed).await?,
         findings: finding::of(environment, &observed),
         drift: drift(environment, bundles, &observed),
-    })
+    };
+    Ok((status, remote.cloudflare))
 }
 
 fn drift(
@@ -186,6 +226,14 @@ impl fmt::Display for Answer {
         for (at, entry) in self.environments.iter().enumerate() {
             f.write_str(if at == 0 { "" } else { "\n\n" })?;
             entry.fmt(f)?;
+        }
+        let orphans = self.orphans.as_deref().unwrap_or_default();
+        if !orphans.is_empty() {
+            write!(f, "\n\nscripts that no manifest names")?;
+        }
+        for Orphan { scripts, fix, .. } in orphans {
+            let names = scripts.join(", ");
+            write!(f, "\n  {names}\n  help: `{fix}` retires them")?;
         }
         Ok(())
     }

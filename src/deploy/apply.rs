@@ -24,6 +24,10 @@ pub struct Report {
     pub returned: Vec<String>,
     /// Why scripts that should have gone back did not.
     pub not_returned: BTreeMap<String, String>,
+    /// Hosts that this run had moved from another script and that have it again, by their routes' patterns or names.
+    pub moved_back: Vec<String>,
+    /// Why hosts that should have gone back did not.
+    pub not_moved_back: BTreeMap<String, String>,
     /// The version ids that this run made or took, by script.
     pub versions: BTreeMap<String, String>,
     /// Scripts that are live with what this run gave them, as far as it knows, and that no check has passed since.
@@ -56,8 +60,8 @@ enum Stop {
 }
 
 /// Performs the steps in order and stops at the first that fails, or whose check fails. What only takes away comes last, after a
-/// check of everything else. When a check fails, or another deployment came between, the scripts that this run has shifted go
-/// back to the versions before. `tell` hears of each step before it begins.
+/// check of everything else. When a check fails, or another deployment came between, the hosts that this run has moved and the
+/// scripts that it has shifted go back to what was before. `tell` hears of each step before it begins.
 ///
 /// When a step fails after traffic was given to something new, that is checked before the run ends. What could not be is
 /// `unverified` in the report, at every moment: a run that is interrupted has told it.
@@ -97,6 +101,7 @@ pub async fn apply(
             Err(error)
         }
         Err(Stop::Step(error) | Stop::Check(error)) => {
+            run.move_back(&plan.steps).await;
             run.undo(&plan.steps).await;
             Err(error)
         }
@@ -217,8 +222,16 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
     /// A step failed: checks what this run has given traffic to, so that it does not end with what nobody has looked at. What
     /// does not pass goes back.
     async fn leave(&mut self, steps: &[Step]) {
-        let is_way = |step: &Step| matches!(step, Step::AddRoute { .. } | Step::AddDomain { .. });
-        // They come after the code only where the gateway is new: nothing leads to it yet
+        let is_way = |step: &Step| {
+            matches!(
+                step,
+                Step::AddRoute { .. }
+                    | Step::AddDomain { .. }
+                    | Step::MoveRoute { .. }
+                    | Step::MoveDomain { .. }
+            )
+        };
+        // They come after the code where nothing leads to it yet: the gateway is new, or the hosts are another script's
         let unreachable = steps[self.report.done.len()..].iter().any(is_way);
         let left: Vec<(String, Given)> = self
             .given
@@ -246,6 +259,7 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
             Err(error) => {
                 let told = advice(&error).line();
                 (self.tell)(&format!("what is live failed its check: {told}"));
+                self.move_back(steps).await;
                 self.undo(steps).await;
             }
         }
@@ -286,6 +300,26 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
             }
         }
         Ok(())
+    }
+
+    /// Gives the hosts that this run moved back to the scripts that had them, the last one first.
+    async fn move_back(&mut self, steps: &[Step]) {
+        let done = &steps[..self.report.done.len()];
+        for back in done.iter().rev().filter_map(Step::back) {
+            let (Step::MoveRoute { pattern: host, .. } | Step::MoveDomain { hostname: host, .. }) =
+                &back
+            else {
+                continue;
+            };
+            (self.tell)(&back.title());
+            match execute::execute(self.cloudflare, &self.inputs.zone, &back).await {
+                Ok(()) => self.report.moved_back.push(host.clone()),
+                Err(error) => {
+                    let why = advice(&error).line();
+                    self.report.not_moved_back.insert(host.clone(), why);
+                }
+            }
+        }
     }
 
     /// Gives the scripts that this run shifted back to the versions before, the last one first.

@@ -57,6 +57,8 @@ impl fmt::Display for Running {
             not_attempted,
             returned,
             not_returned,
+            moved_back,
+            not_moved_back,
             unverified,
             ..
         } = &self.report;
@@ -68,6 +70,15 @@ impl fmt::Display for Running {
         }
         for step in not_attempted {
             write!(f, "\n  not attempted:  {step}")?;
+        }
+        for host in moved_back {
+            write!(
+                f,
+                "\n  taken back:     `{host}` leads to the script before again"
+            )?;
+        }
+        for (host, why) in not_moved_back {
+            write!(f, "\n  not taken back: `{host}`: {why}")?;
         }
         for script in returned {
             write!(

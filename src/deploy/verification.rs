@@ -220,6 +220,13 @@ impl<'a> Verification<'a> {
                 returned.join("`, `")
             ),
         };
+        if !applied.moved_back.is_empty() {
+            let hosts = applied.moved_back.join("`, `");
+            text += &format!("; `{hosts}` went back to the script before");
+        }
+        for (host, why) in &applied.not_moved_back {
+            text += &format!("; `{host}` could not go back to the script before: {why}");
+        }
         for (script, why) in &applied.not_returned {
             text += &format!("; `{script}` could not go back to the version before: {why}");
         }

@@ -85,6 +85,12 @@ impl Project {
         manifests.filter_map(|meant| meant.as_ref().ok()?.as_ref().ok())
     }
 
+    /// The environments whose manifests could not be read or understood.
+    pub fn unread(&self) -> impl Iterator<Item = &EnvironmentName> {
+        let manifests = self.manifests.iter();
+        manifests.filter_map(|(name, meant)| (!matches!(meant, Ok(Ok(_)))).then_some(name))
+    }
+
     /// One environment by the name a person typed.
     pub fn environment(&self, name: &str) -> anyhow::Result<Environment> {
         let mut found = self.environments(&[name.to_owned()])?;

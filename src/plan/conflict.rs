@@ -29,9 +29,9 @@ pub enum Conflict {
     /// A script and its Durable Object class.
     UnknownClass(String, String),
     /// A wanted zone route, and the script that has it; none switches Workers off for it.
-    RouteTaken(String, Option<String>),
+    RouteTaken(String, Option<String>, Whose),
     /// A wanted custom domain, and the script that has it.
-    DomainTaken(String, String),
+    DomainTaken(String, String, Whose),
     /// What keeps every request from the gateway.
     Obstacle(Obstacle),
 }
@@ -66,20 +66,45 @@ impl Conflict {
                 ),
                 "use another `worker.name`, or delete the class with a migration of its own project",
             ),
-            Self::RouteTaken(pattern, owner) => Advice::new(
+            Self::RouteTaken(pattern, Some(owner), Whose::Kin(environment)) => {
+                moved(&format!("the route `{pattern}`"), owner, environment)
+            }
+            Self::DomainTaken(hostname, owner, Whose::Kin(environment)) => moved(
+                &format!("the custom domain `{hostname}`"),
+                owner,
+                environment,
+            ),
+            Self::RouteTaken(pattern, owner, _) => Advice::new(
                 match owner {
                     Some(owner) => format!("the route `{pattern}` belongs to the script `{owner}`"),
                     None => format!("the route `{pattern}` is set to run no Worker"),
                 },
                 "remove that route in the dashboard, or use another host in the manifest",
             ),
-            Self::DomainTaken(hostname, owner) => Advice::new(
+            Self::DomainTaken(hostname, owner, Whose::Theirs) => Advice::new(
                 format!("the custom domain `{hostname}` belongs to the script `{owner}`"),
                 "remove it from that script first, or use another host in the manifest",
             ),
             Self::Obstacle(obstacle) => obstacle.advice(),
         }
     }
+}
+
+/// Whose a script is that has a wanted host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    Theirs,
+    /// One of this tool's own; the environment that wants the host.
+    Kin(String),
+}
+
+fn moved(what: &str, owner: &str, environment: &str) -> Advice {
+    Advice::new(
+        format!("{what} belongs to the script `{owner}`, which this tool has deployed too"),
+        format!(
+            "`edge-broadcast deploy {environment} --take-route-from {owner}` moves it without a gap, or use another host in the manifest"
+        ),
+    )
 }
 
 impl Serialize for Conflict {

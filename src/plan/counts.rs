@@ -8,7 +8,7 @@ use super::step::{Lane, Shift, Step, Upload};
 /// The resources that `plan` touches, for people. All steps of one script are one resource; a secret that comes with an upload is one
 /// of its own.
 pub(super) fn counts(plan: &Plan) -> String {
-    let (mut add, mut remove) = (0, 0);
+    let (mut add, mut remove, mut moved) = (0, 0, 0);
     let (mut new, mut old) = (BTreeSet::new(), BTreeSet::new());
     for step in &plan.steps {
         match step {
@@ -23,11 +23,12 @@ pub(super) fn counts(plan: &Plan) -> String {
                 old.insert(script);
             }
             Step::AddRoute { .. } | Step::AddDomain { .. } => add += 1,
+            Step::MoveRoute { .. } | Step::MoveDomain { .. } => moved += 1,
             Step::RemoveRoute { .. } | Step::RemoveDomain { .. } => remove += 1,
         }
     }
     add += new.len();
-    let change = old.difference(&new).count();
+    let change = moved + old.difference(&new).count();
     format!("{add} to add, {change} to change, {remove} to remove")
 }
 
@@ -126,6 +127,12 @@ mod tests {
                 override_dns: OverrideDns::Never,
                 changes: Vec::new(),
             },
+            Step::MoveRoute {
+                pattern: "their.example/*".to_owned(),
+                id: id.clone(),
+                from: "other".to_owned(),
+                script: script.clone(),
+            },
             Step::RemoveRoute {
                 pattern: "old.example/*".to_owned(),
                 id: id.clone(),
@@ -161,7 +168,7 @@ mod tests {
                 vec![settings("room"), workers_dev("room")],
                 "0 to add, 1 to change, 0 to remove",
             ),
-            (hosts(), "2 to add, 0 to change, 2 to remove"),
+            (hosts(), "2 to add, 1 to change, 2 to remove"),
             (Vec::new(), "0 to add, 0 to change, 0 to remove"),
         ];
         for (steps, told) in shown {
@@ -184,7 +191,7 @@ mod tests {
         .collect();
         let all = plan(all);
         insta::assert_snapshot!(noted(&all, "\n  secret THEIRS of gateway: extra"), @r"
-        staging: 6 steps
+        staging: 7 steps
 
         1. upload a version of `gateway`
            lane: code
@@ -196,14 +203,16 @@ mod tests {
 
         4. attach the custom domain `new.example` to `gateway`
 
-        5. remove the route `old.example/*` of `gateway`
+        5. move the route `their.example/*` from `other` to `gateway`
 
-        6. detach the custom domain `old.example` from `gateway`
+        6. remove the route `old.example/*` of `gateway`
+
+        7. detach the custom domain `old.example` from `gateway`
 
         socket impact: none
           secret THEIRS of gateway: extra
 
-        3 to add, 1 to change, 2 to remove
+        3 to add, 2 to change, 2 to remove
         ");
         assert_eq!(all.to_string(), noted(&all, ""), "nothing else told");
         assert_eq!(

@@ -20,6 +20,8 @@ pub struct Desired {
     pub hosts: Vec<Served>,
     /// Names of scripts that are to be this project's, whosever they are.
     pub adopted: BTreeSet<String>,
+    /// Names of scripts of ours that may lose routes and custom domains to this environment.
+    pub taken_from: BTreeSet<String>,
 }
 
 /// A script with its code.
@@ -68,6 +70,7 @@ impl Desired {
             ],
             hosts: environment.hosts.clone(),
             adopted: BTreeSet::new(),
+            taken_from: BTreeSet::new(),
         }
     }
 
@@ -76,6 +79,15 @@ impl Desired {
     pub fn adopting(self, adopted: &[String]) -> Self {
         Self {
             adopted: adopted.iter().cloned().collect(),
+            ..self
+        }
+    }
+
+    /// The same, but wanted hosts move over from the scripts named in `scripts`, if they are ours.
+    #[must_use]
+    pub fn taking_from(self, scripts: &[String]) -> Self {
+        Self {
+            taken_from: scripts.iter().cloned().collect(),
             ..self
         }
     }

@@ -2,14 +2,14 @@
 
 use edge_broadcast_sandbox::Pattern;
 
-use super::conflict::Conflict;
+use super::conflict::{Conflict, Whose};
 use super::desired::Desired;
 use super::observed::{Observed, Seen};
 use super::obstacle::{self, Obstacle};
 use super::step::{Change, Step};
 use crate::environment::{Served, ServedBy};
 
-/// The steps for the hosts, and the hosts that another script owns.
+/// The steps for the hosts, and the hosts that another script owns. Those that move over are in [`moves`].
 pub(super) fn steps(
     desired: &Desired,
     observed: &Observed,
@@ -23,14 +23,15 @@ pub(super) fn steps(
         let script = script.clone();
         match served.by {
             ServedBy::ZoneRoute => {
-                // The host's letters may be written in either case
-                let wanted = Pattern::parse(&pattern);
                 let mut routes = observed.routes.iter();
-                match routes.find(|route| Pattern::parse(&route.pattern) == wanted) {
+                match routes.find(|route| route.is_for(&pattern)) {
                     None => steps.push(Step::AddRoute { pattern, script }),
                     Some(route) if route.script.as_deref() == Some(gateway) => {}
+                    Some(route) if movable(desired, observed, route.script.as_deref()) => {}
                     Some(route) => {
-                        conflicts.push(Conflict::RouteTaken(pattern, route.script.clone()));
+                        let owner = route.script.clone();
+                        let whose = whose(desired, observed, owner.as_deref());
+                        conflicts.push(Conflict::RouteTaken(pattern, owner, whose));
                     }
                 }
             }
@@ -44,8 +45,11 @@ pub(super) fn steps(
                         override_dns,
                     }),
                     Some(domain) if domain.script == gateway => {}
+                    Some(domain) if movable(desired, observed, Some(&domain.script)) => {}
                     Some(domain) => {
-                        conflicts.push(Conflict::DomainTaken(pattern, domain.script.clone()));
+                        let owner = domain.script.clone();
+                        let whose = whose(desired, observed, Some(&owner));
+                        conflicts.push(Conflict::DomainTaken(pattern, owner, whose));
                     }
                 }
             }
@@ -67,6 +71,57 @@ fn replaced(hostname: &str, observed: &Observed) -> Option<Change> {
     let record = obstacle::blocking(hostname, records)?.to_string();
     let before = format!("{record} of another Worker");
     Change::between("DNS record", Some(before), Some("the custom domain's"))
+}
+
+/// Moves wanted hosts over from the scripts of ours that were named. It must come when the new code is live.
+pub(super) fn moves(desired: &Desired, observed: &Observed) -> Vec<Step> {
+    let script = desired.gateway();
+    let mut steps = Vec::new();
+    for served in &desired.hosts {
+        let pattern = served.pattern();
+        match served.by {
+            ServedBy::ZoneRoute => {
+                let mut routes = observed.routes.iter();
+                let route = routes.find(|route| route.is_for(&pattern));
+                let moved = route.filter(|it| movable(desired, observed, it.script.as_deref()));
+                steps.extend(moved.and_then(|route| {
+                    Some(Step::MoveRoute {
+                        pattern,
+                        id: route.id.clone(),
+                        from: route.script.clone()?,
+                        script: script.to_owned(),
+                    })
+                }));
+            }
+            ServedBy::CustomDomain(_) => {
+                let mut domains = observed.domains.iter();
+                let domain = domains.find(|domain| domain.hostname == pattern);
+                let moved = domain.filter(|it| movable(desired, observed, Some(&it.script)));
+                steps.extend(moved.map(|domain| Step::MoveDomain {
+                    hostname: pattern,
+                    from: domain.script.clone(),
+                    script: script.to_owned(),
+                }));
+            }
+        }
+    }
+    steps
+}
+
+/// Whether a wanted host may move over from the script that has it: it is ours, and was named.
+fn movable(desired: &Desired, observed: &Observed, owner: Option<&str>) -> bool {
+    owner.is_some_and(|owner| {
+        owner != desired.gateway()
+            && observed.kin.contains(owner)
+            && desired.taken_from.contains(owner)
+    })
+}
+
+fn whose(desired: &Desired, observed: &Observed, owner: Option<&str>) -> Whose {
+    match owner.is_some_and(|owner| observed.kin.contains(owner)) {
+        true => Whose::Kin(desired.environment.clone()),
+        false => Whose::Theirs,
+    }
 }
 
 /// Takes away the routes and custom domains of the gateway that the manifest does not want.

@@ -7,6 +7,7 @@
 mod conflict;
 mod counts;
 mod desired;
+pub mod destroy;
 mod display;
 pub mod finding;
 pub(crate) mod foreign;
@@ -15,6 +16,7 @@ mod host;
 mod observed;
 pub(crate) mod obstacle;
 pub(crate) mod ownership;
+pub mod pair;
 pub(crate) mod release;
 pub(crate) mod rollback;
 mod rollout;
@@ -105,9 +107,11 @@ impl Plan {
         }
         let hosts = host::steps(desired, observed, &mut conflicts).into_iter();
         let (removed, added): (Vec<Step>, Vec<Step>) = hosts.partition(Step::only_removes);
+        // Hosts of another script of ours move when the new code is live
+        let moves = host::moves(desired, observed);
         let parts = match observed.scripts.contains_key(desired.gateway()) {
-            true => [added, code, removed],
-            false => [code, added, removed],
+            true => [added, code, moves, removed],
+            false => [code, added, moves, removed],
         };
         steps.extend(parts.into_iter().flatten());
         if conflicts.is_empty() {

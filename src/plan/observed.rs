@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use edge_broadcast_sandbox::Pattern;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -25,6 +26,9 @@ pub struct Observed {
     pub records: Seen<LiveRecord>,
     /// Names that the zone's certificates cover; asked for when there is a host that the zone's own does not.
     pub certificates: Seen<String>,
+    /// The gateways of this tool that serve wanted hosts of this environment, which are in its way.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub kin: BTreeSet<String>,
 }
 
 /// A script that exists.
@@ -175,6 +179,13 @@ pub struct LiveRoute {
     pub pattern: String,
     /// None switches Workers off for the pattern.
     pub script: Option<String>,
+}
+
+impl LiveRoute {
+    /// Whether it is the route of `pattern`, whose host may be written in letters of either case.
+    pub(crate) fn is_for(&self, pattern: &str) -> bool {
+        Pattern::parse(&self.pattern) == Pattern::parse(pattern)
+    }
 }
 
 /// A custom domain.

@@ -22,6 +22,9 @@ pub(crate) struct SavedPlan {
     /// As `--adopt` takes them.
     #[serde(default)]
     pub(crate) adopt: Vec<String>,
+    /// The scripts that `--take-route-from` named.
+    #[serde(default)]
+    pub(crate) take_route_from: Vec<String>,
     /// A hash of everything that was live.
     pub(crate) live: String,
     pub(crate) plan: Value,
@@ -35,6 +38,7 @@ impl SavedPlan {
         plan: &Plan,
         rollout: &Rollout,
         adopt: &[String],
+        take_route_from: &[String],
     ) -> anyhow::Result<Self> {
         let live = serde_json::to_string(observed).context("writing the live state as JSON")?;
         Ok(Self {
@@ -42,6 +46,7 @@ impl SavedPlan {
             account: account.to_owned(),
             rollout: rollout.to_string(),
             adopt: adopt.to_vec(),
+            take_route_from: take_route_from.to_vec(),
             live: hex(&Sha256::digest(live)),
             plan: serde_json::to_value(plan).context("writing the plan as JSON")?,
         })

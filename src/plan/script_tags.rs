@@ -85,6 +85,11 @@ pub(crate) fn merged(tags: &BTreeSet<String>, wanted: &BTreeSet<String>) -> BTre
     others.chain(wanted).cloned().collect()
 }
 
+/// Another project that says on a script that it owns it.
+pub(super) fn other_owner<'a>(tags: &'a BTreeSet<String>, owner: Option<&str>) -> Option<&'a str> {
+    owner_of(tags).filter(|other| Some(*other) != owner)
+}
+
 /// What stands behind `prefix`.
 pub(crate) fn among<'a>(tags: &'a BTreeSet<String>, prefix: &str) -> Option<&'a str> {
     tags.iter().find_map(|tag| tag.strip_prefix(prefix))

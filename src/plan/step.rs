@@ -39,6 +39,19 @@ pub enum Step {
         pattern: String,
         script: String,
     },
+    /// Gives a route of another script of ours to this one, in place: at each moment one of them answers.
+    MoveRoute {
+        pattern: String,
+        id: String,
+        from: String,
+        script: String,
+    },
+    /// The same for a custom domain.
+    MoveDomain {
+        hostname: String,
+        from: String,
+        script: String,
+    },
     RemoveRoute {
         pattern: String,
         id: String,
@@ -178,6 +191,17 @@ impl Step {
                 false => format!("keep `{script}` off workers.dev"),
             },
             Self::AddRoute { pattern, script } => format!("route `{pattern}` to `{script}`"),
+            Self::MoveRoute {
+                pattern,
+                from,
+                script,
+                ..
+            } => format!("move the route `{pattern}` from `{from}` to `{script}`"),
+            Self::MoveDomain {
+                hostname,
+                from,
+                script,
+            } => format!("move the custom domain `{hostname}` from `{from}` to `{script}`"),
             Self::RemoveRoute {
                 pattern, script, ..
             } => format!("remove the route `{pattern}` of `{script}`"),
@@ -193,6 +217,33 @@ impl Step {
     /// Whether the step only takes something away: such steps come last.
     pub fn only_removes(&self) -> bool {
         matches!(self, Self::RemoveRoute { .. } | Self::RemoveDomain { .. })
+    }
+
+    /// The step that undoes a move.
+    pub fn back(&self) -> Option<Self> {
+        match self.clone() {
+            Self::MoveRoute {
+                pattern,
+                id,
+                from,
+                script,
+            } => Some(Self::MoveRoute {
+                pattern,
+                id,
+                from: script,
+                script: from,
+            }),
+            Self::MoveDomain {
+                hostname,
+                from,
+                script,
+            } => Some(Self::MoveDomain {
+                hostname,
+                from: script,
+                script: from,
+            }),
+            _ => None,
+        }
     }
 
     pub(super) fn changes(&self) -> &[Change] {

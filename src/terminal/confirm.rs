@@ -23,9 +23,25 @@ pub(crate) fn protected(name: &str, what: &impl Display, look: &str) -> anyhow::
             format!("look at `edge-broadcast {look} {name}`, then run with `--yes`")
         ));
     }
+    typed(name, what, &format!("`{name}` is protected"))
+}
+
+/// Asks for the name of what is destroyed by `what`, whatever it is; `flag` names it where nobody can be asked.
+pub(crate) fn destruction(name: &str, what: &impl Display, flag: &str) -> anyhow::Result<()> {
+    if !somebody_is_there() {
+        bail!(Advice::new(
+            format!("nothing was destroyed: nobody is there to confirm it for `{name}`"),
+            format!("run with `{flag} {name}` to destroy exactly that")
+        ));
+    }
+    typed(name, what, &format!("this destroys `{name}`"))
+}
+
+/// Shows `what`, and goes on only when `name` is typed.
+fn typed(name: &str, what: &impl Display, why: &str) -> anyhow::Result<()> {
     output::tell(&format!("{what}\n"));
     let typed: String = dialoguer::Input::new()
-        .with_prompt(format!("`{name}` is protected. Type its name to go on"))
+        .with_prompt(format!("{why}. Type its name to go on"))
         .allow_empty(true)
         .interact_text()
         .context("asking for confirmation")?;

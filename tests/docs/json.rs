@@ -198,6 +198,50 @@ async fn of_failures(world: &World, seen: &mut Seen) {
     world.run(&["deploy", "staging"]).succeeds();
 }
 
+/// Hosts that move to a new name of the worker, scripts that no manifest names, and the end of all.
+async fn of_destructions(world: &World, seen: &mut Seen) {
+    let sandbox = &world.sandbox;
+    let both = (
+        "host = \"broadcast-staging.glow.trade\"",
+        "host = \"broadcast-staging.glow.trade\"\n[[routes]]\nhost = \"moved.glow.trade\"\ncustom_domain = true",
+    );
+    world.manifest(&[WITH_ADMIN, both]);
+    seen.add("deploy", world.json(&["deploy", "staging"]));
+    // A verification's own message is larger
+    let small = ("max_message_bytes = 16384", "max_message_bytes = 64");
+    let renamed = ("\"glow-broadcast\"", "\"renamed\"");
+    world.manifest(&[WITH_ADMIN, both, renamed, small]);
+    let take = "--take-route-from glow-broadcast-staging";
+    let plan = format!("plan staging --out moves.json {take}");
+    let plan: Vec<&str> = plan.split(' ').collect();
+    seen.add("plan", world.json(&plan));
+    let kept = std::fs::read_to_string(world.project.path().join("moves.json")).unwrap();
+    seen.add(
+        "the-file-of-plan---out",
+        serde_json::from_str(&kept).unwrap(),
+    );
+    let refused = json!({ "method": "PUT", "path": "/workers/domains", "nth": 2, "kind": "status", "status": 400 });
+    api::fault(sandbox, refused).await;
+    let deploy = format!("deploy staging {take}");
+    let deploy: Vec<&str> = deploy.split(' ').collect();
+    seen.add("deploy", world.json(&deploy));
+    api::call(sandbox, "DELETE", "/sandbox/faults", None).await;
+    world.manifest(&[both]);
+    seen.add("status", world.json(&["status", "staging"]));
+    seen.add(
+        "deploy",
+        world.json(&["deploy", "staging", "--take-route-from", "renamed-staging"]),
+    );
+    seen.add("destroy", world.json(&["destroy", "staging"]));
+    let refused =
+        json!({ "method": "DELETE", "path": "/scripts/", "kind": "status", "status": 400 });
+    api::fault(sandbox, refused).await;
+    let destroy = ["destroy", "staging", "--confirm", "staging"];
+    for _ in 0..3 {
+        seen.add("destroy", world.json(&destroy));
+    }
+}
+
 async fn of_secrets(world: &World, seen: &mut Seen) {
     let sandbox = &world.sandbox;
     let old = json!({ "name": "OLD_KEY", "text": "a value", "type": "secret_text" });
@@ -238,6 +282,7 @@ async fn every_key_of_every_answer_is_described_with_its_type_and_no_other() {
     of_deployments(&world, &mut seen).await;
     of_failures(&world, &mut seen).await;
     of_secrets(&world, &mut seen).await;
+    of_destructions(&world, &mut seen).await;
     seen.add("sandbox", world.sandbox.ready.clone());
     let document = Document::read("docs/json.md");
     let described = seen.0.iter();

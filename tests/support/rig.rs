@@ -266,6 +266,7 @@ pub(crate) struct Wanted {
     gateway: &'static str,
     room: &'static str,
     rollout: Rollout,
+    taken_from: Vec<String>,
 }
 
 impl Wanted {
@@ -274,7 +275,14 @@ impl Wanted {
             gateway: release,
             room: release,
             rollout: Rollout::at_once(),
+            taken_from: Vec::new(),
         }
+    }
+
+    /// With hosts that move over from a script.
+    pub(crate) fn taking_from(self, script: &str) -> Self {
+        let taken_from = vec![script.to_owned()];
+        Self { taken_from, ..self }
     }
 
     /// With the gateway of another release.
@@ -324,6 +332,7 @@ impl Wanted {
     pub(crate) fn desired(&self, environment: &Environment) -> Desired {
         let tag = |worker| self.bundle(worker).tag().to_owned();
         Desired::new(environment, tag(Worker::Gateway), tag(Worker::Room))
+            .taking_from(&self.taken_from)
     }
 
     pub(crate) fn inputs(&self, desired: &Desired) -> Inputs {

@@ -1,4 +1,4 @@
-//! Custom domains: attached and detached, never taken from another script.
+//! Custom domains: attached and detached, and taken from no script but the one that is named.
 
 use reqwest::Method;
 use serde_json::json;
@@ -35,6 +35,37 @@ pub(super) async fn add(
         "override_existing_dns_record": override_dns == OverrideDns::Allowed,
     });
     cloudflare.write(Method::PUT, &path, &body).await
+}
+
+/// Gives the custom domain `hostname` of `from` to `script`, in place.
+pub(super) async fn hand_over(
+    cloudflare: &Cloudflare,
+    zone: &str,
+    hostname: &str,
+    from: &str,
+    script: &str,
+) -> anyhow::Result<()> {
+    let zone = observe::zone_id(cloudflare, zone).await?;
+    let pairs = [("zone_id", zone.as_str()), ("hostname", hostname)];
+    let path = cloudflare.of_account("workers/domains");
+    let mut domains = Pages::<LiveDomain>::new(cloudflare, with_query(&path, &pairs));
+    let domain = domains.find(|domain| domain.hostname == hostname).await?;
+    match domain {
+        Some(domain) if domain.script == script => Ok(()),
+        Some(domain) if domain.script == from => {
+            let body = json!({
+                "hostname": hostname,
+                "service": script,
+                "environment": "production",
+                "zone_id": zone,
+                // Without it the domain of another Worker is a conflict (wrangler 4.164 sends it when that was confirmed)
+                "override_existing_origin": true,
+            });
+            cloudflare.write(Method::PUT, &path, &body).await
+        }
+        Some(domain) => Err(theirs(domain)),
+        None => Err(taken(&format!("the custom domain `{hostname}`"), None)),
+    }
 }
 
 /// Detaches the domain `id`, unless it is another script's by now.

@@ -2,6 +2,7 @@
 
 mod domains;
 mod routes;
+mod scripts;
 mod settings;
 mod traffic;
 mod upload;
@@ -13,6 +14,7 @@ pub(super) use self::upload::STRICT;
 pub(crate) use self::upload::upload;
 use super::client::Cloudflare;
 use crate::plan::Step;
+use crate::plan::destroy::Removal;
 
 /// Performs a step that is no upload and no shift. What belongs to somebody else by now is left alone.
 pub(crate) async fn execute(
@@ -32,6 +34,17 @@ pub(crate) async fn execute(
             script, enabled, ..
         } => settings::workers_dev(cloudflare, script, *enabled).await,
         Step::AddRoute { pattern, script } => routes::add(cloudflare, zone, pattern, script).await,
+        Step::MoveRoute {
+            id,
+            pattern,
+            from,
+            script,
+        } => routes::hand_over(cloudflare, zone, (id, pattern), from, script).await,
+        Step::MoveDomain {
+            hostname,
+            from,
+            script,
+        } => domains::hand_over(cloudflare, zone, hostname, from, script).await,
         Step::RemoveRoute {
             id,
             pattern,
@@ -44,5 +57,21 @@ pub(crate) async fn execute(
             ..
         } => domains::add(cloudflare, zone, hostname, script, *override_dns).await,
         Step::RemoveDomain { id, script, .. } => domains::remove(cloudflare, id, script).await,
+    }
+}
+
+/// Performs a step of a destruction. What belongs to somebody else by now is left alone.
+pub(crate) async fn remove(cloudflare: &Cloudflare, removal: &Removal) -> anyhow::Result<()> {
+    match removal {
+        Removal::RemoveRoute {
+            zone,
+            pattern,
+            id,
+            script,
+        } => routes::remove(cloudflare, zone, (id, pattern), script).await,
+        Removal::RemoveDomain { id, script, .. } => domains::remove(cloudflare, id, script).await,
+        Removal::DeleteScript { script, role, .. } => {
+            scripts::delete(cloudflare, script, *role).await
+        }
     }
 }

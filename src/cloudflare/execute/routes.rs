@@ -1,5 +1,6 @@
-//! Zone routes: added and removed, never taken from another script.
+//! Zone routes: added and removed, and taken from no script but the one that is named.
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::cloudflare::client::Cloudflare;
@@ -28,6 +29,29 @@ pub(super) async fn add(
     match added().await? {
         Some(()) => Ok(()),
         None => once::send(add, added).await,
+    }
+}
+
+/// Gives the route `id` of `from` to `script`, in place.
+pub(super) async fn hand_over(
+    cloudflare: &Cloudflare,
+    zone: &str,
+    (id, pattern): (&str, &str),
+    from: &str,
+    script: &str,
+) -> anyhow::Result<()> {
+    let zone = observe::zone_id(cloudflare, zone).await?;
+    let routes = observe::routes(cloudflare, &zone).await?;
+    let route = routes.into_iter().find(|route| route.id == id);
+    let owner = route.and_then(|route| route.script);
+    match owner.as_deref() {
+        Some(owner) if owner == script => Ok(()),
+        Some(owner) if owner == from => {
+            let path = format!("/zones/{zone}/workers/routes/{id}");
+            let body = json!({ "pattern": pattern, "script": script });
+            cloudflare.write(Method::PUT, &path, &body).await
+        }
+        _ => Err(taken(&format!("the route `{pattern}`"), owner)),
     }
 }
 

@@ -122,6 +122,32 @@ nothing was changed, because of what is live:
 }
 
 #[test]
+fn a_host_of_another_environment_of_ours_is_taken_only_from_the_script_that_is_named() {
+    let world = || {
+        World::deployed(MANIFEST).edit(|live| {
+            live.routes = vec![route(Some("w-old"))];
+            live.kin.insert("w-old".to_owned());
+        })
+    };
+    assert_snapshot!(told(Kind::RouteTaken, &world()), @r"
+nothing was changed, because of what is live:
+  - the route `a.glow.trade/*` belongs to the script `w-old`, which this tool has deployed too
+    help: `edge-broadcast deploy e --take-route-from w-old` moves it without a gap, or use another host in the manifest
+");
+    let other = world().taking_from("w-other");
+    assert_eq!(other.plan(), world().plan());
+    // Naming a script does not make it ours
+    let theirs = World::deployed(MANIFEST)
+        .edit(|live| live.routes = vec![route(Some("theirs"))])
+        .taking_from("theirs");
+    assert_snapshot!(told(Kind::RouteTaken, &theirs), @r"
+nothing was changed, because of what is live:
+  - the route `a.glow.trade/*` belongs to the script `theirs`
+    help: remove that route in the dashboard, or use another host in the manifest
+");
+}
+
+#[test]
 fn a_route_that_runs_no_worker_is_a_conflict_too() {
     let world = World::deployed(MANIFEST).edit(|live| live.routes = vec![route(None)]);
     assert_snapshot!(told(Kind::RouteTaken, &world), @r"

@@ -115,7 +115,7 @@ fn a_saved_plan_has_no_setting_that_no_manifest_governs_and_sees_each_of_them_ch
     };
     let saved = |world: &World| {
         let plan = world.try_plan().unwrap();
-        SavedPlan::new("a", world.observed(), &plan, &Rollout::at_once(), &[]).unwrap()
+        SavedPlan::new("a", world.observed(), &plan, &Rollout::at_once(), &[], &[]).unwrap()
     };
     let (one, other) = (saved(&with(CANARY)), saved(&with("another one")));
     let text = serde_json::to_string_pretty(&one).unwrap();

@@ -178,6 +178,48 @@ socket impact: none
 1 to add, 0 to change, 0 to remove
 ");
             }
+            Kind::MoveRoute => {
+                let world = deployed
+                    .code(Worker::Gateway)
+                    .edit(|live| {
+                        live.routes[0].script = Some("old-e".to_owned());
+                        live.kin.insert("old-e".to_owned());
+                    })
+                    .taking_from("old-e");
+                assert_snapshot!(with(kind, &world), @r"
+e: 3 steps
+
+1. upload a version of `w-e`
+   lane: code
+   ~ code: 1111111111111111 -> 2222222222222222
+
+2. give all traffic of `w-e` to the new version
+
+3. move the route `a.glow.trade/*` from `old-e` to `w-e`
+
+socket impact: none
+
+0 to add, 2 to change, 0 to remove
+");
+            }
+            Kind::MoveDomain => {
+                let custom = format!("{host}\ncustom_domain = true");
+                let world = World::deployed(&MANIFEST.replace(host, &custom))
+                    .edit(|live| {
+                        live.domains[0].script = "old-e".to_owned();
+                        live.kin.insert("old-e".to_owned());
+                    })
+                    .taking_from("old-e");
+                assert_snapshot!(with(kind, &world), @r"
+e: 1 step
+
+1. move the custom domain `a.glow.trade` from `old-e` to `w-e`
+
+socket impact: none
+
+0 to add, 1 to change, 0 to remove
+");
+            }
             Kind::RemoveRoute => {
                 let world = deployed.edit(|live| {
                     live.routes.push(LiveRoute {

@@ -38,6 +38,7 @@ pub(super) struct World {
     room_code: String,
     rollout: Rollout,
     adopted: Vec<String>,
+    taken_from: Vec<String>,
     live: Observed,
 }
 
@@ -50,6 +51,7 @@ impl World {
             room_code: "a".repeat(16),
             rollout: Rollout::at_once(),
             adopted: Vec::new(),
+            taken_from: Vec::new(),
             live: Observed::default(),
         }
     }
@@ -91,6 +93,12 @@ impl World {
             Worker::Gateway => self.gateway_code = "2".repeat(16),
             Worker::Room => self.room_code = "b".repeat(16),
         }
+        self
+    }
+
+    /// Wanted hosts move over from this script.
+    pub(super) fn taking_from(mut self, script: &str) -> Self {
+        self.taken_from.push(script.to_owned());
         self
     }
 
@@ -148,6 +156,7 @@ impl World {
             self.room_code.clone(),
         )
         .adopting(&self.adopted)
+        .taking_from(&self.taken_from)
     }
 
     /// The findings as people see them, a line each.
@@ -266,6 +275,22 @@ pub(super) fn carried_out(observed: &Observed, desired: &Desired, plan: &Plan) -
                 pattern: pattern.clone(),
                 script: Some(script.clone()),
             }),
+            Step::MoveRoute {
+                id, from, script, ..
+            } => {
+                let mut routes = live.routes.iter_mut();
+                let route = routes.find(|route| route.id == *id).unwrap();
+                assert_eq!(route.script.replace(script.clone()).as_ref(), Some(from));
+            }
+            Step::MoveDomain {
+                hostname,
+                from,
+                script,
+            } => {
+                let mut domains = live.domains.iter_mut();
+                let domain = domains.find(|it| it.hostname == *hostname).unwrap();
+                assert_eq!(std::mem::replace(&mut domain.script, script.clone()), *from);
+            }
             Step::RemoveRoute { id, .. } => live.routes.retain(|route| route.id != *id),
             Step::AddDomain {
                 hostname, script, ..

@@ -1,0 +1,204 @@
+//! `destroy`: the end of an environment, or of scripts that no manifest names.
+
+use std::fmt;
+
+use anyhow::bail;
+use serde::Serialize;
+
+use super::Context;
+use crate::cli::Destroy as Args;
+use crate::cloudflare::Cloudflare;
+use crate::cloudflare::account::{self, Zones};
+use crate::cloudflare::error::advice;
+use crate::deploy::destroy::destroy;
+use crate::deploy::running::Running;
+use crate::environment::Environment;
+use crate::plan::destroy::{Destruction, Standing};
+use crate::plan::pair::{self, Pair};
+use crate::terminal::advice::Advice;
+use crate::terminal::{confirm, step_summary};
+
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    destruction: Destruction,
+    /// Absent when nothing was begun.
+    destroyed: Option<Destroyed>,
+    /// Why the command failed.
+    failure: Option<String>,
+    /// And what to do about it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Destroyed {
+    done: Vec<String>,
+    failed: Option<String>,
+    not_attempted: Vec<String>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.destruction.fmt(f)?;
+        match &self.destroyed {
+            Some(destroyed) if self.failure.is_none() && !destroyed.done.is_empty() => {
+                write!(f, "\n\ndestroyed")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is to be destroyed, and where it is.
+struct Target {
+    /// What has to be typed.
+    name: String,
+    /// The scripts; none where they are gone.
+    pair: Option<Pair>,
+    zone: Option<String>,
+    protected: bool,
+    /// The project that asks.
+    owner: Option<String>,
+    cloudflare: Cloudflare,
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    let target = match (&args.environment, &args.script) {
+        (Some(name), _) => of_environment(context, &context.project.environment(name)?)?,
+        (None, Some(script)) => of_script(context, script).await?,
+        (None, None) => bail!("there is nothing named to destroy"),
+    };
+    let standing = match &target.pair {
+        Some(pair) => {
+            let zones = target.zone.as_deref().map_or(Zones::All, Zones::One);
+            account::standing(&target.cloudflare, pair, zones).await?
+        }
+        None => Standing::default(),
+    };
+    let destruction = Destruction::of(
+        &target.name,
+        target.pair.as_ref(),
+        &standing,
+        target.owner.as_deref(),
+    )?;
+    let confirmed = match destruction.is_empty() {
+        true => Ok(()),
+        false => confirm(args, &target, &destruction),
+    };
+    let mut answer = Answer {
+        destruction,
+        destroyed: None,
+        failure: None,
+        help: None,
+    };
+    let result = match confirmed {
+        Ok(()) => carry_out(context, &target, &mut answer).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &result {
+        let Advice { what, fix } = advice(error);
+        (answer.failure, answer.help) = (Some(what), fix);
+    }
+    context.format.answer(&answer)?;
+    step_summary::append(&format!("destruction of {}", target.name), &answer);
+    result
+}
+
+async fn carry_out(context: &Context, target: &Target, answer: &mut Answer) -> anyhow::Result<()> {
+    let mut running = Running::new(["destruction", "destroy"], &target.name);
+    let tell = |line: &str| context.progress.say(line);
+    let destruction = &answer.destruction;
+    let result = destroy(&target.cloudflare, destruction, &mut running.report, tell).await;
+    let result = result.map_err(|error| error.context(format!("{running}\ncause")));
+    let report = running.finish();
+    answer.destroyed = Some(Destroyed {
+        done: report.done,
+        failed: report.failed,
+        not_attempted: report.not_attempted,
+    });
+    result
+}
+
+/// Goes on only when the name of what is destroyed was given once more.
+fn confirm(args: &Args, target: &Target, destruction: &Destruction) -> anyhow::Result<()> {
+    let name = &target.name;
+    match args.confirm.as_deref() {
+        None => confirm::destruction(name, destruction, "--confirm"),
+        Some(given) if given != name => bail!(Advice::new(
+            format!("nothing was destroyed: `--confirm {given}` is not `{name}`"),
+            format!("run with `--confirm {name}` to destroy exactly that")
+        )),
+        Some(_) if target.protected && !args.yes => confirm::protected(name, destruction, "status"),
+        Some(_) => Ok(()),
+    }
+}
+
+fn of_environment(context: &Context, environment: &Environment) -> anyhow::Result<Target> {
+    Ok(Target {
+        name: environment.name.to_string(),
+        pair: Some(Pair::of(environment)),
+        zone: Some(environment.zone.to_string()),
+        protected: environment.protected,
+        owner: environment.owner.as_ref().map(ToString::to_string),
+        cloudflare: Cloudflare::from_env(environment)?.telling(&context.progress),
+    })
+}
+
+/// The pair of a script that no manifest names.
+async fn of_script(context: &Context, script: &str) -> anyhow::Result<Target> {
+    for environment in context.project.good() {
+        let named = [environment.gateway_script(), environment.room_script()];
+        if named.iter().any(|name| name == script) {
+            let name = &environment.name;
+            bail!(Advice::new(
+                format!("the script `{script}` is one of the environment `{name}`"),
+                format!("`edge-broadcast destroy {name}` destroys both of its scripts")
+            ));
+        }
+    }
+    let cloudflare = of_manifests(context, script)?;
+    let (scripts, classes) =
+        tokio::try_join!(account::scripts(&cloudflare), account::classes(&cloudflare))?;
+    let owner = context.owner();
+    let pairs = pair::deployed(&scripts, &classes, owner.as_deref());
+    let mut pairs = pairs.into_iter();
+    let found = pairs.find(|pair| pair.scripts().iter().any(|(_, name)| name == script));
+    let is_there = scripts.iter().any(|known| known.name == script);
+    if found.is_none() && is_there {
+        bail!(Advice::new(
+            format!("the script `{script}` is not one that this tool has deployed"),
+            format!(
+                "`edge-broadcast status` lists those that are; if it shall go all the same: `wrangler delete --name {script}`"
+            )
+        ));
+    }
+    // Under its new name an environment is protected still
+    let is_protected = |pair: &Pair| {
+        let mut environments = context.project.good();
+        environments.any(|known| known.protected && known.name.as_str() == pair.environment)
+    };
+    Ok(Target {
+        name: script.to_owned(),
+        protected: found.as_ref().is_some_and(is_protected),
+        pair: found,
+        zone: None,
+        owner,
+        cloudflare,
+    })
+}
+
+/// The account of the project: the one that all manifests name, or the environment variables.
+fn of_manifests(context: &Context, script: &str) -> anyhow::Result<Cloudflare> {
+    let mut accounts: Vec<_> = context
+        .project
+        .good()
+        .filter_map(|environment| environment.account_id.as_ref())
+        .collect();
+    accounts.dedup();
+    let account = match accounts.as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    };
+    Ok(Cloudflare::of_manifest(account, script)?.telling(&context.progress))
+}

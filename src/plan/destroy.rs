@@ -1,0 +1,427 @@
+//! The end of an environment: what goes, in which order, and what must not.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::observed::{LiveDomain, LiveRoute};
+use super::pair::{Pair, Tagged};
+use super::script_tags;
+use crate::build::Worker;
+use crate::terminal::advice::Advice;
+
+/// Everything that is there of an environment. Made by GETs only.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// The scripts of its names, whosever they are.
+    pub scripts: Vec<StandingScript>,
+    /// The routes of the zones that were looked at, each with its zone's name, whosever they are.
+    pub routes: Vec<(String, LiveRoute)>,
+    /// The custom domains of the account, whosever they are.
+    pub domains: Vec<LiveDomain>,
+}
+
+/// A script that exists.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StandingScript {
+    pub tagged: Tagged,
+    /// Its Durable Object classes.
+    pub stored: Vec<Stored>,
+    /// The scripts that bind its classes.
+    pub used_by: Vec<String>,
+}
+
+/// The objects of a class that have stored something.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stored {
+    pub class: String,
+    pub objects: usize,
+    /// Whether there may be more than were counted.
+    pub or_more: bool,
+}
+
+/// The writes that end an environment, in the order in which they must happen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Destruction {
+    /// The environment, or the script that was named.
+    pub target: String,
+    pub steps: Vec<Removal>,
+}
+
+/// One write of a destruction.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Removal {
+    RemoveRoute {
+        zone: String,
+        pattern: String,
+        id: String,
+        script: String,
+    },
+    RemoveDomain {
+        hostname: String,
+        id: String,
+        script: String,
+    },
+    DeleteScript {
+        script: String,
+        role: Worker,
+        /// What dies with it.
+        stored: Vec<Stored>,
+    },
+}
+
+/// Why nothing may be destroyed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// A script of that name whose tags do not say that it is the environment's.
+    NotOurs(String),
+    /// A script, and the project that its tags name.
+    OfProject(String, String),
+    /// A script, and the others that bind its classes.
+    InUse(String, Vec<String>),
+}
+
+/// Refusals as an error: nothing was written.
+#[derive(Debug)]
+pub struct Refused(pub Vec<Refusal>);
+
+impl Destruction {
+    /// Everything that goes of `pair`, or why nothing may; nothing goes of what is gone. `owner` is the project that asks.
+    pub fn of(
+        target: &str,
+        pair: Option<&Pair>,
+        standing: &Standing,
+        owner: Option<&str>,
+    ) -> Result<Self, Refused> {
+        let mut refusals = Vec::new();
+        let (mut ways, mut scripts) = (Vec::new(), Vec::new());
+        let named = pair.into_iter().flat_map(|pair| {
+            let scripts = pair.scripts();
+            scripts.map(|(role, name)| (pair, role, name))
+        });
+        for (pair, role, name) in named {
+            let mut all = standing.scripts.iter();
+            let Some(script) = all.find(|script| script.tagged.name == name) else {
+                continue;
+            };
+            refusals.extend(refusal(script, pair, owner));
+            ways.extend(ways_to(&name, standing));
+            scripts.push(Removal::DeleteScript {
+                script: name,
+                role,
+                stored: script.stored.clone(),
+            });
+        }
+        if !refusals.is_empty() {
+            return Err(Refused(refusals));
+        }
+        ways.extend(scripts);
+        Ok(Self {
+            target: target.to_owned(),
+            steps: ways,
+        })
+    }
+
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+fn refusal(script: &StandingScript, pair: &Pair, owner: Option<&str>) -> Option<Refusal> {
+    let Tagged { name, tags } = &script.tagged;
+    if Pair::of_tagged(name, tags).as_ref() != Some(pair) {
+        return Some(Refusal::NotOurs(name.clone()));
+    }
+    if let Some(other) = script_tags::other_owner(tags, owner) {
+        return Some(Refusal::OfProject(name.clone(), other.to_owned()));
+    }
+    let gateway = pair.gateway();
+    let others = script.used_by.iter().filter(|other| **other != gateway);
+    let others: Vec<String> = others.cloned().collect();
+    (!others.is_empty()).then(|| Refusal::InUse(name.clone(), others))
+}
+
+/// The routes and custom domains that lead to a script.
+fn ways_to(script: &str, standing: &Standing) -> Vec<Removal> {
+    let routes = standing.routes.iter();
+    let routes = routes.filter(|(_, route)| route.script.as_deref() == Some(script));
+    let routes = routes.map(|(zone, route)| Removal::RemoveRoute {
+        zone: zone.clone(),
+        pattern: route.pattern.clone(),
+        id: route.id.clone(),
+        script: script.to_owned(),
+    });
+    let domains = standing.domains.iter();
+    let domains = domains.filter(|domain| domain.script == script);
+    let domains = domains.map(|domain| Removal::RemoveDomain {
+        hostname: domain.hostname.clone(),
+        id: domain.id.clone(),
+        script: script.to_owned(),
+    });
+    routes.chain(domains).collect()
+}
+
+impl Removal {
+    /// One line: what the step does, for progress and reports.
+    pub fn title(&self) -> String {
+        match self {
+            Self::RemoveRoute {
+                pattern, script, ..
+            } => format!("remove the route `{pattern}` of `{script}`"),
+            Self::RemoveDomain {
+                hostname, script, ..
+            } => format!("detach the custom domain `{hostname}` from `{script}`"),
+            Self::DeleteScript { script, .. } => format!("delete the script `{script}`"),
+        }
+    }
+
+    fn stored(&self) -> &[Stored] {
+        match self {
+            Self::DeleteScript { stored, .. } => stored,
+            _ => &[],
+        }
+    }
+}
+
+impl Refusal {
+    /// What is in the way, and the way out.
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::NotOurs(script) => Advice::new(
+                format!(
+                    "the script `{script}` is not one that this tool has deployed: its tags do not name it and its environment"
+                ),
+                format!(
+                    "`edge-broadcast status` shows what is this project's; if it shall go all the same: `wrangler delete --name {script}`"
+                ),
+            ),
+            Self::OfProject(script, owner) => Advice::new(
+                format!("the script `{script}` belongs to the project `{owner}`"),
+                "destroy it from there",
+            ),
+            Self::InUse(script, others) => Advice::new(
+                format!(
+                    "the Durable Objects of `{script}` are used by `{}`",
+                    others.join("`, `")
+                ),
+                "deploy that without the binding first: it would stop working",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Destruction {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if self.is_empty() {
+            return write!(f, "{}: nothing to destroy", self.target);
+        }
+        let steps = match self.steps.len() {
+            1 => "1 step".to_owned(),
+            count => format!("{count} steps"),
+        };
+        write!(f, "{}: {steps}", self.target)?;
+        for (number, step) in self.steps.iter().enumerate() {
+            write!(f, "\n\n{}. {}", number + 1, step.title())?;
+            if let Removal::DeleteScript { .. } = step {
+                write!(f, "\n   - its versions, settings and secrets")?;
+            }
+            for stored in step.stored() {
+                write!(f, "\n   - {stored}")?;
+            }
+        }
+        write!(f, "\n\nnone of it can be brought back")
+    }
+}
+
+impl fmt::Display for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { class, objects, .. } = self;
+        let what = match (objects, self.or_more) {
+            (0, _) => "no stored object".to_owned(),
+            (1, false) => "1 stored object".to_owned(),
+            (count, false) => format!("{count} stored objects"),
+            (count, true) => format!("{count} or more stored objects"),
+        };
+        write!(f, "{what} of the class `{class}`")
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("nothing was destroyed:")?;
+        for refusal in &self.0 {
+            let Advice { what, fix } = refusal.advice();
+            write!(f, "\n  - {what}\n    help: {}", fix.unwrap_or_default())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refused {}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    fn pair() -> Pair {
+        Pair {
+            worker: "w".to_owned(),
+            environment: "e".to_owned(),
+        }
+    }
+
+    fn script(
+        name: &str,
+        tags: &[&str],
+        stored: &[(&str, usize)],
+        used_by: &[&str],
+    ) -> StandingScript {
+        let owned =
+            |texts: &[&str]| -> Vec<String> { texts.iter().map(|it| (*it).to_owned()).collect() };
+        StandingScript {
+            tagged: Tagged {
+                name: name.to_owned(),
+                tags: owned(tags).into_iter().collect(),
+            },
+            stored: stored
+                .iter()
+                .map(|(class, objects)| Stored {
+                    class: (*class).to_owned(),
+                    objects: *objects,
+                    or_more: *objects == 1000,
+                })
+                .collect(),
+            used_by: owned(used_by),
+        }
+    }
+
+    fn route(pattern: &str, script: Option<&str>) -> (String, LiveRoute) {
+        let route = LiveRoute {
+            id: "r".to_owned(),
+            pattern: pattern.to_owned(),
+            script: script.map(str::to_owned),
+        };
+        ("glow.trade".to_owned(), route)
+    }
+
+    fn standing() -> Standing {
+        let domain = |hostname: &str, script: &str| LiveDomain {
+            id: "d".to_owned(),
+            hostname: hostname.to_owned(),
+            script: script.to_owned(),
+        };
+        Standing {
+            scripts: vec![
+                script("w-e", &["cf:service=w", "cf:environment=e"], &[], &[]),
+                script(
+                    "w-e-room",
+                    &["cf:service=w-room", "cf:environment=e", "others"],
+                    &[("BroadcastRoom", 1000), ("Old", 1), ("Older", 0)],
+                    &["w-e"],
+                ),
+            ],
+            routes: vec![
+                route("a.glow.trade/*", Some("w-e")),
+                route("a.glow.trade/off", None),
+                route("b.glow.trade/*", Some("w-staging")),
+            ],
+            domains: vec![
+                domain("c.glow.trade", "w-e"),
+                domain("d.glow.trade", "theirs"),
+            ],
+        }
+    }
+
+    fn told(standing: &Standing, owner: Option<&str>) -> String {
+        match Destruction::of("e", Some(&pair()), standing, owner) {
+            Ok(destruction) => destruction.to_string(),
+            Err(refused) => refused.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_ways_to_a_script_go_before_it_and_the_gateway_before_the_room() {
+        assert_snapshot!(told(&standing(), None), @r"
+e: 4 steps
+
+1. remove the route `a.glow.trade/*` of `w-e`
+
+2. detach the custom domain `c.glow.trade` from `w-e`
+
+3. delete the script `w-e`
+   - its versions, settings and secrets
+
+4. delete the script `w-e-room`
+   - its versions, settings and secrets
+   - 1000 or more stored objects of the class `BroadcastRoom`
+   - 1 stored object of the class `Old`
+   - no stored object of the class `Older`
+
+none of it can be brought back
+");
+    }
+
+    #[test]
+    fn what_is_gone_already_needs_nothing() {
+        let mut half = standing();
+        half.scripts.remove(0);
+        half.routes.clear();
+        half.domains.clear();
+        assert_snapshot!(told(&half, None), @r"
+e: 1 step
+
+1. delete the script `w-e-room`
+   - its versions, settings and secrets
+   - 1000 or more stored objects of the class `BroadcastRoom`
+   - 1 stored object of the class `Old`
+   - no stored object of the class `Older`
+
+none of it can be brought back
+");
+        half.scripts.clear();
+        assert_snapshot!(told(&half, None), @"e: nothing to destroy");
+    }
+
+    #[test]
+    fn what_is_not_ours_or_is_used_by_others_stays_and_all_of_it_is_told_at_once() {
+        let mut theirs = standing();
+        theirs.scripts[0].tagged.tags.clear();
+        theirs.scripts[1].used_by.push("their-report".to_owned());
+        assert_snapshot!(told(&theirs, None), @r"
+nothing was destroyed:
+  - the script `w-e` is not one that this tool has deployed: its tags do not name it and its environment
+    help: `edge-broadcast status` shows what is this project's; if it shall go all the same: `wrangler delete --name w-e`
+  - the Durable Objects of `w-e-room` are used by `their-report`
+    help: deploy that without the binding first: it would stop working
+");
+        let mut owned = standing();
+        for script in &mut owned.scripts {
+            let owner = "edge-broadcast:owner=github.com/we/prices";
+            script.tagged.tags.insert(owner.to_owned());
+        }
+        assert!(told(&owned, Some("github.com/we/prices")).starts_with("e: 4 steps"));
+        assert_snapshot!(told(&owned, Some("github.com/they/prices")), @r"
+nothing was destroyed:
+  - the script `w-e` belongs to the project `github.com/we/prices`
+    help: destroy it from there
+  - the script `w-e-room` belongs to the project `github.com/we/prices`
+    help: destroy it from there
+");
+    }
+
+    /// Only what names one of the two scripts is ever in a plan.
+    #[test]
+    fn every_step_is_of_one_of_the_two_scripts() {
+        let destruction = Destruction::of("e", Some(&pair()), &standing(), None).unwrap();
+        for step in &destruction.steps {
+            let (Removal::RemoveRoute { script, .. }
+            | Removal::RemoveDomain { script, .. }
+            | Removal::DeleteScript { script, .. }) = step;
+            assert!(["w-e", "w-e-room"].contains(&script.as_str()), "{step:?}");
+        }
+    }
+}

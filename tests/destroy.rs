@@ -1,0 +1,293 @@
+//! An environment ends whole, in the right order, and nothing of anybody else's with it.
+
+use serde_json::{Value, json};
+
+use crate::support::{Project, Run, Sandbox, api, built, manifest};
+
+const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1kZXN0cm95LXRlc3RzMDE=";
+const GATEWAY: &str = "glow-broadcast-staging";
+const ROOM: &str = "glow-broadcast-staging-room";
+
+fn run(sandbox: &Sandbox, project: &Project, args: &[&str]) -> Run {
+    Run::new(args.iter().copied())
+        .inside(project)
+        .against(sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+}
+
+/// The calls that were no GETs since the last time.
+async fn writes(sandbox: &Sandbox) -> Vec<String> {
+    let calls = api::call(sandbox, "GET", "/sandbox/requests", None).await["result"].take();
+    api::call(sandbox, "DELETE", "/sandbox/requests", None).await;
+    let calls = calls.as_array().unwrap().iter();
+    let text = |call: &Value, key: &str| call[key].as_str().unwrap().to_owned();
+    let short = |path: String| path.rsplit("/workers/").next().unwrap().to_owned();
+    calls
+        .filter(|call| call["method"] != "GET")
+        .map(|call| {
+            let path = short(text(call, "path"));
+            format!("{} {path} {}", text(call, "method"), text(call, "query"))
+        })
+        .collect()
+}
+
+async fn scripts(sandbox: &Sandbox) -> Vec<String> {
+    let scripts = api::read(sandbox, "workers/scripts").await;
+    let scripts = scripts.as_array().unwrap().iter();
+    scripts
+        .map(|script| script["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+async fn routes(sandbox: &Sandbox) -> Vec<(String, String, String)> {
+    let path = format!("/zones/{}/workers/routes", api::zone(sandbox).await);
+    let routes = api::call(sandbox, "GET", &path, None).await["result"].take();
+    let text = |route: &Value, key: &str| route[key].as_str().unwrap().to_owned();
+    let routes = routes.as_array().unwrap().iter();
+    routes
+        .map(|route| {
+            (
+                text(route, "id"),
+                text(route, "pattern"),
+                text(route, "script"),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_is_destroyed_with_its_stored_objects_and_nothing_of_anybody_else() {
+    built();
+    let sandbox = Sandbox::start();
+    let project = Project::with_all();
+    run(&sandbox, &project, &["deploy", "staging"]).succeeds();
+    api::foreign_script(&sandbox, "shop-staging").await;
+    api::route(&sandbox, "shop.glow.trade/*", "shop-staging").await;
+    writes(&sandbox).await;
+
+    // Where nobody is there who could type the name, what would go is shown and nothing does
+    let printed = run(&sandbox, &project, &["destroy", "staging"]).fails();
+    let plan = "staging: 3 steps
+
+1. remove the route `broadcast-staging.glow.trade/*` of `glow-broadcast-staging`
+
+2. delete the script `glow-broadcast-staging`
+   - its versions, settings and secrets
+
+3. delete the script `glow-broadcast-staging-room`
+   - its versions, settings and secrets
+   - 1 stored object of the class `BroadcastRoom`
+
+none of it can be brought back";
+    assert_eq!(printed.stdout, format!("{plan}\n"));
+    assert_eq!(
+        printed.stderr,
+        "error: nothing was destroyed: nobody is there to confirm it for `staging`\nhelp: run with `--confirm staging` to destroy exactly that\n"
+    );
+    let args = ["destroy", "staging", "--confirm", "production"];
+    let printed = run(&sandbox, &project, &args).fails();
+    assert_eq!(
+        printed.stderr,
+        "error: nothing was destroyed: `--confirm production` is not `staging`\nhelp: run with `--confirm staging` to destroy exactly that\n"
+    );
+    let args = ["destroy", "--script", ROOM, "--confirm", ROOM];
+    let printed = run(&sandbox, &project, &args).fails();
+    assert_eq!(
+        printed.stderr,
+        format!(
+            "error: the script `{ROOM}` is one of the environment `staging`\nhelp: `edge-broadcast destroy staging` destroys both of its scripts\n"
+        )
+    );
+    let args = [
+        "destroy",
+        "--script",
+        "shop-staging",
+        "--confirm",
+        "shop-staging",
+    ];
+    let printed = run(&sandbox, &project, &args).fails();
+    assert_eq!(
+        printed.stderr,
+        "error: the script `shop-staging` is not one that this tool has deployed\nhelp: `edge-broadcast status` lists those that are; if it shall go all the same: `wrangler delete --name shop-staging`\n"
+    );
+    assert_eq!(writes(&sandbox).await, [""; 0]);
+
+    let route = routes(&sandbox).await;
+    let route = route.iter().find(|(_, _, script)| script == GATEWAY);
+    let route = &route.unwrap().0;
+    writes(&sandbox).await;
+    let args = ["destroy", "staging", "--confirm", "staging"];
+    let printed = run(&sandbox, &project, &args).succeeds();
+    assert_eq!(printed.stdout, format!("{plan}\n\ndestroyed\n"));
+    assert_eq!(
+        writes(&sandbox).await,
+        [
+            format!("DELETE routes/{route} "),
+            format!("DELETE scripts/{GATEWAY} "),
+            format!("DELETE scripts/{ROOM} force=true"),
+        ]
+    );
+    assert_eq!(scripts(&sandbox).await, ["shop-staging"]);
+    let left: Vec<String> = routes(&sandbox).await.into_iter().map(|it| it.1).collect();
+    assert_eq!(left, ["shop.glow.trade/*"]);
+
+    // Again: there is nothing, and nothing to confirm
+    let printed = run(&sandbox, &project, &["destroy", "staging"]).succeeds();
+    assert_eq!(printed.stdout, "staging: nothing to destroy\n");
+    assert_eq!(writes(&sandbox).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_is_not_ours_by_its_tags_or_is_used_by_another_is_left_as_it_is() {
+    let sandbox = Sandbox::start();
+    let project = Project::with_all();
+    api::foreign_script(&sandbox, GATEWAY).await;
+    writes(&sandbox).await;
+    let args = ["destroy", "staging", "--confirm", "staging"];
+    let printed = run(&sandbox, &project, &args).fails();
+    assert_eq!(
+        printed.stderr,
+        format!(
+            "error: nothing was destroyed:\n  - the script `{GATEWAY}` is not one that this tool has deployed: its tags do not name it and its environment\n    help: `edge-broadcast status` shows what is this project's; if it shall go all the same: `wrangler delete --name {GATEWAY}`\n"
+        )
+    );
+    assert_eq!(writes(&sandbox).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_protected_environment_needs_its_name_and_a_yes() {
+    built();
+    let sandbox = Sandbox::start();
+    let project = Project::with_staging(
+        "zone = \"glow.trade\"",
+        "zone = \"glow.trade\"\nprotected = true",
+    );
+    run(&sandbox, &project, &["deploy", "staging", "--yes"]).succeeds();
+    let confirmed = ["destroy", "staging", "--confirm", "staging"];
+    let printed = run(&sandbox, &project, &confirmed).fails();
+    assert!(
+        printed.stderr.ends_with("error: `staging` is protected and can be confirmed on a terminal only\nhelp: look at `edge-broadcast status staging`, then run with `--yes`\n"),
+        "{}",
+        printed.stderr
+    );
+    let printed = run(&sandbox, &project, &["destroy", "staging", "--yes"]).fails();
+    assert!(
+        printed.stderr.contains("--confirm staging"),
+        "{}",
+        printed.stderr
+    );
+    assert_eq!(scripts(&sandbox).await, [GATEWAY, ROOM]);
+
+    // What fails says what was done and what was not, and the same command goes on
+    let refused =
+        json!({ "method": "DELETE", "path": "/scripts/", "kind": "status", "status": 403 });
+    api::fault(&sandbox, refused).await;
+    let printed = run(&sandbox, &project, &confirmed)
+        .arg("--yes")
+        .arg("--json")
+        .fails();
+    let answer = printed.json();
+    assert_eq!(
+        answer["destroyed"],
+        json!({
+            "done": ["remove the route `broadcast-staging.glow.trade/*` of `glow-broadcast-staging`"],
+            "failed": "delete the script `glow-broadcast-staging`",
+            "not_attempted": ["delete the script `glow-broadcast-staging-room`"],
+        })
+    );
+    assert!(
+        printed
+            .stderr
+            .contains("the destruction of `staging` stopped\n  done:           remove the route")
+            && printed
+                .stderr
+                .contains("run `destroy` again to go on from here"),
+        "{}",
+        printed.stderr
+    );
+    // On a terminal its name is asked for, and is all that is needed
+    let asked = |typed: &str| {
+        let prompt = "this destroys `staging`. Type its name to go on";
+        run(&sandbox, &project, &["destroy", "staging"]).asked(prompt, typed)
+    };
+    let printed = asked("stagin\n");
+    assert_eq!(printed.code, 1, "{}", printed.stdout);
+    assert!(
+        printed
+            .stdout
+            .contains("nothing was changed: `stagin` is not `staging`"),
+        "{}",
+        printed.stdout
+    );
+    assert_eq!(scripts(&sandbox).await, [GATEWAY, ROOM]);
+    assert_eq!(asked("staging\n").code, 0);
+    assert_eq!(scripts(&sandbox).await, [""; 0]);
+}
+
+/// After `worker.name` changed, or when a manifest was deleted, no manifest says where the scripts are.
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_that_no_manifest_names_are_listed_and_destroyed_with_their_routes() {
+    built();
+    let sandbox = Sandbox::start();
+    let project = Project::new();
+    let staging = manifest("staging").replace("[\"sst\"]", "[]");
+    project.write("environments/staging.toml", &staging);
+    run(&sandbox, &project, &["deploy", "staging"]).succeeds();
+    // Tagged as wrangler does it for a project of somebody else
+    api::foreign_script(&sandbox, "shop-staging").await;
+    let tags = json!({ "tags": ["cf:service=shop", "cf:environment=staging"] });
+    let settings = api::of_account(&sandbox, "workers/scripts/shop-staging/script-settings");
+    let set = api::call(&sandbox, "PATCH", &settings, Some(tags)).await;
+    assert_eq!(set["success"], true, "{set}");
+    let status = run(&sandbox, &project, &["status", "--json"])
+        .succeeds()
+        .json();
+    assert_eq!(status["orphans"], json!([]));
+
+    let renamed = staging.replace("\"glow-broadcast\"", "\"prices\"");
+    let renamed = renamed.replace("broadcast-staging.glow", "prices-staging.glow");
+    project.write("environments/staging.toml", &renamed);
+    let status = run(&sandbox, &project, &["status", "--json"])
+        .succeeds()
+        .json();
+    assert_eq!(
+        status["orphans"],
+        json!([{
+            "environment": "staging",
+            "scripts": [GATEWAY, ROOM],
+            "fix": "edge-broadcast destroy --script glow-broadcast-staging",
+        }])
+    );
+    let printed = run(&sandbox, &project, &["status"]).succeeds();
+    let told = "\n\nscripts that no manifest names\n  glow-broadcast-staging, glow-broadcast-staging-room\n  help: `edge-broadcast destroy --script glow-broadcast-staging` retires them\n";
+    assert!(printed.stdout.ends_with(told), "{}", printed.stdout);
+    // A manifest that cannot be read may be the one that names them
+    project.write("environments/staging.toml", "[worker]\n");
+    project.write(
+        "environments/qa.toml",
+        &renamed.replace("prices-staging.glow", "prices-qa.glow"),
+    );
+    let status = run(&sandbox, &project, &["status", "qa", "--json"])
+        .succeeds()
+        .json();
+    assert_eq!(status["orphans"], json!([]));
+    project.write("environments/staging.toml", &renamed);
+
+    let args = ["destroy", "--script", ROOM, "--confirm", ROOM];
+    let printed = run(&sandbox, &project, &args).succeeds();
+    assert!(
+        printed.stdout.starts_with("glow-broadcast-staging-room: 3 steps\n\n1. remove the route `broadcast-staging.glow.trade/*` of `glow-broadcast-staging`\n"),
+        "{}",
+        printed.stdout
+    );
+    let printed = run(&sandbox, &project, &args).succeeds();
+    assert_eq!(
+        printed.stdout,
+        "glow-broadcast-staging-room: nothing to destroy\n"
+    );
+    assert_eq!(scripts(&sandbox).await, ["shop-staging"]);
+    let status = run(&sandbox, &project, &["status", "--json"])
+        .succeeds()
+        .json();
+    assert_eq!(status["orphans"], json!([]));
+}
