@@ -49,7 +49,7 @@ impl fmt::Display for Answer {
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = context.project.environment(&args.environment.environment)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
-    let bundles = build::load(&context.project.root)?;
+    let bundles = build::load(&context.project.root, |line| context.progress.say(line))?;
     let desired = Desired::of(&environment, &bundles);
     let observed = observe(&remote.cloudflare, &environment).await?;
     let title = format!("plan for {}", environment.name);

@@ -14,4 +14,5 @@ pub mod progress;
 pub mod screen;
 pub(crate) mod step_summary;
 pub(crate) mod suggestion;
+pub(crate) mod utf8;
 mod wrap;
