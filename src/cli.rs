@@ -1,13 +1,58 @@
 //! The command line: what can be typed, and nothing else.
 //!
-//! Imports: `plan`
+//! Imports: `plan`, `terminal`
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 
 use crate::plan::Rollout;
+use crate::terminal::advice::Advice;
+use crate::terminal::output;
+
+/// Exit status of a command line that cannot be understood, as clap's own.
+const USAGE: i32 = 2;
+
+/// What was typed; what cannot be understood is told, and ends the program.
+pub fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        match named_environment(&error, std::env::args().skip(1)) {
+            Some(told) => {
+                output::tell(&format!("error: {told:#}"));
+                std::process::exit(USAGE)
+            }
+            None => error.exit(),
+        }
+    })
+}
+
+/// What to type instead of `--env staging`, which wrangler takes.
+fn named_environment(error: &clap::Error, typed: impl Iterator<Item = String>) -> Option<Advice> {
+    let ContextValue::String(option) = error.get(ContextKind::InvalidArg)? else {
+        return None;
+    };
+    let is_it = |word: &str| {
+        matches!(
+            word.split('=').next(),
+            Some("--env" | "--environment" | "-e")
+        )
+    };
+    if error.kind() != ErrorKind::UnknownArgument || !is_it(option) {
+        return None;
+    }
+    let words = typed.filter_map(|word| match (is_it(&word), word.split_once('=')) {
+        (true, Some((_, name))) => Some(name.to_owned()),
+        (true, None) => None,
+        (false, _) => Some(word),
+    });
+    let words: Vec<String> = words.collect();
+    Some(Advice::new(
+        format!("there is no `{option}`: the environment is a positional argument"),
+        format!("`edge-broadcast {}`", words.join(" ")),
+    ))
+}
 
 /// Deploys the edge broadcast system from environment manifests, and proves that it works
 #[derive(Debug, Parser)]

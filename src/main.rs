@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use edge_broadcast::cli::Cli;
+use edge_broadcast::cli;
 use edge_broadcast::cloudflare::error::advice;
 use edge_broadcast::commands;
 use edge_broadcast::environment::project::Problems;
@@ -13,7 +12,7 @@ use edge_broadcast::terminal::{output, screen};
 #[tokio::main]
 async fn main() -> ExitCode {
     screen::heed_force_color();
-    let cli = Cli::parse();
+    let cli = cli::parse();
     // reqwest is built without a default so that only one cryptography library is compiled
     let _ = rustls::crypto::ring::default_provider().install_default();
     interrupt::watch();

@@ -52,7 +52,7 @@ error: `https://glow.trade/` is not a host name
 12 | host = "https://glow.trade/"
    |        ^^^^^^^^^^^^^^^^^^^^^
    |
-   = help: write it in lower case without scheme, port or path, like `broadcast.glow.trade`
+   = help: write `glow.trade`
 "#);
 }
 
@@ -267,5 +267,285 @@ fn the_value_of_a_secret_that_was_pasted_into_the_manifest_is_not_repeated() {
             assert!(!seen.contains("hunter2"), "{to}:\n{seen}");
             assert!(seen.contains("environments/staging.toml"), "{to}:\n{seen}");
         }
+    }
+}
+
+#[test]
+fn a_compatibility_date_in_the_future_is_drawn_before_anything_is_uploaded() {
+    let now = humantime::format_rfc3339(std::time::SystemTime::now()).to_string();
+    let today = now.split('T').next().unwrap();
+    let with = |date: &str| Project::with_staging("\"2026-10-01\"", &format!("\"{date}\""));
+    Run::new(["check"]).inside(&with(today)).succeeds();
+    let told = |args: &[&str]| {
+        let project = with("2999-01-01");
+        let run = Run::new(args.iter().copied()).inside(&project);
+        run.fails().stderr.replace(today, "TODAY")
+    };
+    insta::assert_snapshot!(told(&["check"]), @r#"
+error: `2999-01-01` is in the future, and Cloudflare refuses such a compatibility date: in UTC it is TODAY
+ --> environments/staging.toml:5:22
+  |
+5 | compatibility_date = "2999-01-01"
+  |                      ^^^^^^^^^^^^
+  |
+  = help: write today's date or an earlier one, like `TODAY`
+"#);
+    assert_eq!(told(&["plan", "staging"]), told(&["check"]));
+}
+
+/// Each mistake, and what is to be written instead by the advice: it is found in the advice, and with it the manifest is good.
+#[test]
+fn what_the_advice_says_to_write_is_accepted() {
+    let mut seen = String::new();
+    for (from, wrong, advised, good) in [
+        (
+            "\"2026-10-01\"",
+            "2026-10-01",
+            "`\"2026-10-01\"`",
+            "\"2026-10-01\"",
+        ),
+        (
+            "\"2026-10-01\"",
+            "\"1.10.2026\"",
+            "`\"2026-10-01\"`",
+            "\"2026-10-01\"",
+        ),
+        ("[[routes]]", "[routes]", "`[[routes]]`", "[[routes]]"),
+        (
+            "broadcast-staging.glow.trade",
+            "kurse-für-alle.glow.trade",
+            "`xn--kurse-fr-alle-2ob.glow.trade`",
+            "xn--kurse-fr-alle-2ob.glow.trade",
+        ),
+        (
+            "broadcast-staging.glow.trade",
+            "https://Broadcast.glow.trade/",
+            "`broadcast.glow.trade`",
+            "broadcast.glow.trade",
+        ),
+        (
+            "https://app.glow.trade",
+            "https://Bücher.glow.trade/",
+            "`https://xn--bcher-kva.glow.trade`",
+            "https://xn--bcher-kva.glow.trade",
+        ),
+        ("[room]", "[[room]]", "`[room]`", "[room]"),
+        ("history = 64", "histroy = 64", "`history`", "history = 64"),
+        (
+            "batch_window = \"10ms\"",
+            "batch_window = 10",
+            "`\"10ms\"`",
+            "batch_window = \"10ms\"",
+        ),
+        (
+            "batch_window = \"10ms\"",
+            "batch_window = \"10\"",
+            "`10ms`",
+            "batch_window = \"10ms\"",
+        ),
+        (
+            "history = 64",
+            "history = 99999",
+            "from 0 to 10000",
+            "history = 10000",
+        ),
+        (
+            "conflate = \"latest\"",
+            "conflate = \"last\"",
+            "`latest`",
+            "conflate = \"latest\"",
+        ),
+        (
+            "idle_timeout = \"90s\"",
+            "idle_timeout = \"2h\"",
+            "to 1h",
+            "idle_timeout = \"1h\"",
+        ),
+        (
+            "period = 60 }\nb",
+            "period = 30 }\nb",
+            "use 10 or 60",
+            "period = 10 }\nb",
+        ),
+        (
+            "[secrets.WEBHOOK_SECRET]\nsource = \"env:WEBHOOK_SECRET\"\nrotate_every = \"90d\"\nsenders = [\"sst\"]\n",
+            "",
+            "add `[secrets.WEBHOOK_SECRET]` with `source = \"env:WEBHOOK_SECRET\"`",
+            "[secrets.WEBHOOK_SECRET]\nsource = \"env:WEBHOOK_SECRET\"\n",
+        ),
+        ("env:WEBHOOK_SECRET", "WEBHOOK_SECRET", "`prompt`", "prompt"),
+        (
+            "app = \"glow\"",
+            "app = \"Glow\"",
+            "`glow-broadcast`",
+            "app = \"glow-broadcast\"",
+        ),
+        (
+            "dataset = \"edge_broadcast_staging\"",
+            "dataset = \"Edge\"",
+            "`edge_broadcast`",
+            "dataset = \"edge_broadcast\"",
+        ),
+    ] {
+        let printed = Run::new(["check"])
+            .inside(&Project::with_staging(from, wrong))
+            .fails();
+        assert!(
+            printed.stderr.contains(advised),
+            "{wrong}: {}",
+            printed.stderr
+        );
+        Run::new(["check"])
+            .inside(&Project::with_staging(from, good))
+            .succeeds();
+        seen += &printed.stderr;
+    }
+    insta::assert_snapshot!(seen, @r#"
+error: `2026-10-01` is not in quotes, and a date is a text here
+ --> environments/staging.toml:5:22
+  |
+5 | compatibility_date = 2026-10-01
+  |                      ^^^^^^^^^^
+  |
+  = help: write `"2026-10-01"`
+error: `1.10.2026` is not a date
+ --> environments/staging.toml:5:22
+  |
+5 | compatibility_date = "1.10.2026"
+  |                      ^^^^^^^^^^^
+  |
+  = help: write year, month and day in quotes, like `"2026-10-01"`
+error: `[routes]` is one table, and there can be several of them
+  --> environments/staging.toml:11:1
+   |
+11 | [routes]
+   | ^^^^^^^^
+   |
+   = help: write `[[routes]]`
+error: `kurse-für-alle.glow.trade` is not a host name
+  --> environments/staging.toml:12:8
+   |
+12 | host = "kurse-für-alle.glow.trade"
+   |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = help: write `xn--kurse-fr-alle-2ob.glow.trade`
+error: `https://Broadcast.glow.trade/` is not a host name
+  --> environments/staging.toml:12:8
+   |
+12 | host = "https://Broadcast.glow.trade/"
+   |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = help: write `broadcast.glow.trade`
+error: `https://Bücher.glow.trade/` is not an origin
+  --> environments/staging.toml:23:19
+   |
+23 | allowed_origins = ["https://Bücher.glow.trade/", "http://localhost:3000"]
+   |                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = help: write `https://xn--bcher-kva.glow.trade`, as a browser sends it
+error: `[[room]]` begins one of several tables, and there is one only
+  --> environments/staging.toml:14:1
+   |
+14 | [[room]]
+   | ^^^^^^^^
+   |
+   = help: write `[room]`
+error: unknown field `histroy`, expected one of `max_connections`, `max_shards`, `batch_window`, `conflate`, `conflate_key`, `history`, `idle_timeout`, `publish_rate`
+  --> environments/staging.toml:19:1
+   |
+19 | histroy = 64
+   | ^^^^^^^
+   |
+   = help: did you mean `history`?
+error: invalid type: integer `10`, expected a span of time
+  --> environments/staging.toml:17:16
+   |
+17 | batch_window = 10
+   |                ^^
+   |
+   = help: write a number and a unit in quotes, like `"10ms"`, `"90s"` or `"90d"`
+error: `10` is not a span of time: time unit needed, for example 10sec or 10ms
+  --> environments/staging.toml:17:16
+   |
+17 | batch_window = "10"
+   |                ^^^^
+   |
+   = help: write a number and a unit, like `10ms`, `90s` or `90d`
+error: 99999 is out of range
+  --> environments/staging.toml:19:11
+   |
+19 | history = 99999
+   |           ^^^^^
+   |
+   = help: use a whole number from 0 to 10000
+error: unknown variant `last`, expected `latest` or `all`
+  --> environments/staging.toml:18:12
+   |
+18 | conflate = "last"
+   |            ^^^^^^
+   |
+   = help: did you mean `latest`?
+error: `2h` is out of range
+  --> environments/staging.toml:20:16
+   |
+20 | idle_timeout = "2h"
+   |                ^^^^
+   |
+   = help: use a span of time from 10s to 1h
+error: 30 is not a rate limit's period
+  --> environments/staging.toml:25:41
+   |
+25 | connect_rate = { limit = 1000, period = 30 }
+   |                                         ^^
+   |
+   = help: Cloudflare counts over 10 or 60 seconds: use 10 or 60
+error: the secret `WEBHOOK_SECRET` is missing: without it nobody can publish
+ --> environments/staging.toml:1:1
+  |
+1 | # Where a change is proved before production gets it.
+  | ^
+  |
+  = help: add `[secrets.WEBHOOK_SECRET]` with `source = "env:WEBHOOK_SECRET"`
+error: this is not the source of a secret
+--> environments/staging.toml:31:10
+ = help: say where the value comes from, never the value: `env:NAME` reads an environment variable, `file:PATH` or `file:PATH#KEY` a JSON or dotenv file, `command:…` the output of a program, and `prompt` asks on the terminal
+error: `Glow` is not a valid SST name
+  --> environments/staging.toml:39:7
+   |
+39 | app = "Glow"
+   |       ^^^^^^
+   |
+   = help: use at most 40 lower-case letters, digits and dashes, beginning with a letter, like `glow-broadcast`
+error: `Edge` is not a data set name
+  --> environments/staging.toml:36:11
+   |
+36 | dataset = "Edge"
+   |           ^^^^^^
+   |
+   = help: use lower-case letters, digits and underscores, like `edge_broadcast`
+"#);
+}
+
+#[test]
+fn an_option_of_wranglers_for_the_environment_is_answered_with_what_to_type() {
+    let project = Project::with_all();
+    for (typed, wanted) in [
+        ("deploy --env staging --yes", "deploy staging --yes"),
+        ("plan --env=staging", "plan staging"),
+        ("status -e staging --json", "status staging --json"),
+        ("secrets list --environment staging", "secrets list staging"),
+    ] {
+        let printed = Run::new(typed.split(' ')).inside(&project).printed();
+        let option = typed.split(' ').find(|word| word.starts_with('-')).unwrap();
+        let option = option.split('=').next().unwrap();
+        assert_eq!(
+            (printed.code, printed.stderr),
+            (
+                2,
+                format!(
+                    "error: there is no `{option}`: the environment is a positional argument\nhelp: `edge-broadcast {wanted}`\n"
+                )
+            )
+        );
     }
 }

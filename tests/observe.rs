@@ -257,3 +257,41 @@ fn an_environment_that_cannot_be_read_does_not_hide_the_others() {
             .contains("no zone")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_with_problems_stops_the_commands_of_its_own_environment_only() {
+    built();
+    let sandbox = Sandbox::start();
+    let project = Project::with_all();
+    Run::new(["generate"]).inside(&project).succeeds();
+    project.write("environments/production.toml", "[worker]\n");
+    project.write("environments/Copy of staging.toml", "");
+    let run = |args: &str| {
+        Run::new(args.split(' '))
+            .inside(&project)
+            .against(&sandbox)
+            .env("WEBHOOK_SECRET", SECRET)
+    };
+    let verified = run("verify staging").fails();
+    assert_eq!(
+        verified.stderr,
+        format!(
+            "error: `staging` is not deployed: the account `{}` has no Worker `{GATEWAY}`\nhelp: `edge-broadcast deploy staging` deploys it\n",
+            sandbox.account_id
+        )
+    );
+    let deployed = run("deploy staging").succeeds().stderr;
+    let said = "`generated/` stays as it is, since it is made of all manifests: `edge-broadcast check` shows what is wrong with `environments/Copy of staging.toml`, `environments/production.toml`";
+    assert!(deployed.lines().any(|line| line == said), "{deployed}");
+    let status = run("status").fails();
+    for shown in [
+        "staging in the zone glow.trade",
+        "production\n  cannot be read: environments/production.toml:1: missing field `name`\n  help: add `name`: `docs/manifest.md` lists every key",
+        "environments/Copy of staging.toml\n  cannot be read: environments/Copy of staging.toml:1: `Copy of staging` is not a valid environment name\n  help: use at most 20 lower-case letters, digits and dashes, beginning with a letter, like `glow-broadcast`",
+    ] {
+        assert!(status.stdout.contains(shown), "{shown}: {}", status.stdout);
+    }
+    let doctor = run("doctor").fails().stdout;
+    let shown = "the manifest has problems: environments/production.toml:1: missing field `name`";
+    assert!(doctor.contains(shown), "{doctor}");
+}

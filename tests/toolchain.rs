@@ -139,6 +139,44 @@ fn a_plan_with_bundles_of_another_compiler_is_refused() {
 }
 
 #[test]
+fn where_there_is_no_compiler_a_plan_takes_the_bundles_as_they_were_built_and_says_so() {
+    let machine = Machine::with_worker_build(BUILDS);
+    machine.write(
+        "environments/local.toml",
+        &crate::support::manifest("local"),
+    );
+    built(&machine.build().output().unwrap());
+    let sandbox = Sandbox::start();
+    let plan = || {
+        Run::new(["plan", "local"])
+            .against(&sandbox)
+            .env("WASM_BINDGEN_BIN", "true")
+            .env("WASM_OPT_BIN", "true")
+            .env("ESBUILD_BIN", "true")
+            .env("PATH", "/no-such-folder")
+            .command()
+            .current_dir(machine.path(""))
+            .output()
+            .unwrap()
+    };
+    let record = std::fs::read_to_string(machine.path("worker/room/build/bundle.json")).unwrap();
+    let record: Value = serde_json::from_str(&record).unwrap();
+    let compiler = record["compiler"].as_str().unwrap().lines().next().unwrap();
+    let output = plan();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(
+        stderr(&output),
+        ["gateway", "room"].map(|worker| format!(
+            "there is no `rustc` here: the `{worker}` worker is taken as `{compiler}` has built it\n"
+        )).concat()
+    );
+    machine.write("worker/room/src/lib.rs", "// changed");
+    assert!(stderr(&plan()).ends_with(
+        "error: the `room` worker is not built, or older than its sources or the compiler\nhelp: run `edge-broadcast build`\n"
+    ));
+}
+
+#[test]
 fn of_two_builds_at_once_one_builds_and_the_other_waits_for_it() {
     let machine = Machine::with_worker_build(BUILDS);
     let builds = [(); 2].map(|()| machine.build().spawn().unwrap());

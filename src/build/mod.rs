@@ -71,12 +71,26 @@ pub enum Outcome {
 }
 
 /// The finished bundles; an error when one is missing, or older than its sources or the compiler: what [`build`] would build
-/// anew. Builds nothing.
-pub fn load(root: &Path) -> Result<Bundles> {
-    let compiler = wasm_target::compiler(root)?;
+/// anew. Builds nothing. Where there is no compiler, the one that they were made with is taken for it, and `tell` hears so.
+pub fn load(root: &Path, tell: impl Fn(&str)) -> Result<Bundles> {
+    let compiler = match which::which("rustc") {
+        Ok(_) => Some(wasm_target::compiler(root)?),
+        Err(_) => None,
+    };
     let load = |worker| {
-        let found = unchanged(root, worker, &compiler)?;
-        found.with_context(|| {
+        let found = find(root, worker, &fingerprint::of(root, worker)?);
+        let found = found.filter(|(_, record)| {
+            compiler
+                .as_ref()
+                .is_none_or(|compiler| record.compiler == *compiler)
+        });
+        if let (Some((_, record)), None) = (&found, &compiler) {
+            let made_with = record.compiler.lines().next().unwrap_or_default();
+            tell(&format!(
+                "there is no `rustc` here: the `{worker}` worker is taken as `{made_with}` has built it"
+            ));
+        }
+        found.map(|(bundle, _)| bundle).with_context(|| {
             let what = "is not built, or older than its sources or the compiler";
             Advice::new(
                 format!("the `{worker}` worker {what}"),

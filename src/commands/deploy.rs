@@ -55,7 +55,7 @@ impl fmt::Display for Answer {
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = super::distinct(context, &args.environment)?;
     let saved = args.plan.as_deref().map(SavedPlan::read).transpose()?;
-    let artifacts = super::generate::rendered(context)?;
+    let artifacts = super::generate::rendered_if_all_are_good(context)?;
     let remote = if args.sandbox {
         Remote::rehearsal(&environment, &context.runner).await?
     } else {

@@ -45,18 +45,29 @@ struct Finding {
 }
 
 pub(super) async fn run(context: &Context, args: &Doctor) -> anyhow::Result<()> {
-    let environments = context
-        .project
-        .environments(&args.environments.environments)?;
-    let bundles = build::load(&context.project.root);
+    let environments = context.project.each(&args.environments.environments)?;
+    let bundles = build::load(&context.project.root, |line| context.progress.say(line));
     let mut answer = Answer {
         environments: Vec::new(),
     };
     for environment in &environments {
+        let name = match environment {
+            Ok(environment) => environment.name.to_string(),
+            Err((name, _)) => name.clone(),
+        };
         let mut examined = Examined {
-            environment: environment.name.to_string(),
+            environment: name,
             findings: Vec::new(),
             secrets: None,
+        };
+        let environment = match environment {
+            Ok(environment) => environment,
+            Err((_, Advice { what, fix })) => {
+                let mend = fix.clone().unwrap_or_default();
+                examined.wrong(format!("the manifest has problems: {what}"), mend);
+                answer.environments.push(examined);
+                continue;
+            }
         };
         if let Err(error) = examine(context, environment, &bundles, &args.room, &mut examined).await
         {

@@ -1,5 +1,6 @@
 //! `generate`: manifests to files.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::bail;
@@ -85,6 +86,21 @@ pub(super) fn run(context: &Context, args: &Generate) -> anyhow::Result<()> {
 /// All generated files as they should be, as a part of a longer command. Writes nothing.
 pub(super) fn rendered(context: &Context) -> anyhow::Result<Vec<Artifact>> {
     render::render(&context.project.environments(&[])?)
+}
+
+/// The same where only one environment is wanted: nothing where another one's manifest has problems, since some files are made of all.
+pub(super) fn rendered_if_all_are_good(context: &Context) -> anyhow::Result<Vec<Artifact>> {
+    let problems = context.project.problems();
+    if problems.is_empty() {
+        return rendered(context);
+    }
+    let paths: BTreeSet<&str> = problems.iter().map(|it| it.path.as_str()).collect();
+    let paths: Vec<&str> = paths.into_iter().collect();
+    context.progress.say(&format!(
+        "`generated/` stays as it is, since it is made of all manifests: `edge-broadcast check` shows what is wrong with `{}`",
+        paths.join("`, `")
+    ));
+    Ok(Vec::new())
 }
 
 /// Brings the files up to date, as a part of a longer command.

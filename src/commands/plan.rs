@@ -51,7 +51,7 @@ impl fmt::Display for Answer {
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = super::distinct(context, &args.environment)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
-    let bundles = build::load(&context.project.root)?;
+    let bundles = build::load(&context.project.root, |line| context.progress.say(line))?;
     let take = takes(context, &environment, &args.take_route_from)?;
     let desired = Desired::of(&environment, &bundles)
         .adopting(&args.adopt)

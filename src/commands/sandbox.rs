@@ -12,10 +12,11 @@ use crate::cli::Sandbox as Args;
 use crate::environment::Environment;
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
-    let environments = context.project.environments(&[])?;
+    // Of the manifests that are good: another one's mistake is told by the commands that need it
+    let environments: Vec<&Environment> = context.project.good().collect();
     let zones = environments.iter().map(|it| it.zone.to_string());
     let zones: BTreeSet<String> = zones.collect();
-    let records = environments.iter().flat_map(Environment::routed_hosts);
+    let records = environments.iter().flat_map(|it| it.routed_hosts());
     let runner = context.runner.clone();
     let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&runner))
         .await

@@ -83,27 +83,28 @@ enum Drift {
 }
 
 pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Result<()> {
-    let environments = context.project.environments(&args.environments)?;
-    let bundles = build::load(&context.project.root);
+    let environments = context.project.each(&args.environments)?;
+    let bundles = build::load(&context.project.root, |line| context.progress.say(line));
     let mut answer = Answer {
         environments: Vec::new(),
         orphans: None,
     };
     let mut accounts = BTreeMap::new();
     for environment in &environments {
-        let entry = match status(context, environment, &bundles).await {
-            Ok((status, cloudflare)) => {
-                accounts.insert(cloudflare.account().to_owned(), cloudflare);
-                Entry::Read(Box::new(status))
-            }
-            Err(error) => {
-                let Advice { what, fix } = advice(&error);
-                Entry::Unreadable {
-                    environment: environment.name.to_string(),
-                    error: what,
-                    help: fix,
+        let unreadable = |environment: &str, Advice { what, fix }| Entry::Unreadable {
+            environment: environment.to_owned(),
+            error: what,
+            help: fix,
+        };
+        let entry = match environment {
+            Err((name, problems)) => unreadable(name, problems.clone()),
+            Ok(environment) => match status(context, environment, &bundles).await {
+                Ok((status, cloudflare)) => {
+                    accounts.insert(cloudflare.account().to_owned(), cloudflare);
+                    Entry::Read(Box::new(status))
                 }
-            }
+                Err(error) => unreadable(environment.name.as_str(), advice(&error)),
+            },
         };
         answer.environments.push(entry);
     }

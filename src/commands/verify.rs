@@ -7,14 +7,30 @@ use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 
 use super::Context;
 use crate::cli::Environment as Args;
+use crate::cloudflare::observe;
 use crate::deploy::remote::Remote;
 use crate::live::verify::{Expected, Publisher, verify};
+use crate::terminal::advice::Advice;
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = context.project.environment(&args.environment)?;
     let secrets = context.secrets(&environment);
     let value = secrets.value(WEBHOOK_SECRET)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
+    let gateway = environment.gateway_script();
+    if observe::split(&remote.cloudflare, &gateway)
+        .await?
+        .is_empty()
+    {
+        bail!(Advice::new(
+            format!(
+                "`{}` is not deployed: the account `{}` has no Worker `{gateway}`",
+                environment.name,
+                remote.cloudflare.account()
+            ),
+            format!("`edge-broadcast deploy {}` deploys it", environment.name)
+        ));
+    }
     let expected = Expected {
         publisher: Publisher::Secret(value),
         version: None,

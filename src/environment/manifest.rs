@@ -3,6 +3,7 @@
 //! Manifests never inherit from each other. Defaults and rules across fields are applied in `resolve` and `rules`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use edge_broadcast_protocol::contract::settings::MAX_SHARDS;
 use serde::de::Error;
@@ -47,7 +48,7 @@ pub(crate) struct Worker {
     pub name: Spanned<WorkerName>,
     /// Whose the scripts are; without it, the repository's.
     pub owner: Option<Owner>,
-    pub compatibility_date: CompatibilityDate,
+    pub compatibility_date: Spanned<CompatibilityDate>,
     /// Sets `ENVIRONMENT = "development"`, which turns debug logging on.
     #[serde(default)]
     pub debug: bool,
@@ -239,12 +240,39 @@ pub(crate) fn parse(path: &str, source: &str) -> Result<Manifest, Problem> {
         if problem::may_hold_value(source, span.start) && !is_key {
             message = decoding::without_value(&message);
         }
-        let message = match help(&message) {
-            Some(help) => format!("{message}\n{help}"),
-            None => message,
+        let message = match (better(&message, source, &span), help(&message)) {
+            (Some(better), _) => better,
+            (None, Some(help)) => format!("{message}\n{help}"),
+            (None, None) => message,
         };
         Problem::at(path, source, span, &message)
     })
+}
+
+/// What to say of the mistakes that serde has no words for.
+fn better(message: &str, source: &str, span: &Range<usize>) -> Option<String> {
+    let text = source.get(span.clone())?;
+    if message.ends_with("expected a string") && text.parse::<toml_edit::Datetime>().is_ok() {
+        return Some(format!(
+            "`{text}` is not in quotes, and a date is a text here\nwrite `\"{text}\"`"
+        ));
+    }
+    if message.starts_with("invalid type") && text.starts_with("[[") {
+        let name = text.trim_matches(['[', ']']);
+        return Some(format!(
+            "`[[{name}]]` begins one of several tables, and there is one only\nwrite `[{name}]`"
+        ));
+    }
+    if message.ends_with("expected a sequence") {
+        let line = source.get(span.start..)?.lines().next()?.trim();
+        let name = line.strip_prefix('[')?.split(']').next()?;
+        let is_name =
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        return is_name.then(|| {
+            format!("`[{name}]` is one table, and there can be several of them\nwrite `[[{name}]]`")
+        });
+    }
+    None
 }
 
 /// Serde's names of types in words of TOML.
@@ -276,6 +304,9 @@ fn help(message: &str) -> Option<String> {
             Some("a whole number") => "write a whole number, without quotes",
             Some("a boolean") => "write `true` or `false`, without quotes",
             Some("a string") => "write a text, in quotes",
+            Some("a span of time") => {
+                "write a number and a unit in quotes, like `\"10ms\"`, `\"90s\"` or `\"90d\"`"
+            }
             Some("a sequence") => "write a list, in brackets",
             Some("a table") => {
                 "write a table: `{ key = value }`, or its name in brackets and its keys below"

@@ -7,7 +7,8 @@ use std::fmt;
 use std::time::Duration;
 
 use edge_broadcast_protocol::contract::head::{MAX_NAMES, RESERVED_KEYS};
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The continents of Cloudflare's `cf.continent` (docs: Workers runtime APIs, Request, `IncomingRequestCfProperties`).
 pub const CONTINENTS: [&str; 7] = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"];
@@ -44,7 +45,8 @@ macro_rules! names {
                 if is_one(&text) {
                     return Ok(Self(text));
                 }
-                Err(format!("`{text}` is not {}\n{}", $what, $help))
+                let help: fn(&str) -> String = $help;
+                Err(format!("`{text}` is not {}\n{}", $what, help(&text)))
             }
         }
 
@@ -65,53 +67,52 @@ macro_rules! names {
 
 names! {
     /// The stem of the script names: `<worker>-<environment>` and `<worker>-<environment>-room`.
-    WorkerName: is_dashed::<40>, "a valid worker name", dashed(40);
+    WorkerName: is_dashed::<40>, "a valid worker name", |_| dashed(40);
 
     /// Whose the scripts are: the address of a repository without its scheme, or any other name that is one project's alone.
     Owner: is_owner, "a valid owner",
-        "write at most 63 lower-case letters, digits and `.`, `-`, `_`, `~`, `/`, like `github.com/glow/broadcast`";
+        |_| "write at most 63 lower-case letters, digits and `.`, `-`, `_`, `~`, `/`, like `github.com/glow/broadcast`".to_owned();
 
     /// An environment: the file name of its manifest without `.toml`.
-    EnvironmentName: is_dashed::<20>, "a valid environment name", dashed(20);
+    EnvironmentName: is_dashed::<20>, "a valid environment name", |_| dashed(20);
 
     /// A region of the broadcast system: `us`, `eu`, `asia`.
-    RegionName: is_dashed::<20>, "a valid region name", dashed(20);
+    RegionName: is_dashed::<20>, "a valid region name", |_| dashed(20);
 
     /// A host name, or the name of a zone: lower case, at least two labels.
-    Host: is_host, "a host name",
-        "write it in lower case without scheme, port or path, like `broadcast.glow.trade`";
+    Host: is_host, "a host name", host_help;
 
     /// A Cloudflare account id (dashboard: Workers & Pages, Account details).
     AccountId: is_account_id, "a Cloudflare account id",
-        "it has 32 hexadecimal digits: see Account details on the Workers page of the dashboard, or leave it out and set `CLOUDFLARE_ACCOUNT_ID`";
+        |_| "it has 32 hexadecimal digits: see Account details on the Workers page of the dashboard, or leave it out and set `CLOUDFLARE_ACCOUNT_ID`".to_owned();
 
     /// A Workers compatibility date.
-    CompatibilityDate: is_date, "a date", "write year, month and day, like `2026-10-01`";
+    CompatibilityDate: is_date, "a date",
+        |_| "write year, month and day in quotes, like `\"2026-10-01\"`".to_owned();
 
     /// An origin as a browser's `Origin` header gives it, or with a leading `*.` for every subdomain.
-    Origin: is_origin, "an origin",
-        "write scheme, host and port as a browser sends them, without a path, like `https://app.glow.trade`, `http://localhost:3000` or `https://*.glow.trade`";
+    Origin: is_origin, "an origin", origin_help;
 
     /// A location hint of Durable Objects.
-    LocationHint: |text| LOCATION_HINTS.contains(&text), "a location hint", one_of(&LOCATION_HINTS);
+    LocationHint: |text| LOCATION_HINTS.contains(&text), "a location hint", |_| one_of(&LOCATION_HINTS);
 
     /// A jurisdiction of Durable Objects.
     Jurisdiction: |text| JURISDICTIONS.iter().any(|(name, _)| *name == text), "a jurisdiction",
-        one_of(&JURISDICTIONS.map(|(name, _)| name));
+        |_| one_of(&JURISDICTIONS.map(|(name, _)| name));
 
     /// A continent code.
-    Continent: |text| CONTINENTS.contains(&text), "a continent", one_of(&CONTINENTS);
+    Continent: |text| CONTINENTS.contains(&text), "a continent", |_| one_of(&CONTINENTS);
 
     /// The name of a secret binding.
     SecretName: |text| is_spelt(text, 64, |c| c.is_ascii_uppercase(), '_'), "a secret name",
-        "use upper-case letters, digits and underscores, like `WEBHOOK_SECRET`";
+        |_| "use upper-case letters, digits and underscores, like `WEBHOOK_SECRET`".to_owned();
 
     /// An Analytics Engine data set: used as a table name in its SQL.
     Dataset: |text| is_spelt(text, 64, |c| c.is_ascii_lowercase(), '_'), "a data set name",
-        "use lower-case letters, digits and underscores, like `edge_broadcast`";
+        |_| "use lower-case letters, digits and underscores, like `edge_broadcast`".to_owned();
 
     /// A name or stage of an SST app.
-    SstName: is_dashed::<40>, "a valid SST name", dashed(40);
+    SstName: is_dashed::<40>, "a valid SST name", |_| dashed(40);
 }
 
 /// Whether a text of at most `most` characters begins with a `letter`, and has nothing but those, digits and `joint`.
@@ -128,6 +129,41 @@ fn dashed(most: usize) -> String {
     format!(
         "use at most {most} lower-case letters, digits and dashes, beginning with a letter, like `glow-broadcast`"
     )
+}
+
+/// What to write for a text that is no host: where it has letters of other alphabets, or a scheme or a path around it, what DNS calls it.
+fn host_help(text: &str) -> String {
+    match in_dns(text) {
+        Some(host) if is_host(&host) => format!("write `{host}`"),
+        _ => "write it in lower case without scheme, port or path, like `broadcast.glow.trade`"
+            .to_owned(),
+    }
+}
+
+/// The same for an origin.
+fn origin_help(text: &str) -> String {
+    let scheme = ["http", "https"].into_iter().find(|scheme| {
+        text.strip_prefix(scheme)
+            .is_some_and(|rest| rest.starts_with("://"))
+    });
+    let address = reqwest::Url::parse(text).ok();
+    let origin = address.map(|address| address.origin().ascii_serialization());
+    match (scheme, origin) {
+        (Some(_), Some(origin)) if is_origin(&origin) => format!("write `{origin}`, as a browser sends it"),
+        _ => "write scheme, host and port as a browser sends them, without a path, like `https://app.glow.trade`, `http://localhost:3000` or `https://*.glow.trade`".to_owned(),
+    }
+}
+
+/// The host of `text`, which may have a scheme or be one, as DNS writes it: with `xn--` before a label of other letters than ASCII's.
+fn in_dns(text: &str) -> Option<String> {
+    let address = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("https://{text}"),
+    };
+    reqwest::Url::parse(&address)
+        .ok()?
+        .host_str()
+        .map(str::to_owned)
 }
 
 fn one_of(known: &[&str]) -> String {
@@ -247,14 +283,34 @@ impl TryFrom<Vec<String>> for MemberNames {
 }
 
 /// A span of time written like `10ms`, `90s`, `90d`, from `MIN` to `MAX` milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span<const MIN: u64, const MAX: u64>(Duration);
 
 impl<const MIN: u64, const MAX: u64> Span<MIN, MAX> {
     /// The span.
     pub fn get(self) -> Duration {
         self.0
+    }
+}
+
+// By hand, so that a number without a unit is told what it lacks, and not only its quotes
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Span<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text<const MIN: u64, const MAX: u64>;
+
+        impl<const MIN: u64, const MAX: u64> Visitor<'_> for Text<MIN, MAX> {
+            type Value = Span<MIN, MAX>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a span of time")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Span::try_from(text.to_owned()).map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Text)
     }
 }
 

@@ -64,6 +64,34 @@ impl Problem {
             excerpt,
         }
     }
+
+    /// On one line: where it is, and what is wrong.
+    pub fn line(&self) -> String {
+        format!("{}:{}: {}", self.path, self.line, self.message)
+    }
+
+    /// A problem with a whole file, of which no line can be shown.
+    pub fn of_file(path: &str, message: &str) -> Self {
+        let Advice {
+            what: message,
+            fix: help,
+        } = message.into();
+        let mut report = Level::ERROR
+            .primary_title(&message)
+            .element(Origin::path(path));
+        if let Some(help) = &help {
+            report = report.element(Level::HELP.message(help));
+        }
+        let excerpt = Renderer::plain().render(&[report]);
+        Self {
+            path: path.to_owned(),
+            message,
+            help,
+            line: 1,
+            column: 1,
+            excerpt,
+        }
+    }
 }
 
 /// Keys under `[secrets.NAME]` whose text is never a value.

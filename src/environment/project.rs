@@ -11,19 +11,21 @@ use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
 use crate::environment::problem::Problem;
 use crate::terminal::advice::Advice;
-use crate::terminal::suggestion;
+use crate::terminal::{escape, suggestion, utf8};
+
+/// What a manifest means, or its problems.
+type Meant = Result<Environment, Vec<Problem>>;
 
 /// A folder that has `environments/` and `worker/`, with every manifest read once.
 #[derive(Debug)]
 pub struct Project {
     /// The folder, absolute.
     pub root: PathBuf,
-    /// What each manifest means, its problems, or why it cannot be read: a mistake for whoever needs that one.
-    manifests: BTreeMap<EnvironmentName, Read>,
+    /// What each manifest means, or its problems: a mistake for whoever needs that one.
+    manifests: BTreeMap<EnvironmentName, Meant>,
+    /// Manifests whose file names are no names of environments: a mistake for whoever needs all.
+    misnamed: Vec<Problem>,
 }
-
-/// What one manifest means, its problems, or why it cannot be read.
-type Read = Result<Result<Environment, Vec<Problem>>, Advice>;
 
 /// Manifests that could not be understood: every problem of every file.
 #[derive(Debug)]
@@ -55,40 +57,54 @@ impl Project {
             .and_then(|root| Self::load(root.to_owned()))
     }
 
-    /// Reads every manifest of the project at `root`.
+    /// Reads every manifest of the project at `root`: each file in `environments/` that ends with `.toml`, but for those whose names
+    /// begin with a dot, which editors and file managers leave there.
     pub fn load(root: PathBuf) -> anyhow::Result<Self> {
         let folder = root.join("environments");
         let reading = || format!("reading `{}`", folder.display());
-        let mut manifests = BTreeMap::new();
+        let mut project = Self {
+            root,
+            manifests: BTreeMap::new(),
+            misnamed: Vec::new(),
+        };
         for entry in std::fs::read_dir(&folder).with_context(reading)? {
             let path = entry.with_context(reading)?.path();
-            if path.extension().is_some_and(|ending| ending == "toml") {
-                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-                let name = stem
-                    .parse()
-                    .map_err(|error: String| Advice::from(error.as_str()))
-                    .with_context(|| format!("the file name of `{}`", path.display()))?;
-                let read = read(&path, &name).map_err(|error| Advice::of(&error));
-                manifests.insert(name, read);
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let Some(stem) = file
+                .strip_suffix(".toml")
+                .filter(|_| !file.starts_with('.'))
+            else {
+                continue;
+            };
+            match stem.parse() {
+                Ok(name) => {
+                    let read = read(&path, &name);
+                    project.manifests.insert(name, read);
+                }
+                Err(message) => {
+                    let shown = format!("environments/{}", escape::line(&file));
+                    project.misnamed.push(Problem::of_file(&shown, &message));
+                }
             }
         }
-        let owner = owner::of_checkout(&root);
-        for environment in manifests.values_mut().filter_map(good_mut) {
+        project.misnamed.sort_by(|a, b| a.path.cmp(&b.path));
+        let owner = owner::of_checkout(&project.root);
+        for environment in project.manifests.values_mut().flatten() {
             environment.owner = environment.owner.take().or_else(|| owner.clone());
         }
-        Ok(Self { root, manifests })
+        Ok(project)
     }
 
     /// The environments whose manifests are good.
     pub fn good(&self) -> impl Iterator<Item = &Environment> {
         let manifests = self.manifests.values();
-        manifests.filter_map(|meant| meant.as_ref().ok()?.as_ref().ok())
+        manifests.filter_map(|meant| meant.as_ref().ok())
     }
 
     /// The environments whose manifests could not be read or understood.
     pub fn unread(&self) -> impl Iterator<Item = &EnvironmentName> {
         let manifests = self.manifests.iter();
-        manifests.filter_map(|(name, meant)| (!matches!(meant, Ok(Ok(_)))).then_some(name))
+        manifests.filter_map(|(name, meant)| meant.is_err().then_some(name))
     }
 
     /// One environment by the name a person typed.
@@ -137,14 +153,16 @@ impl Project {
 
     /// The named environments, or all when none is named. Problems of all of them are reported together.
     pub fn environments(&self, wanted: &[String]) -> anyhow::Result<Vec<Environment>> {
-        let known: Vec<_> = self.manifests.keys().collect();
         let mut environments = Vec::new();
         let mut problems = Vec::new();
-        for name in choose(&known, wanted)? {
-            match self.manifests[name].as_ref().map_err(Advice::clone)? {
+        for (_, meant) in self.chosen(wanted)? {
+            match meant {
                 Ok(environment) => environments.push(environment.clone()),
                 Err(found) => problems.extend(found.iter().cloned()),
             }
+        }
+        if wanted.is_empty() {
+            problems.extend(self.misnamed.iter().cloned());
         }
         if problems.is_empty() {
             Ok(environments)
@@ -152,20 +170,68 @@ impl Project {
             Err(Problems(problems).into())
         }
     }
+
+    /// Each of them by itself, so that one whose manifest has problems does not hide the others: its name (or the path of a file that has
+    /// none), and what is wrong.
+    pub fn each(
+        &self,
+        wanted: &[String],
+    ) -> anyhow::Result<Vec<Result<Environment, (String, Advice)>>> {
+        let wrong = |name: String, problems: &[Problem]| {
+            let told = problems.iter().map(Problem::line).collect::<Vec<_>>();
+            let helps = problems.iter().filter_map(|problem| problem.help.clone());
+            let fix = helps.collect::<Vec<_>>().join("; ");
+            (name, Advice::new(told.join("; "), fix))
+        };
+        let chosen = self.chosen(wanted)?.into_iter();
+        let mut each: Vec<_> = chosen
+            .map(|(name, meant)| match meant {
+                Ok(environment) => Ok(environment.clone()),
+                Err(problems) => Err(wrong(name.to_string(), problems)),
+            })
+            .collect();
+        if wanted.is_empty() {
+            let misnamed = self.misnamed.iter();
+            each.extend(misnamed.map(|it| Err(wrong(it.path.clone(), std::slice::from_ref(it)))));
+        }
+        Ok(each)
+    }
+
+    /// What the manifest of each named environment means, or of every one when none is named.
+    fn chosen(&self, wanted: &[String]) -> anyhow::Result<Vec<(&EnvironmentName, &Meant)>> {
+        let known: Vec<_> = self.manifests.keys().collect();
+        let chosen = choose(&known, wanted)?.into_iter();
+        Ok(chosen.map(|name| (name, &self.manifests[name])).collect())
+    }
+
+    /// Every problem of every manifest.
+    pub fn problems(&self) -> Vec<&Problem> {
+        let of_manifests = self
+            .manifests
+            .values()
+            .filter_map(|meant| meant.as_ref().err());
+        of_manifests.flatten().chain(&self.misnamed).collect()
+    }
 }
 
-fn good_mut(read: &mut Read) -> Option<&mut Environment> {
-    read.as_mut().ok()?.as_mut().ok()
-}
-
-fn read(path: &Path, name: &EnvironmentName) -> anyhow::Result<Result<Environment, Vec<Problem>>> {
-    let source =
-        std::fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?;
-    Ok(Environment::resolve(
-        name,
-        &format!("environments/{name}.toml"),
-        &source,
-    ))
+fn read(path: &Path, name: &EnvironmentName) -> Meant {
+    let shown = format!("environments/{name}.toml");
+    let unreadable = |what: &str| vec![Problem::of_file(&shown, what)];
+    let bytes = std::fs::read(path).map_err(|error| {
+        unreadable(&match std::fs::symlink_metadata(path) {
+            Ok(it) if it.is_dir() => {
+                "it is a folder, and a manifest is a file\nrename or remove it".to_owned()
+            }
+            Ok(it) if it.is_symlink() => format!(
+                "it is a link that leads nowhere ({error})\nremove it, or let it lead to a manifest"
+            ),
+            _ => format!("it cannot be read: {error}"),
+        })
+    })?;
+    let source = utf8::text(&bytes).map_err(|Advice { what, fix }| {
+        unreadable(&format!("{what}\n{}", fix.unwrap_or_default()))
+    })?;
+    Environment::resolve(name, &shown, source)
 }
 
 fn choose<'a>(
@@ -205,6 +271,73 @@ fn choose<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const GOOD: &str = "[worker]\nname = \"w\"\ncompatibility_date = \"2026-10-01\"\n[cloudflare]\nzone = \"glow.trade\"\n[[routes]]\nhost = \"a.glow.trade\"\n[secrets.WEBHOOK_SECRET]\nsource = \"env:X\"\n";
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "one folder with one of each")]
+    fn a_named_environment_needs_its_own_file_only_and_what_editors_leave_is_no_manifest() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("environments");
+        std::fs::create_dir(&folder).unwrap();
+        for (file, text) in [
+            (
+                "staging.toml",
+                format!("\u{feff}{}", GOOD.replace('\n', "\r\n")),
+            ),
+            (".staging.toml", "what an editor keeps".to_owned()),
+            (".staging.toml.swp", "what an editor keeps".to_owned()),
+            ("staging.toml~", "what it was before".to_owned()),
+            ("#staging.toml#", "what was not saved".to_owned()),
+            ("staging.toml.bak", "what it was before".to_owned()),
+            (".DS_Store", "what a file manager keeps".to_owned()),
+        ] {
+            std::fs::write(folder.join(file), text).unwrap();
+        }
+        let link = |file: &str| std::os::unix::fs::symlink("user@host.1:2", folder.join(file));
+        link(".#staging.toml").unwrap();
+        let load = || Project::load(root.path().to_owned()).unwrap();
+        let names = |project: &Project| {
+            let all = project.environments(&[]).map_err(|error| error.to_string());
+            all.map(|all| all.iter().map(|it| it.name.to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&load()), Ok(vec!["staging".to_owned()]));
+
+        link("dangling.toml").unwrap();
+        std::fs::create_dir(folder.join("folder.toml")).unwrap();
+        std::fs::write(folder.join("Copy of staging.toml"), GOOD).unwrap();
+        let utf_16 = GOOD.encode_utf16().flat_map(u16::to_le_bytes);
+        let utf_16: Vec<u8> = [0xff, 0xfe].into_iter().chain(utf_16).collect();
+        std::fs::write(folder.join("wide.toml"), utf_16).unwrap();
+        let project = load();
+        assert_eq!(project.environment("staging").unwrap().worker, "w");
+        insta::assert_snapshot!(names(&project).unwrap_err(), @r"
+error: it is a link that leads nowhere (No such file or directory (os error 2))
+--> environments/dangling.toml
+ = help: remove it, or let it lead to a manifest
+
+error: it is a folder, and a manifest is a file
+--> environments/folder.toml
+ = help: rename or remove it
+
+error: it is UTF-16, as `>` of Windows PowerShell writes it
+--> environments/wide.toml
+ = help: save it as UTF-8: `iconv -f UTF-16 -t UTF-8`, or `Set-Content -Encoding utf8` instead of `>`
+
+error: `Copy of staging` is not a valid environment name
+--> environments/Copy of staging.toml
+ = help: use at most 20 lower-case letters, digits and dashes, beginning with a letter, like `glow-broadcast`
+");
+        let each = project.each(&[]).unwrap();
+        let names = each.iter().map(|it| match it {
+            Ok(environment) => environment.name.as_str(),
+            Err((name, _)) => name,
+        });
+        assert_eq!(
+            names.collect::<Vec<_>>().join(", "),
+            "dangling, folder, staging, wide, environments/Copy of staging.toml"
+        );
+    }
 
     #[test]
     fn an_unknown_environment_is_answered_with_the_known_ones_and_the_nearest() {

@@ -83,7 +83,8 @@ pub(crate) fn orphans(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec
 fn read(root: &Path, artifact: &Artifact) -> anyhow::Result<Option<String>> {
     let path = root.join(&artifact.path);
     match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text)),
+        // Git with `core.autocrlf` checks them out with line ends of its own, which mean nothing in these files
+        Ok(text) => Ok(Some(text.replace("\r\n", "\n"))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("reading `{}`", path.display())),
     }

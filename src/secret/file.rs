@@ -11,14 +11,17 @@ use zeroize::Zeroizing;
 
 use super::{Value, dotenv};
 use crate::terminal::advice::Advice;
+use crate::terminal::utf8;
 
 /// Reads the value of `key`.
 pub(super) fn read(path: &Path, key: &str) -> anyhow::Result<Value> {
-    let text = std::fs::read_to_string(path)
+    let reading = || format!("reading `{}`", path.display());
+    let bytes = std::fs::read(path)
         .map(Zeroizing::new)
-        .with_context(|| format!("reading `{}`", path.display()))?;
+        .with_context(reading)?;
+    let text = utf8::text(&bytes).with_context(reading)?;
     if is_json(path) {
-        let mut object = object(&text)?;
+        let mut object = object(text)?;
         let found = object.remove(key);
         object.into_iter().for_each(|(_, value)| zero(value));
         match found {
@@ -27,23 +30,25 @@ pub(super) fn read(path: &Path, key: &str) -> anyhow::Result<Value> {
             None => bail!("the file has no key `{key}`"),
         }
     } else {
-        dotenv::find(&text, key)?.with_context(|| format!("the file has no key `{key}`"))
+        dotenv::find(text, key)?.with_context(|| format!("the file has no key `{key}`"))
     }
 }
 
 /// The text of the file at `path`, which need not be there yet, in which `key` is `value`.
 pub(super) fn with(path: &Path, key: &str, value: &Value) -> anyhow::Result<Zeroizing<String>> {
-    let before = match std::fs::read_to_string(path) {
-        Ok(text) => Zeroizing::new(text),
+    let reading = || format!("reading `{}`", path.display());
+    let before = match std::fs::read(path) {
+        Ok(bytes) => Zeroizing::new(bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => Zeroizing::default(),
-        Err(error) => return Err(error).with_context(|| format!("reading `{}`", path.display())),
+        Err(error) => return Err(error).with_context(reading),
     };
+    let before = utf8::text(&before).with_context(reading)?;
     let with = if is_json(path) {
         with_json
     } else {
         dotenv::with
     };
-    with(&before, key, value).with_context(|| format!("`{}`", path.display()))
+    with(before, key, value).with_context(|| format!("`{}`", path.display()))
 }
 
 /// A file with one value, made by [`Written::new`]. Unless it is kept, it is gone with this.

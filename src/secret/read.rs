@@ -210,6 +210,40 @@ mod tests {
         }
     }
 
+    /// What Windows PowerShell and its editors write.
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_value_and_utf_16_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        let utf_16 = |text: &str| -> Vec<u8> {
+            let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+            units.flat_map(u16::to_le_bytes).collect()
+        };
+        std::fs::write(here.join("bom.env"), "\u{feff}S='one'\r\n").unwrap();
+        std::fs::write(here.join("bom.json"), "\u{feff}{\"S\":\"two\"}").unwrap();
+        std::fs::write(here.join("wide.env"), utf_16("S=marker")).unwrap();
+        let value = |text: &str| read("S", &source(text), here).unwrap();
+        assert_eq!(value("file:bom.env").expose(), "one");
+        assert_eq!(value("file:bom.json").expose(), "two");
+        assert_eq!(
+            value("command:printf '\u{feff}three\\r\\n'").expose(),
+            "three"
+        );
+        for text in ["file:wide.env", "command:cat wide.env"] {
+            let error = Advice::of(&read("S", &source(text), here).unwrap_err());
+            let reading = match text {
+                "file:wide.env" => format!("reading `{}`: ", here.join("wide.env").display()),
+                _ => String::new(),
+            };
+            assert_eq!(
+                format!("{error:#}"),
+                format!(
+                    "the secret `S` has no value: its source `{text}`: {reading}it is UTF-16, as `>` of Windows PowerShell writes it\nhelp: save it as UTF-8: `iconv -f UTF-16 -t UTF-8`, or `Set-Content -Encoding utf8` instead of `>`"
+                )
+            );
+        }
+    }
+
     #[test]
     fn a_command_gives_its_output_without_the_last_line_break() {
         let read = read("S", &source("command:printf 'a value\\n'"), Path::new("/")).unwrap();

@@ -3,6 +3,8 @@
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use crate::terminal::utf8;
+
 /// The value of a secret: redacted in `Debug`, not `Serialize`, zeroed when dropped.
 #[derive(Clone, Debug)]
 pub struct Value(SecretString);
@@ -15,12 +17,9 @@ impl Value {
         Self(Box::<str>::from(text.as_str()).into())
     }
 
-    /// What a program or an editor wrote, without the line break that they put after it.
+    /// What a program or an editor wrote, without the byte order mark and the line break that they put around it.
     pub(super) fn of_output(bytes: &[u8]) -> anyhow::Result<Self> {
-        // Not with `context`: the error of the conversion could quote the bytes
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            anyhow::bail!("is not text");
-        };
+        let text = utf8::text(bytes)?;
         Ok(Self::new(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 

@@ -14,5 +14,6 @@ pub mod progress;
 pub mod screen;
 pub(crate) mod step_summary;
 pub(crate) mod suggestion;
+pub(crate) mod utf8;
 pub(crate) mod wait;
 mod wrap;

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{ROOM, World, room, room_again, script};
+use super::{ROOM, World, options, room, room_again, script};
 
 async fn upload_version(world: &World, text: &str) -> String {
     let mut metadata = room_again();
@@ -237,13 +237,38 @@ async fn code_that_does_not_start_is_refused_and_the_old_code_keeps_running() {
     }
     let mut future = room();
     future["compatibility_date"] = "2100-01-01".into();
-    let (_, body) = world.upload("PUT", &script("other"), ROOM, future).await;
-    assert!(
-        body["errors"][0]["message"]
-            .as_str()
-            .unwrap()
-            .contains("compatibility date"),
-        "{body}"
-    );
+    let (status, body) = world.upload("PUT", &script("other"), ROOM, future).await;
+    // The words of Cloudflare: workers-sdk issue 5453
+    let said = json!([{ "code": 10021, "message": "Can't set compatibility date in the future: 2100-01-01" }]);
+    assert_eq!((status, &body["errors"]), (400, &said));
+    world.sandbox.stop().await.unwrap();
+}
+
+/// Cloudflare's runtime is of today, the sandbox's of the day on which its version was made.
+#[tokio::test]
+async fn code_of_todays_compatibility_date_runs_with_the_newest_that_the_runtime_knows() {
+    let world = World::new().await;
+    let now = humantime::format_rfc3339(std::time::SystemTime::now()).to_string();
+    let today = now.split('T').next().unwrap();
+    let mut metadata = room();
+    metadata["compatibility_date"] = today.into();
+    let (status, body) = world.upload("PUT", &script("room"), ROOM, metadata).await;
+    assert_eq!(status, 200, "{body}");
+    let path = format!("{}/settings", script("room"));
+    let (_, settings) = world.call("GET", &path, Value::Null).await;
+    assert_eq!(settings["result"]["compatibility_date"], today);
+    let said = std::process::Command::new(&options(None).workerd)
+        .arg("--version")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let newest = said.trim().trim_start_matches("workerd ");
+    let logs = world.ok("GET", "/sandbox/logs", Value::Null).await;
+    let line = json!({
+        "level": "warn",
+        "message": format!("the compatibility date `{today}` is newer than any that this workerd knows: it runs the code with `{newest}`"),
+    });
+    let lines = logs.as_array().unwrap();
+    assert_eq!(lines.contains(&line), today > newest, "{logs}");
     world.sandbox.stop().await.unwrap();
 }

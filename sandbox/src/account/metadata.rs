@@ -62,8 +62,20 @@ pub(crate) struct Upload {
 /// Cloudflare takes 10 MB compressed; the sandbox limits what the same documentation limits before compression, 64 MiB.
 const LARGEST: usize = 64 << 20;
 
-/// What can be refused without running the code: format and size.
-pub(crate) fn check(metadata: &Metadata, modules: &[Module]) -> Result<(), ApiError> {
+/// Refuses a compatibility date after today's, in UTC, as Cloudflare does (workers-sdk issue 5453). `now` is RFC 3339.
+pub(crate) fn check_date(date: Option<&str>, now: &str) -> Result<(), ApiError> {
+    match date {
+        Some(date) if date > now.split('T').next().unwrap_or(now) => Err(invalid(
+            10021,
+            format!("Can't set compatibility date in the future: {date}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What can be refused without running the code: format, date and size.
+pub(crate) fn check(metadata: &Metadata, modules: &[Module], now: &str) -> Result<(), ApiError> {
+    check_date(metadata.compatibility_date.as_deref(), now)?;
     if metadata.body_part.is_some() {
         return Err(invalid(
             10021,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::account::deployment::release;
 use crate::account::error::{ApiError, invalid};
 use crate::account::inheritance::{Missing, resolve};
+use crate::account::metadata::check_date;
 use crate::account::script::Script;
 use crate::account::secret::{Changes, changed, check_latest_is_deployed};
 use crate::account::stamp::Stamp;
@@ -85,6 +86,7 @@ fn revise(script: &mut Script, revision: Revision, stamp: &Stamp) -> Result<(), 
         version.bindings = environment.bindings;
         version.secrets = environment.secrets;
     }
+    check_date(revision.compatibility_date.as_deref(), &stamp.now)?;
     version.compatibility_date = revision.compatibility_date.or(version.compatibility_date);
     if let Some(flags) = revision.compatibility_flags {
         version.compatibility_flags = flags;

@@ -13,6 +13,7 @@ use crate::account::inheritance::Missing;
 use crate::account::metadata::{Metadata, Upload, check};
 use crate::account::module::{Kind, Module};
 use crate::account::script::{check_name, summary};
+use crate::account::stamp::Stamp;
 use crate::account::upload;
 use crate::account::version::detail;
 
@@ -32,7 +33,7 @@ impl Options {
 
 pub(super) async fn put(call: Call, Query(options): Query<Options>, parts: Multipart) -> Answer {
     check_name(&call.script)?;
-    let upload = receive(&call.context, parts).await?;
+    let upload = receive(&call.context, &call.stamp, parts).await?;
     let startup = upload.startup_time_ms;
     let uploaded = call.change(move |state, call| {
         let (account, name) = (&call.account, &call.script);
@@ -53,7 +54,7 @@ pub(super) async fn version(
 ) -> Answer {
     // Before the code is run: there is nothing to add a version to
     call.script(&call.state())?;
-    let upload = receive(&call.context, parts).await?;
+    let upload = receive(&call.context, &call.stamp, parts).await?;
     let added = call.change(move |state, call| {
         let (account, name) = (&call.account, &call.script);
         let missing = options.missing();
@@ -66,7 +67,11 @@ pub(super) async fn version(
 }
 
 /// Reads all parts, stores the modules, and lets the runtime describe the code.
-async fn receive(context: &Context, mut parts: Multipart) -> Result<Upload, ApiError> {
+async fn receive(
+    context: &Context,
+    stamp: &Stamp,
+    mut parts: Multipart,
+) -> Result<Upload, ApiError> {
     let unreadable = |error: MultipartError| {
         let too_large = error.status() == StatusCode::PAYLOAD_TOO_LARGE;
         let code = if too_large { 10027 } else { 10021 };
@@ -96,7 +101,7 @@ async fn receive(context: &Context, mut parts: Multipart) -> Result<Upload, ApiE
         });
     }
     let metadata = metadata.ok_or_else(|| invalid(10021, "the upload has no `metadata` part"))?;
-    check(&metadata, &modules)?;
+    check(&metadata, &modules, &stamp.now)?;
     let (described, startup_time_ms) = context.engine.describe(&metadata, &modules).await?;
     Ok(Upload {
         metadata,

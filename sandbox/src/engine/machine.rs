@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OnceCell, mpsc, watch};
 
 use crate::account::state::{State, Strictness};
 use crate::edge::gate::Gate;
@@ -33,6 +33,8 @@ pub(super) struct Machine {
     /// Of the process that runs now.
     end: watch::Sender<Option<End>>,
     notices: mpsc::UnboundedSender<String>,
+    /// The newest compatibility date that the program knows, once it was asked.
+    newest: OnceCell<Option<String>>,
 }
 
 /// The running process with all that belongs to it. Without deployed scripts there is none.
@@ -78,8 +80,15 @@ impl Machine {
             runtime: Mutex::default(),
             end: watch::Sender::new(None),
             notices,
+            newest: OnceCell::new(),
         };
         (machine, heard)
+    }
+
+    /// The newest compatibility date that the runtime knows, where it says it.
+    pub(super) async fn newest_date(&self) -> Option<&str> {
+        let ask = || process::newest_date(&self.workerd);
+        self.newest.get_or_init(ask).await.as_deref()
     }
 
     /// How the process ends, one process after another.
@@ -247,10 +256,19 @@ impl Machine {
         });
     }
 
-    /// In the log, and aloud.
+    /// In the log, and aloud: something went wrong.
     pub(super) fn tell(&self, what: &str) {
+        self.say("error", what);
+    }
+
+    /// The same of what is only to be known.
+    pub(super) fn warn(&self, what: &str) {
+        self.say("warn", what);
+    }
+
+    fn say(&self, level: &str, what: &str) {
         self.log
-            .push(&json!({"level": "error", "message": what}).to_string());
+            .push(&json!({"level": level, "message": what}).to_string());
         let _ = self.notices.send(what.to_owned());
     }
 }

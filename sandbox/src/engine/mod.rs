@@ -96,7 +96,15 @@ impl Engine {
         modules: &[Module],
     ) -> Result<(Described, u32), ApiError> {
         let workerd = &self.machine.workerd;
-        probe::probe(workerd, self.store.path(), metadata, modules).await
+        let newest = self.machine.newest_date().await;
+        if let (Some(sent), Some(newest)) = (metadata.compatibility_date.as_deref(), newest)
+            && sent > newest
+        {
+            self.machine.warn(&format!(
+                "the compatibility date `{sent}` is newer than any that this workerd knows: it runs the code with `{newest}`"
+            ));
+        }
+        probe::probe(workerd, self.store.path(), newest, metadata, modules).await
     }
 
     /// Changes the state. When what runs changes with it, the runtime is restarted while the ingress holds requests; when it
@@ -197,11 +205,10 @@ impl Engine {
         let before = self.state();
         let mut after = State::clone(&before);
         let result = edit(&mut after)?;
-        if self.machine.is_other_than(&self.render(&after)) {
+        if self.machine.is_other_than(&self.render(&after).await) {
             self.hold(&before, &mut after).await;
-            let restarted = self
-                .machine
-                .restart(self.render(&after), self.render(&before));
+            let (config, earlier) = (self.render(&after).await, self.render(&before).await);
+            let restarted = self.machine.restart(config, earlier);
             if let Err(error) = restarted.await {
                 self.open();
                 return Err(not_started(&error));
@@ -215,8 +222,13 @@ impl Engine {
         Ok(result)
     }
 
-    fn render(&self, state: &State) -> Config {
-        render(state, self.analytics, self.strictness)
+    async fn render(&self, state: &State) -> Config {
+        // Where nothing runs the runtime need not be asked, nor be there
+        let newest = match state.scripts().next() {
+            Some(_) => self.machine.newest_date().await,
+            None => None,
+        };
+        render(state, self.analytics, self.strictness, newest)
     }
 
     /// Makes a state the current one.
@@ -283,7 +295,7 @@ impl Engine {
         for script in state.scripts_mut() {
             script.holds.clear();
         }
-        let config = self.render(&state);
+        let config = self.render(&state).await;
         self.keep(state);
         self.machine.revive(&config, how).await;
         self.open();

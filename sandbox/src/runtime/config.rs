@@ -27,8 +27,14 @@ pub(crate) struct Config {
     pub sockets: BTreeSet<String>,
 }
 
-/// Renders the configuration for all that is deployed. `analytics` is where data points are posted to.
-pub(crate) fn render(state: &State, analytics: SocketAddr, strictness: Strictness) -> Config {
+/// Renders the configuration for all that is deployed. `analytics` is where data points are posted to; `newest` the newest
+/// compatibility date that the runtime knows.
+pub(crate) fn render(
+    state: &State,
+    analytics: SocketAddr,
+    strictness: Strictness,
+    newest: Option<&str>,
+) -> Config {
     let mut config = Config::default();
     let mut services = String::new();
     let mut sockets = String::new();
@@ -43,6 +49,7 @@ pub(crate) fn render(state: &State, analytics: SocketAddr, strictness: Strictnes
                     script,
                     version,
                     strictness,
+                    newest,
                 };
                 let worker = worker(&scope, &mut config.environment, &mut datasets);
                 let quoted = quote(&name);
@@ -151,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_secret_reaches_the_runtime_by_its_environment_only() {
-        let config = render(&room(), analytics(), Strictness::Strict);
+        let config = render(&room(), analytics(), Strictness::Strict, None);
         assert!(!config.text.contains("marker"));
         assert!(
             config
@@ -177,7 +184,7 @@ mod tests {
             for (strictness, folders, ends) in
                 [(Strictness::Strict, 1, 1), (Strictness::Lenient, 0, 0)]
             {
-                let text = render(&state, analytics(), strictness).text;
+                let text = render(&state, analytics(), strictness, None).text;
                 assert_eq!(text.matches("durableObjectStorage").count(), 1);
                 let target = format!(
                     r#"durableObjectNamespace = (className = "Room", serviceName = "a/room/{primary}")"#
@@ -202,10 +209,26 @@ mod tests {
     #[test]
     fn routes_and_settings_do_not_change_what_runs() {
         let mut state = room();
-        let before = render(&state, analytics(), Strictness::Strict);
+        let before = render(&state, analytics(), Strictness::Strict, None);
         let script = state.script_mut("a", "room").unwrap();
         script.settings.tags.push("tag".into());
         script.subdomain.enabled = true;
-        assert!(render(&state, analytics(), Strictness::Strict) == before);
+        assert!(render(&state, analytics(), Strictness::Strict, None) == before);
+    }
+
+    #[test]
+    fn a_date_that_the_runtime_does_not_know_yet_becomes_the_newest_that_it_knows() {
+        let mut state = room();
+        let script = state.script_mut("a", "room").unwrap();
+        script.versions[0].compatibility_date = Some("2026-11-27".into());
+        for (newest, run) in [
+            (None, "2026-11-27"),
+            (Some("2026-10-23"), "2026-10-23"),
+            (Some("2026-12-01"), "2026-11-27"),
+        ] {
+            let text = render(&state, analytics(), Strictness::Strict, newest).text;
+            let date = format!("compatibilityDate = \"{run}\"");
+            assert!(text.contains(&date), "{newest:?}: {text}");
+        }
     }
 }

@@ -14,14 +14,14 @@ use crate::runtime::ask::ask;
 use crate::runtime::config::render_probe;
 use crate::runtime::log::Log;
 use crate::runtime::process;
-use crate::runtime::worker::compatibility;
+use crate::runtime::worker::{compatibility, known_date};
 
 /// Starts the bundle alone, reads its exports, and stops it. Gives them with the milliseconds that the start took; 10021 with
 /// the runtime's own words when it does not start.
 pub(crate) async fn probe(
     workerd: &Path,
     directory: &Path,
-
+    newest: Option<&str>,
     metadata: &Metadata,
     modules: &[Module],
 ) -> Result<(Described, u32), ApiError> {
@@ -31,7 +31,7 @@ pub(crate) async fn probe(
         &format!("./{}", main.trim_start_matches("./")),
     );
     let runtime = compatibility(
-        metadata.compatibility_date.as_deref(),
+        known_date(metadata.compatibility_date.as_deref(), newest),
         &metadata.compatibility_flags,
     );
     let config = render_probe(modules, &runtime, &module);

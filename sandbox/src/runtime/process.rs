@@ -99,6 +99,24 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     write().with_context(|| format!("writing `{}`", path.display()))
 }
 
+/// The newest compatibility date that the runtime knows, which its version is; none where it does not say it.
+pub(crate) async fn newest_date(workerd: &Path) -> Option<String> {
+    let mut command = Command::new(workerd);
+    command.arg("--version").env_clear().stdin(Stdio::null());
+    let output = timeout(START, command.kill_on_drop(true).output()).await;
+    let said = String::from_utf8(output.ok()?.ok()?.stdout).ok()?;
+    let date = said.trim().strip_prefix("workerd ")?;
+    is_date(date).then(|| date.to_owned())
+}
+
+fn is_date(text: &str) -> bool {
+    let is_like = |(byte, like): (u8, u8)| match like {
+        b'-' => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    text.len() == 10 && text.bytes().zip(*b"0000-00-00").all(is_like)
+}
+
 fn spawn(workerd: &Path, directory: &Path, file: &str, config: &Config) -> anyhow::Result<Child> {
     let secrets = config.environment.iter();
     Command::new(workerd)

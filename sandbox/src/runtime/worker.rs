@@ -36,6 +36,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) version: &'a Version,
     /// Strictly, each object runs the version that the split gives it; else all run the one with the greatest share.
     pub(crate) strictness: Strictness,
+    /// The newest compatibility date that the runtime knows.
+    pub(crate) newest: Option<&'a str>,
 }
 
 impl<'a> Scope<'a> {
@@ -102,7 +104,7 @@ pub(crate) fn worker(
     list += &module_list(&modules);
     let mut text = format!("\n      modules = [{list}],");
     text += &compatibility(
-        version.compatibility_date.as_deref(),
+        known_date(version.compatibility_date.as_deref(), scope.newest),
         &version.compatibility_flags,
     );
     let _ = write!(
@@ -246,10 +248,17 @@ pub(crate) fn analytics_service(account: &str, dataset: &str) -> String {
     format!("analytics/{account}/{dataset}")
 }
 
-/// Compatibility date and flags as members of a worker. Cloudflare's default for a missing date is the oldest one.
-pub(crate) fn compatibility(date: Option<&str>, flags: &[String]) -> String {
+/// The date with which the runtime runs what was sent with `date`: it refuses those after `newest`, the newest one that it knows, where
+/// Cloudflare takes every day up to today's. Cloudflare's default for a missing date is the oldest one.
+pub(crate) fn known_date<'a>(date: Option<&'a str>, newest: Option<&'a str>) -> &'a str {
+    let date = date.unwrap_or("2021-11-02");
+    newest.map_or(date, |newest| date.min(newest))
+}
+
+/// Compatibility date and flags as members of a worker.
+pub(crate) fn compatibility(date: &str, flags: &[String]) -> String {
     let flags: Vec<String> = flags.iter().map(|flag| quote(flag)).collect();
-    let date = quote(date.unwrap_or("2021-11-02"));
+    let date = quote(date);
     format!(
         "\n      compatibilityDate = {date}, compatibilityFlags = [{}],",
         flags.join(", ")
