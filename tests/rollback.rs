@@ -231,7 +231,7 @@ async fn ctrl_c_in_the_middle_of_a_rollback_tells_what_is_half_done() {
     assert_eq!(child.wait().unwrap().code(), Some(130), "{told}");
     assert!(
         told.ends_with(&format!(
-            "the rollback of `staging` stopped\n  done:           give all traffic of `{GATEWAY}` to `{}`\n  failed:         give all traffic of `{ROOM}` to `{}`\nrun `rollback` again to go on from here\nthe failed step was interrupted: it may have been carried out all the same\n",
+            "the rollback of `staging` stopped\n  done:           give all traffic of `{GATEWAY}` to `{}`\n  failed:         give all traffic of `{ROOM}` to `{}`\n  live and unverified: `{GATEWAY}`, as far as it is known\n  live and unverified: `{ROOM}`, as far as it is known\nrun `rollback` again to go on from here\nthe failed step was interrupted: it may have been carried out all the same\n",
             live[1][0], live[1][1]
         )),
         "{told}"

@@ -23,11 +23,14 @@ pub(crate) async fn than(
     if wanted.is_empty() {
         return Ok(since);
     }
-    let path = cloudflare.of_script(script, "versions");
-    let mut history = History {
-        script,
-        versions: Places::of(cloudflare, path, PER_PAGE).await?,
+    let versions = match live.versions_read {
+        Extent::All => Places::all(cloudflare, live.versions.clone()),
+        Extent::Newest => {
+            let path = cloudflare.of_script(script, "versions");
+            Places::of(cloudflare, path, PER_PAGE).await?
+        }
     };
+    let mut history = History { script, versions };
     let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     if let Some(active) = live.live.first() {
         known.insert(active.clone(), live.secrets.clone());

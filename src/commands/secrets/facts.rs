@@ -63,12 +63,14 @@ impl Facts {
         let script = environment.gateway_script();
         let (gateway, room) = (held(script.clone()), held(environment.room_script()));
         let since = match &gateway {
-            Some(live) if live.versions_read == Extent::All => {
-                secrets::since(cloudflare, &script, live, unnoted(live)).await?
-            }
             Some(live) => {
                 let due = due(environment, live);
-                older::than(cloudflare, &script, live, &due).await?
+                let mut since = older::than(cloudflare, &script, live, &due).await?;
+                if live.versions_read == Extent::All {
+                    let others = unnoted(live).filter(|name| !due.contains_key(*name));
+                    since.extend(secrets::since(cloudflare, &script, live, others).await?);
+                }
+                since
             }
             None => BTreeMap::new(),
         };
