@@ -19,6 +19,9 @@ pub struct Observed {
     pub domains: Vec<LiveDomain>,
     /// Durable Object classes by script.
     pub classes: BTreeMap<String, BTreeSet<String>>,
+    /// Those of the whole account.
+    #[serde(skip)]
+    pub all_classes: BTreeMap<String, BTreeSet<String>>,
     /// The gateways of this tool that serve wanted hosts of this environment, which are in its way.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub kin: BTreeSet<String>,
