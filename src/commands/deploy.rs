@@ -68,14 +68,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     let (bundles, observed) = built(context, &remote, &environment, &sources).await?;
     let adopt = saved.as_ref().map_or(&args.adopt, |saved| &saved.adopt);
-    let take = match &saved {
-        Some(saved) => saved.take_route_from.clone(),
-        None => super::plan::takes(context, &environment, &args.take_route_from)?,
-    };
-    super::plan::tell_vain_takes(context, &take, &observed);
-    let desired = Desired::of(&environment, &bundles)
-        .adopting(adopt)
-        .taking_from(&take);
+    let take = takes(context, args, &environment, saved.as_ref(), &observed)?;
+    let desired = Desired::of(&environment, &bundles).adopting(adopt);
+    let desired = desired.taking_from(&take);
     let rollout = match &saved {
         Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
         None => args.rollout.clone(),
@@ -94,10 +89,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         }
     };
     if let Some(saved) = &saved {
-        let account = remote.cloudflare.account();
-        saved.check(&SavedPlan::new(
-            account, &observed, &plan, &rollout, adopt, &take,
-        )?)?;
+        let of = remote.cloudflare.account();
+        let now = SavedPlan::new(of, &observed, &plan, &rollout, adopt, &take)?;
+        saved.check(&now)?;
     }
     let (secrets, publishes) = read_secrets(&sources, &plan)?;
     if !plan.is_empty() && !args.yes && !args.sandbox {
@@ -172,6 +166,22 @@ async fn carry_out(
         None => step_summary::append(&title, &answer),
     }
     error.map_or(Ok(()), Err)
+}
+
+/// The scripts that may lose hosts: as a saved plan has them, or as they were typed.
+fn takes(
+    context: &Context,
+    args: &Args,
+    environment: &Environment,
+    saved: Option<&SavedPlan>,
+    observed: &Observed,
+) -> anyhow::Result<Vec<String>> {
+    let take = match saved {
+        Some(saved) => saved.take_route_from.clone(),
+        None => super::plan::takes(context, environment, &args.take_route_from)?,
+    };
+    super::plan::tell_vain_takes(context, &take, observed);
+    Ok(take)
 }
 
 fn title(environment: &Environment) -> String {

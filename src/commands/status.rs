@@ -1,6 +1,6 @@
 //! `status`: what is live, of all environments on one screen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::bail;
@@ -99,8 +99,9 @@ pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Resul
         let entry = match environment {
             Err((name, problems)) => unreadable(name, problems.clone()),
             Ok(environment) => match status(context, environment, &bundles).await {
-                Ok((status, cloudflare)) => {
-                    accounts.insert(cloudflare.account().to_owned(), cloudflare);
+                Ok((status, cloudflare, classes)) => {
+                    let account = cloudflare.account().to_owned();
+                    accounts.insert(account, (cloudflare, classes));
                     Entry::Read(Box::new(status))
                 }
                 Err(error) => unreadable(environment.name.as_str(), advice(&error)),
@@ -130,10 +131,13 @@ pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Resul
     Ok(())
 }
 
+/// The Durable Object classes of an account, by script.
+type Classes = BTreeMap<String, BTreeSet<String>>;
+
 /// The scripts of this tool in the accounts that no manifest names; none where no account could be read.
 async fn orphans(
     context: &Context,
-    accounts: impl ExactSizeIterator<Item = &Cloudflare>,
+    accounts: impl ExactSizeIterator<Item = &(Cloudflare, Classes)>,
 ) -> anyhow::Result<Option<Vec<Orphan>>> {
     if accounts.len() == 0 {
         return Ok(None);
@@ -142,10 +146,9 @@ async fn orphans(
     let unread = context.project.unread().map(EnvironmentName::as_str);
     let unread = unread.collect();
     let mut orphans = Vec::new();
-    for cloudflare in accounts {
-        let (scripts, classes) =
-            tokio::try_join!(account::scripts(cloudflare), account::classes(cloudflare))?;
-        let deployed = pair::deployed(&scripts, &classes, context.owner().as_deref());
+    for (cloudflare, classes) in accounts {
+        let scripts = account::scripts(cloudflare).await?;
+        let deployed = pair::deployed(&scripts, classes, context.owner().as_deref());
         orphans.extend(pair::orphans(&deployed, &scripts, &named, &unread));
     }
     Ok(Some(orphans))
@@ -155,7 +158,7 @@ async fn status(
     context: &Context,
     environment: &Environment,
     bundles: &anyhow::Result<Bundles>,
-) -> anyhow::Result<(Status, Cloudflare)> {
+) -> anyhow::Result<(Status, Cloudflare, Classes)> {
     let remote = Remote::from_env(environment, &context.progress).await?;
     let observed = observe(&remote.cloudflare, environment).await?;
     let gateway = environment.gateway_script();
@@ -186,7 +189,7 @@ async fn status(
         findings: finding::of(environment, &observed),
         drift: drift(environment, bundles, &observed),
     };
-    Ok((status, remote.cloudflare))
+    Ok((status, remote.cloudflare, observed.all_classes))
 }
 
 fn drift(
