@@ -11,6 +11,7 @@ use crate::cloudflare::execute::{self, Change, OldSecrets};
 use crate::cloudflare::overtaken::Overtaken;
 pub use crate::cloudflare::payload::Inputs;
 use crate::cloudflare::{Cloudflare, observe};
+use crate::live::elsewhere::Unproved;
 use crate::plan::{Lane, Plan, Shift, Split, Step, Then, release};
 use crate::terminal::advice::Advice;
 
@@ -53,7 +54,7 @@ enum Stop {
 
 /// Performs the steps in order and stops at the first that fails, or whose check fails. What only takes away comes last, after a
 /// check of everything else. When a check fails, or another deployment came between, the scripts that this run has shifted go
-/// back to the versions before. `tell` hears of each step before it begins.
+/// back to the versions before, unless it was not the gateway that answered. `tell` hears of each step before it begins.
 ///
 /// Cloudflare has no way to change a split only if it still is what was read. Between two deployments at once a moment is left in
 /// which both pass the last look; the one that finds itself overtaken takes its own shifts back.
@@ -85,6 +86,8 @@ pub async fn apply(
     match stopped {
         Ok(()) => Ok(()),
         Err(Stop::Step(error)) if error.downcast_ref::<Overtaken>().is_none() => Err(error),
+        // The version before would not be answered for either
+        Err(Stop::Check(error)) if error.is::<Unproved>() => Err(error),
         Err(Stop::Step(error) | Stop::Check(error)) => {
             run.undo(&plan.steps).await;
             Err(error)
