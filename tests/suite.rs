@@ -27,6 +27,7 @@ mod doctor;
 mod faults;
 mod generate;
 mod habits;
+mod hosts;
 mod install;
 mod law;
 mod live;

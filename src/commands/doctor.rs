@@ -15,8 +15,9 @@ use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::live::occupancy::{self, Dropped};
 use crate::live::site::Site;
+use crate::live::verify::ask_hosts;
 use crate::plan::finding;
-use crate::plan::{Desired, Observed, Plan, Rollout};
+use crate::plan::{Desired, Live, Observed, Plan, Rollout};
 use crate::rotation::inventory::{Cell, State};
 use crate::terminal::advice::Advice;
 
@@ -125,9 +126,9 @@ async fn examine(
     let facts = Facts::observed(&remote.cloudflare, environment, &observed).await?;
     secrets(environment, &facts, examined);
     examined.secrets = Some(facts);
-    if observed.scripts.contains_key(&environment.gateway_script()) {
+    if let Some(gateway) = observed.scripts.get(&environment.gateway_script()) {
         let site = remote.site(environment)?;
-        if answers(environment, &site, examined).await {
+        if answers(environment, &site, gateway, examined).await {
             let secrets = context.secrets(environment);
             match occupancy::dropped(&site, environment, tokens, &secrets).await {
                 Ok(rooms) => rooms.iter().for_each(|room| examined.room(room)),
@@ -141,25 +142,39 @@ async fn examine(
     Ok(())
 }
 
-/// Whether the main host serves the gateway.
-async fn answers(environment: &Environment, site: &Site, examined: &mut Examined) -> bool {
-    let host = environment.main_host();
-    let why = match site.get("/health").await {
-        Ok((200, _)) => {
+/// Asks every host for the gateway, its version and a socket; whether the main one serves it.
+async fn answers(
+    environment: &Environment,
+    site: &Site,
+    gateway: &Live,
+    examined: &mut Examined,
+) -> bool {
+    let live: Vec<&str> = gateway
+        .split
+        .iter()
+        .map(|share| share.version_id.as_str())
+        .collect();
+    let main = environment.main_host().as_str();
+    let mut is_served = false;
+    for (host, answered) in ask_hosts(site, environment, &live).await {
+        let Err(error) = answered else {
             examined.well(&format!("`{host}` answers"));
-            return true;
-        }
-        Ok((status, _)) => format!("it answers {status}"),
-        Err(error) => Advice::of(&error).line(),
-    };
-    examined.wrong(
-        format!("`{host}` does not serve the gateway: {why}"),
-        format!(
-            "look at its DNS record, then at `edge-broadcast verify {}`",
-            environment.name
-        ),
-    );
-    false
+            is_served |= host == main;
+            continue;
+        };
+        let Advice { what, fix } = Advice::of(&error);
+        let usual = || {
+            format!(
+                "look at its DNS record, then at `edge-broadcast verify {}`",
+                environment.name
+            )
+        };
+        examined.wrong(
+            format!("`{host}` does not serve the gateway: {what}"),
+            fix.unwrap_or_else(usual),
+        );
+    }
+    is_served
 }
 
 /// Whether what is live is what the manifest and the built workers ask for.

@@ -17,9 +17,13 @@ use crate::cloudflare::observe::observe;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
+use crate::live::site::Site;
+use crate::live::verify::ask_hosts;
 use crate::plan::finding::{self, Finding, Lines};
 use crate::plan::pair::{self, Orphan, Pair};
-use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, Rollout, Split, Step, filled};
+use crate::plan::{
+    Conflict, Conflicts, Desired, Live, Observed, Plan, Rollout, Split, Step, filled,
+};
 use crate::terminal::advice::Advice;
 
 #[derive(Serialize)]
@@ -49,12 +53,23 @@ struct Status {
     scripts: BTreeMap<String, Option<Script>>,
     /// The gateway's routes and custom domains.
     hosts: Vec<String>,
+    /// Whether each host of the manifest serves the gateway; none where it is not deployed.
+    answers: Vec<Answering>,
     /// Whether each secret that the manifest names has a value.
     secrets: BTreeMap<String, bool>,
     #[serde(flatten)]
     facts: Facts,
     findings: Vec<Finding>,
     drift: Drift,
+}
+
+#[derive(Serialize)]
+struct Answering {
+    host: String,
+    /// Why it does not.
+    failure: Option<String>,
+    /// What to do about it, where that is known.
+    help: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -184,12 +199,32 @@ async fn status(
             .map(|route| route.pattern.clone())
             .chain(domains.map(|domain| domain.hostname.clone()))
             .collect(),
+        answers: match live {
+            Some(live) => answering(&remote.site(environment)?, environment, live).await,
+            None => Vec::new(),
+        },
         secrets: secrets.map(|name| (name.clone(), is_set(name))).collect(),
         facts: Facts::observed(&remote.cloudflare, environment, &observed).await?,
         findings: finding::of(environment, &observed),
         drift: drift(environment, bundles, &observed),
     };
     Ok((status, remote.cloudflare, observed.all_classes))
+}
+
+async fn answering(site: &Site, environment: &Environment, gateway: &Live) -> Vec<Answering> {
+    let live = gateway.split.iter();
+    let live: Vec<&str> = live.map(|share| share.version_id.as_str()).collect();
+    let asked = ask_hosts(site, environment, &live).await;
+    let answers = asked.into_iter().map(|(host, answered)| {
+        let told = answered.err().map(|error| Advice::of(&error));
+        let (failure, help) = told.map(|told| (told.what, told.fix)).unzip();
+        Answering {
+            host,
+            failure,
+            help: help.flatten(),
+        }
+    });
+    answers.collect()
 }
 
 fn drift(
@@ -286,6 +321,16 @@ impl fmt::Display for Status {
             hosts => hosts.join(", "),
         };
         write!(f, "\n  hosts    {hosts}")?;
+        for Answering {
+            host,
+            failure,
+            help,
+        } in &self.answers
+        {
+            let Some(why) = failure else { continue };
+            write!(f, "\n  WRONG    `{host}` does not serve the gateway: {why}")?;
+            help_line(help.as_ref(), f)?;
+        }
         let secrets: Vec<String> = self
             .secrets
             .iter()

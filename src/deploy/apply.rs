@@ -11,6 +11,7 @@ use crate::cloudflare::execute::{self, Change, OldSecrets};
 use crate::cloudflare::overtaken::Overtaken;
 pub use crate::cloudflare::payload::Inputs;
 use crate::cloudflare::{Cloudflare, observe};
+use crate::live::elsewhere::Unproved;
 use crate::plan::{Lane, Plan, Shift, Split, Step, Then, release};
 use crate::terminal::advice::Advice;
 
@@ -61,7 +62,8 @@ enum Stop {
 
 /// Performs the steps in order and stops at the first that fails, or whose check fails. What only takes away comes last, after a
 /// check of everything else. When a check fails, or another deployment came between, the hosts that this run has moved and the
-/// scripts that it has shifted go back to what was before. `tell` hears of each step before it begins.
+/// scripts that it has shifted go back to what was before, unless it was not the gateway that answered. `tell` hears of each step
+/// before it begins.
 ///
 /// When a step fails after traffic was given to something new, that is checked before the run ends. What could not be is
 /// `unverified` in the report, at every moment: a run that is interrupted has told it.
@@ -100,6 +102,8 @@ pub async fn apply(
             run.leave(&plan.steps).await;
             Err(error)
         }
+        // The version before would not be answered for either
+        Err(Stop::Check(error)) if error.is::<Unproved>() => Err(error),
         Err(Stop::Step(error) | Stop::Check(error)) => {
             run.move_back(&plan.steps).await;
             run.undo(&plan.steps).await;
@@ -259,8 +263,10 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
             Err(error) => {
                 let told = advice(&error).line();
                 (self.tell)(&format!("what is live failed its check: {told}"));
-                self.move_back(steps).await;
-                self.undo(steps).await;
+                if !error.is::<Unproved>() {
+                    self.move_back(steps).await;
+                    self.undo(steps).await;
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::anyhow;
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 
 use super::apply::{Probe, Report};
@@ -12,9 +12,10 @@ use super::running::Running;
 use crate::build::Worker;
 use crate::environment::Environment;
 use crate::live::acceptance::{self, Answer};
+use crate::live::elsewhere::{Unproved, is_certain};
 use crate::live::rooms::{self, Proof, Sought};
 use crate::live::site::Site;
-use crate::live::verify::{self, Expected, Publisher, verify};
+use crate::live::verify::{self, Expected, Publisher, ask_health, verify, verify_main};
 use crate::plan::finding::{self, Finding};
 use crate::plan::{Observed, Plan, Step};
 use crate::secret::Value;
@@ -125,10 +126,12 @@ impl<'a> Verification<'a> {
             version,
             patience,
         };
-        let made = verify(site, self.environment, expected);
+        let made = verify_main(site, self.environment, expected);
         let report = until(self.tell, patience, SPREADS, made).await;
-        ensure!(report.passed(), "{report}");
-        Ok(())
+        if report.passed() {
+            return Ok(());
+        }
+        Err(proved(&report, anyhow!("{report}")))
     }
 
     async fn whole(&self, versions: &BTreeMap<String, String>) -> anyhow::Result<()> {
@@ -151,11 +154,9 @@ impl<'a> Verification<'a> {
             && !self.brings_secret()
             && self.accepted_before != Some(Answer::Accepted);
         let passed = report.passed() || is_excused;
+        let failed = proved(&report, anyhow!("a check failed"));
         self.report.replace(Some(report));
-        if !passed {
-            bail!("a check failed");
-        }
-        Ok(())
+        if passed { Ok(()) } else { Err(failed) }
     }
 
     async fn rooms(&self, version: &str, percent: u8) -> anyhow::Result<()> {
@@ -171,11 +172,23 @@ impl<'a> Verification<'a> {
                 false => SPREAD,
             },
         };
-        let proved = rooms::prove(&self.site, sought);
-        if let Proof::Impossible(why) = until(self.tell, SPREAD, ROOMS, proved).await? {
-            (self.tell)(&format!("not proved that rooms run the new version: {why}"));
+        let made = rooms::prove(&self.site, sought);
+        match until(self.tell, SPREAD, ROOMS, made).await {
+            Ok(Proof::Given) => Ok(()),
+            Ok(Proof::Impossible(why)) => {
+                (self.tell)(&format!("not proved that rooms run the new version: {why}"));
+                Ok(())
+            }
+            Err(error) => Err(self.whose(error).await),
         }
-        Ok(())
+    }
+
+    /// The failure of a check of rooms; where it is not the gateway that answers, that instead.
+    async fn whose(&self, error: anyhow::Error) -> anyhow::Error {
+        match ask_health(&self.site, self.environment, &[]).await {
+            Err(other) if is_certain(&other) => other.context(Unproved),
+            _ => error,
+        }
     }
 
     fn publisher(&self) -> Publisher<'_> {
@@ -210,6 +223,19 @@ impl<'a> Verification<'a> {
         let name = &self.environment.name;
         let mut steps = self.plan.steps.iter();
         let uploads = steps.any(|step| matches!(step, Step::Upload(_)));
+        let report = self.report.borrow();
+        if report
+            .as_ref()
+            .is_some_and(verify::Report::only_others_answered)
+        {
+            return Advice::new(
+                format!(
+                    "`{name}` is live and unverified: it was not the gateway that answered. That says nothing of its code, so nothing went back"
+                ),
+                format!("see the failed checks, then run `edge-broadcast verify {name}`"),
+            )
+            .into();
+        }
         let mut text = match (applied.returned.as_slice(), applied.not_returned.is_empty()) {
             ([], true) if uploads => format!(
                 "`{name}` is deployed, but it does not work as it must; no version before it could take over"
@@ -240,6 +266,14 @@ impl<'a> Verification<'a> {
                 .filter_map(|found| found.fix.as_deref()),
         );
         Advice::new(text, fixes.join("; ")).into()
+    }
+}
+
+/// The failure of checks, marked where only others answered in the gateway's place.
+fn proved(report: &verify::Report, error: anyhow::Error) -> anyhow::Error {
+    match report.only_others_answered() {
+        true => error.context(Unproved),
+        false => error,
     }
 }
 

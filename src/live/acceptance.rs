@@ -103,7 +103,7 @@ pub(crate) async fn prove(
     let others = hosts.filter(|served| served.host != *main);
     let others = others.map(async |served| {
         let host = served.host.as_str();
-        let there = site.at_host(host)?;
+        let there = site.at_host(host);
         let unanswered = PATIENCE_WITH_OTHERS;
         match prove_at(&there, host, environment, value, wanted, unanswered).await {
             Err(error) if !error.is::<Disproved>() => Ok(Some(format!(

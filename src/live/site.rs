@@ -12,8 +12,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{self, Message};
 
+use crate::http::body;
 use crate::http::connector::{Connector, Offer};
-use crate::http::{body, redirect};
+use crate::live::elsewhere;
 use crate::terminal::advice::Advice;
 use crate::terminal::escape;
 
@@ -67,8 +68,11 @@ impl Site {
     }
 
     /// Another host, reached the same way.
-    pub fn at_host(&self, host: &str) -> anyhow::Result<Self> {
-        Self::new(host, self.via)
+    pub fn at_host(&self, host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// Whether it is a sandbox's, where a new version is everywhere at once.
@@ -167,7 +171,8 @@ impl Site {
         let sent = self.request(Method::GET, &url, &headers).send().await;
         let response = sent.map_err(|error| self.lost("opening", &shown, &error))?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Handshake::Refused(response.status().as_u16()));
+            let (status, _) = answer(&url, response).await?;
+            return Ok(Handshake::Refused(status));
         }
         let accepted = response.headers().get("sec-websocket-accept");
         ensure!(
@@ -181,19 +186,10 @@ impl Site {
     }
 }
 
-/// The status and the body of an answer that is no redirect: the workers never send one.
+/// The status and the body of an answer that may be the gateway's.
 async fn answer(url: &str, response: reqwest::Response) -> anyhow::Result<(u16, String)> {
     let status = response.status();
-    if status.is_redirection() {
-        let to = redirect::target(url, response.headers().get("location"));
-        bail!(Advice::new(
-            format!(
-                "`{url}` was answered with {}: a redirect to {to}, which is not followed, because what is sent may be a secret",
-                status.as_u16()
-            ),
-            "look at the zone's redirect rules and at what else answers for this host"
-        ));
-    }
+    elsewhere::by_headers(url, status, response.headers())?;
     let body = body::read(response, body::JSON)
         .await
         .with_context(|| format!("reading the answer of `{url}`"))?
@@ -201,6 +197,7 @@ async fn answer(url: &str, response: reqwest::Response) -> anyhow::Result<(u16, 
             let most = body::shown(body::JSON);
             format!("`{url}` was answered with more than {most}, which is no answer of the workers")
         })?;
+    elsewhere::by_body(url, status, &body)?;
     let body = escape::answer(body);
     Ok((status.as_u16(), String::from_utf8_lossy(&body).into_owned()))
 }
@@ -275,7 +272,7 @@ mod tests {
         assert_eq!(
             Advice::of(&posted.unwrap_err()).line(),
             format!(
-                "`{url}` was answered with 307: a redirect to `127.0.0.1`, which is not followed, because what is sent may be a secret; look at the zone's redirect rules and at what else answers for this host"
+                "`{url}` answered 307: a redirect to `127.0.0.1`, which is not followed, because what is sent may be a secret; look at the zone's redirect rules and at what else answers for this host"
             )
         );
         site.get_with("/secrets/uses", &headers).await.unwrap_err();

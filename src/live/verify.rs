@@ -7,11 +7,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail, ensure};
 use edge_broadcast_protocol::contract::signature::signature;
 use edge_broadcast_protocol::contract::token::PROBE_PREFIX;
+use futures_util::future::join_all;
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::environment::Environment;
+use crate::live::elsewhere::{self, By, Elsewhere};
 use crate::live::site::{Handshake, Site, Socket, next_frame};
 use crate::secret::Value;
 use crate::terminal::advice::Advice;
@@ -19,13 +21,22 @@ use crate::terminal::advice::Advice;
 /// No page of this origin exists: the name can never be registered (RFC 2606).
 const FOREIGN_ORIGIN: &str = "https://edge-broadcast-verify.invalid";
 
-/// The checks in the order in which they were made.
+/// What was found at every host of an environment.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    pub host: String,
-    pub checks: Vec<Check>,
+    #[serde(flatten)]
+    main: Checked,
+    /// Every other host, the regions' own too.
+    hosts: Vec<Checked>,
+}
+
+/// The checks of one host in the order in which they were made.
+#[derive(Debug, Serialize)]
+struct Checked {
+    host: String,
+    checks: Vec<Check>,
     /// Milliseconds from sending the publish to receiving its own message; absent when it did not arrive.
-    pub latency_ms: Option<f64>,
+    latency_ms: Option<f64>,
 }
 
 /// One check.
@@ -39,10 +50,15 @@ pub struct Check {
     /// Why it was not made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
+    /// Who answered instead of the gateway, where that is why it failed.
+    #[serde(skip)]
+    by: Option<By>,
 }
 
 impl Check {
     fn of(name: &'static str, made: anyhow::Result<()>) -> Self {
+        let elsewhere = made.as_ref().err().and_then(|error| error.downcast_ref());
+        let by = elsewhere.map(|elsewhere: &Elsewhere| elsewhere.by);
         let advice = made.err().map(|error| Advice::of(&error));
         let (failure, fix) = advice.map(|Advice { what, fix }| (what, fix)).unzip();
         Self {
@@ -50,6 +66,7 @@ impl Check {
             failure,
             help: fix.flatten(),
             skipped: None,
+            by,
         }
     }
 }
@@ -78,21 +95,42 @@ const PUBLISH: &str = "an authorised publish is received";
 const OTHER_SECRET: &str = "the publish was answered with 403: the deployed secret is another one than the manifest's source gives";
 
 impl Report {
+    fn failed(&self) -> impl Iterator<Item = &Check> {
+        let hosts = std::iter::once(&self.main).chain(&self.hosts);
+        let checks = hosts.flat_map(|checked| &checked.checks);
+        checks.filter(|check| check.failure.is_some())
+    }
+
     /// Whether no check failed.
     pub fn passed(&self) -> bool {
-        self.checks.iter().all(|check| check.failure.is_none())
+        self.failed().next().is_none()
     }
 
     /// Whether nothing failed but that the gateway knows another secret than the one that was used.
     pub fn only_the_secret_differs(&self) -> bool {
-        let mut failed = self.checks.iter().filter(|check| check.failure.is_some());
         let is_it = |check: &Check| check.failure.as_deref() == Some(OTHER_SECRET);
-        failed.next().is_some_and(is_it) && failed.next().is_none()
+        !self.passed() && self.failed().all(is_it)
+    }
+
+    /// Whether all that failed did so because somebody else answered in the gateway's place: that says nothing of its code.
+    pub(crate) fn only_others_answered(&self) -> bool {
+        let is_other = |check: &Check| check.by.is_some_and(By::is_certain);
+        !self.passed() && self.failed().all(is_other)
     }
 
     /// Adds a check that was made elsewhere.
     pub fn add(&mut self, name: &'static str, made: anyhow::Result<()>) {
-        self.checks.push(Check::of(name, made));
+        self.main.checks.push(Check::of(name, made));
+    }
+}
+
+impl Checked {
+    fn new(host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            checks: Vec::new(),
+            latency_ms: None,
+        }
     }
 
     async fn check<T>(
@@ -104,12 +142,51 @@ impl Report {
             Ok(value) => (Some(value), Ok(())),
             Err(error) => (None, Err(error)),
         };
-        self.add(name, made);
+        self.checks.push(Check::of(name, made));
         value
+    }
+
+    /// That the environment's gateway answers, gives a socket, and brings a message to it. Whether it answers at all.
+    async fn reach(
+        &mut self,
+        site: &Site,
+        environment: &Environment,
+        expected: Expected<'_>,
+        token: &str,
+    ) -> bool {
+        let healthy = health(site, environment, expected.version, expected.patience);
+        if self.check("health answers", healthy).await.is_none() {
+            return false;
+        }
+        let connected = connect(site, environment, token);
+        let socket = self
+            .check("an allowed origin gets a socket", connected)
+            .await;
+        match (socket, expected.publisher) {
+            (None, _) => {}
+            (Some(_), Publisher::Absent(why)) => self.checks.push(Check {
+                skipped: Some(why.to_owned()),
+                ..Check::of(PUBLISH, Ok(()))
+            }),
+            (Some(mut socket), Publisher::Secret(secret)) => {
+                let received = own_message(site, environment, secret, token, &mut socket);
+                self.latency_ms = self.check(PUBLISH, received).await;
+            }
+        }
+        true
     }
 }
 
 impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.main.fmt(f)?;
+        self.hosts
+            .iter()
+            .try_for_each(|other| write!(f, "\n{other}"))
+    }
+}
+
+impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{}", self.host)?;
         for check in &self.checks {
@@ -129,34 +206,44 @@ impl fmt::Display for Report {
     }
 }
 
-/// Runs every check against `site`.
+/// Runs every check at the main host, which is `site`, and at the same time at every other one those that it could fail alone.
 pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'_>) -> Report {
+    let main = environment.main_host();
+    let hosts = environment.hosts.iter();
+    let others = hosts.filter(|served| served.host != *main);
+    let others = others.map(async |served| {
+        let host = served.host.as_str();
+        let mut checked = Checked::new(host);
+        let there = site.at_host(host);
+        checked.reach(&there, environment, expected, &room()).await;
+        checked
+    });
+    let (mut report, hosts) =
+        tokio::join!(verify_main(site, environment, expected), join_all(others));
+    report.hosts = hosts;
+    report
+}
+
+/// Runs every check at the main host, which is `site`.
+pub(crate) async fn verify_main(
+    site: &Site,
+    environment: &Environment,
+    expected: Expected<'_>,
+) -> Report {
     // A room of its own: no client sees the test's message, and two verifications do not see each other's
     let token = room();
-    let mut report = Report {
-        host: environment.main_host().to_string(),
-        checks: Vec::new(),
-        latency_ms: None,
-    };
-    let healthy = health(site, expected.version, expected.patience);
-    if report.check("health answers", healthy).await.is_none() {
-        return report;
+    let mut checked = Checked::new(environment.main_host().as_str());
+    if checked.reach(site, environment, expected, &token).await {
+        refusals(&mut checked, site, environment, &token).await;
     }
-    let connected = connect(site, environment, &token);
-    let socket = report
-        .check("an allowed origin gets a socket", connected)
-        .await;
-    match (socket, expected.publisher) {
-        (None, _) => {}
-        (Some(_), Publisher::Absent(why)) => report.checks.push(Check {
-            skipped: Some(why.to_owned()),
-            ..Check::of(PUBLISH, Ok(()))
-        }),
-        (Some(mut socket), Publisher::Secret(secret)) => {
-            let received = own_message(site, environment, secret, &token, &mut socket);
-            report.latency_ms = report.check(PUBLISH, received).await;
-        }
+    Report {
+        main: checked,
+        hosts: Vec::new(),
     }
+}
+
+/// What must be refused.
+async fn refusals(report: &mut Checked, site: &Site, environment: &Environment, token: &str) {
     let wrong = Value::generate();
     let refused = [
         (
@@ -168,7 +255,7 @@ pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'
     ];
     for (name, secret, status) in refused {
         let refused = async {
-            let answered = publish(site, environment, &token, secret, None).await?;
+            let answered = publish(site, environment, token, secret, None).await?;
             ensure!(
                 answered == status,
                 "it was answered with {answered}, not with {status}"
@@ -180,10 +267,9 @@ pub async fn verify(site: &Site, environment: &Environment, expected: Expected<'
     // Where every page may connect there is no foreign one
     let mut origins = environment.gateway.allowed_origins.iter();
     if !origins.any(|origin| origin == "*") {
-        let refused = refused_origin(site, &token);
+        let refused = refused_origin(site, token);
         report.check("a foreign origin is refused", refused).await;
     }
-    report
 }
 
 /// The token of a room that no client has, and that stores nothing.
@@ -192,38 +278,56 @@ pub(super) fn room() -> String {
 }
 
 /// A new route, certificate or version takes a while to reach every place, so the first answers may be errors, or another version's.
-async fn health(site: &Site, version: Option<&str>, patience: Duration) -> anyhow::Result<()> {
+async fn health(
+    site: &Site,
+    environment: &Environment,
+    version: Option<&str>,
+    patience: Duration,
+) -> anyhow::Result<()> {
     let until = Instant::now() + patience;
+    let wanted = version.map(|version| [version]);
     loop {
-        let failure = match site.get("/health").await {
-            Ok((200, body)) => match answered_by(&body, version) {
-                Ok(()) => return Ok(()),
-                Err(error) => error.context(format!("`{}`", site.url("/health"))),
-            },
-            // Nothing leads to the edge: routes and Workers do not matter
-            Ok((530, _)) => {
-                let url = site.url("/health");
-                let what = format!("`{url}` answered 530: no proxied DNS record leads there");
-                Advice::new(what, "a zone route needs one for its host").into()
+        let asked = ask_health(site, environment, wanted.as_ref().map_or(&[], |one| one)).await;
+        match asked {
+            Ok(()) => return Ok(()),
+            Err(error) if elsewhere::is_lasting(&error) || Instant::now() >= until => {
+                return Err(error);
             }
-            Ok((status, _)) => anyhow::anyhow!("`{}` answered {status}", site.url("/health")),
-            Err(error) => error,
-        };
-        if Instant::now() >= until {
-            return Err(failure);
+            Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
-fn answered_by(health: &str, version: Option<&str>) -> anyhow::Result<()> {
-    let Some(wanted) = version else { return Ok(()) };
-    let health: Json = serde_json::from_str(health).context("the answer is no JSON")?;
-    match health["version"].as_str() {
-        Some(answered) if answered == wanted => Ok(()),
-        Some(other) => bail!("the version `{other}` answers, not `{wanted}`"),
-        None => bail!("the answer names no version, so it may not be `{wanted}` that answers"),
+/// Asks once whether the environment's gateway answers, with one of the versions; with any where none is named.
+pub(crate) async fn ask_health(
+    site: &Site,
+    environment: &Environment,
+    versions: &[&str],
+) -> anyhow::Result<()> {
+    let url = site.url("/health");
+    let (status, body) = site.get("/health").await?;
+    let answered = elsewhere::health(&url, environment, (status, &body))?;
+    if versions.is_empty() {
+        return Ok(());
     }
+    elsewhere::is_version(answered.as_deref(), versions).with_context(|| format!("`{url}`"))
+}
+
+/// Asks each host of the environment once; why one does not answer as it must, by its host.
+pub(crate) async fn ask_hosts(
+    site: &Site,
+    environment: &Environment,
+    versions: &[&str],
+) -> Vec<(String, anyhow::Result<()>)> {
+    let hosts = environment.hosts.iter().map(async |served| {
+        let there = site.at_host(served.host.as_str());
+        let asked = async {
+            ask_health(&there, environment, versions).await?;
+            connect(&there, environment, &room()).await.map(drop)
+        };
+        (served.host.to_string(), asked.await)
+    });
+    join_all(hosts).await
 }
 
 async fn connect(

@@ -104,6 +104,14 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
     ] {
         seen.add(anchor, world.json(args));
     }
+    // A second host, which is served, and a third, which is not
+    let host = |host: &str| format!("[[routes]]\nhost = \"{host}\"\n\n[room]");
+    world.manifest(&[("[room]", &host("broadcast-eu.glow.trade"))]);
+    seen.add("deploy", world.json(&["deploy", "staging"]));
+    seen.add("verify", world.json(&["verify", "staging"]));
+    world.manifest(&[("[room]", &host("nowhere.glow.trade"))]);
+    seen.add("verify", world.json(&["verify", "staging"]));
+    seen.add("status", world.json(&["status", "staging"]));
     // A finding with what to do about it
     api::foreign_script(sandbox, "somebody-elses").await;
     let pattern = "broadcast-staging.glow.trade/snapshot/*";

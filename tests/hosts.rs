@@ -1,0 +1,65 @@
+//! Every host of a manifest is looked at, not only the first.
+
+use crate::support::{Project, Run, Sandbox, api, built};
+
+const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1ob3N0LXRlc3RzLTAwMDE=";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_regions_host_that_leads_elsewhere_is_found_and_named() {
+    built();
+    let project = Project::with_staging(
+        "[analytics]",
+        "[[regions]]\nname = \"eu\"\nhost = \"broadcast-eu.glow.trade\"\nlocation_hint = \"weur\"\n\n[analytics]",
+    );
+    let sandbox = Sandbox::start_in(&project);
+    let run = |args: &[&str]| {
+        Run::new(args.iter().copied())
+            .inside(&project)
+            .against(&sandbox)
+            .env("WEBHOOK_SECRET", SECRET)
+    };
+    let deployed = run(&["deploy", "staging", "--json"]).succeeds().json();
+    let other = &deployed["verified"]["hosts"][0];
+    assert_eq!(other["host"], "broadcast-eu.glow.trade");
+    let names: Vec<_> = other["checks"].as_array().unwrap().iter().collect();
+    let names: Vec<_> = names.iter().map(|check| &check["name"]).collect();
+    assert_eq!(
+        names,
+        [
+            "health answers",
+            "an allowed origin gets a socket",
+            "an authorised publish is received"
+        ]
+    );
+    assert!(other["latency_ms"].as_f64().unwrap() > 0.0);
+
+    // Somebody's script takes the paths of the region's host
+    let site = sandbox.site("broadcast-eu.glow.trade");
+    let (status, _) = site.get("/health").await.unwrap();
+    assert_eq!(status, 200);
+    api::foreign_script(&sandbox, "someone").await;
+    api::route(&sandbox, "broadcast-eu.glow.trade/health*", "someone").await;
+
+    let url = site.url("/health");
+    let why = format!("`{url}` answered 200: it is not the gateway's answer");
+    let help = "look at which route, Worker, page rule or origin answers for this host";
+    let verified = run(&["verify", "staging"]).fails().stdout;
+    let told = format!(
+        "\nbroadcast-eu.glow.trade\n  FAILED  health answers: {why}\n          help: {help}\n"
+    );
+    assert!(verified.ends_with(&told), "{verified}");
+    let doctor = run(&["doctor", "staging"]).fails().stdout;
+    assert!(
+        doctor.contains("  ok     `broadcast-staging.glow.trade` answers\n"),
+        "{doctor}"
+    );
+    let told = format!(
+        "  WRONG  `broadcast-eu.glow.trade` does not serve the gateway: {why}\n         {help}\n"
+    );
+    assert!(doctor.contains(&told), "{doctor}");
+    let status = run(&["status", "staging"]).succeeds().stdout;
+    let told = format!(
+        "\n  WRONG    `broadcast-eu.glow.trade` does not serve the gateway: {why}\n  help: {help}\n"
+    );
+    assert!(status.contains(&told), "{status}");
+}
