@@ -275,7 +275,6 @@ mod tests {
     const GOOD: &str = "[worker]\nname = \"w\"\ncompatibility_date = \"2026-10-01\"\n[cloudflare]\nzone = \"glow.trade\"\n[[routes]]\nhost = \"a.glow.trade\"\n[secrets.WEBHOOK_SECRET]\nsource = \"env:X\"\n";
 
     #[test]
-    #[expect(clippy::too_many_lines, reason = "one folder with one of each")]
     fn a_named_environment_needs_its_own_file_only_and_what_editors_leave_is_no_manifest() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("environments");

@@ -81,7 +81,7 @@ fn a_zone_that_is_ready_has_no_obstacle() {
     assert_eq!(told(&first(|_| {})), "no conflict");
     assert_eq!(told(&later(|_| {})), "no conflict");
     assert_eq!(
-        told(&later(|_| {}).manifest(ROUTE, "host = \"glow.trade\"")),
+        told(&first(|_| {}).manifest(ROUTE, "host = \"glow.trade\"")),
         "no conflict"
     );
 }
