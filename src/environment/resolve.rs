@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use edge_broadcast_protocol::contract::binding;
 use edge_broadcast_protocol::contract::settings::{
     self, Conflate, GatewaySettings, Region, RoomSettings,
 };
@@ -57,7 +58,7 @@ fn environment(
         workers_dev: manifest.cloudflare.workers_dev,
         compatibility_date: worker.compatibility_date.as_ref().to_string(),
         label: match worker.debug {
-            true => "development".to_owned(),
+            true => binding::DEVELOPMENT.to_owned(),
             false => name.to_string(),
         },
         observability: worker.observability.unwrap_or(true),

@@ -9,6 +9,7 @@
 use std::fmt;
 
 use anyhow::{Context, ensure};
+use edge_broadcast_protocol::contract::binding::DEVELOPMENT;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value as Json;
@@ -174,13 +175,14 @@ pub(crate) fn health(
         let advice = unknown("it is not the gateway's answer");
         return Err(error(url, status, By::Unknown, advice));
     }
+    // Of `worker.debug` what is live may be older than the manifest
     if let Some(label) = body["environment"].as_str()
-        && label != environment.label
+        && ![environment.name.as_str(), DEVELOPMENT].contains(&label)
     {
         let advice = unknown(&format!(
             "the gateway of `{}`, not of `{}`",
             escape::line(label),
-            environment.label
+            environment.name
         ));
         return Err(error(url, status, By::Environment, advice));
     }
@@ -206,6 +208,24 @@ pub(crate) fn is_version(answered: Option<&str>, wanted: &[&str]) -> anyhow::Res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn environment() -> Environment {
+        const MANIFEST: &str = "[worker]\nname = \"w\"\ncompatibility_date = \"2026-10-01\"\n[cloudflare]\nzone = \"glow.trade\"\n[[routes]]\nhost = \"w.glow.trade\"\n[secrets.WEBHOOK_SECRET]\nsource = \"env:X\"\n";
+        Environment::resolve(&"e".parse().unwrap(), "e.toml", MANIFEST).unwrap()
+    }
+
+    #[test]
+    fn the_gateway_of_another_environment_is_known_whether_this_ones_logs_for_debugging_or_not() {
+        let answered = |label: &str| {
+            let body = format!(r#"{{"status":"ok","environment":"{label}","version":"v1"}}"#);
+            let answer = health("https://w.glow.trade/health", &environment(), (200, &body));
+            answer.map_err(|error| error.downcast_ref::<Elsewhere>().unwrap().by)
+        };
+        assert_eq!(answered("e").unwrap().as_deref(), Some("v1"));
+        // `worker.debug` was taken out of the manifest, or put in, and that is not deployed yet
+        assert_eq!(answered(DEVELOPMENT).unwrap().as_deref(), Some("v1"));
+        assert_eq!(answered("production"), Err(By::Environment));
+    }
 
     /// Who it is that answers so, if it is certainly another.
     fn by(status: u16, headers: &[(&'static str, &str)], body: &str) -> Option<By> {

@@ -73,7 +73,7 @@ fn is_ours(script: &str, name: &str, binding: &Binding) -> bool {
 fn is_label(script: &str, text: &str) -> bool {
     let script = script.strip_suffix("-room").unwrap_or(script);
     let environment = script.strip_suffix(text);
-    text == "development" || environment.is_some_and(|rest| rest.ends_with('-'))
+    text == binding::DEVELOPMENT || environment.is_some_and(|rest| rest.ends_with('-'))
 }
 
 /// The settings of a Worker, of which those that it can have are shown.

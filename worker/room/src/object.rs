@@ -50,7 +50,7 @@ impl Shell {
             salt: js::id(&state),
             epoch,
             version: env::version(&env),
-            verbose: env::text(&env, binding::ENVIRONMENT).as_deref() == Some("development"),
+            verbose: env::text(&env, binding::ENVIRONMENT).as_deref() == Some(binding::DEVELOPMENT),
         };
         let object = Object::new(settings.unwrap_or_default(), identity, unix_ms());
         Self {

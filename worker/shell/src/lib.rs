@@ -4,6 +4,7 @@
 pub mod env;
 pub mod reply;
 
+use edge_broadcast_protocol::contract::binding::DEVELOPMENT;
 use worker::js_sys::Promise;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen_futures::JsFuture;
@@ -16,7 +17,7 @@ pub fn unix_ms() -> u64 {
 
 /// Logs where the environment is `development`. The text is not even made anywhere else.
 pub fn debug(environment: &str, text: impl FnOnce() -> String) {
-    if environment == "development" {
+    if environment == DEVELOPMENT {
         console_log!("{}", text());
     }
 }

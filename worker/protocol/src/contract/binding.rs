@@ -9,8 +9,10 @@ pub const ROOM_MIGRATION: &str = "v1";
 pub const ROOM: &str = "BROADCAST_ROOM";
 /// Both scripts: JSON, a [`super::settings::GatewaySettings`] or [`super::settings::RoomSettings`].
 pub const SETTINGS: &str = "SETTINGS";
-/// Both scripts: plain text; `development` turns debug logging on.
+/// Both scripts: plain text, the environment's name or [`DEVELOPMENT`].
 pub const ENVIRONMENT: &str = "ENVIRONMENT";
+/// Turns debug logging on.
+pub const DEVELOPMENT: &str = "development";
 /// Both scripts: plain text; the jurisdiction of all objects, absent where they are in none. Its name stands in the script of
 /// `shell::env` too, which alone reads it.
 pub const JURISDICTION: &str = "JURISDICTION";
