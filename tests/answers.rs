@@ -31,6 +31,8 @@ fn against(address: SocketAddr, args: &[&str]) -> Run {
         .env("CLOUDFLARE_API_BASE_URL", &format!("http://{address}"))
         .env("CLOUDFLARE_API_TOKEN", "token")
         .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+        // The hosts are asked too: they are on the internet, and no test goes there
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
 }
 
 fn refusal(status: StatusCode, code: u32, message: &str) -> Response {

@@ -570,6 +570,7 @@ async fn a_right_that_is_missing_is_named_and_leaves_nothing_live_that_was_not_v
     assert_ne!(text, routed);
     let project = Project::new();
     project.write("environments/staging.toml", &routed);
+    api::record(&sandbox, "second.glow.trade").await;
     // To routes: no code was touched
     api::fault(&sandbox, forbidden("POST", "/workers/routes", 1)).await;
     let printed = deploy(&sandbox, &project).arg("--json").fails();

@@ -160,6 +160,7 @@ error: the script `glow-broadcast-qa-room` is the gateway of `qa-room` and the r
     }
     // In two checkouts, only what is live can tell
     let name = "glow-broadcast-qa-room";
+    api::record(&sandbox, "broadcast-qa.glow.trade").await;
     api::foreign_script(&sandbox, name).await;
     let path = api::of_account(&sandbox, &format!("workers/scripts/{name}/script-settings"));
     let tags = json!({ "tags": ["cf:service=glow-broadcast", "cf:environment=qa-room"] });

@@ -113,6 +113,7 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
     seen.add("verify", world.json(&["verify", "staging"]));
     seen.add("status", world.json(&["status", "staging"]));
     // A finding with what to do about it
+    world.manifest(&[]);
     api::foreign_script(sandbox, "somebody-elses").await;
     let pattern = "broadcast-staging.glow.trade/snapshot/*";
     api::route(sandbox, pattern, "somebody-elses").await;
