@@ -1,8 +1,6 @@
-//! Dependencies are what `deny.toml` allows, and stand in the manifests in order.
-//!
-//! `cargo deny` reads the same file and sees advisories too. It is a program of its own, which `./test` runs.
+//! Dependencies stand in the manifests in order, and npm's are locked. What they may be is in `deny.toml`: `./test` runs `cargo deny`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -17,107 +15,9 @@ fn toml(path: &str) -> DocumentMut {
         .unwrap_or_else(|error| panic!("`{path}`: {error}"))
 }
 
-/// Every package that any target, feature and test of the workspace needs.
-fn packages() -> Vec<Value> {
-    let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--locked",
-            "--all-features",
-            "--format-version=1",
-        ])
-        .current_dir(repository())
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "cargo metadata: {told}");
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    metadata["packages"].as_array().unwrap().clone()
-}
-
-fn text<'a>(package: &'a Value, key: &str) -> &'a str {
-    package[key].as_str().unwrap_or_default()
-}
-
 fn strings(item: &Item) -> BTreeSet<&str> {
     let items = item.as_array().unwrap().iter();
     items.map(|item| item.as_str().unwrap()).collect()
-}
-
-/// `crate` and `reason` of each entry of a list of `[bans]`.
-fn entries(deny: &DocumentMut, list: &str) -> BTreeMap<String, String> {
-    let entries = deny["bans"][list].as_array().unwrap().iter();
-    entries
-        .map(|entry| {
-            let entry = entry.as_inline_table().unwrap();
-            let text = |key: &str| entry[key].as_str().unwrap().to_owned();
-            (text("crate"), text("reason"))
-        })
-        .collect()
-}
-
-/// The versions that `version` of a skip stands for: `0.22.1` is one of `0.22`, and `0.2.17` is none.
-fn is_of(version: &str, skipped: &str) -> bool {
-    version == skipped || version.starts_with(&format!("{skipped}."))
-}
-
-#[test]
-fn dependencies_have_a_licence_a_source_and_a_single_version_as_deny_toml_says() {
-    let deny = toml("deny.toml");
-    let packages = packages();
-    let allowed: Vec<spdx::Licensee> = strings(&deny["licenses"]["allow"])
-        .into_iter()
-        .map(|name| spdx::Licensee::parse(name).unwrap())
-        .collect();
-    let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for package in &packages {
-        let name = text(package, "name");
-        let licence = text(package, "license");
-        let expression = spdx::Expression::parse_mode(licence, spdx::ParseMode::LAX)
-            .unwrap_or_else(|error| panic!("`{name}` has the licence `{licence}`: {error}"));
-        let is_allowed =
-            |wanted: &spdx::LicenseReq| allowed.iter().any(|each| each.satisfies(wanted));
-        assert!(
-            expression.evaluate(is_allowed),
-            "the licence of `{name}` is not allowed: {licence}"
-        );
-        if let Some(source) = package["source"].as_str() {
-            let registries = strings(&deny["sources"]["allow-registry"]);
-            let registry = source.trim_start_matches("registry+");
-            assert!(
-                registries.contains(registry),
-                "`{name}` comes from {source}"
-            );
-        }
-        // An old version that is the new one under its old name is none of its own
-        let dependencies = package["dependencies"].as_array().unwrap();
-        if !dependencies.iter().any(|other| other["name"] == name) {
-            versions
-                .entry(name)
-                .or_default()
-                .insert(text(package, "version"));
-        }
-    }
-    for (name, why) in entries(&deny, "deny") {
-        assert!(
-            !versions.contains_key(name.as_str()),
-            "`{name}` is banned: {why}"
-        );
-    }
-    let mut skips: BTreeMap<String, String> = BTreeMap::new();
-    for skip in entries(&deny, "skip").into_keys() {
-        let (name, version) = skip.split_once('@').unwrap();
-        skips.insert(name.to_owned(), version.to_owned());
-    }
-    for (name, found) in versions.iter().filter(|(_, found)| found.len() > 1) {
-        let skipped = skips.remove(*name).unwrap_or_default();
-        let left = found.iter().filter(|version| !is_of(version, &skipped));
-        assert_eq!(left.count(), 1, "`{name}` is there as {found:?}");
-    }
-    assert!(
-        skips.is_empty(),
-        "`deny.toml` skips what is there once: {skips:?}"
-    );
 }
 
 #[test]
