@@ -226,15 +226,29 @@ impl<'a> Rotation<'a> {
 
     /// Changes secrets in one version, and nothing else.
     pub(super) async fn change(&self, changes: &[(Slot, Option<&Value>)]) -> anyhow::Result<()> {
+        let live = self.changeable().await?;
+        self.change_live(&live, changes).await
+    }
+
+    /// What is live, where a change may be made of it.
+    pub(super) async fn changeable(&self) -> anyhow::Result<Holding> {
         let (live, _) = self.own().await?;
+        undivided(self.environment, &self.environment.gateway_script(), &live)?;
+        Ok(live)
+    }
+
+    /// As [`Self::change`], where `live` is.
+    pub(super) async fn change_live(
+        &self,
+        live: &Holding,
+        changes: &[(Slot, Option<&Value>)],
+    ) -> anyhow::Result<()> {
         let changes = changes.iter().map(|&(slot, value)| (slot.binding(), value));
-        let script = self.environment.gateway_script();
-        undivided(self.environment, &script, &live)?;
         secrets::change(
             self.cloudflare,
             self.environment,
-            &script,
-            &live,
+            &self.environment.gateway_script(),
+            live,
             &changes.collect(),
         )
         .await
