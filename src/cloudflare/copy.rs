@@ -33,12 +33,7 @@ pub(super) async fn deploy(
     (before, from): (&Holding, &str),
     changes: &BTreeMap<&str, Option<&Value>>,
 ) -> anyhow::Result<String> {
-    let (version, code) = tokio::try_join!(
-        observe::whole(cloudflare, script, from),
-        code::read(cloudflare, script, from),
-    )?;
-    let code = known(script, from, &version, code)
-        .with_context(|| way_out(environment, script, before))?;
+    let (version, code) = read(cloudflare, environment, script, (before, from)).await?;
     let message = release::of_copy(version.annotations.message.as_deref());
     let copied = Copied {
         from,
@@ -85,6 +80,22 @@ pub(super) async fn deploy(
     })?;
     shift(cloudflare, environment, script, from, &id).await?;
     Ok(id)
+}
+
+/// All that a copy of the version `from` is made of; an error where there can be none. Writes nothing.
+pub(super) async fn read(
+    cloudflare: &Cloudflare,
+    environment: &Environment,
+    script: &str,
+    (before, from): (&Holding, &str),
+) -> anyhow::Result<(Version, Code)> {
+    let (version, code) = tokio::try_join!(
+        observe::whole(cloudflare, script, from),
+        code::read(cloudflare, script, from),
+    )?;
+    let code = known(script, from, &version, code)
+        .with_context(|| way_out(environment, script, before))?;
+    Ok((version, code))
 }
 
 /// Its code, if it is what its tag says.

@@ -98,6 +98,23 @@ pub(crate) async fn change(
     }
 }
 
+/// Refuses where no change can be made of the code that is deployed. Writes nothing.
+pub(crate) async fn changeable(
+    cloudflare: &Cloudflare,
+    environment: &Environment,
+    script: &str,
+    live: &Holding,
+) -> anyhow::Result<()> {
+    match live.way() {
+        Some(Way::Copy(from)) => {
+            let from = (live, from);
+            let read = copy::read(cloudflare, environment, script, from).await;
+            read.map(drop)
+        }
+        Some(Way::InPlace(_)) | None => Ok(()),
+    }
+}
+
 /// Changes secrets where the newest version is the deployed one.
 async fn in_place(
     cloudflare: &Cloudflare,

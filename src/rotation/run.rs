@@ -226,15 +226,22 @@ impl<'a> Rotation<'a> {
 
     /// Changes secrets in one version, and nothing else.
     pub(super) async fn change(&self, changes: &[(Slot, Option<&Value>)]) -> anyhow::Result<()> {
-        let live = self.changeable().await?;
+        let live = self.undivided().await?;
         self.change_live(&live, changes).await
     }
 
-    /// What is live, where a change may be made of it.
-    pub(super) async fn changeable(&self) -> anyhow::Result<Holding> {
+    /// What is live, which nothing forbids to change at first sight.
+    pub(super) async fn undivided(&self) -> anyhow::Result<Holding> {
         let (live, _) = self.own().await?;
         undivided(self.environment, &self.environment.gateway_script(), &live)?;
         Ok(live)
+    }
+
+    /// Refuses whatever a change of `live` would be refused for: a run that ends so must not have left its note.
+    pub(super) async fn changeable(&self, live: &Holding) -> anyhow::Result<()> {
+        let script = self.environment.gateway_script();
+        undivided(self.environment, &script, live)?;
+        secrets::changeable(self.cloudflare, self.environment, &script, live).await
     }
 
     /// As [`Self::change`], where `live` is.

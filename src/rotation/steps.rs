@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::contract::slot::Slot;
 
-use super::blocked::{Blocked, undivided};
+use super::blocked::Blocked;
 use super::idle::{Evidence, LAG};
 use super::note::{Handed, Note, Print, State};
 use super::position::{Filled, Step};
@@ -26,7 +26,7 @@ impl Rotation<'_> {
             bail!(self.advice(Blocked::NoSenders));
         }
         let live = self.live().await?;
-        undivided(self.environment, &self.environment.gateway_script(), &live)?;
+        self.changeable(&live).await?;
         let note = Note::among(&live.tags);
         if let Some(note) = &note {
             self.let_others_work(note)?;
@@ -326,7 +326,7 @@ impl Rotation<'_> {
         path: &Path,
         changes: &[(Slot, Option<&Value>)],
     ) -> anyhow::Result<()> {
-        let live = self.changeable().await?;
+        let live = self.undivided().await?;
         (self.tell)(&format!(
             "`{}` is written; from here on its value may be the one that is live",
             path.display()

@@ -158,6 +158,25 @@ async fn secrets_change_on_the_deployed_code_after_a_rollback_an_automatic_retur
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_cannot_copy_the_deployed_version_leaves_no_mark() {
+    let world = World::deployed(&staging(SWITCH));
+    world.deploy_and_roll_back();
+    world.assert_behind().await;
+    let (live, versions) = (world.live().await, world.version_ids().await);
+    for (more, status) in [(&[][..], 403), (&["--compromised"], 404)] {
+        let unreadable = json!({ "method": "GET", "path": "/workers/workers/", "kind": "status", "status": status });
+        api::fault(&world.sandbox, unreadable).await;
+        let printed = world.rotate(more).fails();
+        assert_eq!(world.mark().await, None, "{}", printed.stderr);
+    }
+    assert_eq!(
+        (world.live().await, world.version_ids().await),
+        (live, versions)
+    );
+    assert_eq!(world.publish(OLD).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_code_of_a_version_without_a_tag_is_known_though_it_is_not_the_newest() {
     let world = World::deployed(&staging(SWITCH));
     // In place: what Cloudflare makes then has no tag
