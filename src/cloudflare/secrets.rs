@@ -84,7 +84,6 @@ pub(crate) async fn change(
     match before.way() {
         Some(Way::InPlace(_)) => in_place(cloudflare, script, before, changes).await,
         Some(Way::Copy(from)) => {
-            let from = (before, from);
             let made = copy::deploy(cloudflare, environment, script, from, changes).await?;
             let is_it = |after: &Holding| after.live == [made.as_str()];
             let after = seen(cloudflare, script, is_it).await?;
@@ -107,7 +106,6 @@ pub(crate) async fn changeable(
 ) -> anyhow::Result<()> {
     match live.way() {
         Some(Way::Copy(from)) => {
-            let from = (live, from);
             let read = copy::read(cloudflare, environment, script, from).await;
             read.map(drop)
         }

@@ -168,12 +168,24 @@ async fn a_rotation_that_cannot_copy_the_deployed_version_leaves_no_mark() {
         api::fault(&world.sandbox, unreadable).await;
         let printed = world.rotate(more).fails();
         assert_eq!(world.mark().await, None, "{}", printed.stderr);
+        if status == 404 {
+            insta::assert_snapshot!(printed.stderr.replace(&live, "LIVE"), @"");
+        }
     }
     assert_eq!(
         (world.live().await, world.version_ids().await),
         (live, versions)
     );
     assert_eq!(world.publish(OLD).await, 200);
+
+    // The way out, while the code still cannot be read back
+    let unreadable = json!({ "method": "GET", "path": "/workers/workers/", "times": 99, "kind": "status", "status": 404 });
+    api::fault(&world.sandbox, unreadable).await;
+    let other = staging(SWITCH).replace("max_message_bytes = 16384", "max_message_bytes = 4096");
+    world.deploy(&other).succeeds();
+    assert_eq!(world.version_ids().await[0], world.live().await);
+    world.rotate(&["--finish"]).succeeds();
+    assert_eq!(world.publish(&world.key()).await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
