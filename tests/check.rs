@@ -290,7 +290,23 @@ error: `2999-01-01` is in the future, and Cloudflare refuses such a compatibilit
   |
   = help: write today's date or an earlier one, like `TODAY`
 "#);
-    assert_eq!(told(&["plan", "staging"]), told(&["check"]));
+    for args in [
+        &["plan", "staging"][..],
+        &["deploy", "staging"],
+        &["generate"],
+    ] {
+        assert_eq!(told(args), told(&["check"]), "{args:?}");
+    }
+    // What is deployed already is no newer than it was
+    for args in [
+        &["rollback", "staging"][..],
+        &["destroy", "staging"],
+        &["secrets", "rotate", "staging", "--compromised"],
+        &["status", "staging"],
+    ] {
+        let told = told(args);
+        assert!(!told.contains("in the future"), "{args:?}: {told}");
+    }
 }
 
 /// Each mistake, and what is to be written instead by the advice: it is found in the advice, and with it the manifest is good.
