@@ -241,6 +241,26 @@ fn the_value_of_a_secret_that_was_pasted_into_the_manifest_is_not_repeated() {
         ),
         (
             "source = \"env:WEBHOOK_SECRET\"",
+            "source = [[\"hunter2-marker\"]]",
+        ),
+        (
+            "source = \"env:WEBHOOK_SECRET\"",
+            "source = [\n[[\"hunter2-marker\"]]\n]",
+        ),
+        (
+            "source = \"env:WEBHOOK_SECRET\"",
+            "[[secrets.WEBHOOK_SECRET]]\nsource = [[\"hunter2-marker\"]]",
+        ),
+        (
+            "[secrets.WEBHOOK_SECRET]\nsource = \"env:WEBHOOK_SECRET\"",
+            "[[secrets]]\nWEBHOOK_SECRET = [[\"hunter2-marker\"]]",
+        ),
+        (
+            "[secrets.WEBHOOK_SECRET]\nsource = \"env:WEBHOOK_SECRET\"",
+            "[secrets]\nWEBHOOK_SECRET = [[\"hunter2-marker\"]]",
+        ),
+        (
+            "source = \"env:WEBHOOK_SECRET\"",
             "value = \"hunter2-marker\"",
         ),
         (
