@@ -241,6 +241,26 @@ fn the_value_of_a_secret_that_was_pasted_into_the_manifest_is_not_repeated() {
         ),
         (
             "source = \"env:WEBHOOK_SECRET\"",
+            "source = [[\"hunter2-marker\"]]",
+        ),
+        (
+            "source = \"env:WEBHOOK_SECRET\"",
+            "source = [\n[[\"hunter2-marker\"]]\n]",
+        ),
+        (
+            "source = \"env:WEBHOOK_SECRET\"",
+            "[[secrets.WEBHOOK_SECRET]]\nsource = [[\"hunter2-marker\"]]",
+        ),
+        (
+            "[secrets.WEBHOOK_SECRET]\nsource = \"env:WEBHOOK_SECRET\"",
+            "[[secrets]]\nWEBHOOK_SECRET = [[\"hunter2-marker\"]]",
+        ),
+        (
+            "[secrets.WEBHOOK_SECRET]\nsource = \"env:WEBHOOK_SECRET\"",
+            "[secrets]\nWEBHOOK_SECRET = [[\"hunter2-marker\"]]",
+        ),
+        (
+            "source = \"env:WEBHOOK_SECRET\"",
             "value = \"hunter2-marker\"",
         ),
         (
@@ -290,7 +310,23 @@ error: `2999-01-01` is in the future, and Cloudflare refuses such a compatibilit
   |
   = help: write today's date or an earlier one, like `TODAY`
 "#);
-    assert_eq!(told(&["plan", "staging"]), told(&["check"]));
+    for args in [
+        &["plan", "staging"][..],
+        &["deploy", "staging"],
+        &["generate"],
+    ] {
+        assert_eq!(told(args), told(&["check"]), "{args:?}");
+    }
+    // What is deployed already is no newer than it was
+    for args in [
+        &["rollback", "staging"][..],
+        &["destroy", "staging"],
+        &["secrets", "rotate", "staging", "--compromised"],
+        &["status", "staging"],
+    ] {
+        let told = told(args);
+        assert!(!told.contains("in the future"), "{args:?}: {told}");
+    }
 }
 
 /// Each mistake, and what is to be written instead by the advice: it is found in the advice, and with it the manifest is good.

@@ -99,9 +99,22 @@ async fn nothing_is_written_on_a_script_of_somebody_else_before_it_is_adopted_by
 
     // Another way to the same repository, another repository, and a copy that knows of none
     let by_https = checkout("https://token@github.com/Glow/broadcast");
-    let by_https = run(&sandbox, &by_https, "plan staging").env("GIT_DIR", ".git");
+    let by_https_run = || run(&sandbox, &by_https, "plan staging");
+    // It is seen from where the program runs
+    by_https.write(
+        "environments/other.git/config",
+        "[remote \"origin\"]\n\turl = https://github.com/other/broadcast\n",
+    );
+    let mut below = by_https_run().env("GIT_DIR", "other.git").command();
+    below.current_dir(by_https.path().join("environments"));
+    let below = String::from_utf8(below.output().unwrap().stdout).unwrap();
     assert!(
-        by_https
+        below.contains("and this project is `github.com/other/broadcast`\n"),
+        "{below}"
+    );
+    assert!(
+        by_https_run()
+            .env("GIT_DIR", ".git")
             .succeeds()
             .stdout
             .starts_with("staging: nothing to change\n"),

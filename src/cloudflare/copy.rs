@@ -21,7 +21,7 @@ use super::wire::{Resources, Version};
 use super::{observe, once};
 use crate::environment::Environment;
 use crate::plan::history::Listed;
-use crate::plan::{Holding, Split, release, version_tag};
+use crate::plan::{Split, release, version_tag};
 use crate::secret::Value;
 use crate::terminal::advice::Advice;
 
@@ -30,15 +30,10 @@ pub(super) async fn deploy(
     cloudflare: &Cloudflare,
     environment: &Environment,
     script: &str,
-    (before, from): (&Holding, &str),
+    from: &str,
     changes: &BTreeMap<&str, Option<&Value>>,
 ) -> anyhow::Result<String> {
-    let (version, code) = tokio::try_join!(
-        observe::whole(cloudflare, script, from),
-        code::read(cloudflare, script, from),
-    )?;
-    let code = known(script, from, &version, code)
-        .with_context(|| way_out(environment, script, before))?;
+    let (version, code) = read(cloudflare, environment, script, from).await?;
     let message = release::of_copy(version.annotations.message.as_deref());
     let copied = Copied {
         from,
@@ -81,10 +76,25 @@ pub(super) async fn deploy(
             "the copy `{id}` of `{from}` of `{script}` differs in more than the secrets ({what}), so it got no traffic"
         );
         anyhow::Error::new(Advice::from(what.as_str()))
-            .context(way_out(environment, script, before))
+            .context(way_out(environment, script))
     })?;
     shift(cloudflare, environment, script, from, &id).await?;
     Ok(id)
+}
+
+/// All that a copy of the version `from` is made of; an error where there can be none. Writes nothing.
+pub(super) async fn read(
+    cloudflare: &Cloudflare,
+    environment: &Environment,
+    script: &str,
+    from: &str,
+) -> anyhow::Result<(Version, Code)> {
+    let (version, code) = tokio::try_join!(
+        observe::whole(cloudflare, script, from),
+        code::read(cloudflare, script, from),
+    )?;
+    let code = known(script, from, &version, code).with_context(|| way_out(environment, script))?;
+    Ok((version, code))
 }
 
 /// Its code, if it is what its tag says.
@@ -109,13 +119,17 @@ fn known(script: &str, from: &str, version: &Version, code: Option<Code>) -> any
     Ok(code)
 }
 
-/// What to do where no copy can be made.
-fn way_out(environment: &Environment, script: &str, before: &Holding) -> Advice {
-    let newest = before.latest().unwrap_or_default();
+/// What to do where no copy can be made. Not a rollback to the newest version: most often it is one that was never deployed, or that
+/// failed its verification. What uploads needs no code read back, and what it uploads is the newest version and the deployed one.
+fn way_out(environment: &Environment, script: &str) -> Advice {
+    let settings = match script == environment.gateway_script() {
+        true => "[access]",
+        false => "[room]",
+    };
     Advice::new(
         format!("no secret of `{script}` was changed"),
         format!(
-            "`edge-broadcast rollback {} --to {newest}` gives its newest version all traffic, and there secrets change in place",
+            "change its code or `{settings}`, and run `edge-broadcast deploy {}`: it uploads a version that is the newest and the deployed one, and there secrets change in place",
             environment.name
         ),
     )

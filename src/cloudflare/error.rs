@@ -122,6 +122,11 @@ impl ApiError {
         (400..500).contains(&self.status) && !matches!(self.status, 408 | 425 | 429)
     }
 
+    /// Whether it was a change, and certainly was not made.
+    pub fn refuses_change(&self) -> bool {
+        self.method != "GET" && self.is_final()
+    }
+
     /// What to do about it.
     pub fn fix(&self) -> Option<String> {
         let mut fixes = Vec::from_iter(self.fix.clone());

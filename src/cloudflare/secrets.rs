@@ -84,7 +84,6 @@ pub(crate) async fn change(
     match before.way() {
         Some(Way::InPlace(_)) => in_place(cloudflare, script, before, changes).await,
         Some(Way::Copy(from)) => {
-            let from = (before, from);
             let made = copy::deploy(cloudflare, environment, script, from, changes).await?;
             let is_it = |after: &Holding| after.live == [made.as_str()];
             let after = seen(cloudflare, script, is_it).await?;
@@ -95,6 +94,22 @@ pub(crate) async fn change(
             }
         }
         None => bail!("`{script}` has a gradual deployment running"),
+    }
+}
+
+/// Refuses where no change can be made of the code that is deployed. Writes nothing.
+pub(crate) async fn changeable(
+    cloudflare: &Cloudflare,
+    environment: &Environment,
+    script: &str,
+    live: &Holding,
+) -> anyhow::Result<()> {
+    match live.way() {
+        Some(Way::Copy(from)) => {
+            let read = copy::read(cloudflare, environment, script, from).await;
+            read.map(drop)
+        }
+        Some(Way::InPlace(_)) | None => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::Context;
+use super::{Context, today};
 use crate::cli::Environments;
 use crate::environment::problem::Problem;
 use crate::environment::project::Problems;
@@ -27,7 +27,7 @@ impl fmt::Display for Answer {
 }
 
 pub(super) fn run(context: &Context, args: &Environments) -> anyhow::Result<ExitCode> {
-    let (environments, problems) = match context.project.distinct(&args.environments) {
+    let (environments, problems) = match context.project.distinct(&args.environments, &today()) {
         Ok(environments) => (environments, Vec::new()),
         // People get the problems as the error
         Err(error) if context.format == Format::Json => {

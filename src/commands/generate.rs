@@ -6,7 +6,7 @@ use std::fmt;
 use anyhow::bail;
 use serde::Serialize;
 
-use super::Context;
+use super::{Context, today};
 use crate::cli::Generate;
 use crate::generate::artifact::{self, Artifact, Stale};
 use crate::generate::render;
@@ -64,7 +64,8 @@ pub(super) fn run(context: &Context, args: &Generate) -> anyhow::Result<()> {
     // Both wrangler.toml have a section for every environment, so all manifests are read whatever was named
     let mut chosen = rendered(context)?;
     let orphans = artifact::orphans(root, &chosen)?;
-    let named = context.project.distinct(&args.environments.environments)?;
+    let named = &args.environments.environments;
+    let named = context.project.distinct(named, &today())?;
     let named = named.iter().map(|environment| environment.name.as_str());
     let folders: Vec<&str> = ["gateway", "room"].into_iter().chain(named).collect();
     chosen.retain(|artifact| {

@@ -19,6 +19,7 @@ mod verify;
 
 use std::fmt::Display;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use edge_broadcast_protocol::contract::binding;
 
@@ -95,12 +96,18 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     .map(|()| ExitCode::SUCCESS)
 }
 
-/// The environment that is to be deployed, unless another manifest has one of its scripts or hosts too. Whatever is done to what is
-/// deployed already asks for less: the tags of the scripts say whose they are.
+/// The environment that is to be deployed, unless another manifest has one of its scripts or hosts too, or its compatibility date is
+/// in the future. Whatever is done to what is deployed already asks for less: the tags of the scripts say whose they are.
 fn distinct(context: &Context, named: &cli::Environment) -> anyhow::Result<Environment> {
     let named = std::slice::from_ref(&named.environment);
-    let mut found = context.project.distinct(named)?;
+    let mut found = context.project.distinct(named, &today())?;
     Ok(found.remove(0))
+}
+
+/// The day, in UTC, as a manifest writes it.
+fn today() -> String {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    now.chars().take("2026-10-01".len()).collect()
 }
 
 /// Asks before `what` is done to a protected environment; `look` is the command that shows it.

@@ -2,10 +2,10 @@
 
 use crate::environment::Environment;
 
-/// Something that two environments both claim.
+/// Why an environment cannot be deployed that is good by itself: most often something that another one claims too.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Clash {
-    /// The value that makes the claim, as the manifest of the first has it.
+    /// The value at fault, as the environment's manifest has it.
     pub text: String,
     /// A problem's message.
     pub message: String,

@@ -234,13 +234,17 @@ pub(crate) fn parse(path: &str, source: &str) -> Result<Manifest, Problem> {
     toml_edit::de::from_str(source).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let mut message = plain(error.message().trim_end());
-        let before = source[..span.start].rsplit('\n').next();
-        let is_key = message.starts_with("unknown field ")
-            && before.is_none_or(|before| before.trim().is_empty());
-        if problem::may_hold_value(source, span.start) && !is_key {
+        let is_key = message.starts_with("unknown field ") && begins_line(source, span.start);
+        let is_hidden = problem::may_hold_value(source, span.start) && !is_key;
+        if is_hidden {
             message = decoding::without_value(&message);
         }
-        let message = match (better(&message, source, &span), help(&message)) {
+        let better = match is_hidden {
+            // Nothing of the text is repeated
+            true => None,
+            false => better(&message, source, &span),
+        };
+        let message = match (better, help(&message)) {
             (Some(better), _) => better,
             (None, Some(help)) => format!("{message}\n{help}"),
             (None, None) => message,
@@ -257,8 +261,13 @@ fn better(message: &str, source: &str, span: &Range<usize>) -> Option<String> {
             "`{text}` is not in quotes, and a date is a text here\nwrite `\"{text}\"`"
         ));
     }
-    if message.starts_with("invalid type") && text.starts_with("[[") {
-        let name = text.trim_matches(['[', ']']);
+    // A header, and no list in a list: that is never the first of its line but in another list, where it has no bare name in it
+    let header = text.lines().next();
+    let header = header.filter(|_| begins_line(source, span.start));
+    let name = header.and_then(|line| line.strip_prefix("[[")?.split_once("]]"));
+    if message.starts_with("invalid type")
+        && let Some((name, _)) = name.filter(|(name, _)| is_bare(name))
+    {
         return Some(format!(
             "`[[{name}]]` begins one of several tables, and there is one only\nwrite `[{name}]`"
         ));
@@ -266,13 +275,23 @@ fn better(message: &str, source: &str, span: &Range<usize>) -> Option<String> {
     if message.ends_with("expected a sequence") {
         let line = source.get(span.start..)?.lines().next()?.trim();
         let name = line.strip_prefix('[')?.split(']').next()?;
-        let is_name =
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        return is_name.then(|| {
+        return is_bare(name).then(|| {
             format!("`[{name}]` is one table, and there can be several of them\nwrite `[[{name}]]`")
         });
     }
     None
+}
+
+/// Whether nothing but space stands before the byte `at` on its line.
+fn begins_line(source: &str, at: usize) -> bool {
+    let before = source[..at].rsplit('\n').next();
+    before.is_none_or(|before| before.trim().is_empty())
+}
+
+/// Whether it is the name of a table as manifests have them, and no value.
+fn is_bare(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(is_letter)
 }
 
 /// Serde's names of types in words of TOML.

@@ -5,6 +5,7 @@
 //! Imports: `build`, `secret`, `terminal`
 
 mod clash;
+mod day;
 pub(crate) mod manifest;
 pub mod name;
 mod owner;

@@ -13,16 +13,27 @@ use crate::environment::name::Owner;
 /// The owner that the checkout of `root` names; `None` where it is none, or has no `origin` with a host.
 pub(super) fn of_checkout(root: &Path) -> Option<Owner> {
     // As git does: in a hook it is there, and tells which one is meant
-    let folder = match std::env::var_os("GIT_DIR") {
-        Some(folder) => root.join(folder),
-        None => root.ancestors().find_map(git_folder)?,
-    };
+    let named = std::env::var_os("GIT_DIR").map(PathBuf::from);
+    let working = std::env::current_dir().unwrap_or_default();
+    let config = configuration(root, named.map(|folder| working.join(folder)))?;
+    of_address(&origin(&String::from_utf8_lossy(&config))?)
+}
+
+/// The configuration of the repository in the folder `named`, or where there is none, of the one that `root` is in. What is named is
+/// seen from where the program runs (git(1), `GIT_DIR`), which need not be `root`.
+fn configuration(root: &Path, named: Option<PathBuf>) -> Option<Vec<u8>> {
+    let found = || root.ancestors().find_map(git_folder);
+    named
+        .and_then(configuration_of)
+        .or_else(|| configuration_of(found()?))
+}
+
+fn configuration_of(folder: PathBuf) -> Option<Vec<u8>> {
     let folder = match std::fs::read_to_string(folder.join("commondir")) {
         Ok(common) => folder.join(common.trim_end()),
         Err(_) => folder,
     };
-    let config = std::fs::read(folder.join("config")).ok()?;
-    of_address(&origin(&String::from_utf8_lossy(&config))?)
+    std::fs::read(folder.join("config")).ok()
 }
 
 /// The folder of the repository whose work tree is `folder`; in another work tree and in a submodule, a file names it.
@@ -220,6 +231,7 @@ mod tests {
         );
         write("main/.git/worktrees/tree/commondir", "../..\n");
         write("tree/.git", "gitdir: ../main/.git/worktrees/tree\n");
+        write("other.git/config", "[core]\n\tbare = true\n");
         write("tree/project/x", "");
         write("main/project/x", "");
         for project in ["main", "main/project", "tree", "tree/project"] {
@@ -229,10 +241,15 @@ mod tests {
                 true => "main/.git",
                 false => "tree/../main/.git/worktrees/tree",
             }));
-            if std::env::var_os("GIT_DIR").is_none() {
-                let owner = of_checkout(&path).unwrap();
-                assert_eq!(owner.as_str(), "h.example/a/b", "{project}");
-            }
+            let url = |named: Option<&str>| {
+                let named = named.map(|named| folder.path().join(named));
+                origin(&String::from_utf8(configuration(&path, named).unwrap()).unwrap())
+            };
+            let ours = Some("https://h.example/a/b".to_owned());
+            assert_eq!(url(None), ours, "{project}");
+            // Nothing is there: the variable was meant for another program, or for another folder
+            assert_eq!(url(Some("nowhere")), ours, "{project}");
+            assert_eq!(url(Some("other.git")), None, "{project}");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::clash::{self, Clash};
+use super::day;
 use super::owner;
 use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
@@ -113,9 +114,9 @@ impl Project {
         Ok(found.remove(0))
     }
 
-    /// As [`Self::environments`], unless another good manifest has a script or a host of one of them: whoever is deployed last would
-    /// have both.
-    pub fn distinct(&self, wanted: &[String]) -> anyhow::Result<Vec<Environment>> {
+    /// As [`Self::environments`], where each can be deployed on the day `today` (in UTC, as a manifest writes it): unless another good
+    /// manifest has a script or a host of one of them, since whoever is deployed last would have both, or a date is in the future.
+    pub fn distinct(&self, wanted: &[String], today: &str) -> anyhow::Result<Vec<Environment>> {
         let chosen = self.environments(wanted)?;
         let problems: Vec<Problem> = chosen
             .iter()
@@ -130,7 +131,9 @@ impl Project {
                     }
                 });
                 let clashes = others.flat_map(|other| clash::between(environment, other));
-                clashes
+                day::ahead(environment, today)
+                    .into_iter()
+                    .chain(clashes)
                     .map(|clash| self.problem(environment, &clash))
                     .collect::<Vec<_>>()
             })

@@ -15,8 +15,8 @@ const SECRETS: [&str; 2] = [binding::WEBHOOK_SECRET, binding::ADMIN_SECRET];
 /// A broken rule: the bytes of the manifest that break it, and a problem's message.
 pub(super) type Broken = (Range<usize>, String);
 
-/// Every rule that `manifest` breaks on the day `today`.
-pub(super) fn broken(name: &EnvironmentName, manifest: &Manifest, today: &str) -> Vec<Broken> {
+/// Every rule that `manifest` breaks.
+pub(super) fn broken(name: &EnvironmentName, manifest: &Manifest) -> Vec<Broken> {
     let mut found = Vec::new();
     let room_script = format!("{}-{name}-room", manifest.worker.name.as_ref());
     if room_script.len() > SCRIPT_NAME_MAX {
@@ -25,17 +25,6 @@ pub(super) fn broken(name: &EnvironmentName, manifest: &Manifest, today: &str) -
             format!(
                 "the script name `{room_script}` has {} characters, but Cloudflare takes at most {SCRIPT_NAME_MAX}\nshorten `worker.name` or the environment's name",
                 room_script.len()
-            ),
-        ));
-    }
-    // Cloudflare counts the days in UTC, and refuses this one's successor with 10021 (workers-sdk issue 5453)
-    let date = &manifest.worker.compatibility_date;
-    if date.as_ref().as_str() > today {
-        found.push((
-            date.span(),
-            format!(
-                "`{}` is in the future, and Cloudflare refuses such a compatibility date: in UTC it is {today}\nwrite today's date or an earlier one, like `{today}`",
-                date.as_ref()
             ),
         ));
     }

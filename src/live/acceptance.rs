@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use futures_util::future::try_join_all;
 
 use crate::environment::Environment;
+use crate::live::elsewhere;
 use crate::live::site::Site;
 use crate::live::verify::{publish, room};
 use crate::secret::Value;
@@ -72,7 +73,7 @@ pub(crate) fn patience(site: &Site) -> Duration {
     }
 }
 
-/// Asks at the main host, again where the answer is neither.
+/// Asks at the main host, again where the answer is neither and waiting may change it.
 pub(crate) async fn ask(
     site: &Site,
     environment: &Environment,
@@ -82,7 +83,9 @@ pub(crate) async fn ask(
     loop {
         match once(site, environment, value).await {
             Ok(answer) => return Ok(answer),
-            Err(error) if Instant::now() > until => return Err(error),
+            Err(error) if elsewhere::is_lasting(&error) || Instant::now() > until => {
+                return Err(error);
+            }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
@@ -117,7 +120,7 @@ pub(crate) async fn prove(
     Ok(notes.into_iter().flatten().collect())
 }
 
-/// `unanswered` is the patience with answers that are neither, and with none.
+/// `unanswered` is the patience with answers that are neither and may change, and with none.
 async fn prove_at(
     site: &Site,
     host: &str,
@@ -137,7 +140,9 @@ async fn prove_at(
                 wanted,
                 after,
             }),
-            Err(error) if began.elapsed() > unanswered => return Err(error),
+            Err(error) if elsewhere::is_lasting(&error) || began.elapsed() > unanswered => {
+                return Err(error);
+            }
             Ok(_) | Err(_) => in_a_row = 0,
         }
         match in_a_row {
@@ -161,5 +166,53 @@ pub(crate) async fn once(
         200 => Ok(Answer::Accepted),
         403 => Ok(Answer::Refused),
         status => bail!("a publish was answered with {status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    /// A rotation waits for as long as a change may take to spread, and none makes Access or a challenge go away.
+    #[tokio::test]
+    async fn what_no_waiting_changes_is_asked_once() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let source = include_str!("../../environments/staging.toml");
+        let name = "staging".parse().unwrap();
+        let environment = Environment::resolve(&name, "staging.toml", source).unwrap();
+        let main = environment.main_host().as_str();
+        let login = "https://glow.cloudflareaccess.com/cdn-cgi/access/login/w.glow.trade";
+        for (status, header, told) in [
+            (StatusCode::FOUND, ("location", login), "Cloudflare Access"),
+            (
+                StatusCode::FORBIDDEN,
+                ("cf-mitigated", "challenge"),
+                "a challenge",
+            ),
+        ] {
+            let asked = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&asked);
+            let server = axum::Router::new().fallback(async move || {
+                count.fetch_add(1, Ordering::SeqCst);
+                (status, [header], "")
+            });
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let via = listener.local_addr().unwrap();
+            tokio::spawn(async move { axum::serve(listener, server).await });
+            let site = Site::new(main, Some(via)).unwrap();
+            let value = Value::generate();
+            let answer = ask(&site, &environment, &value).await.unwrap_err();
+            let proof = prove(&site, &environment, &value, Answer::Refused).await;
+            for error in [answer, proof.unwrap_err()] {
+                let line = Advice::of(&error).line();
+                assert!(line.contains(told), "{line}");
+            }
+            assert_eq!(asked.load(Ordering::SeqCst), 2, "{told}");
+        }
     }
 }

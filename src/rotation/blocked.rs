@@ -1,5 +1,6 @@
 //! Why a rotation does not go on, and the way out. Pure.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -39,6 +40,8 @@ pub(crate) enum Blocked {
     NotHandedOver,
     /// Like `NotHandedOver`, when no other value is accepted any more.
     CutOff,
+    /// With the file that has the value.
+    PerhapsLive(PathBuf),
     NotReplaced,
 }
 
@@ -149,6 +152,10 @@ impl Blocked {
                 "the old value is revoked, and nobody can publish until the senders have the new one".to_owned(),
                 format!("repair the sender and run `{rotate}`"),
             ),
+            Self::PerhapsLive(file) => (
+                format!("nobody can tell whether the new value is live; if it is, `{}` is the only place that has it, so the file stays", file.display()),
+                format!("keep it until `{rotate} --compromised --to-file PATH`, with another path, has put a newer value in its place"),
+            ),
             Self::NotReplaced => (
                 "every earlier value is revoked and the senders were handed the new one, but the gateway does not act by it".to_owned(),
                 format!("see `edge-broadcast status {name}` for what is deployed, and try `edge-broadcast verify {name}`"),
@@ -253,6 +260,7 @@ mod tests {
             Blocked::Unproved(A),
             Blocked::NotHandedOver,
             Blocked::CutOff,
+            Blocked::PerhapsLive(PathBuf::from("new.env")),
             Blocked::NotReplaced,
         ], "\"sst\""), @r#"
 `glow-broadcast-staging` has no `WEBHOOK_SECRET`
@@ -286,6 +294,8 @@ nothing was revoked: both values are accepted
 help: repair the sender, then run `edge-broadcast secrets rotate staging` to go on or `edge-broadcast secrets rotate staging --abort` to go back
 the old value is revoked, and nobody can publish until the senders have the new one
 help: repair the sender and run `edge-broadcast secrets rotate staging`
+nobody can tell whether the new value is live; if it is, `new.env` is the only place that has it, so the file stays
+help: keep it until `edge-broadcast secrets rotate staging --compromised --to-file PATH`, with another path, has put a newer value in its place
 every earlier value is revoked and the senders were handed the new one, but the gateway does not act by it
 help: see `edge-broadcast status staging` for what is deployed, and try `edge-broadcast verify staging`
 "#);

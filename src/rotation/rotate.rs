@@ -6,7 +6,7 @@ use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::contract::slot::Slot;
 use serde::Serialize;
 
-use super::blocked::{Blocked, undivided};
+use super::blocked::Blocked;
 use super::note::{Note, Print};
 use super::position::{Facts, Filled, Position, Step};
 use super::run::Rotation;
@@ -68,7 +68,7 @@ impl Rotation<'_> {
     /// nothing else can stand in its way; what can be proved is proved at the end.
     pub(crate) async fn replace(mut self) -> anyhow::Result<Report> {
         let live = self.live().await?;
-        undivided(self.environment, &self.environment.gateway_script(), &live)?;
+        self.changeable(&live).await?;
         let note = Note::among(&live.tags);
         let filled = Filled::of(&live.secrets);
         let new = filled.new_slot(note.as_ref());

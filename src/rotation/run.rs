@@ -226,15 +226,36 @@ impl<'a> Rotation<'a> {
 
     /// Changes secrets in one version, and nothing else.
     pub(super) async fn change(&self, changes: &[(Slot, Option<&Value>)]) -> anyhow::Result<()> {
+        let live = self.undivided().await?;
+        self.change_live(&live, changes).await
+    }
+
+    /// What is live, which nothing forbids to change at first sight.
+    pub(super) async fn undivided(&self) -> anyhow::Result<Holding> {
         let (live, _) = self.own().await?;
-        let changes = changes.iter().map(|&(slot, value)| (slot.binding(), value));
+        undivided(self.environment, &self.environment.gateway_script(), &live)?;
+        Ok(live)
+    }
+
+    /// Refuses whatever a change of `live` would be refused for: a run that ends so must not have left its note.
+    pub(super) async fn changeable(&self, live: &Holding) -> anyhow::Result<()> {
         let script = self.environment.gateway_script();
-        undivided(self.environment, &script, &live)?;
+        undivided(self.environment, &script, live)?;
+        secrets::changeable(self.cloudflare, self.environment, &script, live).await
+    }
+
+    /// As [`Self::change`], where `live` is.
+    pub(super) async fn change_live(
+        &self,
+        live: &Holding,
+        changes: &[(Slot, Option<&Value>)],
+    ) -> anyhow::Result<()> {
+        let changes = changes.iter().map(|&(slot, value)| (slot.binding(), value));
         secrets::change(
             self.cloudflare,
             self.environment,
-            &script,
-            &live,
+            &self.environment.gateway_script(),
+            live,
             &changes.collect(),
         )
         .await

@@ -1,14 +1,17 @@
 //! The steps of a rotation: each does one thing, proves it, and says so.
 
+use std::path::Path;
+
 use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use edge_broadcast_protocol::contract::slot::Slot;
 
-use super::blocked::{Blocked, undivided};
+use super::blocked::Blocked;
 use super::idle::{Evidence, LAG};
 use super::note::{Handed, Note, Print, State};
 use super::position::{Filled, Step};
 use super::run::{Held, Rotation, slot_of};
+use crate::cloudflare::error::ApiError;
 use crate::live::acceptance::{self, Answer, Disproved};
 use crate::plan::Way;
 use crate::secret::sender::give;
@@ -23,7 +26,7 @@ impl Rotation<'_> {
             bail!(self.advice(Blocked::NoSenders));
         }
         let live = self.live().await?;
-        undivided(self.environment, &self.environment.gateway_script(), &live)?;
+        self.changeable(&live).await?;
         let note = Note::among(&live.tags);
         if let Some(note) = &note {
             self.let_others_work(note)?;
@@ -276,24 +279,24 @@ impl Rotation<'_> {
     async fn replace_all(&mut self, new: Slot) -> anyhow::Result<()> {
         let fresh = Value::generate();
         // Before anything is written: a value that is live and in no file would be lost
-        let file = self
-            .to_file
-            .map(|path| Written::new(path, WEBHOOK_SECRET, &fresh));
-        let file = file.transpose()?;
+        let written = |path| Written::new(path, WEBHOOK_SECRET, &fresh).map(|file| (file, path));
+        let file = self.to_file.map(written).transpose()?;
         let note = self.new_note(State::Replacing, new, &fresh);
         let live = self.note(note.clone()).await?;
         let mut changes = vec![(new, Some(&fresh))];
         if live.secrets.contains(new.other().binding()) {
             changes.push((new.other(), None));
         }
-        self.change(&changes).await?;
+        match file {
+            Some((file, path)) => self.change_into(file, path, &changes).await?,
+            None => self.change(&changes).await?,
+        }
         self.did(format!(
             "revoked: one version put a new value into `{}` and emptied `{}`",
             new.binding(),
             new.other().binding()
         ));
-        if let (Some(file), Some(path)) = (file, self.to_file) {
-            file.keep();
+        if let Some(path) = self.to_file {
             self.did(format!(
                 "handed over: `{}` has the value, for its owner only",
                 path.display()
@@ -313,6 +316,30 @@ impl Rotation<'_> {
             slot: Some(new),
         });
         Ok(())
+    }
+
+    /// Makes the changes whose new value is in `file`. The file goes only where none of them was made for certain: whatever else ends
+    /// the run, a signal too, the value may be live, and the file all that has it.
+    async fn change_into(
+        &self,
+        mut file: Written,
+        path: &Path,
+        changes: &[(Slot, Option<&Value>)],
+    ) -> anyhow::Result<()> {
+        let live = self.undivided().await?;
+        (self.tell)(&format!(
+            "`{}` is written; from here on its value may be the one that is live",
+            path.display()
+        ));
+        file.keep();
+        let changed = self.change_live(&live, changes).await;
+        changed.map_err(|error| {
+            if error.downcast_ref().is_some_and(ApiError::refuses_change) {
+                file.remove();
+                return error;
+            }
+            error.context(self.advice(Blocked::PerhapsLive(path.to_owned())))
+        })
     }
 
     /// The proof after every earlier value was revoked, and the value of `print` is the only one. A gateway that cannot be asked is worth

@@ -51,10 +51,11 @@ pub(super) fn with(path: &Path, key: &str, value: &Value) -> anyhow::Result<Zero
     with(before, key, value).with_context(|| format!("`{}`", path.display()))
 }
 
-/// A file with one value, made by [`Written::new`]. Unless it is kept, it is gone with this.
+/// A file with one value, made by [`Written::new`]. It is gone with this, unless it stays.
 #[derive(Debug)]
 pub(crate) struct Written {
-    path: Option<PathBuf>,
+    path: PathBuf,
+    stays: bool,
 }
 
 impl Written {
@@ -79,7 +80,8 @@ impl Written {
             file => file.with_context(|| format!("making `{}`", path.display()))?,
         };
         let written = Self {
-            path: Some(path.to_owned()),
+            path: path.to_owned(),
+            stays: false,
         };
         file.write_all(text.as_bytes())
             .and_then(|()| file.sync_all())
@@ -87,16 +89,21 @@ impl Written {
         Ok(written)
     }
 
-    /// Leaves the file there.
-    pub(crate) fn keep(mut self) {
-        self.path = None;
+    /// From here on the file stays, whatever ends the run: its value may be the only one that is live.
+    pub(crate) fn keep(&mut self) {
+        self.stays = true;
+    }
+
+    /// Removes the file, whose value is live nowhere.
+    pub(crate) fn remove(mut self) {
+        self.stays = false;
     }
 }
 
 impl Drop for Written {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let _ = std::fs::remove_file(path);
+        if !self.stays {
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }
@@ -163,7 +170,14 @@ mod tests {
             let path = folder.path().join(name);
             drop(Written::new(&path, "KEY", &value).unwrap());
             assert!(!path.exists());
-            Written::new(&path, "KEY", &value).unwrap().keep();
+            let kept = || {
+                let mut written = Written::new(&path, "KEY", &value).unwrap();
+                written.keep();
+                written
+            };
+            kept().remove();
+            assert!(!path.exists());
+            drop(kept());
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
             let mode = std::fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);

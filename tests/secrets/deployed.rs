@@ -158,6 +158,37 @@ async fn secrets_change_on_the_deployed_code_after_a_rollback_an_automatic_retur
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_cannot_copy_the_deployed_version_leaves_no_mark() {
+    let world = World::deployed(&staging(SWITCH));
+    world.deploy_and_roll_back();
+    world.assert_behind().await;
+    let (live, versions) = (world.live().await, world.version_ids().await);
+    for (more, status) in [(&[][..], 403), (&["--compromised"], 404)] {
+        let unreadable = json!({ "method": "GET", "path": "/workers/workers/", "kind": "status", "status": status });
+        api::fault(&world.sandbox, unreadable).await;
+        let printed = world.rotate(more).fails();
+        assert_eq!(world.mark().await, None, "{}", printed.stderr);
+        if status == 404 {
+            insta::assert_snapshot!(printed.stderr.replace(&live, "LIVE"), @"");
+        }
+    }
+    assert_eq!(
+        (world.live().await, world.version_ids().await),
+        (live, versions)
+    );
+    assert_eq!(world.publish(OLD).await, 200);
+
+    // The way out, while the code still cannot be read back
+    let unreadable = json!({ "method": "GET", "path": "/workers/workers/", "times": 99, "kind": "status", "status": 404 });
+    api::fault(&world.sandbox, unreadable).await;
+    let other = staging(SWITCH).replace("max_message_bytes = 16384", "max_message_bytes = 4096");
+    world.deploy(&other).succeeds();
+    assert_eq!(world.version_ids().await[0], world.live().await);
+    world.rotate(&["--finish"]).succeeds();
+    assert_eq!(world.publish(&world.key()).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_code_of_a_version_without_a_tag_is_known_though_it_is_not_the_newest() {
     let world = World::deployed(&staging(SWITCH));
     // In place: what Cloudflare makes then has no tag
@@ -231,6 +262,58 @@ async fn a_gradual_deployment_is_ended_by_nobody_but_the_one_who_says_so() {
     assert_eq!(world.names().await, ["ADMIN_SECRET", "WEBHOOK_SECRET"]);
 }
 
+/// A change that may have been made all the same, as far as the tool can know, leaves the file with the value.
+async fn cut_off_with_a_file(world: &World) {
+    let kept = |name: &str| {
+        let text = std::fs::read_to_string(world.project.path().join(name)).unwrap();
+        assert!(text.starts_with("WEBHOOK_SECRET='whsec_"), "{name}");
+    };
+    let open = json!({ "method": "PATCH", "path": "secrets-bulk", "kind": "status", "status": 500, "times": 4 });
+    api::fault(&world.sandbox, open).await;
+    let open = world
+        .rotate(&["--compromised", "--to-file", "open.env"])
+        .fails();
+    let told = "error: nobody can tell whether the new value is live; if it is, `open.env` is the only place that has it, so the file stays: ";
+    assert!(open.stderr.contains(told), "{}", open.stderr);
+    kept("open.env");
+
+    // The change is made, and what is live then cannot be read: a refusal too, but not of the change
+    let unread = json!({ "method": "PATCH", "path": "secrets-bulk", "kind": "lost" });
+    api::fault(&world.sandbox, unread).await;
+    let unread = json!({ "method": "GET", "path": "/deployments", "kind": "status", "status": 403, "nth": 5 });
+    api::fault(&world.sandbox, unread).await;
+    let versions = world.version_ids().await.len();
+    let unread = world
+        .rotate(&["--compromised", "--to-file", "unread.env"])
+        .fails();
+    let told = told.replace("open.env", "unread.env");
+    assert!(unread.stderr.contains(&told), "{}", unread.stderr);
+    assert_eq!(world.version_ids().await.len(), versions + 1);
+    kept("unread.env");
+
+    let hang = json!({ "method": "PATCH", "path": "secrets-bulk", "kind": "hang" });
+    api::fault(&world.sandbox, hang).await;
+    let mut child = world
+        .rotate(&["--compromised", "--to-file", "cut.env"])
+        .command()
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while api::call(&world.sandbox, "GET", "/sandbox/faults", None).await["result"] != json!([])
+        && child.try_wait().unwrap().is_none()
+    {
+        tokio::task::yield_now().await;
+    }
+    crate::support::interrupt(&child);
+    let told = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    assert!(
+        told.contains("`cut.env` is written; from here on its value may be the one that is live\n"),
+        "{told}"
+    );
+    kept("cut.env");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaked_value_is_replaced_without_a_sender_by_one_in_a_file_that_is_named() {
     let world = World::deployed(&staging(""));
@@ -257,6 +340,7 @@ async fn a_leaked_value_is_replaced_without_a_sender_by_one_in_a_file_that_is_na
     let replace = || world.rotate(&["--compromised", "--to-file", "new.env", "--json"]);
     replace().fails();
     assert!(!path.exists());
+    cut_off_with_a_file(&world).await;
 
     let printed = replace().succeeds();
     assert_eq!(

@@ -59,7 +59,7 @@ impl Run {
             .current_dir(repository())
             .stdin(Stdio::null())
             // Whose the scripts are does not depend on the checkout that the tests run in
-            .env("GIT_DIR", "/nowhere")
+            .env("GIT_DIR", repository().join("tests/fixtures/nobodys.git"))
             .env("NO_COLOR", "1");
         for name in [
             "CLOUDFLARE_API_TOKEN",
