@@ -252,11 +252,12 @@ async fn scripts_that_no_manifest_names_are_listed_and_destroyed_with_their_rout
         json!([{
             "environment": "staging",
             "scripts": [GATEWAY, ROOM],
+            "owned": false,
             "fix": "edge-broadcast destroy --script glow-broadcast-staging",
         }])
     );
     let printed = run(&sandbox, &project, &["status"]).succeeds();
-    let told = "\n\nscripts that no manifest names\n  glow-broadcast-staging, glow-broadcast-staging-room\n  help: `edge-broadcast destroy --script glow-broadcast-staging` retires them\n";
+    let told = "\n\nscripts that no manifest names\n  glow-broadcast-staging, glow-broadcast-staging-room: no tag says whose they are, they may be another project's\n  help: `edge-broadcast destroy --script glow-broadcast-staging` retires them\n";
     assert!(printed.stdout.ends_with(told), "{}", printed.stdout);
     // A manifest that cannot be read may be the one that names them
     project.write("environments/staging.toml", "[worker]\n");

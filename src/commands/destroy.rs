@@ -13,7 +13,7 @@ use crate::cloudflare::error::advice;
 use crate::deploy::destroy::destroy;
 use crate::deploy::running::Running;
 use crate::environment::Environment;
-use crate::plan::destroy::{Destruction, Standing};
+use crate::plan::destroy::{Claim, Destruction, Standing};
 use crate::plan::pair::{self, Pair};
 use crate::terminal::advice::Advice;
 use crate::terminal::{confirm, step_summary};
@@ -58,8 +58,7 @@ struct Target {
     pair: Option<Pair>,
     zone: Option<String>,
     protected: bool,
-    /// The project that asks.
-    owner: Option<String>,
+    claim: Claim,
     cloudflare: Cloudflare,
 }
 
@@ -76,12 +75,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         }
         None => Standing::default(),
     };
-    let destruction = Destruction::of(
-        &target.name,
-        target.pair.as_ref(),
-        &standing,
-        target.owner.as_deref(),
-    )?;
+    let destruction =
+        Destruction::of(&target.name, target.pair.as_ref(), &standing, &target.claim)?;
     let confirmed = match destruction.is_empty() {
         true => Ok(()),
         false => confirm(args, &target, &destruction),
@@ -140,7 +135,10 @@ fn of_environment(context: &Context, environment: &Environment) -> anyhow::Resul
         pair: Some(Pair::of(environment)),
         zone: Some(environment.zone.to_string()),
         protected: environment.protected,
-        owner: environment.owner.as_ref().map(ToString::to_string),
+        claim: Claim {
+            owner: environment.owner.as_ref().map(ToString::to_string),
+            hosts: Some(environment.hosts.clone()),
+        },
         cloudflare: Cloudflare::from_env(environment)?.telling(&context.progress),
     })
 }
@@ -183,7 +181,7 @@ async fn of_script(context: &Context, script: &str) -> anyhow::Result<Target> {
         protected: found.as_ref().is_some_and(is_protected),
         pair: found,
         zone: None,
-        owner,
+        claim: Claim { owner, hosts: None },
         cloudflare,
     })
 }

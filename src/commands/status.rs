@@ -270,9 +270,15 @@ impl fmt::Display for Answer {
         if !orphans.is_empty() {
             write!(f, "\n\nscripts that no manifest names")?;
         }
-        for Orphan { scripts, fix, .. } in orphans {
-            let names = scripts.join(", ");
-            write!(f, "\n  {names}\n  help: `{fix}` retires them")?;
+        for orphan in orphans {
+            write!(f, "\n  {}", orphan.scripts.join(", "))?;
+            if !orphan.owned {
+                write!(
+                    f,
+                    ": no tag says whose they are, they may be another project's"
+                )?;
+            }
+            write!(f, "\n  help: `{}` retires them", orphan.fix)?;
         }
         Ok(())
     }

@@ -5,10 +5,13 @@ use std::fmt;
 use serde::Serialize;
 
 use super::observed::{LiveDomain, LiveRoute};
+use super::ownership;
 use super::pair::{Pair, Tagged};
-use super::script_tags;
+use super::script_tags::Belonging;
 use crate::build::Worker;
+use crate::environment::Served;
 use crate::terminal::advice::Advice;
+use crate::terminal::escape;
 
 /// Everything that is there of an environment. Made by GETs only.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,6 +41,14 @@ pub struct Stored {
     pub objects: usize,
     /// Whether there may be more than were counted.
     pub or_more: bool,
+}
+
+/// What the project that asks says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Claim {
+    pub owner: Option<String>,
+    /// The hosts of the manifest; none where no manifest names the scripts.
+    pub hosts: Option<Vec<Served>>,
 }
 
 /// The writes that end an environment, in the order in which they must happen.
@@ -78,6 +89,8 @@ pub enum Refusal {
     NotOurs(String),
     /// A script, and the project that its tags name.
     OfProject(String, String),
+    /// A gateway without an owner, its environment, and the hosts that it serves, none of which the manifest has.
+    MayBeOthers(String, String, Vec<String>),
     /// A script, and the others that bind its classes.
     InUse(String, Vec<String>),
 }
@@ -87,12 +100,12 @@ pub enum Refusal {
 pub struct Refused(pub Vec<Refusal>);
 
 impl Destruction {
-    /// Everything that goes of `pair`, or why nothing may; nothing goes of what is gone. `owner` is the project that asks.
+    /// Everything that goes of `pair`, or why nothing may; nothing goes of what is gone.
     pub fn of(
         target: &str,
         pair: Option<&Pair>,
         standing: &Standing,
-        owner: Option<&str>,
+        claim: &Claim,
     ) -> Result<Self, Refused> {
         let mut refusals = Vec::new();
         let (mut ways, mut scripts) = (Vec::new(), Vec::new());
@@ -105,7 +118,7 @@ impl Destruction {
             let Some(script) = all.find(|script| script.tagged.name == name) else {
                 continue;
             };
-            refusals.extend(refusal(script, pair, owner));
+            refusals.extend(refusal(script, pair, standing, claim));
             ways.extend(ways_to(&name, standing));
             scripts.push(Removal::DeleteScript {
                 script: name,
@@ -129,15 +142,33 @@ impl Destruction {
     }
 }
 
-fn refusal(script: &StandingScript, pair: &Pair, owner: Option<&str>) -> Option<Refusal> {
-    let Tagged { name, tags } = &script.tagged;
-    if Pair::of_tagged(name, tags).as_ref() != Some(pair) {
-        return Some(Refusal::NotOurs(name.clone()));
-    }
-    if let Some(other) = script_tags::other_owner(tags, owner) {
-        return Some(Refusal::OfProject(name.clone(), other.to_owned()));
-    }
+fn refusal(
+    script: &StandingScript,
+    pair: &Pair,
+    standing: &Standing,
+    claim: &Claim,
+) -> Option<Refusal> {
+    let name = &script.tagged.name;
     let gateway = pair.gateway();
+    match pair.belonging(&script.tagged, claim.owner.as_deref()) {
+        Belonging::Owned(other) => {
+            let other = escape::line(&other).into_owned();
+            return Some(Refusal::OfProject(name.clone(), other));
+        }
+        Belonging::Other(_) | Belonging::Untagged => return Some(Refusal::NotOurs(name.clone())),
+        Belonging::Unowned if *name == gateway => {
+            let routes = standing.routes.iter().map(|(_, route)| route);
+            let wanted = claim.hosts.as_deref();
+            let others =
+                wanted.and_then(|hosts| ownership::others(name, hosts, routes, &standing.domains));
+            if let Some(hosts) = others {
+                let hosts = hosts.into_iter().collect();
+                let environment = pair.environment.clone();
+                return Some(Refusal::MayBeOthers(name.clone(), environment, hosts));
+            }
+        }
+        Belonging::Ours | Belonging::Unowned => {}
+    }
     let others = script.used_by.iter().filter(|other| **other != gateway);
     let others: Vec<String> = others.cloned().collect();
     (!others.is_empty()).then(|| Refusal::InUse(name.clone(), others))
@@ -200,6 +231,15 @@ impl Refusal {
             Self::OfProject(script, owner) => Advice::new(
                 format!("the script `{script}` belongs to the project `{owner}`"),
                 "destroy it from there",
+            ),
+            Self::MayBeOthers(script, environment, hosts) => Advice::new(
+                format!(
+                    "`{script}` serves `{}` and no host of this manifest: it may be another project's",
+                    hosts.join("`, `")
+                ),
+                format!(
+                    "where it is this project's, `edge-broadcast deploy {environment} --adopt {script}` says so, and it can be destroyed after that; else use another `worker.name`"
+                ),
             ),
             Self::InUse(script, others) => Advice::new(
                 format!(
@@ -266,6 +306,7 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
+    use crate::environment::ServedBy;
 
     fn pair() -> Pair {
         Pair {
@@ -336,8 +377,23 @@ mod tests {
         }
     }
 
+    fn claim(owner: Option<&str>, hosts: &[&str]) -> Claim {
+        let served = |host: &&str| Served {
+            host: (*host).to_owned().try_into().unwrap(),
+            by: ServedBy::ZoneRoute,
+        };
+        Claim {
+            owner: owner.map(str::to_owned),
+            hosts: Some(hosts.iter().map(served).collect()),
+        }
+    }
+
     fn told(standing: &Standing, owner: Option<&str>) -> String {
-        match Destruction::of("e", Some(&pair()), standing, owner) {
+        told_to(&claim(owner, &["a.glow.trade"]), standing)
+    }
+
+    fn told_to(claim: &Claim, standing: &Standing) -> String {
+        match Destruction::of("e", Some(&pair()), standing, claim) {
             Ok(destruction) => destruction.to_string(),
             Err(refused) => refused.to_string(),
         }
@@ -413,10 +469,48 @@ nothing was destroyed:
 ");
     }
 
+    /// Two repositories can have one `worker.name`.
+    #[test]
+    fn a_gateway_without_an_owner_that_serves_other_hosts_alone_may_be_another_projects() {
+        let other = claim(Some("us"), &["b.glow.trade"]);
+        assert_snapshot!(told_to(&other, &standing()), @r"
+nothing was destroyed:
+  - `w-e` serves `a.glow.trade`, `c.glow.trade` and no host of this manifest: it may be another project's
+    help: where it is this project's, `edge-broadcast deploy e --adopt w-e` says so, and it can be destroyed after that; else use another `worker.name`
+");
+        let by_script = Claim {
+            hosts: None,
+            ..other.clone()
+        };
+        for claim in [
+            by_script,
+            claim(Some("us"), &["c.glow.trade", "b.glow.trade"]),
+        ] {
+            assert!(
+                told_to(&claim, &standing()).starts_with("e: 4 steps"),
+                "{claim:?}"
+            );
+        }
+        // It serves nothing: an interrupted deployment or destruction left it
+        let mut bare = standing();
+        bare.routes.clear();
+        bare.domains.clear();
+        assert!(told_to(&other, &bare).starts_with("e: 2 steps"));
+        let mut owned = standing();
+        for script in &mut owned.scripts {
+            script
+                .tagged
+                .tags
+                .insert("edge-broadcast:owner=us".to_owned());
+        }
+        assert!(told_to(&other, &owned).starts_with("e: 4 steps"));
+    }
+
     /// Only what names one of the two scripts is ever in a plan.
     #[test]
     fn every_step_is_of_one_of_the_two_scripts() {
-        let destruction = Destruction::of("e", Some(&pair()), &standing(), None).unwrap();
+        let destruction =
+            Destruction::of("e", Some(&pair()), &standing(), &Claim::default()).unwrap();
         for step in &destruction.steps {
             let (Removal::RemoveRoute { script, .. }
             | Removal::RemoveDomain { script, .. }

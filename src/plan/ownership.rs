@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use anyhow::bail;
 
 use super::desired::{Desired, Wanted};
-use super::observed::{Live, Observed};
+use super::observed::{Live, LiveDomain, LiveRoute, Observed};
 use super::script_tags::{self, Belonging};
 use crate::build::Worker;
+use crate::environment::Served;
 use crate::environment::script::Script;
 use crate::terminal::advice::Advice;
 use crate::terminal::escape;
@@ -93,7 +94,7 @@ fn foreign(script: &Script, tags: &BTreeSet<String>) -> Option<Whose> {
 }
 
 /// The hosts of a gateway without an owner, when the manifest has none of them: two projects without owners can have one
-/// `worker.name`. One that serves nothing yet is what an interrupted deployment left.
+/// `worker.name`.
 fn serving(wanted: &Wanted, live: &Live, desired: &Desired, observed: &Observed) -> Option<Whose> {
     let script = &wanted.script;
     if script.role != Worker::Gateway
@@ -101,20 +102,34 @@ fn serving(wanted: &Wanted, live: &Live, desired: &Desired, observed: &Observed)
     {
         return None;
     }
-    let routes = observed.routes.iter();
-    let routed = routes.filter(|route| route.script.as_ref() == Some(&script.name));
+    let others = others(
+        &script.name,
+        &desired.hosts,
+        &observed.routes,
+        &observed.domains,
+    );
+    others.map(Whose::Serving)
+}
+
+/// The hosts that a gateway serves, when none of them is among `hosts`. One that serves nothing yet is what an interrupted deployment
+/// left.
+pub(super) fn others<'a>(
+    gateway: &str,
+    hosts: &[Served],
+    routes: impl IntoIterator<Item = &'a LiveRoute>,
+    domains: &'a [LiveDomain],
+) -> Option<BTreeSet<String>> {
+    let routes = routes.into_iter();
+    let routed = routes.filter(|route| route.script.as_deref() == Some(gateway));
     let routed = routed.map(|route| host_of(&route.pattern));
-    let domains = observed.domains.iter();
-    let attached = domains.filter(|domain| domain.script == script.name);
+    let attached = domains.iter().filter(|domain| domain.script == gateway);
     let attached = attached.map(|domain| domain.hostname.as_str());
-    let hosts: BTreeSet<&str> = routed.chain(attached).collect();
-    let is_wanted = |host: &&str| desired.hosts.iter().any(|it| it.host.as_str() == *host);
-    if hosts.is_empty() || hosts.iter().any(is_wanted) {
+    let served: BTreeSet<&str> = routed.chain(attached).collect();
+    let is_wanted = |host: &&str| hosts.iter().any(|it| it.host.as_str() == *host);
+    if served.is_empty() || served.iter().any(is_wanted) {
         return None;
     }
-    Some(Whose::Serving(
-        hosts.into_iter().map(str::to_owned).collect(),
-    ))
+    Some(served.into_iter().map(str::to_owned).collect())
 }
 
 /// The host of a route's pattern, `*` in it included.
