@@ -269,6 +269,12 @@ async fn scripts_that_no_manifest_names_are_listed_and_destroyed_with_their_rout
         .succeeds()
         .json();
     assert_eq!(status["orphans"], json!([]));
+    let args = ["destroy", "--script", GATEWAY, "--confirm", GATEWAY];
+    let printed = run(&sandbox, &project, &args).fails();
+    let told = format!(
+        "error: nothing was destroyed: the script `{GATEWAY}` is one of an environment `staging`, whose manifest cannot be understood and may name it\nhelp: `edge-broadcast check staging` says what is wrong: correct that first\n"
+    );
+    assert_eq!(printed.stderr, told);
     project.write("environments/staging.toml", &renamed);
 
     let args = ["destroy", "--script", ROOM, "--confirm", ROOM];

@@ -171,6 +171,9 @@ async fn of_script(context: &Context, script: &str) -> anyhow::Result<Target> {
             )
         ));
     }
+    if let Some(pair) = &found {
+        readable(context, script, &pair.environment)?;
+    }
     // Under its new name an environment is protected still
     let is_protected = |pair: &Pair| {
         let mut environments = context.project.good();
@@ -184,6 +187,20 @@ async fn of_script(context: &Context, script: &str) -> anyhow::Result<Target> {
         claim: Claim { owner, hosts: None },
         cloudflare,
     })
+}
+
+/// Refuses a script of an environment whose manifest cannot be understood: it may name the script, or protect the environment.
+fn readable(context: &Context, script: &str, environment: &str) -> anyhow::Result<()> {
+    let mut unread = context.project.unread();
+    if !unread.any(|name| name.as_str() == environment) {
+        return Ok(());
+    }
+    bail!(Advice::new(
+        format!(
+            "nothing was destroyed: the script `{script}` is one of an environment `{environment}`, whose manifest cannot be understood and may name it"
+        ),
+        format!("`edge-broadcast check {environment}` says what is wrong: correct that first")
+    ))
 }
 
 /// The account of the project: the one that all manifests name, or the environment variables.
