@@ -202,6 +202,8 @@ async fn a_protected_environment_needs_its_name_and_a_yes() {
         "{}",
         printed.stderr
     );
+    let on = "\n`destroy` goes on from here once the cause is mended\ncause";
+    assert!(printed.stderr.contains(on), "{}", printed.stderr);
     // On a terminal its name is asked for, and is all that is needed
     let asked = |typed: &str| {
         let prompt = "this destroys `staging`. Type its name to go on";

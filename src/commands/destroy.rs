@@ -105,7 +105,7 @@ async fn carry_out(context: &Context, target: &Target, answer: &mut Answer) -> a
     let tell = |line: &str| context.progress.say(line);
     let destruction = &answer.destruction;
     let result = destroy(&target.cloudflare, destruction, &mut running.report, tell).await;
-    let result = result.map_err(|error| error.context(format!("{running}\ncause")));
+    let result = result.map_err(|error| running.stopped_by(error));
     let report = running.finish();
     answer.destroyed = Some(Destroyed {
         done: report.done,
