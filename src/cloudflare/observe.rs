@@ -16,8 +16,8 @@ use super::page::Pages;
 use super::path::with_query;
 use super::wire::{Namespace, Resources, Sandbox, ScriptSettings, Subdomain, Version};
 use super::zone::{self, zone};
+use crate::environment::Environment;
 use crate::environment::script::{self, Binding, Script};
-use crate::environment::{Environment, Served};
 use crate::http::body;
 use crate::plan::foreign;
 use crate::plan::history::{Deployed, Extent, Listed};
@@ -98,13 +98,13 @@ fn in_the_way(
     routes: &[LiveRoute],
     domains: &[LiveDomain],
 ) -> BTreeSet<String> {
-    let wanted: BTreeSet<String> = environment.hosts.iter().map(Served::pattern).collect();
-    let is_wanted = |route: &&LiveRoute| wanted.iter().any(|pattern| route.is_for(pattern));
+    let hosts = &environment.hosts;
+    let is_wanted = |route: &&LiveRoute| hosts.iter().any(|it| route.is_for(&it.pattern()));
     let routes = routes.iter().filter(is_wanted);
     let routes = routes.filter_map(|route| route.script.clone());
     let domains = domains
         .iter()
-        .filter(|domain| wanted.contains(&domain.hostname));
+        .filter(|domain| hosts.iter().any(|it| it.host.as_str() == domain.hostname));
     let domains = domains.map(|domain| domain.script.clone());
     let owners = routes.chain(domains);
     owners.filter(|owner| owner != gateway).collect()

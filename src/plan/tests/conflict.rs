@@ -32,6 +32,14 @@ fn route(owner: Option<&str>) -> LiveRoute {
     }
 }
 
+fn domain(owner: &str) -> LiveDomain {
+    LiveDomain {
+        id: "d".to_owned(),
+        hostname: "a.glow.trade".to_owned(),
+        script: owner.to_owned(),
+    }
+}
+
 #[test]
 fn each_conflict_says_what_is_in_the_way_and_what_can_be_done() {
     for kind in Kind::iter() {
@@ -95,16 +103,21 @@ nothing was changed, because of what is live:
                 let host = "host = \"a.glow.trade\"";
                 let world = deployed
                     .manifest(host, &format!("{host}\ncustom_domain = true"))
-                    .edit(|live| {
-                        live.domains.push(LiveDomain {
-                            id: "d".to_owned(),
-                            hostname: "a.glow.trade".to_owned(),
-                            script: "theirs".to_owned(),
-                        });
-                    });
+                    .edit(|live| live.domains.push(domain("theirs")));
                 assert_snapshot!(told(kind, &world), @r"
 nothing was changed, because of what is live:
   - the custom domain `a.glow.trade` belongs to the script `theirs`
+    help: remove it from that script first, or use another host in the manifest
+");
+            }
+            Kind::DomainCovered => {
+                let world = deployed.edit(|live| {
+                    live.routes.clear();
+                    live.domains.push(domain("theirs"));
+                });
+                assert_snapshot!(told(kind, &world), @r"
+nothing was changed, because of what is live:
+  - `a.glow.trade` is a custom domain of the script `theirs`, which would lose every request to a zone route: routes go before custom domains
     help: remove it from that script first, or use another host in the manifest
 ");
             }
@@ -145,6 +158,38 @@ nothing was changed, because of what is live:
   - the route `a.glow.trade/*` belongs to the script `theirs`
     help: remove that route in the dashboard, or use another host in the manifest
 ");
+}
+
+/// Naming its script moves a domain, and a route is none.
+#[test]
+fn a_route_over_a_custom_domain_of_ours_is_refused_with_the_way_to_move_it() {
+    let world = World::deployed(MANIFEST)
+        .edit(|live| {
+            live.routes.clear();
+            live.domains.push(domain("w-old"));
+            live.kin.insert("w-old".to_owned());
+        })
+        .taking_from("w-old");
+    assert_snapshot!(told(Kind::DomainCovered, &world), @r"
+nothing was changed, because of what is live:
+  - `a.glow.trade` is a custom domain of the script `w-old`, which would lose every request to a zone route: routes go before custom domains
+    help: serve it as a custom domain (`custom_domain = true`): `edge-broadcast deploy e --take-route-from w-old` moves that without a gap
+");
+    let host = "host = \"a.glow.trade\"";
+    let moved = world.manifest(host, &format!("{host}\ncustom_domain = true"));
+    assert!(
+        moved.plan().contains("move the custom domain"),
+        "{}",
+        moved.plan()
+    );
+    // A route that is there already, or a domain of the gateway itself, changes nothing of it
+    let there = World::deployed(MANIFEST).edit(|live| live.domains.push(domain("theirs")));
+    assert!(there.plan().starts_with("e: nothing to change"));
+    let own = World::deployed(MANIFEST).edit(|live| {
+        live.routes.clear();
+        live.domains.push(domain("w-e"));
+    });
+    assert!(own.try_plan().is_ok());
 }
 
 #[test]
