@@ -20,7 +20,7 @@ use crate::terminal::advice::Advice;
 pub enum Conflict {
     /// A live script that is not this project's and is not adopted.
     Foreign(Foreign),
-    /// A script that is adopted without need.
+    /// What is adopted and is none of the environment's scripts.
     Unadoptable(Unadoptable),
     /// A script, its environment, and its gradual deployment of another version than the wanted one.
     GradualDeployment(String, String, Split),

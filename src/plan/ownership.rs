@@ -35,13 +35,13 @@ enum Whose {
     Serving(BTreeSet<String>),
 }
 
-/// What `--adopt` named in vain.
+/// What `--adopt` named and the environment does not have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unadoptable {
     script: String,
     environment: String,
-    /// The environment's scripts, unless this is one of them, which needs no adoption.
-    scripts: Option<[String; 2]>,
+    /// The environment's scripts.
+    scripts: [String; 2],
 }
 
 /// Refuses a live script with `tags` that is not the one that `script` describes.
@@ -52,18 +52,14 @@ pub(crate) fn ours(script: &Script, tags: &BTreeSet<String>) -> anyhow::Result<(
     }
 }
 
-/// The live scripts that are somebody else's and not adopted, and what is adopted without need.
+/// The live scripts that are somebody else's and not adopted, and what is adopted that is none of the environment's scripts.
 pub(super) fn found(desired: &Desired, observed: &Observed) -> (Vec<Foreign>, Vec<Unadoptable>) {
-    let whose = |wanted: &Wanted| {
-        let live = observed.scripts.get(&wanted.script.name)?;
-        foreign(&wanted.script, &live.tags).or_else(|| serving(wanted, live, desired, observed))
-    };
     let mut found = Vec::new();
-    let mut needed = BTreeSet::new();
     for wanted in &desired.scripts {
-        let Some(whose) = whose(wanted) else { continue };
+        let Some(whose) = whose(wanted, desired, observed) else {
+            continue;
+        };
         let name = &wanted.script.name;
-        needed.insert(name);
         // Without an owner of its own, what it adopts would stay the other one's
         let is_possible = wanted.script.owner.is_some() || !matches!(whose, Whose::Owned(_));
         if !(is_possible && desired.adopted.contains(name)) {
@@ -71,13 +67,27 @@ pub(super) fn found(desired: &Desired, observed: &Observed) -> (Vec<Foreign>, Ve
         }
     }
     let names = desired.scripts.each_ref().map(|it| it.script.name.clone());
-    let in_vain = desired.adopted.iter().filter(|name| !needed.contains(name));
-    let in_vain = in_vain.map(|name| Unadoptable {
+    let unknown = desired.adopted.iter().filter(|name| !names.contains(name));
+    let unknown = unknown.map(|name| Unadoptable {
         script: name.clone(),
         environment: desired.environment.clone(),
-        scripts: (!names.contains(name)).then(|| names.clone()),
+        scripts: names.clone(),
     });
-    (found, in_vain.collect())
+    (found, unknown.collect())
+}
+
+/// The adopted scripts that are this project's already, or not there: an earlier run came as far.
+pub(crate) fn needless<'a>(desired: &'a Desired, observed: &Observed) -> Vec<&'a str> {
+    let scripts = desired.scripts.iter();
+    let adopted = scripts.filter(|wanted| desired.adopted.contains(&wanted.script.name));
+    let needless = adopted.filter(|wanted| whose(wanted, desired, observed).is_none());
+    needless.map(|wanted| wanted.script.name.as_str()).collect()
+}
+
+/// Whose the live script in the place of a wanted one is, unless it is this project's or there is none.
+fn whose(wanted: &Wanted, desired: &Desired, observed: &Observed) -> Option<Whose> {
+    let live = observed.scripts.get(&wanted.script.name)?;
+    foreign(&wanted.script, &live.tags).or_else(|| serving(wanted, live, desired, observed))
 }
 
 fn foreign(script: &Script, tags: &BTreeSet<String>) -> Option<Whose> {
@@ -207,15 +217,9 @@ impl Unadoptable {
             environment,
             scripts,
         } = self;
-        match scripts {
-            Some(scripts) => Advice::new(
-                format!("`--adopt {script}`: `{environment}` has no script of that name"),
-                format!("its scripts are `{}`", scripts.join("` and `")),
-            ),
-            None => Advice::new(
-                format!("`--adopt {script}`: it needs no adoption"),
-                format!("leave `--adopt {script}` out"),
-            ),
-        }
+        Advice::new(
+            format!("`--adopt {script}`: `{environment}` has no script of that name"),
+            format!("its scripts are `{}`", scripts.join("` and `")),
+        )
     }
 }

@@ -6,7 +6,7 @@ use strum::IntoEnumIterator;
 use super::world::{MANIFEST, World, next, owned};
 use crate::build::Worker;
 use crate::plan::conflict::ConflictDiscriminants as Kind;
-use crate::plan::{Live, LiveDomain, LiveRoute};
+use crate::plan::{Live, LiveDomain, LiveRoute, ownership};
 
 /// What a plan says whose only conflict is of `kind`.
 fn told(kind: Kind, world: &World) -> String {
@@ -54,11 +54,11 @@ nothing was changed, because of what is live:
 ");
             }
             Kind::Unadoptable => {
-                let world = deployed.adopting("w-e");
+                let world = deployed.adopting("w-e-rom");
                 assert_snapshot!(told(kind, &world), @r"
 nothing was changed, because of what is live:
-  - `--adopt w-e`: it needs no adoption
-    help: leave `--adopt w-e` out
+  - `--adopt w-e-rom`: `e` has no script of that name
+    help: its scripts are `w-e-room` and `w-e`
 ");
             }
             Kind::GradualDeployment => {
@@ -354,18 +354,36 @@ socket impact: none
     assert!(routed(&["aa.glow.trade/*"]).try_plan().is_err());
 }
 
+/// The same command goes on where a run has stopped half-way.
 #[test]
-fn what_needs_no_adoption_is_told_by_its_name() {
-    let world = World::deployed(MANIFEST).adopting("w-e-rom");
-    assert_snapshot!(world.plan(), @r"
-nothing was changed, because of what is live:
-  - `--adopt w-e-rom`: `e` has no script of that name
-    help: its scripts are `w-e-room` and `w-e`
-");
-    let world = World::empty(MANIFEST).adopting("w-e-room");
-    assert_snapshot!(world.plan(), @r"
-nothing was changed, because of what is live:
-  - `--adopt w-e-room`: it needs no adoption
-    help: leave `--adopt w-e-room` out
-");
+fn what_needs_no_adoption_is_told_and_not_refused() {
+    let needless = |world: &World| {
+        let desired = world.desired();
+        let needless = ownership::needless(&desired, world.observed());
+        needless.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let ours = World::deployed(MANIFEST)
+        .adopting("w-e")
+        .adopting("w-e-room");
+    assert_eq!(needless(&ours), ["w-e-room", "w-e"]);
+    assert!(ours.plan().starts_with("e: nothing to change"));
+    let half = ours.gateway(|live| live.tags.clear());
+    assert_eq!(needless(&half), ["w-e-room"]);
+    assert!(half.try_plan().is_ok());
+    let absent = World::empty(MANIFEST).adopting("w-e-room");
+    assert_eq!(needless(&absent), ["w-e-room"]);
+    assert!(absent.try_plan().is_ok());
+}
+
+/// Nobody else's code gets requests of ours, or our tags.
+#[test]
+fn an_adopted_gateway_gets_its_hosts_and_its_owner_after_our_code() {
+    let theirs = World::deployed(MANIFEST)
+        .code(Worker::Gateway)
+        .gateway(|live| live.tags.clear())
+        .edit(|live| live.routes.clear());
+    assert_snapshot!(theirs.clone().adopting("w-e").plan(), @"");
+    // The checks of a rollout need the hosts
+    let staged = theirs.adopting("w-e").rollout("50,100").plan();
+    assert!(staged.contains("\n\n1. route `a.glow.trade/*`"), "{staged}");
 }
