@@ -114,7 +114,11 @@ async fn examine(
         "the API token reads the account and the zone `{}`",
         environment.zone
     ));
-    for found in finding::of(environment, &observed) {
+    let mut findings = finding::of(environment, &observed);
+    if bundles.is_err() {
+        findings.extend(finding::in_the_way(environment, &observed));
+    }
+    for found in findings {
         match found.fix {
             None => examined.note("note", &found.what),
             Some(fix) => examined.wrong(found.what, fix),
