@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::bail;
+use edge_broadcast_sandbox::Pattern;
 
 use super::desired::{Desired, Wanted};
 use super::observed::{Live, LiveDomain, LiveRoute, Observed};
@@ -131,21 +132,19 @@ pub(super) fn others<'a>(
 ) -> Option<BTreeSet<String>> {
     let routes = routes.into_iter();
     let routed = routes.filter(|route| route.script.as_deref() == Some(gateway));
-    let routed = routed.map(|route| host_of(&route.pattern));
+    let routed = routed.map(|route| Pattern::parse(&route.pattern));
     let attached = domains.iter().filter(|domain| domain.script == gateway);
-    let attached = attached.map(|domain| domain.hostname.as_str());
-    let served: BTreeSet<&str> = routed.chain(attached).collect();
-    let is_wanted = |host: &&str| hosts.iter().any(|it| it.host.as_str() == *host);
+    // A whole host, as a pattern of it
+    let attached = attached.map(|domain| Pattern::parse(&domain.hostname));
+    let served: Vec<Pattern> = routed.chain(attached).collect();
+    let is_wanted = |served: &Pattern| {
+        let mut hosts = hosts.iter();
+        hosts.any(|it| served.covers_host(it.host.as_str()))
+    };
     if served.is_empty() || served.iter().any(is_wanted) {
         return None;
     }
-    Some(served.into_iter().map(str::to_owned).collect())
-}
-
-/// The host of a route's pattern, `*` in it included.
-fn host_of(pattern: &str) -> &str {
-    let rest = pattern.split_once("://").map_or(pattern, |(_, rest)| rest);
-    rest.split_once('/').map_or(rest, |(host, _)| host)
+    Some(served.iter().map(Pattern::host).collect())
 }
 
 impl Foreign {

@@ -348,7 +348,12 @@ socket impact: none
             live.routes = patterns.iter().map(|pattern| ours(pattern)).collect();
         })
     };
-    for patterns in [&[][..], &["http://a.glow.trade/ws/*", "c.glow.trade/*"]] {
+    for patterns in [
+        &[][..],
+        &["http://a.glow.trade/ws/*", "c.glow.trade/*"],
+        &["A.Glow.trade/*"],
+        &["*.glow.trade/ws/*"],
+    ] {
         assert!(routed(patterns).try_plan().is_ok(), "{patterns:?}");
     }
     assert!(routed(&["aa.glow.trade/*"]).try_plan().is_err());
