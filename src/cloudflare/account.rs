@@ -166,11 +166,12 @@ async fn stored(cloudflare: &Cloudflare, namespace: &Namespace) -> anyhow::Resul
     })
 }
 
-/// The scripts that bind the Durable Object classes of a script.
+/// The scripts that bind the Durable Object classes of a script. That the API does not know it is an error, as wrangler has it: to say
+/// that nobody uses a script which is there after all would be its end.
 pub(super) async fn users(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Vec<String>> {
     let path = cloudflare.of_script(script, "references");
-    let references: Option<References> = cloudflare.find(&path).await?;
-    let objects = references.unwrap_or_default().durable_objects.into_iter();
+    let references: References = cloudflare.get(&path).await?;
+    let objects = references.durable_objects.into_iter();
     let services: BTreeSet<String> = objects.map(|reference| reference.service).collect();
     Ok(services.into_iter().collect())
 }

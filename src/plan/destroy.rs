@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::observed::{LiveDomain, LiveRoute};
 use super::ownership;
 use super::pair::{Pair, Tagged};
-use super::script_tags::Belonging;
+use super::script_tags::{Belonging, owner_of};
 use crate::build::Worker;
 use crate::environment::Served;
 use crate::terminal::advice::Advice;
@@ -79,7 +79,32 @@ pub enum Removal {
         role: Worker,
         /// What dies with it.
         stored: Vec<Stored>,
+        /// Whose it was when it was confirmed.
+        #[serde(skip)]
+        was: Identity,
     },
+}
+
+/// Whose a script is by its tags: two of them with the same name and identity are one script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pair: Option<Pair>,
+    owner: Option<String>,
+}
+
+impl Identity {
+    /// What the tags of a script say.
+    pub fn of(script: &Tagged) -> Self {
+        Self {
+            pair: Pair::of_tagged(&script.name, &script.tags),
+            owner: owner_of(&script.tags).map(str::to_owned),
+        }
+    }
+
+    /// The gateway of its environment.
+    pub(crate) fn gateway(&self) -> Option<String> {
+        self.pair.as_ref().map(Pair::gateway)
+    }
 }
 
 /// Why nothing may be destroyed.
@@ -91,6 +116,8 @@ pub enum Refusal {
     OfProject(String, String),
     /// A gateway without an owner, its environment, and the hosts that it serves, none of which the manifest has.
     MayBeOthers(String, String, Vec<String>),
+    /// A script whose tags say something else than when its end was confirmed.
+    Changed(String),
     /// A script, and the others that bind its classes.
     InUse(String, Vec<String>),
 }
@@ -124,6 +151,7 @@ impl Destruction {
                 script: name,
                 role,
                 stored: script.stored.clone(),
+                was: Identity::of(&script.tagged),
             });
         }
         if !refusals.is_empty() {
@@ -240,6 +268,12 @@ impl Refusal {
                 format!(
                     "where it is this project's, `edge-broadcast deploy {environment} --adopt {script}` says so, and it can be destroyed after that; else use another `worker.name`"
                 ),
+            ),
+            Self::Changed(script) => Advice::new(
+                format!(
+                    "the script `{script}` is not the one that was confirmed: its tags say something else by now"
+                ),
+                "run the command again to see whose it is",
             ),
             Self::InUse(script, others) => Advice::new(
                 format!(

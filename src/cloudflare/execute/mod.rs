@@ -70,8 +70,8 @@ pub(crate) async fn remove(cloudflare: &Cloudflare, removal: &Removal) -> anyhow
             script,
         } => routes::remove(cloudflare, zone, (id, pattern), script).await,
         Removal::RemoveDomain { id, script, .. } => domains::remove(cloudflare, id, script).await,
-        Removal::DeleteScript { script, role, .. } => {
-            scripts::delete(cloudflare, script, *role).await
-        }
+        Removal::DeleteScript {
+            script, role, was, ..
+        } => scripts::delete(cloudflare, script, *role, was).await,
     }
 }
