@@ -18,10 +18,18 @@ use crate::terminal::escape;
 pub struct Standing {
     /// The scripts of its names, whosever they are.
     pub scripts: Vec<StandingScript>,
-    /// The routes of the zones that were looked at, each with its zone's name, whosever they are.
-    pub routes: Vec<(String, LiveRoute)>,
+    /// The routes of the zones that were looked at, whosever they are.
+    pub routes: Vec<StandingRoute>,
     /// The custom domains of the account, whosever they are.
     pub domains: Vec<LiveDomain>,
+}
+
+/// A route, and the zone that has it: two zones of an account may have one name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StandingRoute {
+    pub zone: String,
+    pub zone_id: String,
+    pub route: LiveRoute,
 }
 
 /// A script that exists.
@@ -65,6 +73,8 @@ pub struct Destruction {
 pub enum Removal {
     RemoveRoute {
         zone: String,
+        #[serde(skip)]
+        zone_id: String,
         pattern: String,
         id: String,
         script: String,
@@ -185,7 +195,7 @@ fn refusal(
         }
         Belonging::Other(_) | Belonging::Untagged => return Some(Refusal::NotOurs(name.clone())),
         Belonging::Unowned if *name == gateway => {
-            let routes = standing.routes.iter().map(|(_, route)| route);
+            let routes = standing.routes.iter().map(|it| &it.route);
             let wanted = claim.hosts.as_deref();
             let others =
                 wanted.and_then(|hosts| ownership::others(name, hosts, routes, &standing.domains));
@@ -205,11 +215,12 @@ fn refusal(
 /// The routes and custom domains that lead to a script.
 fn ways_to(script: &str, standing: &Standing) -> Vec<Removal> {
     let routes = standing.routes.iter();
-    let routes = routes.filter(|(_, route)| route.script.as_deref() == Some(script));
-    let routes = routes.map(|(zone, route)| Removal::RemoveRoute {
-        zone: zone.clone(),
-        pattern: route.pattern.clone(),
-        id: route.id.clone(),
+    let routes = routes.filter(|it| it.route.script.as_deref() == Some(script));
+    let routes = routes.map(|it| Removal::RemoveRoute {
+        zone: it.zone.clone(),
+        zone_id: it.zone_id.clone(),
+        pattern: it.route.pattern.clone(),
+        id: it.route.id.clone(),
         script: script.to_owned(),
     });
     let domains = standing.domains.iter();
@@ -374,13 +385,17 @@ mod tests {
         }
     }
 
-    fn route(pattern: &str, script: Option<&str>) -> (String, LiveRoute) {
+    fn route(pattern: &str, script: Option<&str>) -> StandingRoute {
         let route = LiveRoute {
             id: "r".to_owned(),
             pattern: pattern.to_owned(),
             script: script.map(str::to_owned),
         };
-        ("glow.trade".to_owned(), route)
+        StandingRoute {
+            zone: "glow.trade".to_owned(),
+            zone_id: "z".to_owned(),
+            route,
+        }
     }
 
     fn standing() -> Standing {

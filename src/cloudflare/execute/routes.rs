@@ -55,15 +55,14 @@ pub(super) async fn hand_over(
     }
 }
 
-/// Removes the route `id`, unless it is another script's by now.
+/// Removes the route `id` of the zone with the id `zone`, unless it is another script's by now.
 pub(super) async fn remove(
     cloudflare: &Cloudflare,
     zone: &str,
     (id, pattern): (&str, &str),
     script: &str,
 ) -> anyhow::Result<()> {
-    let zone = observe::zone_id(cloudflare, zone).await?;
-    let routes = observe::routes(cloudflare, &zone).await?;
+    let routes = observe::routes(cloudflare, zone).await?;
     match routes.into_iter().find(|route| route.id == id) {
         None => Ok(()),
         Some(route) if route.script.as_deref() == Some(script) => {
