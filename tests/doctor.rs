@@ -96,6 +96,7 @@ async fn the_doctor_and_the_plan_show_the_same_facts_about_secrets() {
     assert_eq!(
         wrong,
         [&json!({
+            "word": "WRONG",
             "what": format!("secret OLD_KEY of {GATEWAY}: extra, 0 min"),
             "mend": "edge-broadcast secrets list staging --prune",
         })]

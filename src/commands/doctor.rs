@@ -38,7 +38,6 @@ struct Examined {
 #[derive(Serialize)]
 struct Finding {
     /// `ok`, `note` or `WRONG`, before it.
-    #[serde(skip)]
     word: &'static str,
     what: String,
     /// What to do; absent where nothing is wrong.
