@@ -202,6 +202,8 @@ async fn a_protected_environment_needs_its_name_and_a_yes() {
         "{}",
         printed.stderr
     );
+    let on = "\n`destroy` goes on from here once the cause is mended\ncause";
+    assert!(printed.stderr.contains(on), "{}", printed.stderr);
     // On a terminal its name is asked for, and is all that is needed
     let asked = |typed: &str| {
         let prompt = "this destroys `staging`. Type its name to go on";
@@ -252,11 +254,12 @@ async fn scripts_that_no_manifest_names_are_listed_and_destroyed_with_their_rout
         json!([{
             "environment": "staging",
             "scripts": [GATEWAY, ROOM],
+            "owned": false,
             "fix": "edge-broadcast destroy --script glow-broadcast-staging",
         }])
     );
     let printed = run(&sandbox, &project, &["status"]).succeeds();
-    let told = "\n\nscripts that no manifest names\n  glow-broadcast-staging, glow-broadcast-staging-room\n  help: `edge-broadcast destroy --script glow-broadcast-staging` retires them\n";
+    let told = "\n\nscripts that no manifest names\n  glow-broadcast-staging, glow-broadcast-staging-room: no tag says whose they are, they may be another project's\n  help: `edge-broadcast destroy --script glow-broadcast-staging` retires them\n";
     assert!(printed.stdout.ends_with(told), "{}", printed.stdout);
     // A manifest that cannot be read may be the one that names them
     project.write("environments/staging.toml", "[worker]\n");
@@ -268,6 +271,12 @@ async fn scripts_that_no_manifest_names_are_listed_and_destroyed_with_their_rout
         .succeeds()
         .json();
     assert_eq!(status["orphans"], json!([]));
+    let args = ["destroy", "--script", GATEWAY, "--confirm", GATEWAY];
+    let printed = run(&sandbox, &project, &args).fails();
+    let told = format!(
+        "error: nothing was destroyed: the script `{GATEWAY}` is one of an environment `staging`, whose manifest cannot be understood and may name it\nhelp: `edge-broadcast check staging` says what is wrong: correct that first\n"
+    );
+    assert_eq!(printed.stderr, told);
     project.write("environments/staging.toml", &renamed);
 
     let args = ["destroy", "--script", ROOM, "--confirm", ROOM];

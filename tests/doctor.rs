@@ -96,6 +96,7 @@ async fn the_doctor_and_the_plan_show_the_same_facts_about_secrets() {
     assert_eq!(
         wrong,
         [&json!({
+            "word": "WRONG",
             "what": format!("secret OLD_KEY of {GATEWAY}: extra, 0 min"),
             "mend": "edge-broadcast secrets list staging --prune",
         })]
@@ -170,4 +171,27 @@ async fn a_room_whose_updates_are_dropped_for_their_slot_is_found() {
         "{}",
         well.stdout
     );
+}
+
+/// Nothing was built, so no plan says what would refuse it.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_built_workers_what_is_in_the_way_is_a_finding_of_the_doctor_and_of_the_status() {
+    let sandbox = Sandbox::start();
+    api::foreign_script(&sandbox, GATEWAY).await;
+    let bare = Project::new();
+    let worker = bare.path().join("worker");
+    std::fs::remove_file(&worker).unwrap();
+    std::fs::create_dir(&worker).unwrap();
+    bare.write("environments/staging.toml", &manifest("staging"));
+    let printed = |command: &str| {
+        let run = Run::new([command, "staging"]).inside(&bare);
+        run.against(&sandbox).printed().stdout
+    };
+    let told = format!(
+        "\n  WRONG  `{GATEWAY}` exists, and has no tag that says that this project deployed it\n         use another `worker.name`; `edge-broadcast deploy staging --adopt {GATEWAY}` takes it over\n"
+    );
+    for command in ["doctor", "status"] {
+        let printed = printed(command);
+        assert!(printed.contains(&told), "{command}: {printed}");
+    }
 }

@@ -2,22 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 
 use super::client::Cloudflare;
 use super::envelope::{Call, decode_list};
-use super::observe;
 use super::page::Pages;
-use super::path::{id, with_query};
-use super::wire::Zone;
-use crate::plan::destroy::{Standing, StandingScript, Stored};
+use super::wire::{Namespace, Zone};
+use super::{namespaces, observe, zone};
+use crate::plan::destroy::{Standing, StandingRoute, StandingScript, Stored};
 use crate::plan::pair::{Pair, Tagged};
 use crate::plan::{LiveDomain, LiveRoute};
+use crate::terminal::advice::Advice;
 
-/// More than an account has, and what wrangler asks for.
-const NAMESPACES_PER_PAGE: u32 = 1000;
 /// As many objects of a class are counted: one call (SDK: `limit` of a namespace's objects is 1000 unless it is said).
 const OBJECTS: usize = 1000;
 
@@ -27,17 +25,6 @@ struct Script {
     id: String,
     #[serde(default)]
     tags: BTreeSet<String>,
-}
-
-/// An item of `GET /accounts/A/workers/durable_objects/namespaces`
-#[derive(Deserialize)]
-struct Namespace {
-    #[serde(deserialize_with = "id")]
-    id: String,
-    #[serde(default)]
-    script: Option<String>,
-    #[serde(default)]
-    class: Option<String>,
 }
 
 /// An item of `GET …/namespaces/N/objects`
@@ -86,19 +73,7 @@ pub(crate) async fn scripts(cloudflare: &Cloudflare) -> anyhow::Result<Vec<Tagge
 pub(crate) async fn classes(
     cloudflare: &Cloudflare,
 ) -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> {
-    let mut classes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for namespace in namespaces(cloudflare).await? {
-        if let (Some(script), Some(class)) = (namespace.script, namespace.class) {
-            classes.entry(script).or_default().insert(class);
-        }
-    }
-    Ok(classes)
-}
-
-async fn namespaces(cloudflare: &Cloudflare) -> anyhow::Result<Vec<Namespace>> {
-    let path = cloudflare.of_account("workers/durable_objects/namespaces");
-    let pages = Pages::new(cloudflare, path).sized(NAMESPACES_PER_PAGE);
-    pages.all().await
+    Ok(namespaces::classes(namespaces::all(cloudflare).await?))
 }
 
 /// Everything that is there of `pair`.
@@ -108,7 +83,7 @@ pub(crate) async fn standing(
     zones: Zones<'_>,
 ) -> anyhow::Result<Standing> {
     let names = [pair.gateway(), pair.room()];
-    let (all, namespaces) = tokio::try_join!(scripts(cloudflare), namespaces(cloudflare))
+    let (all, namespaces) = tokio::try_join!(scripts(cloudflare), namespaces::all(cloudflare))
         .with_context(|| format!("reading what is live of `{}`", names[0]))?;
     let of_pair = all
         .into_iter()
@@ -166,47 +141,110 @@ async fn stored(cloudflare: &Cloudflare, namespace: &Namespace) -> anyhow::Resul
     })
 }
 
-/// The scripts that bind the Durable Object classes of a script.
+/// The scripts that bind the Durable Object classes of a script. That the API does not know it is an error, as wrangler has it: to say
+/// that nobody uses a script which is there after all would be its end.
 pub(super) async fn users(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Vec<String>> {
     let path = cloudflare.of_script(script, "references");
-    let references: Option<References> = cloudflare.find(&path).await?;
-    let objects = references.unwrap_or_default().durable_objects.into_iter();
+    let references: References = cloudflare.get(&path).await?;
+    let objects = references.durable_objects.into_iter();
     let services: BTreeSet<String> = objects.map(|reference| reference.service).collect();
     Ok(services.into_iter().collect())
 }
 
-async fn routes(
-    cloudflare: &Cloudflare,
-    zones: Zones<'_>,
-) -> anyhow::Result<Vec<(String, LiveRoute)>> {
-    let names = match zones {
-        Zones::One(name) => vec![name.to_owned()],
-        Zones::All => zone_names(cloudflare).await?,
+async fn routes(cloudflare: &Cloudflare, zones: Zones<'_>) -> anyhow::Result<Vec<StandingRoute>> {
+    let zones = match zones {
+        Zones::One(name) => {
+            let zone = zone::zone(cloudflare, name).await?;
+            let routes = observe::routes(cloudflare, &zone.id).await?;
+            return Ok(standing_in(&zone, routes).collect());
+        }
+        Zones::All => zone::all(cloudflare).await?,
     };
-    let of_each = names.into_iter().map(async |name| {
-        let id = observe::zone_id(cloudflare, &name).await?;
-        let routes = observe::routes(cloudflare, &id).await?.into_iter();
-        let named = routes.map(|route| (name.clone(), route));
-        anyhow::Ok(named.collect::<Vec<_>>())
+    let of_each = zones.iter().map(async |zone| {
+        let routes = observe::routes(cloudflare, &zone.id).await;
+        anyhow::Ok((zone, zone::readable(routes)?))
     });
-    Ok(try_join_all(of_each).await?.concat())
+    let (mut found, mut unread) = (Vec::new(), Vec::new());
+    for (zone, routes) in try_join_all(of_each).await? {
+        match routes {
+            Some(routes) => found.extend(standing_in(zone, routes)),
+            None => unread.push(zone_name(zone)),
+        }
+    }
+    if !unread.is_empty() {
+        bail!(Advice::new(
+            format!(
+                "the API token may not read the routes of `{}`, which may lead to what is to go",
+                unread.join("`, `")
+            ),
+            "give it Workers Routes Read on every zone of the account",
+        ));
+    }
+    Ok(found)
 }
 
-/// The names of the account's zones. Of those that have one alone the id is known after this; of two with one name the right one is
-/// found when it is asked for.
-async fn zone_names(cloudflare: &Cloudflare) -> anyhow::Result<Vec<String>> {
-    let path = with_query("/zones", &[("account.id", cloudflare.account())]);
-    let mut named: BTreeMap<String, Vec<Zone>> = BTreeMap::new();
-    for zone in Pages::<Zone>::new(cloudflare, path).all().await? {
-        if let Some(name) = zone.name.clone() {
-            named.entry(name).or_default().push(zone);
-        }
+/// The name of a zone, or its id where the API gives none.
+fn zone_name(zone: &Zone) -> &str {
+    zone.name.as_ref().unwrap_or(&zone.id)
+}
+
+fn standing_in(zone: &Zone, routes: Vec<LiveRoute>) -> impl Iterator<Item = StandingRoute> {
+    let routes = routes.into_iter();
+    routes.map(|route| StandingRoute {
+        zone: zone_name(zone).to_owned(),
+        zone_id: zone.id.clone(),
+        route,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{StatusCode, Uri};
+    use axum::response::IntoResponse;
+    use serde_json::{Value, json};
+
+    use super::super::paged::served;
+    use super::*;
+
+    /// The ids of the routes of an account of four zones, two of which have one name and none of which may be asked for by it.
+    async fn found(refused: &'static [&'static str]) -> Result<Vec<(String, String)>, String> {
+        let cloudflare = served(move |uri: Uri| {
+            let zone = |id: &str, name: &str, kind: &str| json!({ "id": id, "name": name, "status": "pending", "type": kind });
+            let part = uri.path().split('/').nth(2).unwrap_or_default();
+            let result = match (uri.path(), part) {
+                ("/zones", _) if uri.query().unwrap_or_default().contains("name=") => Value::Null,
+                ("/zones", _) => json!([
+                    zone("z1", "glow.trade", "full"),
+                    zone("z2", "twice.example", "full"),
+                    zone("z3", "twice.example", "full"),
+                    zone("z4", "inside.example", "internal"),
+                ]),
+                (_, "z1" | "z2" | "z3") if !refused.contains(&part) => json!([
+                    { "id": format!("r-{part}"), "pattern": "a/*", "script": "w-e" },
+                ]),
+                _ => {
+                    let error = json!({ "code": 10000, "message": "Authentication error" });
+                    let refusal = json!({ "success": false, "errors": [error] });
+                    return (StatusCode::FORBIDDEN, axum::Json(refusal)).into_response();
+                }
+            };
+            let answer = json!({ "success": true, "errors": [], "messages": [], "result": result });
+            axum::Json(answer).into_response()
+        })
+        .await;
+        let routes = routes(&cloudflare, Zones::All).await;
+        let routes = routes.map_err(|error| Advice::of(&error).line())?;
+        let routes = routes.into_iter();
+        Ok(routes.map(|it| (it.zone_id, it.route.id)).collect())
     }
-    let mut known = cloudflare.known_zones();
-    for (name, zones) in &named {
-        if let [only] = zones.as_slice() {
-            known.insert(name.clone(), only.clone());
-        }
+
+    #[tokio::test]
+    async fn the_routes_of_all_zones_are_read_by_the_ids_of_the_zones_that_can_have_some() {
+        let of = |zone: &str| (zone.to_owned(), format!("r-{zone}"));
+        assert_eq!(found(&[]).await, Ok(vec![of("z1"), of("z2"), of("z3")]));
+        assert_eq!(
+            found(&["z1", "z3"]).await.unwrap_err(),
+            "the API token may not read the routes of `glow.trade`, `twice.example`, which may lead to what is to go; give it Workers Routes Read on every zone of the account"
+        );
     }
-    Ok(named.into_keys().collect())
 }

@@ -4,6 +4,7 @@
 //! - `client`: one request: address, repeats
 //! - `envelope`: what is in an answer: null means absent
 //! - `page`: lists, page by page
+//! - `namespaces`: the Durable Object classes of an account
 //! - `zone`: which zone is meant, and what of it decides whether requests reach a Worker
 //! - `wire`: the shapes of the answers; `code`: the code of a version
 //! - `copy`: a copy of the deployed version with other secrets
@@ -31,6 +32,7 @@ pub mod error;
 pub(crate) mod execute;
 mod hint;
 pub mod metadata;
+mod namespaces;
 pub mod observe;
 pub(crate) mod older;
 mod once;

@@ -12,12 +12,13 @@ use super::client::{Cloudflare, Repeat};
 use super::code;
 use super::envelope;
 use super::error::{ApiError, found};
+use super::namespaces;
 use super::page::Pages;
 use super::path::with_query;
-use super::wire::{Namespace, Resources, Sandbox, ScriptSettings, Subdomain, Version};
+use super::wire::{Resources, Sandbox, ScriptSettings, Subdomain, Version};
 use super::zone::{self, zone};
+use crate::environment::Environment;
 use crate::environment::script::{self, Binding, Script};
-use crate::environment::{Environment, Served};
 use crate::http::body;
 use crate::plan::foreign;
 use crate::plan::history::{Deployed, Extent, Listed};
@@ -26,8 +27,6 @@ use crate::plan::{
     Kept, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Split, ownership, version_tag,
 };
 
-/// More than an account has, and what wrangler asks for.
-const NAMESPACES_PER_PAGE: u32 = 1000;
 /// The most that the API gives of versions and deployments (SDK); it gives ten when it is not asked.
 const HISTORY_PER_PAGE: u32 = 100;
 
@@ -37,22 +36,14 @@ pub async fn observe(
     environment: &Environment,
 ) -> anyhow::Result<Observed> {
     let (room, gateway) = (environment.room_script(), environment.gateway_script());
-    let objects = cloudflare.of_account("workers/durable_objects/namespaces");
     let (room_live, gateway_live, of_zone, namespaces) = tokio::try_join!(
         script(cloudflare, &room),
         script(cloudflare, &gateway),
         of_zone(cloudflare, environment),
-        Pages::<Namespace>::new(cloudflare, objects)
-            .sized(NAMESPACES_PER_PAGE)
-            .all(),
+        namespaces::all(cloudflare),
     )
     .with_context(|| format!("reading what is live of `{}`", environment.name))?;
-    let mut classes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for namespace in namespaces {
-        if let (Some(script), Some(class)) = (namespace.script, namespace.class) {
-            classes.entry(script).or_default().insert(class);
-        }
-    }
+    let mut classes = namespaces::classes(namespaces);
     let others = in_the_way(environment, &gateway, &of_zone.routes, &of_zone.domains);
     let owner = environment.owner.as_ref().map(ToString::to_string);
     let kin = kin(cloudflare, others, &classes, owner.as_deref()).await?;
@@ -98,13 +89,13 @@ fn in_the_way(
     routes: &[LiveRoute],
     domains: &[LiveDomain],
 ) -> BTreeSet<String> {
-    let wanted: BTreeSet<String> = environment.hosts.iter().map(Served::pattern).collect();
-    let is_wanted = |route: &&LiveRoute| wanted.iter().any(|pattern| route.is_for(pattern));
+    let hosts = &environment.hosts;
+    let is_wanted = |route: &&LiveRoute| hosts.iter().any(|it| route.is_for(&it.pattern()));
     let routes = routes.iter().filter(is_wanted);
     let routes = routes.filter_map(|route| route.script.clone());
     let domains = domains
         .iter()
-        .filter(|domain| wanted.contains(&domain.hostname));
+        .filter(|domain| hosts.iter().any(|it| it.host.as_str() == domain.hostname));
     let domains = domains.map(|domain| domain.script.clone());
     let owners = routes.chain(domains);
     owners.filter(|owner| owner != gateway).collect()

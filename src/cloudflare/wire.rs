@@ -305,10 +305,13 @@ struct Domain {
 }
 
 /// An item of `GET /accounts/A/workers/durable_objects/namespaces`
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Namespace {
+    #[serde(deserialize_with = "id")]
+    pub(super) id: String,
+    #[serde(default)]
     pub(super) script: Option<String>,
+    #[serde(default)]
     pub(super) class: Option<String>,
 }
 

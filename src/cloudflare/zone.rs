@@ -39,6 +39,14 @@ pub(super) async fn zone(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<
     Ok(zone.clone())
 }
 
+/// All zones of the account that can have routes.
+pub(super) async fn all(cloudflare: &Cloudflare) -> anyhow::Result<Vec<Zone>> {
+    let path = with_query("/zones", &[("account.id", cloudflare.account())]);
+    let mut zones = Pages::<Zone>::new(cloudflare, path).all().await?;
+    zones.retain(|zone| zone.live().kind.as_deref() != Some("internal"));
+    Ok(zones)
+}
+
 /// An internal zone may have the name of another one, and no host on the internet (docs: DNS, "Internal DNS").
 fn is_it(zone: &Zone, name: &str) -> bool {
     let is_named = zone.name.as_ref().is_none_or(|other| other == name);
@@ -137,7 +145,7 @@ pub(super) async fn certificates(
 }
 
 /// What a token may read; `None` where the API refuses: nothing that is only looked at ahead may fail for a missing right.
-fn readable<T>(answer: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+pub(super) fn readable<T>(answer: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
     match found(answer) {
         Err(error) if error.downcast_ref().is_some_and(is_refusal) => Ok(None),
         answer => answer,

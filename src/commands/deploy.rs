@@ -71,6 +71,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let take = takes(context, args, &environment, saved.as_ref(), &observed)?;
     let desired = Desired::of(&environment, &bundles).adopting(adopt);
     let desired = desired.taking_from(&take);
+    super::plan::tell_needless(context, &desired, &observed);
     let rollout = match &saved {
         Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
         None => args.rollout.clone(),

@@ -13,7 +13,7 @@ use crate::cloudflare::error::advice;
 use crate::deploy::destroy::destroy;
 use crate::deploy::running::Running;
 use crate::environment::Environment;
-use crate::plan::destroy::{Destruction, Standing};
+use crate::plan::destroy::{Claim, Destruction, Standing};
 use crate::plan::pair::{self, Pair};
 use crate::terminal::advice::Advice;
 use crate::terminal::{confirm, step_summary};
@@ -58,8 +58,7 @@ struct Target {
     pair: Option<Pair>,
     zone: Option<String>,
     protected: bool,
-    /// The project that asks.
-    owner: Option<String>,
+    claim: Claim,
     cloudflare: Cloudflare,
 }
 
@@ -76,12 +75,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         }
         None => Standing::default(),
     };
-    let destruction = Destruction::of(
-        &target.name,
-        target.pair.as_ref(),
-        &standing,
-        target.owner.as_deref(),
-    )?;
+    let destruction =
+        Destruction::of(&target.name, target.pair.as_ref(), &standing, &target.claim)?;
     let confirmed = match destruction.is_empty() {
         true => Ok(()),
         false => confirm(args, &target, &destruction),
@@ -110,7 +105,7 @@ async fn carry_out(context: &Context, target: &Target, answer: &mut Answer) -> a
     let tell = |line: &str| context.progress.say(line);
     let destruction = &answer.destruction;
     let result = destroy(&target.cloudflare, destruction, &mut running.report, tell).await;
-    let result = result.map_err(|error| error.context(format!("{running}\ncause")));
+    let result = result.map_err(|error| running.stopped_by(error));
     let report = running.finish();
     answer.destroyed = Some(Destroyed {
         done: report.done,
@@ -140,7 +135,10 @@ fn of_environment(context: &Context, environment: &Environment) -> anyhow::Resul
         pair: Some(Pair::of(environment)),
         zone: Some(environment.zone.to_string()),
         protected: environment.protected,
-        owner: environment.owner.as_ref().map(ToString::to_string),
+        claim: Claim {
+            owner: environment.owner.as_ref().map(ToString::to_string),
+            hosts: Some(environment.hosts.clone()),
+        },
         cloudflare: Cloudflare::from_env(environment)?.telling(&context.progress),
     })
 }
@@ -173,6 +171,9 @@ async fn of_script(context: &Context, script: &str) -> anyhow::Result<Target> {
             )
         ));
     }
+    if let Some(pair) = &found {
+        readable(context, script, &pair.environment)?;
+    }
     // Under its new name an environment is protected still
     let is_protected = |pair: &Pair| {
         let mut environments = context.project.good();
@@ -183,9 +184,23 @@ async fn of_script(context: &Context, script: &str) -> anyhow::Result<Target> {
         protected: found.as_ref().is_some_and(is_protected),
         pair: found,
         zone: None,
-        owner,
+        claim: Claim { owner, hosts: None },
         cloudflare,
     })
+}
+
+/// Refuses a script of an environment whose manifest cannot be understood: it may name the script, or protect the environment.
+fn readable(context: &Context, script: &str, environment: &str) -> anyhow::Result<()> {
+    let mut unread = context.project.unread();
+    if !unread.any(|name| name.as_str() == environment) {
+        return Ok(());
+    }
+    bail!(Advice::new(
+        format!(
+            "nothing was destroyed: the script `{script}` is one of an environment `{environment}`, whose manifest cannot be understood and may name it"
+        ),
+        format!("`edge-broadcast check {environment}` says what is wrong: correct that first")
+    ))
 }
 
 /// The account of the project: the one that all manifests name, or the environment variables.

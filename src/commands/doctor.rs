@@ -38,7 +38,6 @@ struct Examined {
 #[derive(Serialize)]
 struct Finding {
     /// `ok`, `note` or `WRONG`, before it.
-    #[serde(skip)]
     word: &'static str,
     what: String,
     /// What to do; absent where nothing is wrong.
@@ -114,7 +113,11 @@ async fn examine(
         "the API token reads the account and the zone `{}`",
         environment.zone
     ));
-    for found in finding::of(environment, &observed) {
+    let mut findings = finding::of(environment, &observed);
+    if bundles.is_err() {
+        findings.extend(finding::in_the_way(environment, &observed));
+    }
+    for found in findings {
         match found.fix {
             None => examined.note("note", &found.what),
             Some(fix) => examined.wrong(found.what, fix),

@@ -17,7 +17,7 @@ use crate::environment::name::EnvironmentName;
 use crate::live::occupancy::{self, Occupied};
 use crate::plan::finding::{self, Finding, Lines};
 use crate::plan::saved::SavedPlan;
-use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, SocketImpact};
+use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, SocketImpact, ownership};
 use crate::terminal::advice::Advice;
 use crate::terminal::output::{self, Format};
 use crate::terminal::step_summary;
@@ -58,6 +58,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
         .taking_from(&take);
     let observed = observe(&remote.cloudflare, &environment).await?;
     tell_vain_takes(context, &take, &observed);
+    tell_needless(context, &desired, &observed);
     let title = format!("plan for {}", environment.name);
     let findings = finding::of(&environment, &observed);
     let plan = match Plan::between(&desired, &observed, &args.rollout) {
@@ -128,6 +129,15 @@ pub(super) fn tell_vain_takes(context: &Context, take: &[String], observed: &Obs
         context.progress.say(&format!(
             "`{script}` is no script of this tool that has a host of the manifest: nothing moves from it"
         ));
+    }
+}
+
+/// Says which scripts need no adoption: a run that is repeated has adopted them before.
+pub(super) fn tell_needless(context: &Context, desired: &Desired, observed: &Observed) {
+    for script in ownership::needless(desired, observed) {
+        context
+            .progress
+            .say(&format!("`--adopt {script}`: it needs no adoption"));
     }
 }
 

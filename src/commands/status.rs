@@ -189,6 +189,10 @@ async fn status(
     let domains = observed.domains.iter();
     let domains = domains.filter(|domain| domain.script == gateway);
     let live = observed.scripts.get(&gateway);
+    let mut findings = finding::of(environment, &observed);
+    if bundles.is_err() {
+        findings.extend(finding::in_the_way(environment, &observed));
+    }
     let is_set = |name: &String| live.is_some_and(|live| filled(name, &live.active.secrets));
     let secrets = environment.secrets.keys();
     let status = Status {
@@ -205,7 +209,7 @@ async fn status(
         },
         secrets: secrets.map(|name| (name.clone(), is_set(name))).collect(),
         facts: Facts::observed(&remote.cloudflare, environment, &observed).await?,
-        findings: finding::of(environment, &observed),
+        findings,
         drift: drift(environment, bundles, &observed),
     };
     Ok((status, remote.cloudflare, observed.all_classes))
@@ -270,9 +274,15 @@ impl fmt::Display for Answer {
         if !orphans.is_empty() {
             write!(f, "\n\nscripts that no manifest names")?;
         }
-        for Orphan { scripts, fix, .. } in orphans {
-            let names = scripts.join(", ");
-            write!(f, "\n  {names}\n  help: `{fix}` retires them")?;
+        for orphan in orphans {
+            write!(f, "\n  {}", orphan.scripts.join(", "))?;
+            if !orphan.owned {
+                write!(
+                    f,
+                    ": no tag says whose they are, they may be another project's"
+                )?;
+            }
+            write!(f, "\n  help: `{}` retires them", orphan.fix)?;
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::terminal::advice::Advice;
 pub enum Conflict {
     /// A live script that is not this project's and is not adopted.
     Foreign(Foreign),
-    /// A script that is adopted without need.
+    /// What is adopted and is none of the environment's scripts.
     Unadoptable(Unadoptable),
     /// A script, its environment, and its gradual deployment of another version than the wanted one.
     GradualDeployment(String, String, Split),
@@ -32,6 +32,8 @@ pub enum Conflict {
     RouteTaken(String, Option<String>, Whose),
     /// A wanted custom domain, and the script that has it.
     DomainTaken(String, String, Whose),
+    /// The host of a wanted zone route, and the script that has it as a custom domain, which would get no request any more.
+    DomainCovered(String, String, Whose),
     /// What keeps every request from the gateway.
     Obstacle(Obstacle),
 }
@@ -85,6 +87,7 @@ impl Conflict {
                 format!("the custom domain `{hostname}` belongs to the script `{owner}`"),
                 "remove it from that script first, or use another host in the manifest",
             ),
+            Self::DomainCovered(hostname, owner, whose) => covered(hostname, owner, whose),
             Self::Obstacle(obstacle) => obstacle.advice(),
         }
     }
@@ -104,6 +107,22 @@ fn moved(what: &str, owner: &str, environment: &str) -> Advice {
         format!(
             "`edge-broadcast deploy {environment} --take-route-from {owner}` moves it without a gap, or use another host in the manifest"
         ),
+    )
+}
+
+fn covered(hostname: &str, owner: &str, whose: &Whose) -> Advice {
+    Advice::new(
+        format!(
+            "`{hostname}` is a custom domain of the script `{owner}`, which would lose every request to a zone route: routes go before custom domains"
+        ),
+        match whose {
+            Whose::Theirs => {
+                "remove it from that script first, or use another host in the manifest".to_owned()
+            }
+            Whose::Kin(environment) => format!(
+                "serve it as a custom domain (`custom_domain = true`): `edge-broadcast deploy {environment} --take-route-from {owner}` moves that without a gap"
+            ),
+        },
     )
 }
 

@@ -5,20 +5,31 @@ use std::fmt;
 use serde::Serialize;
 
 use super::observed::{LiveDomain, LiveRoute};
+use super::ownership;
 use super::pair::{Pair, Tagged};
-use super::script_tags;
+use super::script_tags::{Belonging, owner_of};
 use crate::build::Worker;
+use crate::environment::Served;
 use crate::terminal::advice::Advice;
+use crate::terminal::escape;
 
 /// Everything that is there of an environment. Made by GETs only.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Standing {
     /// The scripts of its names, whosever they are.
     pub scripts: Vec<StandingScript>,
-    /// The routes of the zones that were looked at, each with its zone's name, whosever they are.
-    pub routes: Vec<(String, LiveRoute)>,
+    /// The routes of the zones that were looked at, whosever they are.
+    pub routes: Vec<StandingRoute>,
     /// The custom domains of the account, whosever they are.
     pub domains: Vec<LiveDomain>,
+}
+
+/// A route, and the zone that has it: two zones of an account may have one name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StandingRoute {
+    pub zone: String,
+    pub zone_id: String,
+    pub route: LiveRoute,
 }
 
 /// A script that exists.
@@ -40,6 +51,14 @@ pub struct Stored {
     pub or_more: bool,
 }
 
+/// What the project that asks says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Claim {
+    pub owner: Option<String>,
+    /// The hosts of the manifest; none where no manifest names the scripts.
+    pub hosts: Option<Vec<Served>>,
+}
+
 /// The writes that end an environment, in the order in which they must happen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Destruction {
@@ -54,6 +73,8 @@ pub struct Destruction {
 pub enum Removal {
     RemoveRoute {
         zone: String,
+        #[serde(skip)]
+        zone_id: String,
         pattern: String,
         id: String,
         script: String,
@@ -68,7 +89,32 @@ pub enum Removal {
         role: Worker,
         /// What dies with it.
         stored: Vec<Stored>,
+        /// Whose it was when it was confirmed.
+        #[serde(skip)]
+        was: Identity,
     },
+}
+
+/// Whose a script is by its tags: two of them with the same name and identity are one script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pair: Option<Pair>,
+    owner: Option<String>,
+}
+
+impl Identity {
+    /// What the tags of a script say.
+    pub fn of(script: &Tagged) -> Self {
+        Self {
+            pair: Pair::of_tagged(&script.name, &script.tags),
+            owner: owner_of(&script.tags).map(str::to_owned),
+        }
+    }
+
+    /// The gateway of its environment.
+    pub(crate) fn gateway(&self) -> Option<String> {
+        self.pair.as_ref().map(Pair::gateway)
+    }
 }
 
 /// Why nothing may be destroyed.
@@ -78,6 +124,10 @@ pub enum Refusal {
     NotOurs(String),
     /// A script, and the project that its tags name.
     OfProject(String, String),
+    /// A gateway without an owner, its environment, and the hosts that it serves, none of which the manifest has.
+    MayBeOthers(String, String, Vec<String>),
+    /// A script whose tags say something else than when its end was confirmed.
+    Changed(String),
     /// A script, and the others that bind its classes.
     InUse(String, Vec<String>),
 }
@@ -87,12 +137,12 @@ pub enum Refusal {
 pub struct Refused(pub Vec<Refusal>);
 
 impl Destruction {
-    /// Everything that goes of `pair`, or why nothing may; nothing goes of what is gone. `owner` is the project that asks.
+    /// Everything that goes of `pair`, or why nothing may; nothing goes of what is gone.
     pub fn of(
         target: &str,
         pair: Option<&Pair>,
         standing: &Standing,
-        owner: Option<&str>,
+        claim: &Claim,
     ) -> Result<Self, Refused> {
         let mut refusals = Vec::new();
         let (mut ways, mut scripts) = (Vec::new(), Vec::new());
@@ -105,12 +155,13 @@ impl Destruction {
             let Some(script) = all.find(|script| script.tagged.name == name) else {
                 continue;
             };
-            refusals.extend(refusal(script, pair, owner));
+            refusals.extend(refusal(script, pair, standing, claim));
             ways.extend(ways_to(&name, standing));
             scripts.push(Removal::DeleteScript {
                 script: name,
                 role,
                 stored: script.stored.clone(),
+                was: Identity::of(&script.tagged),
             });
         }
         if !refusals.is_empty() {
@@ -129,15 +180,33 @@ impl Destruction {
     }
 }
 
-fn refusal(script: &StandingScript, pair: &Pair, owner: Option<&str>) -> Option<Refusal> {
-    let Tagged { name, tags } = &script.tagged;
-    if Pair::of_tagged(name, tags).as_ref() != Some(pair) {
-        return Some(Refusal::NotOurs(name.clone()));
-    }
-    if let Some(other) = script_tags::other_owner(tags, owner) {
-        return Some(Refusal::OfProject(name.clone(), other.to_owned()));
-    }
+fn refusal(
+    script: &StandingScript,
+    pair: &Pair,
+    standing: &Standing,
+    claim: &Claim,
+) -> Option<Refusal> {
+    let name = &script.tagged.name;
     let gateway = pair.gateway();
+    match pair.belonging(&script.tagged, claim.owner.as_deref()) {
+        Belonging::Owned(other) => {
+            let other = escape::line(&other).into_owned();
+            return Some(Refusal::OfProject(name.clone(), other));
+        }
+        Belonging::Other(_) | Belonging::Untagged => return Some(Refusal::NotOurs(name.clone())),
+        Belonging::Unowned if *name == gateway => {
+            let routes = standing.routes.iter().map(|it| &it.route);
+            let wanted = claim.hosts.as_deref();
+            let others =
+                wanted.and_then(|hosts| ownership::others(name, hosts, routes, &standing.domains));
+            if let Some(hosts) = others {
+                let hosts = hosts.into_iter().collect();
+                let environment = pair.environment.clone();
+                return Some(Refusal::MayBeOthers(name.clone(), environment, hosts));
+            }
+        }
+        Belonging::Ours | Belonging::Unowned => {}
+    }
     let others = script.used_by.iter().filter(|other| **other != gateway);
     let others: Vec<String> = others.cloned().collect();
     (!others.is_empty()).then(|| Refusal::InUse(name.clone(), others))
@@ -146,11 +215,12 @@ fn refusal(script: &StandingScript, pair: &Pair, owner: Option<&str>) -> Option<
 /// The routes and custom domains that lead to a script.
 fn ways_to(script: &str, standing: &Standing) -> Vec<Removal> {
     let routes = standing.routes.iter();
-    let routes = routes.filter(|(_, route)| route.script.as_deref() == Some(script));
-    let routes = routes.map(|(zone, route)| Removal::RemoveRoute {
-        zone: zone.clone(),
-        pattern: route.pattern.clone(),
-        id: route.id.clone(),
+    let routes = routes.filter(|it| it.route.script.as_deref() == Some(script));
+    let routes = routes.map(|it| Removal::RemoveRoute {
+        zone: it.zone.clone(),
+        zone_id: it.zone_id.clone(),
+        pattern: it.route.pattern.clone(),
+        id: it.route.id.clone(),
         script: script.to_owned(),
     });
     let domains = standing.domains.iter();
@@ -200,6 +270,21 @@ impl Refusal {
             Self::OfProject(script, owner) => Advice::new(
                 format!("the script `{script}` belongs to the project `{owner}`"),
                 "destroy it from there",
+            ),
+            Self::MayBeOthers(script, environment, hosts) => Advice::new(
+                format!(
+                    "`{script}` serves `{}` and no host of this manifest: it may be another project's",
+                    hosts.join("`, `")
+                ),
+                format!(
+                    "where it is this project's, `edge-broadcast deploy {environment} --adopt {script}` says so, and it can be destroyed after that; else use another `worker.name`"
+                ),
+            ),
+            Self::Changed(script) => Advice::new(
+                format!(
+                    "the script `{script}` is not the one that was confirmed: its tags say something else by now"
+                ),
+                "run the command again to see whose it is",
             ),
             Self::InUse(script, others) => Advice::new(
                 format!(
@@ -266,6 +351,7 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
+    use crate::environment::ServedBy;
 
     fn pair() -> Pair {
         Pair {
@@ -299,13 +385,17 @@ mod tests {
         }
     }
 
-    fn route(pattern: &str, script: Option<&str>) -> (String, LiveRoute) {
+    fn route(pattern: &str, script: Option<&str>) -> StandingRoute {
         let route = LiveRoute {
             id: "r".to_owned(),
             pattern: pattern.to_owned(),
             script: script.map(str::to_owned),
         };
-        ("glow.trade".to_owned(), route)
+        StandingRoute {
+            zone: "glow.trade".to_owned(),
+            zone_id: "z".to_owned(),
+            route,
+        }
     }
 
     fn standing() -> Standing {
@@ -336,8 +426,23 @@ mod tests {
         }
     }
 
+    fn claim(owner: Option<&str>, hosts: &[&str]) -> Claim {
+        let served = |host: &&str| Served {
+            host: (*host).to_owned().try_into().unwrap(),
+            by: ServedBy::ZoneRoute,
+        };
+        Claim {
+            owner: owner.map(str::to_owned),
+            hosts: Some(hosts.iter().map(served).collect()),
+        }
+    }
+
     fn told(standing: &Standing, owner: Option<&str>) -> String {
-        match Destruction::of("e", Some(&pair()), standing, owner) {
+        told_to(&claim(owner, &["a.glow.trade"]), standing)
+    }
+
+    fn told_to(claim: &Claim, standing: &Standing) -> String {
+        match Destruction::of("e", Some(&pair()), standing, claim) {
             Ok(destruction) => destruction.to_string(),
             Err(refused) => refused.to_string(),
         }
@@ -413,10 +518,48 @@ nothing was destroyed:
 ");
     }
 
+    /// Two repositories can have one `worker.name`.
+    #[test]
+    fn a_gateway_without_an_owner_that_serves_other_hosts_alone_may_be_another_projects() {
+        let other = claim(Some("us"), &["b.glow.trade"]);
+        assert_snapshot!(told_to(&other, &standing()), @r"
+nothing was destroyed:
+  - `w-e` serves `a.glow.trade`, `c.glow.trade` and no host of this manifest: it may be another project's
+    help: where it is this project's, `edge-broadcast deploy e --adopt w-e` says so, and it can be destroyed after that; else use another `worker.name`
+");
+        let by_script = Claim {
+            hosts: None,
+            ..other.clone()
+        };
+        for claim in [
+            by_script,
+            claim(Some("us"), &["c.glow.trade", "b.glow.trade"]),
+        ] {
+            assert!(
+                told_to(&claim, &standing()).starts_with("e: 4 steps"),
+                "{claim:?}"
+            );
+        }
+        // It serves nothing: an interrupted deployment or destruction left it
+        let mut bare = standing();
+        bare.routes.clear();
+        bare.domains.clear();
+        assert!(told_to(&other, &bare).starts_with("e: 2 steps"));
+        let mut owned = standing();
+        for script in &mut owned.scripts {
+            script
+                .tagged
+                .tags
+                .insert("edge-broadcast:owner=us".to_owned());
+        }
+        assert!(told_to(&other, &owned).starts_with("e: 4 steps"));
+    }
+
     /// Only what names one of the two scripts is ever in a plan.
     #[test]
     fn every_step_is_of_one_of_the_two_scripts() {
-        let destruction = Destruction::of("e", Some(&pair()), &standing(), None).unwrap();
+        let destruction =
+            Destruction::of("e", Some(&pair()), &standing(), &Claim::default()).unwrap();
         for step in &destruction.steps {
             let (Removal::RemoveRoute { script, .. }
             | Removal::RemoveDomain { script, .. }

@@ -5,6 +5,9 @@ use std::fmt;
 use edge_broadcast_protocol::contract::binding;
 use serde::Serialize;
 
+use super::conflict::{self, Conflict};
+use super::desired::Desired;
+use super::host;
 use super::observed::{Live, Observed};
 use super::obstacle;
 use crate::environment::Environment;
@@ -62,6 +65,23 @@ pub fn of(environment: &Environment, observed: &Observed) -> Vec<Finding> {
     .chain(other_jurisdiction(environment, observed))
     .chain(doubtful(environment, observed))
     .collect()
+}
+
+/// What is in the way of any deployment, whatever its code is. Where the workers are not built no plan is made, which would say it.
+pub fn in_the_way(environment: &Environment, observed: &Observed) -> Vec<Finding> {
+    let desired = Desired::new(environment, String::new(), String::new());
+    let mut conflicts = conflict::of_owners(&desired, observed);
+    for wanted in &desired.scripts {
+        let live = observed.scripts.get(&wanted.script.name);
+        conflicts.extend(conflict::of_script(wanted, live, observed));
+    }
+    // Whether it is of what is wanted only the code says
+    conflicts.retain(|conflict| !matches!(conflict, Conflict::GradualDeployment(..)));
+    host::steps(&desired, observed, &mut conflicts);
+    let advice = conflicts.iter().map(Conflict::advice);
+    advice
+        .map(|Advice { what, fix }| Finding { what, fix })
+        .collect()
 }
 
 /// The secrets of the manifest that are plain variables, which everybody reads who may read the Worker.

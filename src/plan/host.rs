@@ -4,7 +4,7 @@ use edge_broadcast_sandbox::Pattern;
 
 use super::conflict::{Conflict, Whose};
 use super::desired::Desired;
-use super::observed::{Observed, Seen};
+use super::observed::{LiveDomain, Observed, Seen};
 use super::obstacle::{self, Obstacle};
 use super::step::{Change, Step};
 use crate::environment::{Served, ServedBy};
@@ -25,7 +25,15 @@ pub(super) fn steps(
             ServedBy::ZoneRoute => {
                 let mut routes = observed.routes.iter();
                 match routes.find(|route| route.is_for(&pattern)) {
-                    None => steps.push(Step::AddRoute { pattern, script }),
+                    None => match covered(served, gateway, observed) {
+                        None => steps.push(Step::AddRoute { pattern, script }),
+                        Some(domain) => {
+                            let owner = domain.script.clone();
+                            let whose = whose(desired, observed, Some(&owner));
+                            let host = domain.hostname.clone();
+                            conflicts.push(Conflict::DomainCovered(host, owner, whose));
+                        }
+                    },
                     Some(route) if route.script.as_deref() == Some(gateway) => {}
                     Some(route) if movable(desired, observed, route.script.as_deref()) => {}
                     Some(route) => {
@@ -61,6 +69,12 @@ pub(super) fn steps(
     conflicts.extend(certain.map(Conflict::Obstacle));
     steps.extend(removals(desired, observed));
     steps
+}
+
+/// The custom domain of another script that a new route of the host would take every request from: routes go before domains.
+fn covered<'a>(served: &Served, gateway: &str, observed: &'a Observed) -> Option<&'a LiveDomain> {
+    let mut domains = observed.domains.iter();
+    domains.find(|it| it.hostname == served.host.as_str() && it.script != gateway)
 }
 
 /// The DNS record that a custom domain's own takes the place of.

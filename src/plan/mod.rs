@@ -60,6 +60,15 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
+/// Whether requests may come to the gateway before `code` is live. What somebody else's code is on gets none of ours, unless that is
+/// rolled out in stages: their checks need the hosts.
+fn is_ready(desired: &Desired, observed: &Observed, code: &[Step]) -> bool {
+    let gateway = desired.gateway();
+    let is_checked = |step: &Step| matches!(step, Step::Shift(shift) if shift.then == Then::Check);
+    let is_theirs = desired.adopted.contains(gateway) && !code.iter().any(is_checked);
+    observed.scripts.contains_key(gateway) && !is_theirs
+}
+
 /// Effect of a plan on open WebSockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -100,16 +109,17 @@ impl Plan {
                 code.extend(shifts);
             }
             let settings = settings::steps(&wanted.script, live);
+            // What is adopted is said to be ours when our code is live: until then an interrupted run has left it theirs
             match live {
-                Some(_) => steps.extend(settings),
-                None => code.extend(settings),
+                Some(_) if !desired.adopted.contains(&wanted.script.name) => steps.extend(settings),
+                _ => code.extend(settings),
             }
         }
         let hosts = host::steps(desired, observed, &mut conflicts).into_iter();
         let (removed, added): (Vec<Step>, Vec<Step>) = hosts.partition(Step::only_removes);
         // Hosts of another script of ours move when the new code is live
         let moves = host::moves(desired, observed);
-        let parts = match observed.scripts.contains_key(desired.gateway()) {
+        let parts = match is_ready(desired, observed, &code) {
             true => [added, code, moves, removed],
             false => [code, added, moves, removed],
         };

@@ -115,7 +115,7 @@ fn standing(served: &Served, gateway: &str, observed: &Observed) -> Standing {
         ServedBy::ZoneRoute => observed
             .routes
             .iter()
-            .any(|route| route.pattern == pattern && route.script.as_deref() == Some(gateway)),
+            .any(|route| route.is_for(&pattern) && route.script.as_deref() == Some(gateway)),
         ServedBy::CustomDomain(_) => observed
             .domains
             .iter()
@@ -206,7 +206,7 @@ fn in_the_way(
     let whose = match record.is_of_worker {
         true if over == OverrideDns::Allowed => return None,
         true => Record::OfAnotherWorker,
-        false if routes.any(|it| it.pattern == route && it.script.as_deref() == Some(gateway)) => {
+        false if routes.any(|it| it.is_for(&route) && it.script.as_deref() == Some(gateway)) => {
             Record::OfOurRoute
         }
         false => Record::Made,

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use anyhow::bail;
+use edge_broadcast_sandbox::Pattern;
 
 use super::desired::{Desired, Wanted};
-use super::observed::{Live, Observed};
+use super::observed::{Live, LiveDomain, LiveRoute, Observed};
 use super::script_tags::{self, Belonging};
 use crate::build::Worker;
+use crate::environment::Served;
 use crate::environment::script::Script;
 use crate::terminal::advice::Advice;
 use crate::terminal::escape;
@@ -34,13 +36,13 @@ enum Whose {
     Serving(BTreeSet<String>),
 }
 
-/// What `--adopt` named in vain.
+/// What `--adopt` named and the environment does not have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unadoptable {
     script: String,
     environment: String,
-    /// The environment's scripts, unless this is one of them, which needs no adoption.
-    scripts: Option<[String; 2]>,
+    /// The environment's scripts.
+    scripts: [String; 2],
 }
 
 /// Refuses a live script with `tags` that is not the one that `script` describes.
@@ -51,18 +53,14 @@ pub(crate) fn ours(script: &Script, tags: &BTreeSet<String>) -> anyhow::Result<(
     }
 }
 
-/// The live scripts that are somebody else's and not adopted, and what is adopted without need.
+/// The live scripts that are somebody else's and not adopted, and what is adopted that is none of the environment's scripts.
 pub(super) fn found(desired: &Desired, observed: &Observed) -> (Vec<Foreign>, Vec<Unadoptable>) {
-    let whose = |wanted: &Wanted| {
-        let live = observed.scripts.get(&wanted.script.name)?;
-        foreign(&wanted.script, &live.tags).or_else(|| serving(wanted, live, desired, observed))
-    };
     let mut found = Vec::new();
-    let mut needed = BTreeSet::new();
     for wanted in &desired.scripts {
-        let Some(whose) = whose(wanted) else { continue };
+        let Some(whose) = whose(wanted, desired, observed) else {
+            continue;
+        };
         let name = &wanted.script.name;
-        needed.insert(name);
         // Without an owner of its own, what it adopts would stay the other one's
         let is_possible = wanted.script.owner.is_some() || !matches!(whose, Whose::Owned(_));
         if !(is_possible && desired.adopted.contains(name)) {
@@ -70,13 +68,27 @@ pub(super) fn found(desired: &Desired, observed: &Observed) -> (Vec<Foreign>, Ve
         }
     }
     let names = desired.scripts.each_ref().map(|it| it.script.name.clone());
-    let in_vain = desired.adopted.iter().filter(|name| !needed.contains(name));
-    let in_vain = in_vain.map(|name| Unadoptable {
+    let unknown = desired.adopted.iter().filter(|name| !names.contains(name));
+    let unknown = unknown.map(|name| Unadoptable {
         script: name.clone(),
         environment: desired.environment.clone(),
-        scripts: (!names.contains(name)).then(|| names.clone()),
+        scripts: names.clone(),
     });
-    (found, in_vain.collect())
+    (found, unknown.collect())
+}
+
+/// The adopted scripts that are this project's already, or not there: an earlier run came as far.
+pub(crate) fn needless<'a>(desired: &'a Desired, observed: &Observed) -> Vec<&'a str> {
+    let scripts = desired.scripts.iter();
+    let adopted = scripts.filter(|wanted| desired.adopted.contains(&wanted.script.name));
+    let needless = adopted.filter(|wanted| whose(wanted, desired, observed).is_none());
+    needless.map(|wanted| wanted.script.name.as_str()).collect()
+}
+
+/// Whose the live script in the place of a wanted one is, unless it is this project's or there is none.
+fn whose(wanted: &Wanted, desired: &Desired, observed: &Observed) -> Option<Whose> {
+    let live = observed.scripts.get(&wanted.script.name)?;
+    foreign(&wanted.script, &live.tags).or_else(|| serving(wanted, live, desired, observed))
 }
 
 fn foreign(script: &Script, tags: &BTreeSet<String>) -> Option<Whose> {
@@ -93,7 +105,7 @@ fn foreign(script: &Script, tags: &BTreeSet<String>) -> Option<Whose> {
 }
 
 /// The hosts of a gateway without an owner, when the manifest has none of them: two projects without owners can have one
-/// `worker.name`. One that serves nothing yet is what an interrupted deployment left.
+/// `worker.name`.
 fn serving(wanted: &Wanted, live: &Live, desired: &Desired, observed: &Observed) -> Option<Whose> {
     let script = &wanted.script;
     if script.role != Worker::Gateway
@@ -101,26 +113,38 @@ fn serving(wanted: &Wanted, live: &Live, desired: &Desired, observed: &Observed)
     {
         return None;
     }
-    let routes = observed.routes.iter();
-    let routed = routes.filter(|route| route.script.as_ref() == Some(&script.name));
-    let routed = routed.map(|route| host_of(&route.pattern));
-    let domains = observed.domains.iter();
-    let attached = domains.filter(|domain| domain.script == script.name);
-    let attached = attached.map(|domain| domain.hostname.as_str());
-    let hosts: BTreeSet<&str> = routed.chain(attached).collect();
-    let is_wanted = |host: &&str| desired.hosts.iter().any(|it| it.host.as_str() == *host);
-    if hosts.is_empty() || hosts.iter().any(is_wanted) {
-        return None;
-    }
-    Some(Whose::Serving(
-        hosts.into_iter().map(str::to_owned).collect(),
-    ))
+    let others = others(
+        &script.name,
+        &desired.hosts,
+        &observed.routes,
+        &observed.domains,
+    );
+    others.map(Whose::Serving)
 }
 
-/// The host of a route's pattern, `*` in it included.
-fn host_of(pattern: &str) -> &str {
-    let rest = pattern.split_once("://").map_or(pattern, |(_, rest)| rest);
-    rest.split_once('/').map_or(rest, |(host, _)| host)
+/// The hosts that a gateway serves, when none of them is among `hosts`. One that serves nothing yet is what an interrupted deployment
+/// left.
+pub(super) fn others<'a>(
+    gateway: &str,
+    hosts: &[Served],
+    routes: impl IntoIterator<Item = &'a LiveRoute>,
+    domains: &'a [LiveDomain],
+) -> Option<BTreeSet<String>> {
+    let routes = routes.into_iter();
+    let routed = routes.filter(|route| route.script.as_deref() == Some(gateway));
+    let routed = routed.map(|route| Pattern::parse(&route.pattern));
+    let attached = domains.iter().filter(|domain| domain.script == gateway);
+    // A whole host, as a pattern of it
+    let attached = attached.map(|domain| Pattern::parse(&domain.hostname));
+    let served: Vec<Pattern> = routed.chain(attached).collect();
+    let is_wanted = |served: &Pattern| {
+        let mut hosts = hosts.iter();
+        hosts.any(|it| served.covers_host(it.host.as_str()))
+    };
+    if served.is_empty() || served.iter().any(is_wanted) {
+        return None;
+    }
+    Some(served.iter().map(Pattern::host).collect())
 }
 
 impl Foreign {
@@ -192,15 +216,9 @@ impl Unadoptable {
             environment,
             scripts,
         } = self;
-        match scripts {
-            Some(scripts) => Advice::new(
-                format!("`--adopt {script}`: `{environment}` has no script of that name"),
-                format!("its scripts are `{}`", scripts.join("` and `")),
-            ),
-            None => Advice::new(
-                format!("`--adopt {script}`: it needs no adoption"),
-                format!("leave `--adopt {script}` out"),
-            ),
-        }
+        Advice::new(
+            format!("`--adopt {script}`: `{environment}` has no script of that name"),
+            format!("its scripts are `{}`", scripts.join("` and `")),
+        )
     }
 }

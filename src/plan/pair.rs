@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use edge_broadcast_protocol::contract::binding::ROOM_CLASS;
 use serde::Serialize;
 
-use super::script_tags::{ENVIRONMENT, SERVICE, among, other_owner};
+use super::script_tags::{self, Belonging, ENVIRONMENT, SERVICE, among, owner_of};
 use crate::build::Worker;
 use crate::environment::Environment;
 
@@ -45,6 +45,16 @@ impl Pair {
             .or_else(|| Some(of(service)).filter(|pair| pair.gateway() == name))
     }
 
+    /// Whose the script is, one of the two by its name, seen from the project `owner`.
+    pub(crate) fn belonging(&self, script: &Tagged, owner: Option<&str>) -> Belonging {
+        let service = match script.name == self.room() {
+            true => format!("{}-room", self.worker),
+            false => self.worker.clone(),
+        };
+        let named = script_tags::named(&service, &self.environment);
+        script_tags::whose(&script.tags, &named, owner)
+    }
+
     /// The script that has the routes and the secrets.
     pub fn gateway(&self) -> String {
         format!("{}-{}", self.worker, self.environment)
@@ -76,11 +86,14 @@ pub fn deployed(
         let classes = classes.get(&pair.room());
         classes.is_some_and(|classes| classes.contains(ROOM_CLASS))
     };
-    let ours = scripts
-        .iter()
-        .filter(|script| other_owner(&script.tags, owner).is_none());
-    let pairs = ours.filter_map(|script| Pair::of_tagged(&script.name, &script.tags));
-    pairs.filter(has_rooms).collect()
+    let ours = scripts.iter().filter_map(|script| {
+        let pair = Pair::of_tagged(&script.name, &script.tags)?;
+        match pair.belonging(script, owner) {
+            Belonging::Ours | Belonging::Unowned => Some(pair),
+            Belonging::Owned(_) | Belonging::Other(_) | Belonging::Untagged => None,
+        }
+    });
+    ours.filter(has_rooms).collect()
 }
 
 /// Scripts of this tool that no manifest names: `worker.name` changed, or the manifest is gone.
@@ -88,6 +101,8 @@ pub fn deployed(
 pub struct Orphan {
     pub environment: String,
     pub scripts: Vec<String>,
+    /// Whether a tag of each says that it is this project's. Otherwise it may be another one's with the same `worker.name`.
+    pub owned: bool,
     /// The command that retires them.
     pub fix: String,
 }
@@ -103,13 +118,14 @@ pub fn orphans(
     let left = deployed.difference(named);
     let left = left.filter(|pair| !unread.contains(pair.environment.as_str()));
     let orphan = |pair: &Pair| {
-        let is_there = |name: &String| scripts.iter().any(|script| script.name == *name);
-        let names = pair.scripts().map(|(_, name)| name);
-        let names: Vec<String> = names.into_iter().filter(is_there).collect();
+        let there = |(_, name)| scripts.iter().find(|script| script.name == name);
+        let there: Vec<&Tagged> = pair.scripts().into_iter().filter_map(there).collect();
+        let is_owned = |script: &&Tagged| owner_of(&script.tags).is_some();
         Some(Orphan {
             environment: pair.environment.clone(),
-            fix: format!("edge-broadcast destroy --script {}", names.first()?),
-            scripts: names,
+            fix: format!("edge-broadcast destroy --script {}", there.first()?.name),
+            owned: there.iter().all(is_owned),
+            scripts: there.iter().map(|script| script.name.clone()).collect(),
         })
     };
     left.filter_map(orphan).collect()
@@ -163,6 +179,43 @@ mod tests {
         ] {
             assert_eq!(pair(&script), wanted, "{script:?}");
         }
+    }
+
+    #[test]
+    fn a_pair_is_ours_by_its_tags_and_one_without_an_owner_is_told_from_one_with_ours() {
+        let owner = "edge-broadcast:owner=us".to_owned();
+        let pair_of = |worker: &str, owner: Option<&String>| {
+            let mut pair = [
+                tagged(&format!("{worker}-qa"), worker, "qa"),
+                tagged(
+                    &format!("{worker}-qa-room"),
+                    &format!("{worker}-room"),
+                    "qa",
+                ),
+            ];
+            for script in &mut pair {
+                script.tags.extend(owner.cloned());
+            }
+            pair
+        };
+        let theirs = "edge-broadcast:owner=them".to_owned();
+        let mut twice = pair_of("c", None);
+        for script in &mut twice {
+            script.tags.insert("cf:service=d".to_owned());
+        }
+        let scripts = [
+            pair_of("a", Some(&owner)),
+            pair_of("b", None),
+            twice,
+            pair_of("e", Some(&theirs)),
+        ]
+        .concat();
+        let class = BTreeSet::from([ROOM_CLASS.to_owned()]);
+        let rooms = ["a", "b", "c", "e"].map(|worker| (format!("{worker}-qa-room"), class.clone()));
+        let deployed = deployed(&scripts, &rooms.into(), Some("us"));
+        let orphans = orphans(&deployed, &scripts, &BTreeSet::new(), &BTreeSet::new());
+        let told = orphans.iter().map(|it| (it.scripts[0].as_str(), it.owned));
+        assert_eq!(told.collect::<Vec<_>>(), [("a-qa", true), ("b-qa", false)]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::environment::name::Owner;
 use crate::environment::script::Script;
 
 /// In front of how far a rotation is.
@@ -34,12 +35,15 @@ pub(crate) enum Belonging {
 
 /// Whose the live script is that has `tags`, seen from the project that wants `script` in its place.
 pub(crate) fn belonging(tags: &BTreeSet<String>, script: &Script) -> Belonging {
+    let ours = script.owner.as_ref().map(Owner::as_str);
+    whose(tags, &named(&script.service, &script.environment), ours)
+}
+
+/// Whose the script is that has `tags`, seen from the project `ours`, for which it must be `named` so.
+pub(super) fn whose(tags: &BTreeSet<String>, named: &[String; 2], ours: Option<&str>) -> Belonging {
     let owner = owner_of(tags);
     if let Some(owner) = owner
-        && script
-            .owner
-            .as_ref()
-            .is_none_or(|ours| ours.as_str() != owner)
+        && ours != Some(owner)
     {
         return Belonging::Owned(owner.to_owned());
     }
@@ -47,7 +51,7 @@ pub(crate) fn belonging(tags: &BTreeSet<String>, script: &Script) -> Belonging {
     let names: BTreeSet<&String> = tags.iter().filter(names).collect();
     if names.is_empty() {
         Belonging::Untagged
-    } else if names != named(script).iter().collect() {
+    } else if names != named.iter().collect() {
         Belonging::Other(names.into_iter().cloned().collect())
     } else if owner.is_some() {
         Belonging::Ours
@@ -65,13 +69,15 @@ pub(crate) fn owner_of(tags: &BTreeSet<String>) -> Option<&str> {
 pub(crate) fn of(script: &Script) -> BTreeSet<String> {
     let owner = script.owner.as_ref();
     let owner = owner.map(|owner| format!("{OWNER}{owner}"));
-    named(script).into_iter().chain(owner).collect()
+    let named = named(&script.service, &script.environment);
+    named.into_iter().chain(owner).collect()
 }
 
-fn named(script: &Script) -> [String; 2] {
+/// The tags that name a script: wrangler's name of it without its environment, and that.
+pub(super) fn named(service: &str, environment: &str) -> [String; 2] {
     [
-        format!("{SERVICE}{}", script.service),
-        format!("{ENVIRONMENT}{}", script.environment),
+        format!("{SERVICE}{service}"),
+        format!("{ENVIRONMENT}{environment}"),
     ]
 }
 
@@ -83,11 +89,6 @@ pub(crate) fn merged(tags: &BTreeSet<String>, wanted: &BTreeSet<String>) -> BTre
         .iter()
         .filter(|tag| key(tag).is_none_or(|key| !keys.contains(&key)));
     others.chain(wanted).cloned().collect()
-}
-
-/// Another project that says on a script that it owns it.
-pub(super) fn other_owner<'a>(tags: &'a BTreeSet<String>, owner: Option<&str>) -> Option<&'a str> {
-    owner_of(tags).filter(|other| Some(*other) != owner)
 }
 
 /// What stands behind `prefix`.

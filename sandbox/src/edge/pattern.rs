@@ -82,12 +82,24 @@ impl Pattern {
 
     /// Whether requests by https to this host (lower case, no port) can be for this pattern.
     pub fn matches_host(&self, host: &str) -> bool {
-        let host_fits = match self.any_prefix {
+        self.covers_host(host) && self.scheme != Scheme::Http
+    }
+
+    /// Whether requests to this host (lower case, no port), by http or https, can be for this pattern.
+    pub fn covers_host(&self, host: &str) -> bool {
+        match self.any_prefix {
             Prefix::None => host == self.host,
             Prefix::Label => host.len() > self.host.len() && host.ends_with(&self.host),
             Prefix::Text => host.ends_with(&self.host),
-        };
-        host_fits && self.scheme != Scheme::Http
+        }
+    }
+
+    /// The host, in lower case, with the `*` that may begin it.
+    pub fn host(&self) -> String {
+        match self.any_prefix {
+            Prefix::None => self.host.clone(),
+            Prefix::Label | Prefix::Text => format!("*{}", self.host),
+        }
     }
 
     /// The path without its `*`, and how it ends.

@@ -13,6 +13,7 @@ pub(crate) use self::traffic::{Change, OldSecrets, is_secret_change, shift};
 pub(super) use self::upload::STRICT;
 pub(crate) use self::upload::upload;
 use super::client::Cloudflare;
+use super::observe;
 use crate::plan::Step;
 use crate::plan::destroy::Removal;
 
@@ -49,7 +50,10 @@ pub(crate) async fn execute(
             id,
             pattern,
             script,
-        } => routes::remove(cloudflare, zone, (id, pattern), script).await,
+        } => {
+            let zone = observe::zone_id(cloudflare, zone).await?;
+            routes::remove(cloudflare, &zone, (id, pattern), script).await
+        }
         Step::AddDomain {
             hostname,
             script,
@@ -64,14 +68,15 @@ pub(crate) async fn execute(
 pub(crate) async fn remove(cloudflare: &Cloudflare, removal: &Removal) -> anyhow::Result<()> {
     match removal {
         Removal::RemoveRoute {
-            zone,
+            zone_id,
             pattern,
             id,
             script,
-        } => routes::remove(cloudflare, zone, (id, pattern), script).await,
+            ..
+        } => routes::remove(cloudflare, zone_id, (id, pattern), script).await,
         Removal::RemoveDomain { id, script, .. } => domains::remove(cloudflare, id, script).await,
-        Removal::DeleteScript { script, role, .. } => {
-            scripts::delete(cloudflare, script, *role).await
-        }
+        Removal::DeleteScript {
+            script, role, was, ..
+        } => scripts::delete(cloudflare, script, *role, was).await,
     }
 }

@@ -20,7 +20,7 @@ pub(super) async fn add(
     let add = async || cloudflare.post_once(&path, &body).await;
     let added = async || {
         let routes = observe::routes(cloudflare, &zone).await?;
-        match routes.into_iter().find(|route| route.pattern == pattern) {
+        match routes.into_iter().find(|route| route.is_for(pattern)) {
             None => Ok(None),
             Some(route) if route.script.as_deref() == Some(script) => Ok(Some(())),
             Some(route) => Err(taken(&format!("the route `{pattern}`"), route.script)),
@@ -55,15 +55,14 @@ pub(super) async fn hand_over(
     }
 }
 
-/// Removes the route `id`, unless it is another script's by now.
+/// Removes the route `id` of the zone with the id `zone`, unless it is another script's by now.
 pub(super) async fn remove(
     cloudflare: &Cloudflare,
     zone: &str,
     (id, pattern): (&str, &str),
     script: &str,
 ) -> anyhow::Result<()> {
-    let zone = observe::zone_id(cloudflare, zone).await?;
-    let routes = observe::routes(cloudflare, &zone).await?;
+    let routes = observe::routes(cloudflare, zone).await?;
     match routes.into_iter().find(|route| route.id == id) {
         None => Ok(()),
         Some(route) if route.script.as_deref() == Some(script) => {
@@ -71,5 +70,33 @@ pub(super) async fn remove(
             cloudflare.delete(&path).await
         }
         Some(route) => Err(taken(&format!("the route `{pattern}`"), route.script)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Method, StatusCode, Uri};
+    use axum::response::IntoResponse;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cloudflare::paged::answering;
+
+    #[tokio::test]
+    async fn a_route_that_is_there_in_other_letters_is_not_made_twice() {
+        let cloudflare = answering(|method: &Method, uri: &Uri, _: &[u8]| {
+            let result = match (method.as_str(), uri.path()) {
+                ("GET", "/zones") => json!([{ "id": "z1", "name": "glow.trade" }]),
+                ("GET", "/zones/z1/workers/routes") => {
+                    json!([{ "id": "r1", "pattern": "W.Glow.trade/*", "script": "w-e" }])
+                }
+                _ => return StatusCode::CONFLICT.into_response(),
+            };
+            let answer = json!({ "success": true, "errors": [], "messages": [], "result": result });
+            axum::Json(answer).into_response()
+        })
+        .await;
+        let add = add(&cloudflare, "glow.trade", "w.glow.trade/*", "w-e");
+        add.await.unwrap();
     }
 }

@@ -6,7 +6,7 @@ use strum::IntoEnumIterator;
 use super::world::{MANIFEST, World, next, owned};
 use crate::build::Worker;
 use crate::plan::conflict::ConflictDiscriminants as Kind;
-use crate::plan::{Live, LiveDomain, LiveRoute};
+use crate::plan::{Live, LiveDomain, LiveRoute, ownership};
 
 /// What a plan says whose only conflict is of `kind`.
 fn told(kind: Kind, world: &World) -> String {
@@ -32,6 +32,14 @@ fn route(owner: Option<&str>) -> LiveRoute {
     }
 }
 
+fn domain(owner: &str) -> LiveDomain {
+    LiveDomain {
+        id: "d".to_owned(),
+        hostname: "a.glow.trade".to_owned(),
+        script: owner.to_owned(),
+    }
+}
+
 #[test]
 fn each_conflict_says_what_is_in_the_way_and_what_can_be_done() {
     for kind in Kind::iter() {
@@ -46,11 +54,11 @@ nothing was changed, because of what is live:
 ");
             }
             Kind::Unadoptable => {
-                let world = deployed.adopting("w-e");
+                let world = deployed.adopting("w-e-rom");
                 assert_snapshot!(told(kind, &world), @r"
 nothing was changed, because of what is live:
-  - `--adopt w-e`: it needs no adoption
-    help: leave `--adopt w-e` out
+  - `--adopt w-e-rom`: `e` has no script of that name
+    help: its scripts are `w-e-room` and `w-e`
 ");
             }
             Kind::GradualDeployment => {
@@ -95,16 +103,21 @@ nothing was changed, because of what is live:
                 let host = "host = \"a.glow.trade\"";
                 let world = deployed
                     .manifest(host, &format!("{host}\ncustom_domain = true"))
-                    .edit(|live| {
-                        live.domains.push(LiveDomain {
-                            id: "d".to_owned(),
-                            hostname: "a.glow.trade".to_owned(),
-                            script: "theirs".to_owned(),
-                        });
-                    });
+                    .edit(|live| live.domains.push(domain("theirs")));
                 assert_snapshot!(told(kind, &world), @r"
 nothing was changed, because of what is live:
   - the custom domain `a.glow.trade` belongs to the script `theirs`
+    help: remove it from that script first, or use another host in the manifest
+");
+            }
+            Kind::DomainCovered => {
+                let world = deployed.edit(|live| {
+                    live.routes.clear();
+                    live.domains.push(domain("theirs"));
+                });
+                assert_snapshot!(told(kind, &world), @r"
+nothing was changed, because of what is live:
+  - `a.glow.trade` is a custom domain of the script `theirs`, which would lose every request to a zone route: routes go before custom domains
     help: remove it from that script first, or use another host in the manifest
 ");
             }
@@ -145,6 +158,38 @@ nothing was changed, because of what is live:
   - the route `a.glow.trade/*` belongs to the script `theirs`
     help: remove that route in the dashboard, or use another host in the manifest
 ");
+}
+
+/// Naming its script moves a domain, and a route is none.
+#[test]
+fn a_route_over_a_custom_domain_of_ours_is_refused_with_the_way_to_move_it() {
+    let world = World::deployed(MANIFEST)
+        .edit(|live| {
+            live.routes.clear();
+            live.domains.push(domain("w-old"));
+            live.kin.insert("w-old".to_owned());
+        })
+        .taking_from("w-old");
+    assert_snapshot!(told(Kind::DomainCovered, &world), @r"
+nothing was changed, because of what is live:
+  - `a.glow.trade` is a custom domain of the script `w-old`, which would lose every request to a zone route: routes go before custom domains
+    help: serve it as a custom domain (`custom_domain = true`): `edge-broadcast deploy e --take-route-from w-old` moves that without a gap
+");
+    let host = "host = \"a.glow.trade\"";
+    let moved = world.manifest(host, &format!("{host}\ncustom_domain = true"));
+    assert!(
+        moved.plan().contains("move the custom domain"),
+        "{}",
+        moved.plan()
+    );
+    // A route that is there already, or a domain of the gateway itself, changes nothing of it
+    let there = World::deployed(MANIFEST).edit(|live| live.domains.push(domain("theirs")));
+    assert!(there.plan().starts_with("e: nothing to change"));
+    let own = World::deployed(MANIFEST).edit(|live| {
+        live.routes.clear();
+        live.domains.push(domain("w-e"));
+    });
+    assert!(own.try_plan().is_ok());
 }
 
 #[test]
@@ -303,24 +348,47 @@ socket impact: none
             live.routes = patterns.iter().map(|pattern| ours(pattern)).collect();
         })
     };
-    for patterns in [&[][..], &["http://a.glow.trade/ws/*", "c.glow.trade/*"]] {
+    for patterns in [
+        &[][..],
+        &["http://a.glow.trade/ws/*", "c.glow.trade/*"],
+        &["A.Glow.trade/*"],
+        &["*.glow.trade/ws/*"],
+    ] {
         assert!(routed(patterns).try_plan().is_ok(), "{patterns:?}");
     }
     assert!(routed(&["aa.glow.trade/*"]).try_plan().is_err());
 }
 
+/// The same command goes on where a run has stopped half-way.
 #[test]
-fn what_needs_no_adoption_is_told_by_its_name() {
-    let world = World::deployed(MANIFEST).adopting("w-e-rom");
-    assert_snapshot!(world.plan(), @r"
-nothing was changed, because of what is live:
-  - `--adopt w-e-rom`: `e` has no script of that name
-    help: its scripts are `w-e-room` and `w-e`
-");
-    let world = World::empty(MANIFEST).adopting("w-e-room");
-    assert_snapshot!(world.plan(), @r"
-nothing was changed, because of what is live:
-  - `--adopt w-e-room`: it needs no adoption
-    help: leave `--adopt w-e-room` out
-");
+fn what_needs_no_adoption_is_told_and_not_refused() {
+    let needless = |world: &World| {
+        let desired = world.desired();
+        let needless = ownership::needless(&desired, world.observed());
+        needless.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let ours = World::deployed(MANIFEST)
+        .adopting("w-e")
+        .adopting("w-e-room");
+    assert_eq!(needless(&ours), ["w-e-room", "w-e"]);
+    assert!(ours.plan().starts_with("e: nothing to change"));
+    let half = ours.gateway(|live| live.tags.clear());
+    assert_eq!(needless(&half), ["w-e-room"]);
+    assert!(half.try_plan().is_ok());
+    let absent = World::empty(MANIFEST).adopting("w-e-room");
+    assert_eq!(needless(&absent), ["w-e-room"]);
+    assert!(absent.try_plan().is_ok());
+}
+
+/// Nobody else's code gets requests of ours, or our tags.
+#[test]
+fn an_adopted_gateway_gets_its_hosts_and_its_owner_after_our_code() {
+    let theirs = World::deployed(MANIFEST)
+        .code(Worker::Gateway)
+        .gateway(|live| live.tags.clear())
+        .edit(|live| live.routes.clear());
+    assert_snapshot!(theirs.clone().adopting("w-e").plan(), @"");
+    // The checks of a rollout need the hosts
+    let staged = theirs.adopting("w-e").rollout("50,100").plan();
+    assert!(staged.contains("\n\n1. route `a.glow.trade/*`"), "{staged}");
 }

@@ -50,6 +50,27 @@ WRONG  `WEBHOOK_SECRET_ALTERNATE` of `w-e` was readable as a plain variable: tre
 ");
 }
 
+/// Without code there is no plan that would refuse it.
+#[test]
+fn what_is_in_the_way_of_any_deployment_is_found_without_the_code() {
+    let world = World::deployed(MANIFEST)
+        .code(Worker::Gateway)
+        .code(Worker::Room);
+    assert_eq!(world.in_the_way(), "");
+    let split = world
+        .clone()
+        .uploaded(Worker::Gateway)
+        .split(Worker::Gateway, 10.0);
+    assert_eq!(split.in_the_way(), "");
+    let world = world.room(|live| live.tags.clear()).edit(|live| {
+        live.zone.is_paused = true;
+        live.routes[0].script = Some("theirs".to_owned());
+        let classes = live.classes.entry("w-e-room".to_owned()).or_default();
+        classes.insert("Theirs".to_owned());
+    });
+    assert_snapshot!(world.in_the_way(), @"");
+}
+
 #[test]
 fn rooms_that_a_deployment_would_move_to_another_jurisdiction_are_told() {
     let eu = "[worker]\njurisdiction = \"eu\"";

@@ -159,6 +159,8 @@ no conflict
   WRONG  `a.glow.trade` has no DNS record (`A`, `AAAA` or `CNAME`): nothing leads its requests to a zone route
          make a proxied one in the zone's DNS settings (`AAAA`, `100::`), or serve the host as a custom domain (`custom_domain = true`), which makes its own
 ");
+    let capitals = world.edit(|live| live.routes[0].pattern = "A.Glow.Trade/*".to_owned());
+    assert!(told(&capitals).starts_with("no conflict"));
     // And what the token may not read is no news
     let world = later(|live| live.records = Seen::Refused);
     assert_eq!(told(&world), "no conflict");
@@ -233,6 +235,9 @@ nothing was changed, because of what is live:
   - the DNS record `AAAA 100::` of `a.glow.trade` stands in the way of its custom domain, which makes its own
     help: the host's zone route needs it until the domain is there: make a proxied record of the wildcard above it (`*`), which leads the host to the route meanwhile, then delete this one in the zone's DNS settings
 ");
+    let capitals = to_domain.clone();
+    let capitals = capitals.edit(|live| live.routes[0].pattern = "A.glow.trade/*".to_owned());
+    assert_eq!(told(&capitals), told(&to_domain));
     let attached = |live: &mut Observed| {
         live.routes.clear();
         live.domains.push(LiveDomain {

@@ -164,6 +164,11 @@ impl World {
         Lines(&finding::of(&self.environment(), &self.live)).to_string()
     }
 
+    /// The findings where the workers are not built.
+    pub(super) fn in_the_way(&self) -> String {
+        Lines(&finding::in_the_way(&self.environment(), &self.live)).to_string()
+    }
+
     pub(super) fn try_plan(&self) -> Result<Plan, Conflicts> {
         Plan::between(&self.desired(), &self.live, &self.rollout)
     }
