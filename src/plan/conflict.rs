@@ -10,7 +10,9 @@ use super::observed::{Live, Observed};
 use super::obstacle::Obstacle;
 use super::ownership::{self, Foreign, Unadoptable};
 use super::split::Split;
+use super::step::{Step, Then};
 use super::upload::unfinished_rollout;
+use crate::environment::Served;
 use crate::terminal::advice::Advice;
 
 /// Something live that a deployment would have to destroy or take over, or that would defeat it.
@@ -34,6 +36,8 @@ pub enum Conflict {
     DomainTaken(String, String, Whose),
     /// What keeps every request from the gateway.
     Obstacle(Obstacle),
+    /// An environment, its main host, and the script of ours that answers there while the stages of a rollout are checked.
+    StagesBeforeMove(String, String, String),
 }
 
 impl Conflict {
@@ -86,6 +90,14 @@ impl Conflict {
                 "remove it from that script first, or use another host in the manifest",
             ),
             Self::Obstacle(obstacle) => obstacle.advice(),
+            Self::StagesBeforeMove(environment, host, owner) => Advice::new(
+                format!(
+                    "`--rollout` checks its stages at `{host}`, where `{owner}` answers: the host moves when the new code has all traffic"
+                ),
+                format!(
+                    "first `edge-broadcast deploy {environment} --take-route-from {owner}` without `--rollout`, which moves it; later changes can go in stages"
+                ),
+            ),
         }
     }
 }
@@ -137,6 +149,35 @@ pub(super) fn of_owners(desired: &Desired, observed: &Observed) -> Vec<Conflict>
     let foreign = foreign.into_iter().map(Conflict::Foreign);
     foreign
         .chain(unadoptable.into_iter().map(Conflict::Unadoptable))
+        .collect()
+}
+
+/// What defeats the stages of a rollout, where the steps of the `code` have any.
+pub(super) fn of_stages(desired: &Desired, code: &[Step], moves: &[Step]) -> Vec<Conflict> {
+    let is_stage = |step: &Step| matches!(step, Step::Shift(shift) if shift.then == Then::Check);
+    if !code.iter().any(is_stage) {
+        return Vec::new();
+    }
+    let main = desired.hosts.first().map(Served::pattern);
+    let moved = moves.iter().filter_map(|step| match step {
+        Step::MoveRoute {
+            pattern: host,
+            from,
+            ..
+        }
+        | Step::MoveDomain {
+            hostname: host,
+            from,
+            ..
+        } => Some((host, from)),
+        _ => None,
+    });
+    let early = moved.filter(|(host, _)| Some(*host) == main.as_ref());
+    early
+        .map(|(host, from)| {
+            let environment = desired.environment.clone();
+            Conflict::StagesBeforeMove(environment, host.clone(), from.clone())
+        })
         .collect()
 }
 

@@ -32,6 +32,15 @@ fn route(owner: Option<&str>) -> LiveRoute {
     }
 }
 
+/// The main host is that of another script of ours, from which it may be taken.
+fn moving() -> World {
+    let world = World::deployed(MANIFEST).edit(|live| {
+        live.routes = vec![route(Some("w-old"))];
+        live.kin.insert("w-old".to_owned());
+    });
+    world.taking_from("w-old")
+}
+
 #[test]
 fn each_conflict_says_what_is_in_the_way_and_what_can_be_done() {
     for kind in Kind::iter() {
@@ -117,6 +126,14 @@ nothing was changed, because of what is live:
     help: enable Cloudflare for it in the dashboard (Overview, Advanced Actions)
 ");
             }
+            Kind::StagesBeforeMove => {
+                let world = moving().code(Worker::Gateway).rollout("10,100");
+                assert_snapshot!(told(kind, &world), @r"
+nothing was changed, because of what is live:
+  - `--rollout` checks its stages at `a.glow.trade/*`, where `w-old` answers: the host moves when the new code has all traffic
+    help: first `edge-broadcast deploy e --take-route-from w-old` without `--rollout`, which moves it; later changes can go in stages
+");
+            }
         }
     }
 }
@@ -145,6 +162,18 @@ nothing was changed, because of what is live:
   - the route `a.glow.trade/*` belongs to the script `theirs`
     help: remove that route in the dashboard, or use another host in the manifest
 ");
+}
+
+#[test]
+fn stages_do_not_hinder_a_move_of_another_host_or_where_none_is_checked() {
+    // Nothing new gets a share of the traffic
+    assert!(moving().rollout("10,100").try_plan().is_ok());
+    let new = moving().edit(|live| drop(live.scripts.remove("w-e")));
+    assert!(new.rollout("10,100").try_plan().is_ok());
+    let first = "[[routes]]\nhost = \"a.";
+    let second = format!("[[routes]]\nhost = \"b.glow.trade\"\n{first}");
+    let world = moving().manifest(first, &second).code(Worker::Gateway);
+    assert!(world.rollout("10,100").try_plan().is_ok());
 }
 
 #[test]
