@@ -109,7 +109,7 @@ impl Plan {
         let (removed, added): (Vec<Step>, Vec<Step>) = hosts.partition(Step::only_removes);
         // Hosts of another script of ours move when the new code is live
         let moves = host::moves(desired, observed);
-        conflicts.extend(conflict::of_stages(desired, &code, &moves));
+        conflicts.extend(conflict::of_stages(desired, observed, &code, &moves));
         let parts = match observed.scripts.contains_key(desired.gateway()) {
             true => [added, code, moves, removed],
             false => [code, added, moves, removed],

@@ -1,6 +1,7 @@
 //! Each conflict, with its way out.
 
 use insta::assert_snapshot;
+use serde_json::json;
 use strum::IntoEnumIterator;
 
 use super::world::{MANIFEST, World, next, owned};
@@ -133,6 +134,24 @@ nothing was changed, because of what is live:
   - `--rollout` checks its stages at `a.glow.trade/*`, where `w-old` answers: the host moves when the new code has all traffic
     help: first `edge-broadcast deploy e --take-route-from w-old` without `--rollout`, which moves it; later changes can go in stages
 ");
+            }
+            Kind::StagesApart => {
+                let eu = "[worker]\njurisdiction = \"eu\"";
+                let world = deployed.manifest("[worker]", eu);
+                assert!(world.try_plan().is_ok());
+                let staged = world.clone().rollout("10,100");
+                assert_snapshot!(told(kind, &staged), @r"
+nothing was changed, because of what is live:
+  - the jurisdiction changes, from none to `eu`, and with it every room: while `--rollout` shares the traffic, clients of one room would be in two
+    help: `edge-broadcast deploy e` without `--rollout` changes it at once
+");
+                // One script has it already: the run before was interrupted
+                let world = world.edit(|live| {
+                    let room = live.scripts.get_mut("w-e-room").unwrap();
+                    let eu = json!({ "type": "plain_text", "text": "eu" });
+                    room.active.bindings.insert("JURISDICTION".to_owned(), eu);
+                });
+                assert_eq!(told(kind, &world.rollout("10,100")), told(kind, &staged));
             }
         }
     }
