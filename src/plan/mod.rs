@@ -43,6 +43,7 @@ pub use self::observed::{
     Holding, Kept, Live, LiveDomain, LiveRecord, LiveRoute, LiveVersion, LiveZone, Observed, Seen,
 };
 pub use self::rollout::Rollout;
+pub(crate) use self::shadow::Shadow;
 pub use self::split::{Percent, Share, Split};
 pub use self::step::{Change, Lane, Shift, Step, Then, Upload};
 pub use self::upload::{filled, unset};
