@@ -109,10 +109,22 @@ async fn a_dns_record_in_the_way_must_be_deleted_whatever_the_manifest_says() {
     }
     assert_eq!(writes(&sandbox).await, [""; 0]);
     // A token that may not read records meets it where the domain is attached
-    let unreadable = json!({ "method": "GET", "path": "/dns_records", "nth": 1, "times": 9, "kind": "status", "status": 403 });
+    let unreadable = json!({ "method": "GET", "path": "/dns_records", "nth": 1, "times": 99, "kind": "status", "status": 403 });
     api::fault(&sandbox, unreadable).await;
+    let plan = Run::new(["plan", "staging"])
+        .inside(&custom_domain())
+        .against(&sandbox)
+        .succeeds();
+    let unseen = format!(
+        "note   the API token may not read the DNS records of `glow.trade`: whether those of `{HOST}` are as they must be was not looked at\n"
+    );
+    assert!(plan.stdout.contains(&unseen), "{}", plan.stdout);
     let printed = deploy(&sandbox, &custom_domain()).fails();
     assert!(printed.stderr.contains("(code 100117)\nhelp: a DNS record for this host is in the way: delete it in the zone's DNS settings, then deploy again"), "{}", printed.stderr);
+    let live = format!(
+        "\n  failed:         attach the custom domain `{HOST}` to `{GATEWAY}`\n  live and unverified: `{GATEWAY}`, as far as it is known\n  live and unverified: `{GATEWAY}-room`, as far as it is known\n"
+    );
+    assert!(printed.stderr.contains(&live), "{}", printed.stderr);
     api::call(&sandbox, "DELETE", "/sandbox/faults", None).await;
     api::remove_records(&sandbox, HOST).await;
     deploy(&sandbox, &custom_domain()).succeeds();

@@ -131,6 +131,40 @@ async fn a_route_of_others_that_takes_our_requests_is_told_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn code_does_not_go_back_for_what_a_route_of_others_answers() {
+    built();
+    let sandbox = Sandbox::start();
+    api::remove_records(&sandbox, HOST).await;
+    let domain = format!("{ROUTE}\ncustom_domain = true");
+    let project = Project::with_staging(ROUTE, &domain);
+    run(&sandbox, &project, &["deploy", "staging"]).succeeds();
+    api::foreign_script(&sandbox, "somebody-elses").await;
+    // Its Worker might hand requests on to the domain, so this is no conflict
+    let pattern = format!("{HOST}/ws/*");
+    add_route(&sandbox, &pattern, Some("somebody-elses")).await;
+    let before = api::shares(&sandbox, "glow-broadcast-staging").await;
+
+    let manifest = project.path().join("environments/staging.toml");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
+    let changed = manifest.replace("max_message_bytes = 16384", "max_message_bytes = 8192");
+    project.write("environments/staging.toml", &changed);
+    let Printed { stderr, .. } = run(&sandbox, &project, &["deploy", "staging"]).fails();
+    let route = format!(
+        "the route `{pattern}` of the script `somebody-elses` takes `/ws/:token` of `{HOST}`"
+    );
+    let (_, error) = stderr.split_once("error: ").unwrap();
+    assert_eq!(
+        error,
+        format!(
+            "`staging` is live and unverified: it was not the gateway that answered. That says nothing of its code, so nothing went back; before, it was seen that {route}\nhelp: see the failed checks; routes go before custom domains: remove that route in the dashboard, unless its Worker hands these requests on, then run `edge-broadcast verify staging`\n"
+        )
+    );
+    let after = api::shares(&sandbox, "glow-broadcast-staging").await;
+    assert_eq!(after.len(), 1);
+    assert_ne!(after[0].0, before[0].0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_zone_that_is_not_ready_is_told_before_anything_is_written() {
     built();
     let sandbox = Sandbox::start();

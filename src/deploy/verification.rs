@@ -12,12 +12,12 @@ use super::running::Running;
 use crate::build::Worker;
 use crate::environment::Environment;
 use crate::live::acceptance::{self, Answer};
-use crate::live::elsewhere::{Unproved, is_certain};
+use crate::live::elsewhere::{Elsewhere, Unproved, is_certain};
 use crate::live::rooms::{self, Proof, Sought};
 use crate::live::site::Site;
 use crate::live::verify::{self, Expected, Publisher, ask_health, verify, verify_main};
 use crate::plan::finding::{self, Finding};
-use crate::plan::{Observed, Plan, Step};
+use crate::plan::{Observed, Plan, Shadow, Step, obstacle};
 use crate::secret::Value;
 use crate::terminal::advice::Advice;
 use crate::terminal::wait::{until, wait};
@@ -41,6 +41,8 @@ pub(crate) struct Verification<'a> {
     plan: &'a Plan,
     /// What was seen of what is live before: it may be why a check fails.
     findings: Vec<Finding>,
+    /// The routes of others that took requests to our hosts before.
+    shadows: Vec<Shadow>,
     /// The gateway's version before the deployment.
     live: Option<String>,
     /// Whether the live gateway accepted the webhook secret already; none where the plan brings it. After a rotation the source that
@@ -73,6 +75,7 @@ impl<'a> Verification<'a> {
             secret,
             plan,
             findings: finding::of(environment, observed),
+            shadows: obstacle::shadows(environment, observed),
             live: gateway.map(|live| live.active.id.clone()),
             accepted_before: None,
             pause,
@@ -127,7 +130,8 @@ impl<'a> Verification<'a> {
             patience,
         };
         let made = verify_main(site, self.environment, expected);
-        let report = until(self.tell, patience, SPREADS, made).await;
+        let mut report = until(self.tell, patience, SPREADS, made).await;
+        report.attribute(|host, path| self.taken(host, path));
         if report.passed() {
             return Ok(());
         }
@@ -143,6 +147,7 @@ impl<'a> Verification<'a> {
         };
         let made = verify(&self.site, self.environment, expected);
         let mut report = until(self.tell, PATIENCE, SPREADS, made).await;
+        report.attribute(|host, path| self.taken(host, path));
         let room = self.plan.replaces(Worker::Room);
         if report.passed()
             && let Some(version) = room.and_then(|room| versions.get(&room))
@@ -185,10 +190,23 @@ impl<'a> Verification<'a> {
 
     /// The failure of a check of rooms; where it is not the gateway that answers, that instead.
     async fn whose(&self, error: anyhow::Error) -> anyhow::Error {
-        match ask_health(&self.site, self.environment, &[]).await {
-            Err(other) if is_certain(&other) => other.context(Unproved),
-            _ => error,
+        let Err(other) = ask_health(&self.site, self.environment, &[]).await else {
+            return error;
+        };
+        let elsewhere: Option<&Elsewhere> = other.downcast_ref();
+        let of_route = |it: &Elsewhere| it.of_route(|host, path| self.taken(host, path));
+        let other = elsewhere.and_then(of_route).unwrap_or(other);
+        match is_certain(&other) {
+            true => other.context(Unproved),
+            false => error,
         }
+    }
+
+    /// The route of others that takes requests to this host and path, and what to do about it.
+    fn taken(&self, host: &str, path: &str) -> Option<Advice> {
+        let mut shadows = self.shadows.iter();
+        let taker = shadows.find(|shadow| shadow.takes(host, path))?;
+        Some(taker.advice())
     }
 
     fn publisher(&self) -> Publisher<'_> {
@@ -224,15 +242,18 @@ impl<'a> Verification<'a> {
         let mut steps = self.plan.steps.iter();
         let uploads = steps.any(|step| matches!(step, Step::Upload(_)));
         let report = self.report.borrow();
+        let (seen, mut fixes) = self.seen();
+        fixes.insert(0, "see the failed checks".to_owned());
         if report
             .as_ref()
             .is_some_and(verify::Report::only_others_answered)
         {
+            let fixes = fixes.join("; ");
             return Advice::new(
                 format!(
-                    "`{name}` is live and unverified: it was not the gateway that answered. That says nothing of its code, so nothing went back"
+                    "`{name}` is live and unverified: it was not the gateway that answered. That says nothing of its code, so nothing went back{seen}"
                 ),
-                format!("see the failed checks, then run `edge-broadcast verify {name}`"),
+                format!("{fixes}, then run `edge-broadcast verify {name}`"),
             )
             .into();
         }
@@ -256,16 +277,15 @@ impl<'a> Verification<'a> {
         for (script, why) in &applied.not_returned {
             text += &format!("; `{script}` could not go back to the version before: {why}");
         }
-        for Finding { what, .. } in self.findings.iter().filter(|found| found.fix.is_some()) {
-            text += &format!("; before, it was seen that {what}");
-        }
-        let mut fixes = vec!["see the failed checks"];
-        fixes.extend(
-            self.findings
-                .iter()
-                .filter_map(|found| found.fix.as_deref()),
-        );
-        Advice::new(text, fixes.join("; ")).into()
+        Advice::new(text + &seen, fixes.join("; ")).into()
+    }
+
+    /// What was found before that may be why a check fails, and what to do about it.
+    fn seen(&self) -> (String, Vec<String>) {
+        let wrong = self.findings.iter();
+        let wrong = wrong.filter_map(|Finding { what, fix }| Some((what, fix.clone()?)));
+        let told = |(what, fix)| (format!("; before, it was seen that {what}"), fix);
+        wrong.map(told).unzip()
     }
 }
 

@@ -32,13 +32,15 @@ pub(crate) enum By {
     Redirect,
     /// The gateway of another environment.
     Environment,
+    /// What is behind a route that goes before ours, which was seen in the zone.
+    Route,
     /// Whatever it is, it does not speak as the gateway does. A gateway that is broken might.
     Unknown,
 }
 
 impl By {
     /// Whether the gateway cannot have sent the answer, whatever its code is.
-    pub(crate) fn is_certain(self) -> bool {
+    fn is_certain(self) -> bool {
         self != Self::Unknown
     }
 }
@@ -51,6 +53,27 @@ pub(crate) struct Elsewhere {
     pub(crate) by: By,
 }
 
+impl Elsewhere {
+    /// Whether the gateway cannot have sent it.
+    pub(super) fn is_certain(&self) -> bool {
+        self.by.is_certain()
+    }
+
+    /// The same answer, where it does not say whose it is and a route of others takes its address: that is who gave it. `None` where
+    /// something else is known of it.
+    pub(crate) fn of_route(
+        &self,
+        taken: impl FnOnce(&str, &str) -> Option<Advice>,
+    ) -> Option<anyhow::Error> {
+        if self.by != By::Unknown {
+            return None;
+        }
+        let url: reqwest::Url = self.url.parse().ok()?;
+        let advice = taken(url.host_str()?, url.path())?;
+        Some(error(&self.url, self.status, By::Route, advice))
+    }
+}
+
 impl fmt::Display for Elsewhere {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "`{}` answered {}", self.url, self.status)
@@ -59,9 +82,7 @@ impl fmt::Display for Elsewhere {
 
 /// Whether an error is an answer that the gateway cannot have sent.
 pub(crate) fn is_certain(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref()
-        .is_some_and(|elsewhere: &Elsewhere| elsewhere.by.is_certain())
+    error.downcast_ref().is_some_and(Elsewhere::is_certain)
 }
 
 /// Whether an error is an answer that no waiting changes: nothing that spreads through the network is the cause.
@@ -152,6 +173,17 @@ fn unknown(what: &str) -> Advice {
         what,
         "look at which route, Worker, page rule or origin answers for this host",
     )
+}
+
+/// Refuses a refusal that is not the gateway's, which says why as `{"error":{"code":…}}`. One from 500 on may be what Cloudflare says of
+/// a Worker that throws.
+pub(super) fn refusal(url: &str, status: u16, body: &str) -> anyhow::Result<()> {
+    let json: Json = serde_json::from_str(body).unwrap_or_default();
+    if status >= 500 || json["error"]["code"].is_string() {
+        return Ok(());
+    }
+    let advice = unknown("it is not the gateway's answer");
+    Err(error(url, status, By::Unknown, advice))
 }
 
 /// The version that an answer to `GET /health` names, where it is the environment's gateway that gave it.
@@ -281,5 +313,43 @@ mod tests {
         );
         let basic = [("www-authenticate", "Bearer")];
         assert_eq!(by(401, &basic, "{}"), None);
+    }
+
+    #[test]
+    fn a_refusal_is_the_gateways_by_its_code() {
+        let by = |status, body| {
+            let refused = refusal("https://w.glow.trade/ws/SOL", status, body);
+            let error = refused.err()?;
+            Some(error.downcast_ref::<Elsewhere>().unwrap().by)
+        };
+        assert_eq!(by(403, "{\"error\":{\"code\":\"wrong_origin\"}}"), None);
+        assert_eq!(by(503, "error code: 1102"), None);
+        for (status, body) in [(200, "hello"), (404, "{\"error\":\"no\"}"), (403, "")] {
+            assert_eq!(by(status, body), Some(By::Unknown), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_route_that_takes_an_address_gave_the_answer_that_nobody_else_is_known_to_have_given() {
+        let at = |by| {
+            let url = "http://w.glow.trade:8787/health".to_owned();
+            Elsewhere {
+                url,
+                status: 200,
+                by,
+            }
+        };
+        let taken = |host: &str, path: &str| {
+            let takes = (host, path) == ("w.glow.trade", "/health");
+            takes.then(|| Advice::new("the route `*` takes it", "remove it"))
+        };
+        let error = at(By::Unknown).of_route(taken).unwrap();
+        assert!(is_certain(&error) && !is_lasting(&error));
+        assert_eq!(
+            Advice::of(&error).line(),
+            "`http://w.glow.trade:8787/health` answered 200: the route `*` takes it; remove it"
+        );
+        assert!(at(By::Access).of_route(taken).is_none());
+        assert!(at(By::Unknown).of_route(|_, _| None).is_none());
     }
 }

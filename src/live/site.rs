@@ -171,7 +171,8 @@ impl Site {
         let sent = self.request(Method::GET, &url, &headers).send().await;
         let response = sent.map_err(|error| self.lost("opening", &shown, &error))?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let (status, _) = answer(&url, response).await?;
+            let (status, body) = answer(&url, response).await?;
+            elsewhere::refusal(&url, status, &body)?;
             return Ok(Handshake::Refused(status));
         }
         let accepted = response.headers().get("sec-websocket-accept");

@@ -13,7 +13,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::environment::Environment;
-use crate::live::elsewhere::{self, By, Elsewhere};
+use crate::live::elsewhere::{self, Elsewhere};
 use crate::live::site::{Handshake, Site, Socket, next_frame};
 use crate::secret::Value;
 use crate::terminal::advice::Advice;
@@ -52,13 +52,13 @@ pub struct Check {
     pub skipped: Option<String>,
     /// Who answered instead of the gateway, where that is why it failed.
     #[serde(skip)]
-    by: Option<By>,
+    elsewhere: Option<Elsewhere>,
 }
 
 impl Check {
     fn of(name: &'static str, made: anyhow::Result<()>) -> Self {
-        let elsewhere = made.as_ref().err().and_then(|error| error.downcast_ref());
-        let by = elsewhere.map(|elsewhere: &Elsewhere| elsewhere.by);
+        let error = made.as_ref().err();
+        let elsewhere = error.and_then(|error| error.downcast_ref().cloned());
         let advice = made.err().map(|error| Advice::of(&error));
         let (failure, fix) = advice.map(|Advice { what, fix }| (what, fix)).unzip();
         Self {
@@ -66,7 +66,7 @@ impl Check {
             failure,
             help: fix.flatten(),
             skipped: None,
-            by,
+            elsewhere,
         }
     }
 }
@@ -114,8 +114,19 @@ impl Report {
 
     /// Whether all that failed did so because somebody else answered in the gateway's place: that says nothing of its code.
     pub(crate) fn only_others_answered(&self) -> bool {
-        let is_other = |check: &Check| check.by.is_some_and(By::is_certain);
+        let is_other = |check: &Check| check.elsewhere.as_ref().is_some_and(Elsewhere::is_certain);
         !self.passed() && self.failed().all(is_other)
+    }
+
+    /// Says of answers whose giver is unknown which route of others took the request; `taken` tells it of a host and a path.
+    pub(crate) fn attribute(&mut self, taken: impl Fn(&str, &str) -> Option<Advice>) {
+        let hosts = std::iter::once(&mut self.main).chain(&mut self.hosts);
+        for check in hosts.flat_map(|checked| &mut checked.checks) {
+            let of_route = |elsewhere: &Elsewhere| elsewhere.of_route(&taken);
+            if let Some(error) = check.elsewhere.as_ref().and_then(of_route) {
+                *check = Check::of(check.name, Err(error));
+            }
+        }
     }
 
     /// Adds a check that was made elsewhere.
@@ -415,7 +426,10 @@ pub(super) async fn publish(
         Some(secret) => vec![("authorization", secret.bearer())],
     };
     let path = format!("/broadcast/{token}");
-    let (status, _) = site.post(&path, &headers, body).await?;
+    let (status, answer) = site.post(&path, &headers, body).await?;
+    if status != 200 {
+        elsewhere::refusal(&site.url(&path), status, &answer)?;
+    }
     Ok(status)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use edge_broadcast_protocol::contract::binding;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
@@ -10,7 +11,10 @@ use super::observed::{Live, Observed};
 use super::obstacle::Obstacle;
 use super::ownership::{self, Foreign, Unadoptable};
 use super::split::Split;
+use super::step::{Step, Then};
 use super::upload::unfinished_rollout;
+use crate::environment::Served;
+use crate::environment::script::Binding;
 use crate::terminal::advice::Advice;
 
 /// Something live that a deployment would have to destroy or take over, or that would defeat it.
@@ -36,6 +40,10 @@ pub enum Conflict {
     DomainCovered(String, String, Whose),
     /// What keeps every request from the gateway.
     Obstacle(Obstacle),
+    /// An environment, its main host, and the script of ours that answers there while the stages of a rollout are checked.
+    StagesBeforeMove(String, String, String),
+    /// An environment whose stages of a rollout would have different rooms: the jurisdiction of the live ones, and the wanted one.
+    StagesApart(String, Option<String>, Option<String>),
 }
 
 impl Conflict {
@@ -89,8 +97,30 @@ impl Conflict {
             ),
             Self::DomainCovered(hostname, owner, whose) => covered(hostname, owner, whose),
             Self::Obstacle(obstacle) => obstacle.advice(),
+            Self::StagesBeforeMove(environment, host, owner) => Advice::new(
+                format!(
+                    "`--rollout` checks its stages at `{host}`, where `{owner}` answers: the host moves when the new code has all traffic"
+                ),
+                format!(
+                    "first `edge-broadcast deploy {environment} --take-route-from {owner}` without `--rollout`, which moves it; later changes can go in stages"
+                ),
+            ),
+            Self::StagesApart(environment, live, wanted) => Advice::new(
+                format!(
+                    "the jurisdiction changes, from {} to {}, and with it every room: while `--rollout` shares the traffic, clients of one room would be in two",
+                    named(live.as_deref()),
+                    named(wanted.as_deref())
+                ),
+                format!(
+                    "`edge-broadcast deploy {environment}` without `--rollout` changes it at once"
+                ),
+            ),
         }
     }
+}
+
+fn named(jurisdiction: Option<&str>) -> String {
+    jurisdiction.map_or_else(|| "none".to_owned(), |name| format!("`{name}`"))
 }
 
 /// Whose a script is that has a wanted host.
@@ -157,6 +187,49 @@ pub(super) fn of_owners(desired: &Desired, observed: &Observed) -> Vec<Conflict>
     foreign
         .chain(unadoptable.into_iter().map(Conflict::Unadoptable))
         .collect()
+}
+
+/// What defeats the stages of a rollout, where the steps of the `code` have any.
+pub(super) fn of_stages(
+    desired: &Desired,
+    observed: &Observed,
+    code: &[Step],
+    moves: &[Step],
+) -> Vec<Conflict> {
+    let is_stage = |step: &Step| matches!(step, Step::Shift(shift) if shift.then == Then::Check);
+    if !code.iter().any(is_stage) {
+        return Vec::new();
+    }
+    let environment = || desired.environment.clone();
+    let main = desired.hosts.first().map(Served::pattern);
+    let early = moves.iter().filter_map(|step| match step {
+        Step::MoveRoute {
+            pattern: host,
+            from,
+            ..
+        }
+        | Step::MoveDomain {
+            hostname: host,
+            from,
+            ..
+        } if Some(host) == main.as_ref() => Some((host.clone(), from.clone())),
+        _ => None,
+    });
+    let early = early.map(|(host, from)| Conflict::StagesBeforeMove(environment(), host, from));
+    // Both scripts have it; where only one of them does, a run was interrupted
+    let mut scripts = desired.scripts.iter();
+    let apart = scripts.find_map(|Wanted { script, .. }| {
+        let live = observed.scripts.get(&script.name)?;
+        let live = live.active.bindings.get(binding::JURISDICTION);
+        let live = live.and_then(|binding| binding["text"].as_str());
+        let wanted = match script.bindings.get(binding::JURISDICTION) {
+            Some(Binding::PlainText { text }) => Some(text.as_str()),
+            _ => None,
+        };
+        let [live, wanted] = [live, wanted].map(|name| name.map(str::to_owned));
+        (live != wanted).then(|| Conflict::StagesApart(environment(), live, wanted))
+    });
+    early.chain(apart).collect()
 }
 
 /// The conflicts with what is live of a script.

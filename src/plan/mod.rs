@@ -43,6 +43,7 @@ pub use self::observed::{
     Holding, Kept, Live, LiveDomain, LiveRecord, LiveRoute, LiveVersion, LiveZone, Observed, Seen,
 };
 pub use self::rollout::Rollout;
+pub(crate) use self::shadow::Shadow;
 pub use self::split::{Percent, Share, Split};
 pub use self::step::{Change, Lane, Shift, Step, Then, Upload};
 pub use self::upload::{filled, unset};
@@ -119,6 +120,7 @@ impl Plan {
         let (removed, added): (Vec<Step>, Vec<Step>) = hosts.partition(Step::only_removes);
         // Hosts of another script of ours move when the new code is live
         let moves = host::moves(desired, observed);
+        conflicts.extend(conflict::of_stages(desired, observed, &code, &moves));
         let parts = match is_ready(desired, observed, &code) {
             true => [added, code, moves, removed],
             false => [code, added, moves, removed],

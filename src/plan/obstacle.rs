@@ -7,7 +7,7 @@ use edge_broadcast_sandbox::answering;
 
 use super::observed::{LiveRecord, Observed, Seen};
 use super::shadow::{self, Shadow};
-use crate::environment::{OverrideDns, Served, ServedBy};
+use crate::environment::{Environment, OverrideDns, Served, ServedBy};
 use crate::terminal::advice::Advice;
 
 /// What may keep requests from the gateway.
@@ -106,6 +106,15 @@ pub(super) fn of(
         found.push(Obstacle::RecordsUnseen(zone_name, unseen));
     }
     found
+}
+
+/// The routes of others that take requests to `environment`, whether they defeat a deployment or not.
+pub(crate) fn shadows(environment: &Environment, observed: &Observed) -> Vec<Shadow> {
+    let gateway = environment.gateway_script();
+    let hosts = environment.hosts.iter();
+    hosts
+        .flat_map(|served| shadow::on(served, &gateway, &observed.routes))
+        .collect()
 }
 
 /// Whether the route or custom domain of a host is there, for whichever script: who has it is looked at elsewhere.

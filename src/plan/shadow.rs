@@ -118,7 +118,13 @@ impl Shadow {
         }
     }
 
-    pub(super) fn advice(&self) -> Advice {
+    /// Whether it takes a request to this host (lower case) and path.
+    pub(crate) fn takes(&self, host: &str, path: &str) -> bool {
+        host == self.host && Pattern::parse(&self.pattern).matches(host, path)
+    }
+
+    /// What it takes, and the way out.
+    pub(crate) fn advice(&self) -> Advice {
         let Self { host, pattern, .. } = self;
         let route = match &self.script {
             Some(script) => format!("the route `{pattern}` of the script `{script}`"),

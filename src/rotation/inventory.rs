@@ -15,9 +15,22 @@ use crate::rotation::age;
 use crate::rotation::position::Filled;
 
 /// Several environments.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Inventory {
     pub environments: Vec<Column>,
+    /// Those that hide no other one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// One environment that cannot be read.
+#[derive(Debug, Serialize)]
+pub(crate) struct Unreadable {
+    /// Its name, or the path of a file that has none.
+    pub environment: String,
+    pub error: String,
+    /// What to do about it, where that is known.
+    pub help: Option<String>,
 }
 
 /// One environment.
@@ -219,7 +232,26 @@ impl fmt::Display for Inventory {
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
-        f.write_str(&table.trim_fmt())
+        if !columns.is_empty() {
+            f.write_str(&table.trim_fmt())?;
+        }
+        for (index, unreadable) in self.unreadable.iter().enumerate() {
+            if index > 0 || !columns.is_empty() {
+                f.write_str("\n")?;
+            }
+            unreadable.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}\n  cannot be read: {}", self.environment, self.error)?;
+        match &self.help {
+            Some(help) => write!(f, "\n  help: {help}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -375,6 +407,7 @@ mod tests {
         };
         let inventory = Inventory {
             environments: ["staging", "production"].map(column).into(),
+            unreadable: Vec::new(),
         };
         insta::assert_snapshot!(inventory, @r"
         secret                    staging                           production

@@ -117,6 +117,7 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
     api::foreign_script(sandbox, "somebody-elses").await;
     let pattern = "broadcast-staging.glow.trade/snapshot/*";
     api::route(sandbox, pattern, "somebody-elses").await;
+    world.manifest(&[("[room]", &host("broadcast-eu.glow.trade"))]);
     for anchor in ["plan", "status", "doctor"] {
         seen.add(anchor, world.json(&[anchor, "staging"]));
     }
@@ -162,9 +163,13 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
     bare.write("environments/staging.toml", &manifest("staging"));
     let unbuilt = world.run(&["status", "staging", "--json"]).inside(&bare);
     seen.add("status", unbuilt.succeeds().json());
-    let refused = world.run(&["status", "staging", "--json"]);
-    let refused = refused.env("CLOUDFLARE_API_TOKEN", "wrong").printed();
-    seen.add("status", refused.json());
+    for (anchor, args) in [
+        ("status", &["status", "staging", "--json"][..]),
+        ("secrets-list", &["secrets", "list", "--json"]),
+    ] {
+        let refused = world.run(args).env("CLOUDFLARE_API_TOKEN", "wrong");
+        seen.add(anchor, refused.printed().json());
+    }
 }
 
 fn add_kept(world: &World, seen: &mut Seen) {

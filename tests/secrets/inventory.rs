@@ -50,6 +50,27 @@ OLD_KEY                   -           extra, 0 min
     );
     assert_eq!(json["environments"][0]["secrets"][1]["rotation"], "fresh");
 
+    // A manifest that cannot be understood hides no other one
+    let broken = production.replace("[room]", "[[room]]");
+    world.project.write("environments/production.toml", &broken);
+    let printed = world.run(&["secrets", "list"]).fails();
+    let line = 1 + broken.lines().position(|it| it == "[[room]]").unwrap();
+    let why = format!(
+        "environments/production.toml:{line}: `[[room]]` begins one of several tables, and there is one only"
+    );
+    assert_eq!(
+        printed.stdout,
+        format!(
+            "secret                    staging\nADMIN_SECRET              present, 0 min\nWEBHOOK_SECRET            present, 0 min\nWEBHOOK_SECRET_ALTERNATE  idle slot\nOLD_KEY                   extra, 0 min\nproduction\n  cannot be read: {why}\n  help: write `[room]`\n"
+        )
+    );
+    let told = "error: cannot read the secrets of `production`\n";
+    assert_eq!(printed.stderr, told);
+    let json = world.run(&["secrets", "list", "--json"]).fails().json();
+    assert_eq!(json["environments"][0]["environment"], "staging");
+    let entry = json!({ "environment": "production", "error": why, "help": "write `[room]`" });
+    assert_eq!(json["unreadable"], json!([entry]));
+
     // Never deleted by anything but `--prune`, which names the environment
     assert_eq!(
         world.names().await,

@@ -3,50 +3,87 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
+use anyhow::bail;
+
 use super::super::Context;
 use super::confirm;
 use super::facts::Facts;
 use crate::cli::ListSecrets as Args;
+use crate::cloudflare::error::advice;
 use crate::cloudflare::secrets;
 use crate::deploy::remote::Remote;
 use crate::environment::{Environment, script};
 use crate::plan::ownership;
 use crate::rotation::blocked::undivided;
-use crate::rotation::inventory::{Column, Inventory};
+use crate::rotation::inventory::{Column, Inventory, Unreadable};
+use crate::terminal::advice::Advice;
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
-    let environments = context
-        .project
-        .environments(&args.environments.environments)?;
-    let mut columns = Vec::new();
-    for environment in &environments {
-        let remote = Remote::from_env(environment, &context.progress).await?;
-        let read = async || {
-            let facts = Facts::read(&remote.cloudflare, environment).await?;
-            anyhow::Ok(facts.column(environment))
-        };
-        let mut column = read().await?;
-        if args.prune && column.extra().next().is_some() {
-            if !args.yes {
-                confirm(
-                    environment,
-                    "delete the secrets that its manifest does not name",
-                )?;
+    let mut inventory = Inventory::default();
+    match args.environments.environments.as_slice() {
+        [] => {
+            for environment in context.project.each(&[])? {
+                let read = match environment {
+                    Ok(environment) => column(context, args, &environment)
+                        .await
+                        .map_err(|error| (environment.name.to_string(), advice(&error))),
+                    Err(problems) => Err(problems),
+                };
+                match read {
+                    Ok(column) => inventory.environments.push(column),
+                    Err((environment, Advice { what, fix })) => {
+                        inventory.unreadable.push(Unreadable {
+                            environment,
+                            error: what,
+                            help: fix,
+                        });
+                    }
+                }
             }
-            prune(context, &remote, environment, &column).await?;
-            column = read().await?;
         }
-        columns.push(column);
+        named => {
+            for environment in context.project.environments(named)? {
+                let column = column(context, args, &environment).await?;
+                inventory.environments.push(column);
+            }
+        }
     }
-    let inventory = Inventory {
-        environments: columns,
-    };
     context.format.answer(&inventory)?;
+    let unreadable = inventory.unreadable.iter();
+    let unreadable: Vec<&str> = unreadable.map(|it| it.environment.as_str()).collect();
+    if !unreadable.is_empty() {
+        bail!("cannot read the secrets of `{}`", unreadable.join("`, `"));
+    }
     Ok(if inventory.is_complete() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What is live of an environment, without the extra secrets where they are to go.
+async fn column(
+    context: &Context,
+    args: &Args,
+    environment: &Environment,
+) -> anyhow::Result<Column> {
+    let remote = Remote::from_env(environment, &context.progress).await?;
+    let read = async || {
+        let facts = Facts::read(&remote.cloudflare, environment).await?;
+        anyhow::Ok(facts.column(environment))
+    };
+    let column = read().await?;
+    if !args.prune || column.extra().next().is_none() {
+        return Ok(column);
+    }
+    if !args.yes {
+        confirm(
+            environment,
+            "delete the secrets that its manifest does not name",
+        )?;
+    }
+    prune(context, &remote, environment, &column).await?;
+    read().await
 }
 
 /// Deletes the extra secrets, all of one script in one version.

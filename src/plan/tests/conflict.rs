@@ -1,6 +1,7 @@
 //! Each conflict, with its way out.
 
 use insta::assert_snapshot;
+use serde_json::json;
 use strum::IntoEnumIterator;
 
 use super::world::{MANIFEST, World, next, owned};
@@ -38,6 +39,15 @@ fn domain(owner: &str) -> LiveDomain {
         hostname: "a.glow.trade".to_owned(),
         script: owner.to_owned(),
     }
+}
+
+/// The main host is that of another script of ours, from which it may be taken.
+fn moving() -> World {
+    let world = World::deployed(MANIFEST).edit(|live| {
+        live.routes = vec![route(Some("w-old"))];
+        live.kin.insert("w-old".to_owned());
+    });
+    world.taking_from("w-old")
 }
 
 #[test]
@@ -130,6 +140,32 @@ nothing was changed, because of what is live:
     help: enable Cloudflare for it in the dashboard (Overview, Advanced Actions)
 ");
             }
+            Kind::StagesBeforeMove => {
+                let world = moving().code(Worker::Gateway).rollout("10,100");
+                assert_snapshot!(told(kind, &world), @r"
+nothing was changed, because of what is live:
+  - `--rollout` checks its stages at `a.glow.trade/*`, where `w-old` answers: the host moves when the new code has all traffic
+    help: first `edge-broadcast deploy e --take-route-from w-old` without `--rollout`, which moves it; later changes can go in stages
+");
+            }
+            Kind::StagesApart => {
+                let eu = "[worker]\njurisdiction = \"eu\"";
+                let world = deployed.manifest("[worker]", eu);
+                assert!(world.try_plan().is_ok());
+                let staged = world.clone().rollout("10,100");
+                assert_snapshot!(told(kind, &staged), @r"
+nothing was changed, because of what is live:
+  - the jurisdiction changes, from none to `eu`, and with it every room: while `--rollout` shares the traffic, clients of one room would be in two
+    help: `edge-broadcast deploy e` without `--rollout` changes it at once
+");
+                // One script has it already: the run before was interrupted
+                let world = world.edit(|live| {
+                    let room = live.scripts.get_mut("w-e-room").unwrap();
+                    let eu = json!({ "type": "plain_text", "text": "eu" });
+                    room.active.bindings.insert("JURISDICTION".to_owned(), eu);
+                });
+                assert_eq!(told(kind, &world.rollout("10,100")), told(kind, &staged));
+            }
         }
     }
 }
@@ -190,6 +226,18 @@ nothing was changed, because of what is live:
         live.domains.push(domain("w-e"));
     });
     assert!(own.try_plan().is_ok());
+}
+
+#[test]
+fn stages_do_not_hinder_a_move_of_another_host_or_where_none_is_checked() {
+    // Nothing new gets a share of the traffic
+    assert!(moving().rollout("10,100").try_plan().is_ok());
+    let new = moving().edit(|live| drop(live.scripts.remove("w-e")));
+    assert!(new.rollout("10,100").try_plan().is_ok());
+    let first = "[[routes]]\nhost = \"a.";
+    let second = format!("[[routes]]\nhost = \"b.glow.trade\"\n{first}");
+    let world = moving().manifest(first, &second).code(Worker::Gateway);
+    assert!(world.rollout("10,100").try_plan().is_ok());
 }
 
 #[test]

@@ -80,10 +80,8 @@ fn told(world: &World) -> String {
 fn a_zone_that_is_ready_has_no_obstacle() {
     assert_eq!(told(&first(|_| {})), "no conflict");
     assert_eq!(told(&later(|_| {})), "no conflict");
-    assert_eq!(
-        told(&first(|_| {}).manifest(ROUTE, "host = \"glow.trade\"")),
-        "no conflict"
-    );
+    let moved = later(|_| {}).manifest(ROUTE, "host = \"glow.trade\"");
+    assert_eq!(told(&moved.adopting("w-e")), "no conflict");
 }
 
 #[test]
