@@ -782,6 +782,7 @@ mod tests {
                 "workers/domains: hostname",
                 "workers/domains: id",
                 "workers/domains: service",
+                "workers/durable_objects/namespaces: id",
                 "zones: id",
             ]
         );

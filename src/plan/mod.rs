@@ -110,10 +110,9 @@ impl Plan {
                 code.extend(shifts);
             }
             let settings = settings::steps(&wanted.script, live);
-            // What is adopted is said to be ours when our code is live: until then an interrupted run has left it theirs
             match live {
-                Some(_) if !desired.adopted.contains(&wanted.script.name) => steps.extend(settings),
-                _ => code.extend(settings),
+                Some(_) => steps.extend(settings),
+                None => code.extend(settings),
             }
         }
         let hosts = host::steps(desired, observed, &mut conflicts).into_iter();

@@ -68,7 +68,17 @@ fn what_is_in_the_way_of_any_deployment_is_found_without_the_code() {
         let classes = live.classes.entry("w-e-room".to_owned()).or_default();
         classes.insert("Theirs".to_owned());
     });
-    assert_snapshot!(world.in_the_way(), @"");
+    assert_snapshot!(world.in_the_way(), @r"
+
+WRONG  `w-e-room` exists, and has no tag that says that this project deployed it
+       use another `worker.name`; `edge-broadcast deploy e --adopt w-e-room` takes it over
+WRONG  `w-e-room` has a Durable Object class `Theirs`, which this project would delete with all its data
+       use another `worker.name`, or delete the class with a migration of its own project
+WRONG  the route `a.glow.trade/*` belongs to the script `theirs`
+       remove that route in the dashboard, or use another host in the manifest
+WRONG  the zone `glow.trade` is paused: its requests go past Cloudflare, and no Worker gets them
+       enable Cloudflare for it in the dashboard (Overview, Advanced Actions)
+");
 }
 
 #[test]

@@ -90,7 +90,8 @@ proptest! {
             Step::RemoveRoute { .. } | Step::RemoveDomain { .. } => 2,
             _ => 0,
         };
-        if live.scripts.len() == 2 {
+        // What is adopted has somebody else's code until then
+        if live.scripts.len() == 2 && !adopting.adopted.contains("w-e") {
             prop_assert!(plan.steps.is_sorted_by_key(place), "{plan}");
         }
         let reached = carried_out(&live, &wanted, &plan);

@@ -67,10 +67,11 @@ socket impact: none
 fn what_needs_no_code_comes_before_it_and_what_takes_away_after_it() {
     let host = "host = \"a.glow.trade\"";
     let moved = "host = \"b.glow.trade\"\ncustom_domain = true";
-    let world = World::deployed(MANIFEST)
-        .gateway(|live| live.tags.clear())
-        .adopting("w-e")
-        .room(|live| live.previews = true)
+    let world = World::deployed(&owned("us"))
+        .room(|live| {
+            live.previews = true;
+            live.tags.remove("edge-broadcast:owner=us");
+        })
         .manifest(
             host,
             &format!("{moved}\n[[routes]]\nhost = \"c.glow.trade\""),
@@ -82,8 +83,8 @@ fn what_needs_no_code_comes_before_it_and_what_takes_away_after_it() {
     assert_eq!(
         titles,
         [
+            "set the tags of `w-e-room`",
             "keep `w-e-room` off workers.dev",
-            "set the tags of `w-e`",
             "attach the custom domain `b.glow.trade` to `w-e`",
             "route `c.glow.trade/*` to `w-e`",
             "upload a version of `w-e-room`",
