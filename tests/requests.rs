@@ -146,7 +146,7 @@ async fn no_command_sends_a_get_twice_but_to_look_again_around_a_write() {
     for args in reading {
         assert_eq!(repeated(&sandbox, args).await, [""; 0], "{args:?}");
     }
-    // More versions than the page that a plan reads has: how old a secret is, is read from a page of another size
+    // More versions than the API gives when nothing else is asked for, so that how old a secret is, is looked for in their list
     let path = api::of_account(&sandbox, &format!("workers/scripts/{gateway}/secrets"));
     for _ in 0..11 {
         let secret = json!({ "name": "WEBHOOK_SECRET", "text": SECRET, "type": "secret_text" });

@@ -11,8 +11,9 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value as Json, json};
 
 use super::credentials::{self, Access, BASE, Credentials, Surroundings};
-use super::envelope::{Call, Envelope, Info, decode};
+use super::envelope::{Call, Envelope, decode};
 use super::error::{ApiError, found};
+use super::lists::{Lists, Page};
 use super::path;
 use super::rate_limit::{self, LONGEST_PAUSE};
 use super::turn::Turns;
@@ -48,6 +49,8 @@ pub struct Cloudflare {
     turns: Turns,
     progress: Progress,
     zones: Arc<Mutex<BTreeMap<String, Zone>>>,
+    /// What was read already, where only reading is done.
+    lists: Option<Lists>,
 }
 
 /// Whether a call may be sent again when its answer is lost.
@@ -119,6 +122,7 @@ impl Cloudflare {
             timeout: TIMEOUT,
             progress: Progress::hidden(),
             zones: Arc::default(),
+            lists: None,
         })
     }
 
@@ -126,6 +130,14 @@ impl Cloudflare {
     pub fn telling(self, progress: &Progress) -> Self {
         Self {
             progress: progress.clone(),
+            ..self
+        }
+    }
+
+    /// The same account, of which no list is read that is among `lists`, and whose lists are kept there: for what only reads.
+    pub(crate) fn sharing(self, lists: &Lists) -> Self {
+        Self {
+            lists: Some(lists.clone()),
             ..self
         }
     }
@@ -143,6 +155,11 @@ impl Cloudflare {
     /// Whether requests go somewhere else than to Cloudflare.
     pub fn is_elsewhere(&self) -> bool {
         self.base != BASE
+    }
+
+    /// Says something to whoever watches.
+    pub(super) fn say(&self, line: &str) {
+        self.progress.say(line);
     }
 
     /// The zones that were looked for, by name.
@@ -172,9 +189,17 @@ impl Cloudflare {
     }
 
     /// GETs one page of a list: its result, and what the API tells about the list.
-    pub(super) async fn get_page(&self, path: &str) -> anyhow::Result<(Json, Option<Info>)> {
-        self.call(Call::get(path), Repeat::Safe, |request| request)
-            .await
+    pub(super) async fn get_page(&self, path: &str) -> anyhow::Result<Page> {
+        let known = self.lists.as_ref().and_then(|lists| lists.get(path));
+        if let Some(page) = known {
+            return Ok(page);
+        }
+        let page = self.call(Call::get(path), Repeat::Safe, |request| request);
+        let page = page.await?;
+        if let Some(lists) = &self.lists {
+            lists.keep(path, &page);
+        }
+        Ok(page)
     }
 
     /// GETs something that is not in an envelope, of at most so many bytes.
@@ -246,7 +271,12 @@ impl Cloudflare {
         call: Call<'_>,
         repeat: Repeat,
         fill: impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> anyhow::Result<(Json, Option<Info>)> {
+    ) -> anyhow::Result<Page> {
+        if let Some(lists) = &self.lists
+            && *call.method != Method::GET
+        {
+            lists.forget();
+        }
         let open = |answer: &Answer| {
             if answer.status == StatusCode::NO_CONTENT {
                 return Some((Json::Null, None));

@@ -3,7 +3,7 @@
 //! - `account`: what an account has as a whole
 //! - `client`: one request: address, repeats
 //! - `envelope`: what is in an answer: null means absent
-//! - `page`: lists, page by page
+//! - `page`: lists, page by page; `lists`: what was read of them
 //! - `namespaces`: the Durable Object classes of an account
 //! - `zone`: which zone is meant, and what of it decides whether requests reach a Worker
 //! - `wire`: the shapes of the answers; `code`: the code of a version
@@ -31,6 +31,7 @@ mod envelope;
 pub mod error;
 pub(crate) mod execute;
 mod hint;
+pub(crate) mod lists;
 pub mod metadata;
 mod namespaces;
 pub mod observe;

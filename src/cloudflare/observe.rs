@@ -28,7 +28,7 @@ use crate::plan::{
 };
 
 /// The most that the API gives of versions and deployments (SDK); it gives ten when it is not asked.
-const HISTORY_PER_PAGE: u32 = 100;
+pub(super) const HISTORY_PER_PAGE: u32 = 100;
 
 /// Reads what is live of `environment`.
 pub async fn observe(
@@ -137,7 +137,7 @@ async fn newest_versions(
     script: &str,
     count: usize,
 ) -> anyhow::Result<(Vec<Listed>, Extent)> {
-    let mut versions = list_of(cloudflare, script, "versions");
+    let mut versions = versions(cloudflare, script);
     let newest = found(versions.first(count).await)?.unwrap_or_default();
     let read = if versions.is_over() {
         Extent::All
@@ -152,7 +152,8 @@ pub(crate) async fn newest_version(
     cloudflare: &Cloudflare,
     script: &str,
 ) -> anyhow::Result<Option<Listed>> {
-    let (newest, _) = newest_versions(cloudflare, script, 1).await?;
+    let mut versions = list_of(cloudflare, script, "versions");
+    let newest = found(versions.first(1).await)?.unwrap_or_default();
     Ok(newest.into_iter().next())
 }
 
@@ -265,16 +266,20 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
     let Some(first) = ids.next() else {
         return Ok(None);
     };
-    let others = ids.map(async |id| {
-        let path = path_of(cloudflare, name, id);
-        cloudflare.get::<Listed>(&path).await
-    });
     let subdomain = cloudflare.of_script(name, "subdomain");
-    let ((active, (versions, versions_read), settings), others, subdomain) = tokio::try_join!(
+    let ((active, (versions, versions_read), settings), subdomain) = tokio::try_join!(
         parts(cloudflare, name, first, 1),
-        try_join_all(others),
         cloudflare.get::<Subdomain>(&subdomain),
     )?;
+    let others = ids.map(async |id| {
+        if let Some(listed) = versions.iter().find(|listed| listed.id == id) {
+            return Ok(listed.tag.clone());
+        }
+        let path = path_of(cloudflare, name, id);
+        let other = cloudflare.get::<Listed>(&path).await;
+        other.map(|other| other.tag)
+    });
+    let others = try_join_all(others).await?;
     let tag = active.annotations.tag;
     let latest = versions.first();
     let code = match tag.as_deref().and_then(version_tag::code) {
@@ -285,7 +290,6 @@ async fn script(cloudflare: &Cloudflare, name: &str) -> anyhow::Result<Option<Li
             code.and_then(|code| code.name())
         }
     };
-    let others = others.into_iter().map(|other| other.tag);
     let rest = active.resources.without_secrets();
     Ok(Some(Live {
         active: LiveVersion {
@@ -471,9 +475,9 @@ mod tests {
                 assert_eq!(live.latest, Some(latest), "{paging:?}");
                 calls.push(account.calls().len());
             }
-            // Five of the account and the zone, and of each script its split, two versions, the newest one, two sorts of settings, and
-            // the code of the version that has no tag of ours
-            assert_eq!(calls, [19, 19], "{paging:?}");
+            // Five of the account and the zone, and of each script its split, the active version, the newest ones, among which the other
+            // one is, two sorts of settings, and the code of the version that has no tag of ours
+            assert_eq!(calls, [17, 17], "{paging:?}");
         }
     }
 

@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::client::Cloudflare;
 use super::observe;
 use super::page::Places;
-use super::secrets::{Bound, Holding, PER_PAGE, Since};
+use super::secrets::{Bound, Holding, Since};
 use crate::plan::history::{Extent, Listed};
 
 /// For each secret of `script` the time that it is compared with: was it there before? What is said is on the right side of that time,
@@ -27,7 +27,7 @@ pub(crate) async fn than(
         Extent::All => Places::all(cloudflare, live.versions.clone()),
         Extent::Newest => {
             let path = cloudflare.of_script(script, "versions");
-            Places::of(cloudflare, path, PER_PAGE).await?
+            Places::of(cloudflare, path, observe::HISTORY_PER_PAGE).await?
         }
     };
     let mut history = History { script, versions };
@@ -35,7 +35,16 @@ pub(crate) async fn than(
     if let Some(active) = live.live.first() {
         known.insert(active.clone(), live.secrets.clone());
     }
+    let mut wanted: Vec<_> = wanted.iter().collect();
+    wanted.sort_by_key(|(_, time)| **time);
+    // The secrets of the versions that were looked at, and since when they are there at least
+    let mut older: Vec<(BTreeSet<String>, Since)> = Vec::new();
     for (name, time) in wanted {
+        // What is older than an earlier time needs no search of its own
+        if let Some((_, older)) = older.iter().find(|(has, _)| has.contains(name)) {
+            since.insert(name.clone(), *older);
+            continue;
+        }
         let Some(before) = history.newest_before(*time).await? else {
             // Nothing is as old, as far as there is a history
             let bound = match history.versions.read {
@@ -54,6 +63,11 @@ pub(crate) async fn than(
             let resources = observe::resources(cloudflare, script, &id).await?;
             known.insert(id.clone(), resources.secrets());
         }
+        let there = Since {
+            time: history.time(before).await?,
+            bound: Bound::AtLeast,
+        };
+        older.push((known[&id].clone(), there));
         let (place, bound) = match (known[&id].contains(name), before.checked_sub(1)) {
             (true, _) => (before, Bound::AtLeast),
             (false, Some(next)) => (next, Bound::AtMost),
@@ -86,16 +100,9 @@ impl History<'_> {
 
     /// The place of the newest version that was made at `time` or before.
     async fn newest_before(&mut self, time: SystemTime) -> anyhow::Result<Option<usize>> {
-        let Some(mut older) = self.versions.count.checked_sub(1) else {
+        let Some((mut newer, mut older)) = self.around(time).await? else {
             return Ok(None);
         };
-        if self.time(older).await? > time {
-            return Ok(None);
-        }
-        let mut newer = 0;
-        if self.time(newer).await? <= time {
-            return Ok(Some(newer));
-        }
         let mut is_guessed = false;
         while older - newer > 1 {
             // Where it is when versions come evenly; every other time in the middle, since they need not
@@ -114,6 +121,44 @@ impl History<'_> {
             }
         }
         Ok(Some(older))
+    }
+
+    /// A place that is newer than `time`, and one that is not; both are the first where that is not newer. Looks in the newest page, then
+    /// where they lead to when versions come evenly, at least twice as far back each time.
+    async fn around(&mut self, time: SystemTime) -> anyhow::Result<Option<(usize, usize)>> {
+        if self.versions.count == 0 {
+            return Ok(None);
+        }
+        let newest = self.time(0).await?;
+        if newest <= time {
+            return Ok(Some((0, 0)));
+        }
+        let mut newer = 0;
+        loop {
+            let oldest = self.versions.count - 1;
+            let end = self.versions.page_end(newer).min(oldest);
+            if self.time(end).await? <= time {
+                return Ok(Some((newer, end)));
+            }
+            newer = end;
+            if end == oldest {
+                return Ok(None);
+            }
+            let whole = newest.duration_since(self.time(newer).await?);
+            let part = newest.duration_since(time).unwrap_or_default();
+            let times = part.as_secs_f64() / whole.unwrap_or_default().as_secs_f64();
+            let far = (newer as f64 * times.clamp(2.0, 1e9)) as usize;
+            let next = far.clamp(newer + 1, oldest);
+            if !self.versions.reach(next).await? {
+                continue;
+            }
+            for place in self.versions.page_around(next, newer, oldest + 1) {
+                if self.time(place).await? <= time {
+                    return Ok(Some((newer, place)));
+                }
+                newer = newer.max(place);
+            }
+        }
     }
 
     async fn guess(

@@ -144,6 +144,9 @@ pub(super) struct Places<'a, T> {
     path: String,
     /// By number, counted from 0. All but the last have as many items as the first.
     pages: BTreeMap<usize, Vec<T>>,
+    /// What tells the first item from the others.
+    first: Option<String>,
+    /// As the API says it, until the last page was read.
     pub(super) count: usize,
     /// [`Extent::Newest`] where there is more, and the API gives no further pages.
     pub(super) read: Extent,
@@ -157,11 +160,12 @@ impl<'a, T: DeserializeOwned> Places<'a, T> {
             path: String::new(),
             count: items.len(),
             pages: [(0, items)].into(),
+            first: None,
             read: Extent::All,
         }
     }
 
-    /// The list at `path`, which has no query. Reads its first page and its last, or all of what does not say how much it is.
+    /// The list at `path`, which has no query. Reads its first page, or all of what does not say how much it is.
     pub(super) async fn of(
         cloudflare: &'a Cloudflare,
         path: String,
@@ -177,38 +181,54 @@ impl<'a, T: DeserializeOwned> Places<'a, T> {
             return Ok(Self::all(cloudflare, pages.all().await?));
         };
         let size = first.len();
-        places.count = size;
         let total = usize::try_from(total).unwrap_or(size);
-        if total > size && size > 0 {
-            let number = (total - 1) / size;
-            let (last, _) = places.page(number).await?;
-            if last.first().map(|(id, _)| id) == first.first().map(|(id, _)| id) {
-                places.read = Extent::Newest;
-            } else {
-                places.count = number * size + last.len();
-                places.keep(number, last);
-            }
-        }
+        places.count = if size > 0 { total.max(size) } else { 0 };
+        places.first = first.first().map(|(id, _)| id.clone());
         places.keep(0, first);
         Ok(places)
     }
 
-    /// The item at a place below the count.
-    pub(super) async fn at(&mut self, place: usize) -> anyhow::Result<&T> {
-        let size = self.pages.get(&0).map_or(1, Vec::len).max(1);
-        let (number, inside) = (place / size, place % size);
-        if !self.pages.contains_key(&number) {
+    /// Reads the page of a place, if there is one: an API without pages gives the first one again, and a list may have become shorter.
+    /// The count is right then. Whether there is such a place.
+    pub(super) async fn reach(&mut self, place: usize) -> anyhow::Result<bool> {
+        let size = self.size();
+        let number = place / size;
+        if place < self.count && !self.pages.contains_key(&number) {
             let (page, _) = self.page(number).await?;
+            if page.first().map(|(id, _)| id) == self.first.as_ref() {
+                (self.count, self.read) = (size, Extent::Newest);
+                return Ok(false);
+            }
+            if number == (self.count - 1) / size {
+                self.count = number * size + page.len();
+            }
             self.keep(number, page);
         }
-        let page = &self.pages[&number];
-        page.get(inside)
-            .with_context(|| format!("the list `{}` changed while it was read", self.path))
+        Ok(place < self.count)
+    }
+
+    /// The item at a place below the count.
+    pub(super) async fn at(&mut self, place: usize) -> anyhow::Result<&T> {
+        self.reach(place).await?;
+        let (number, inside) = (place / self.size(), place % self.size());
+        let page = self.pages.get(&number);
+        let item = page.and_then(|page| page.get(inside));
+        item.with_context(|| format!("the list `{}` changed while it was read", self.path))
+    }
+
+    /// Items of a page.
+    fn size(&self) -> usize {
+        self.pages.get(&0).map_or(1, Vec::len).max(1)
+    }
+
+    /// The last place of the page of `place`.
+    pub(super) fn page_end(&self, place: usize) -> usize {
+        place / self.size() * self.size() + self.size() - 1
     }
 
     /// `place`, and the first and last place of its page: those between `after` and `before`, which are not among them.
     pub(super) fn page_around(&self, place: usize, after: usize, before: usize) -> [usize; 3] {
-        let size = self.pages.get(&0).map_or(1, Vec::len).max(1);
+        let size = self.size();
         let first = place / size * size;
         let inside = |place: usize| place.clamp(after + 1, before - 1);
         [place, first, first + size - 1].map(inside)
@@ -320,6 +340,33 @@ mod tests {
         assert_eq!((ids.join(""), queries.len()), ("ab".to_owned(), 2));
         let (ids, queries) = list(&[&["a", "b"]], info).await;
         assert_eq!((ids.join(""), queries.len()), ("ab".to_owned(), 2));
+    }
+
+    #[tokio::test]
+    async fn a_place_is_reached_with_one_call_and_an_api_without_pages_has_those_of_the_first() {
+        let items = |from: u64| (from..from + 10).map(|id| json!({ "id": id.to_string() }));
+        for (pages, there) in [(true, true), (false, false)] {
+            let cloudflare = served(move |uri: Uri| {
+                let query = uri.query().unwrap_or_default();
+                let number: u64 = query.rsplit('=').next().unwrap().parse().unwrap();
+                let from = if pages { 10 * (number - 1) } else { 0 };
+                let page: Vec<Json> = items(from).take(if from == 40 { 7 } else { 10 }).collect();
+                axum::Json(json!({ "success": true, "result": page, "result_info": { "total_count": 48 } }))
+                    .into_response()
+            });
+            let cloudflare = cloudflare.await;
+            let places = Places::<Json>::of(&cloudflare, "/list".to_owned(), 10).await;
+            let mut places = places.unwrap();
+            assert_eq!(places.count, 48);
+            assert_eq!(places.reach(25).await.unwrap(), there);
+            // The last page is shorter than the API says
+            assert!(!places.reach(47).await.unwrap());
+            assert_eq!(places.count, if there { 47 } else { 10 });
+            let read = if there { Extent::All } else { Extent::Newest };
+            assert_eq!(places.read, read);
+            let last = places.count - 1;
+            assert_eq!(places.at(last).await.unwrap()["id"], last.to_string());
+        }
     }
 
     #[tokio::test]

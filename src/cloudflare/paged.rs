@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
 use axum::http::{Method, StatusCode, Uri};
@@ -78,14 +78,19 @@ pub(crate) fn id(minute: u64) -> String {
     format!("00000000-0000-4000-8000-{minute:012}")
 }
 
+/// When that minute was.
+pub(crate) fn instant(minute: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_780_000_000 + 60 * minute)
+}
+
 fn time(minute: u64) -> String {
-    let time = UNIX_EPOCH + Duration::from_secs(1_780_000_000 + 60 * minute);
-    humantime::format_rfc3339(time).to_string()
+    humantime::format_rfc3339(instant(minute)).to_string()
 }
 
 /// A server with scripts by name.
 pub(crate) struct Account {
     pub(crate) cloudflare: Cloudflare,
+    base: String,
     calls: Arc<Mutex<Vec<String>>>,
 }
 
@@ -94,14 +99,23 @@ impl Account {
         let calls = Arc::new(Mutex::new(Vec::new()));
         let got = Arc::clone(&calls);
         let scripts = Arc::new(Mutex::new(scripts));
-        let cloudflare = answering(move |method: &Method, uri: &Uri, body: &[u8]| {
+        let base = listening(move |method: &Method, uri: &Uri, body: &[u8]| {
             let path = uri.path().trim_start_matches("/accounts/acc0/");
             got.lock().unwrap().push(format!("{method} {path}"));
             let mut scripts = scripts.lock().unwrap();
             answer(&mut scripts, paging, method, uri, body)
         })
         .await;
-        Self { cloudflare, calls }
+        Self {
+            cloudflare: account(&base),
+            base,
+            calls,
+        }
+    }
+
+    /// The account as another process finds it, which has read nothing yet.
+    pub(crate) fn anew(&self) -> Cloudflare {
+        account(&self.base)
     }
 
     /// The calls since the last time.
@@ -121,13 +135,20 @@ pub(crate) async fn served(
 pub(crate) async fn answering(
     answer: impl Fn(&Method, &Uri, &[u8]) -> Response + Clone + Send + Sync + 'static,
 ) -> Cloudflare {
+    account(&listening(answer).await)
+}
+
+/// The address of a server that answers with `answer`.
+async fn listening(
+    answer: impl Fn(&Method, &Uri, &[u8]) -> Response + Clone + Send + Sync + 'static,
+) -> String {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let server = axum::Router::new()
         .fallback(async move |method: Method, uri: Uri, body: Bytes| answer(&method, &uri, &body));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, server).await });
-    account(&base)
+    base
 }
 
 /// An account at `base` of a user of its own: a port is soon another test's, and who was refused at an address stays refused there.
@@ -153,6 +174,9 @@ fn answer(
         ]),
         ["zones", _, "workers", "routes"] | [_, _, "workers", "domains"] => list(Vec::new()),
         [_, _, "workers", "durable_objects", "namespaces"] => list(Vec::new()),
+        [_, _, "workers", "scripts"] => {
+            list(scripts.keys().map(|id| json!({ "id": id })).collect())
+        }
         // None has code of ours
         [_, _, "workers", "workers", _, "versions", id] => {
             success(&json!({ "id": id, "modules": [] }), &Json::Null)

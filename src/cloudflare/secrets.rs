@@ -24,14 +24,13 @@ use crate::plan::Way;
 use crate::plan::history::{Extent, Listed};
 use crate::secret::{self, Value};
 use crate::terminal::advice::Advice;
+use crate::terminal::wait::until;
 
 /// How long a change may take to be seen where it is read.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
 /// How many of the newest versions are read at least: more than a change can make that is sent again when its answer is lost.
 const NEWEST: usize = 10;
-/// Versions of one page of a list, the most that the API gives.
-pub(super) const PER_PAGE: u32 = 100;
 
 /// New values by name; nothing removes the secret.
 pub(crate) type Changes<'a> = BTreeMap<&'a str, Option<&'a Value>>;
@@ -157,21 +156,27 @@ async fn seen(
     script: &str,
     is_it: impl Fn(&Holding) -> bool,
 ) -> anyhow::Result<Holding> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let after = now(cloudflare, script).await?;
-        if is_it(&after) {
-            return Ok(after);
+    let end = Instant::now() + PATIENCE;
+    let look = async {
+        loop {
+            let after = now(cloudflare, script).await?;
+            if is_it(&after) {
+                return Ok(after);
+            }
+            if Instant::now() > end {
+                let patience = humantime::format_duration(PATIENCE);
+                bail!(Advice::new(
+                    format!(
+                        "the change of the secrets of `{script}` is not deployed after {patience}"
+                    ),
+                    "`edge-broadcast status` shows what is"
+                ));
+            }
+            tokio::time::sleep(PAUSE).await;
         }
-        if Instant::now() > until {
-            let patience = humantime::format_duration(PATIENCE);
-            bail!(Advice::new(
-                format!("the change of the secrets of `{script}` is not deployed after {patience}"),
-                "`edge-broadcast status` shows what is"
-            ));
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
+    };
+    let why = format!("the change of the secrets of `{script}` does not show yet");
+    until(|line| cloudflare.say(line), PATIENCE, &why, look).await
 }
 
 /// The body of `PATCH scripts/S/secrets-bulk`, which holds values.
@@ -240,7 +245,9 @@ pub(crate) async fn since(
         Extent::All => Places::all(cloudflare, live.versions.clone()),
         Extent::Newest => {
             let path = cloudflare.of_script(script, "versions");
-            Places::of(cloudflare, path, PER_PAGE).await?
+            let mut versions = Places::of(cloudflare, path, observe::HISTORY_PER_PAGE).await?;
+            versions.reach(versions.count.saturating_sub(1)).await?;
+            versions
         }
     };
     let count = versions.count;

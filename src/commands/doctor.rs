@@ -10,6 +10,7 @@ use super::secrets::facts::Facts;
 use crate::build::{self, Bundles};
 use crate::cli::Doctor;
 use crate::cloudflare::error::advice;
+use crate::cloudflare::lists::Lists;
 use crate::cloudflare::observe::observe;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
@@ -44,9 +45,18 @@ struct Finding {
     mend: Option<String>,
 }
 
+/// What all environments are examined with.
+struct Shared {
+    bundles: anyhow::Result<Bundles>,
+    lists: Lists,
+}
+
 pub(super) async fn run(context: &Context, args: &Doctor) -> anyhow::Result<()> {
     let environments = context.project.each(&args.environments.environments)?;
-    let bundles = build::load(&context.project.root, |line| context.progress.say(line));
+    let shared = Shared {
+        bundles: build::load(&context.project.root, |line| context.progress.say(line)),
+        lists: Lists::default(),
+    };
     let mut answer = Answer {
         environments: Vec::new(),
     };
@@ -69,7 +79,7 @@ pub(super) async fn run(context: &Context, args: &Doctor) -> anyhow::Result<()> 
                 continue;
             }
         };
-        if let Err(error) = examine(context, environment, &bundles, &args.room, &mut examined).await
+        if let Err(error) = examine(context, environment, &shared, &args.room, &mut examined).await
         {
             let Advice { what, fix } = advice(&error.context("what is live cannot be read"));
             let only = "nothing more could be looked at";
@@ -96,7 +106,7 @@ pub(super) async fn run(context: &Context, args: &Doctor) -> anyhow::Result<()> 
 async fn examine(
     context: &Context,
     environment: &Environment,
-    bundles: &anyhow::Result<Bundles>,
+    Shared { bundles, lists }: &Shared,
     tokens: &[String],
     examined: &mut Examined,
 ) -> anyhow::Result<()> {
@@ -107,7 +117,7 @@ async fn examine(
             examined.wrong(what, fix.unwrap_or("see the error".to_owned()));
         }
     }
-    let remote = Remote::from_env(environment, &context.progress).await?;
+    let remote = Remote::reading(environment, &context.progress, lists).await?;
     let observed = observe(&remote.cloudflare, environment).await?;
     examined.well(&format!(
         "the API token reads the account and the zone `{}`",

@@ -10,6 +10,7 @@ use super::Context;
 use super::secrets::facts::Facts;
 use crate::build;
 use crate::cli::Plan as Args;
+use crate::cloudflare::lists::Lists;
 use crate::cloudflare::observe::observe;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
@@ -50,7 +51,7 @@ impl fmt::Display for Answer {
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = super::distinct(context, &args.environment)?;
-    let remote = Remote::from_env(&environment, &context.progress).await?;
+    let remote = Remote::reading(&environment, &context.progress, &Lists::default()).await?;
     let bundles = build::load(&context.project.root, |line| context.progress.say(line))?;
     let take = takes(context, &environment, &args.take_route_from)?;
     let desired = Desired::of(&environment, &bundles)

@@ -13,6 +13,7 @@ use crate::cli::Environments;
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::account;
 use crate::cloudflare::error::advice;
+use crate::cloudflare::lists::Lists;
 use crate::cloudflare::observe::observe;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
@@ -104,7 +105,7 @@ pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Resul
         environments: Vec::new(),
         orphans: None,
     };
-    let mut accounts = BTreeMap::new();
+    let (mut accounts, lists) = (BTreeMap::new(), Lists::default());
     for environment in &environments {
         let unreadable = |environment: &str, Advice { what, fix }| Entry::Unreadable {
             environment: environment.to_owned(),
@@ -113,7 +114,7 @@ pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Resul
         };
         let entry = match environment {
             Err((name, problems)) => unreadable(name, problems.clone()),
-            Ok(environment) => match status(context, environment, &bundles).await {
+            Ok(environment) => match status(context, environment, &bundles, &lists).await {
                 Ok((status, cloudflare, classes)) => {
                     let account = cloudflare.account().to_owned();
                     accounts.insert(account, (cloudflare, classes));
@@ -173,8 +174,9 @@ async fn status(
     context: &Context,
     environment: &Environment,
     bundles: &anyhow::Result<Bundles>,
+    lists: &Lists,
 ) -> anyhow::Result<(Status, Cloudflare, Classes)> {
-    let remote = Remote::from_env(environment, &context.progress).await?;
+    let remote = Remote::reading(environment, &context.progress, lists).await?;
     let observed = observe(&remote.cloudflare, environment).await?;
     let gateway = environment.gateway_script();
     let scripts = [environment.room_script(), gateway.clone()].map(|name| {

@@ -7,6 +7,7 @@ use edge_broadcast_sandbox::{self as sandbox, Options, Sandbox, Strictness};
 
 use crate::build::toolchain;
 use crate::cloudflare::Cloudflare;
+use crate::cloudflare::lists::Lists;
 use crate::environment::Environment;
 use crate::live::site::Site;
 use crate::process::run::Runner;
@@ -37,6 +38,19 @@ impl Remote {
             cloudflare,
             via,
             sandbox: None,
+        })
+    }
+
+    /// The same for a command that only reads, and reads none of `lists` again.
+    pub(crate) async fn reading(
+        environment: &Environment,
+        progress: &Progress,
+        lists: &Lists,
+    ) -> anyhow::Result<Self> {
+        let remote = Self::from_env(environment, progress).await?;
+        Ok(Self {
+            cloudflare: remote.cloudflare.sharing(lists),
+            ..remote
         })
     }
 

@@ -174,7 +174,8 @@ impl<'a> Rotation<'a> {
         (self.tell)(
             "an earlier run was cut off while it handed the value over: looking at who uses which slot",
         );
-        match counters.look(note.new, note.uses, patience).await {
+        let looked = counters.look(self.tell, note.new, note.uses, patience);
+        match looked.await {
             Err(_) if !must_see => Ok(Seen::Unknown),
             seen => seen,
         }

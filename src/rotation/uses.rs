@@ -10,6 +10,7 @@ use super::idle::{LAG, Seen};
 use crate::live::site::Site;
 use crate::secret::Value;
 use crate::terminal::advice::Advice;
+use crate::terminal::wait::until;
 
 /// Two readings that far apart show whoever publishes all the time.
 const LOOK: Duration = Duration::from_secs(3);
@@ -46,8 +47,20 @@ impl Counters {
     }
 
     /// Who uses the value of `new`, which had `noted` uses before anybody was handed it. Looks for `patience` at most: until somebody
-    /// does. What was counted before one looked must have been handed over first.
+    /// does. What was counted before one looked must have been handed over first. Tells that this takes a while.
     pub(crate) async fn look(
+        &self,
+        tell: impl Fn(&str),
+        new: Slot,
+        noted: Option<u64>,
+        patience: Duration,
+    ) -> anyhow::Result<Seen> {
+        let why = format!("nobody was seen yet who uses `{}`", new.binding());
+        let most = LAG + patience.max(LOOK);
+        until(tell, most, &why, self.watch(new, noted, patience)).await
+    }
+
+    async fn watch(
         &self,
         new: Slot,
         noted: Option<u64>,

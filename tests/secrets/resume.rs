@@ -379,6 +379,14 @@ async fn a_handover_that_stops_between_two_senders_is_undone_without_a_refused_p
         "{}",
         printed.stderr
     );
+    // Two readings take more than two seconds
+    assert!(
+        printed
+            .stderr
+            .contains(": nobody was seen yet who uses `WEBHOOK_SECRET_ALTERNATE`\n"),
+        "{}",
+        printed.stderr
+    );
     let printed = rotate(&["--abort"]).await;
     assert_eq!(
         printed.stdout,
