@@ -12,6 +12,7 @@
 
 mod support;
 
+mod access;
 mod answers;
 mod architecture;
 mod build;

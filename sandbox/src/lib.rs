@@ -23,6 +23,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use axum::body::Body;
+use http::{Request, Response};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -38,6 +40,7 @@ use crate::engine::Engine;
 use crate::runtime::analytics;
 use crate::runtime::analytics::Points;
 use crate::runtime::tail::Tails;
+use crate::server::arriving::Arriving;
 use crate::store::Store;
 
 /// What a sandbox is started with.
@@ -101,15 +104,12 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
         .await
         .map_err(|error| anyhow!("{}", error.problems[0].1))?;
 
-    let gate = engine.gate();
-    tasks.spawn(server::serve(ingress_listener, move |request, peer| {
-        let gate = gate.clone();
-        async move { Some(ingress::answer(gate, request, peer).await) }
-    }));
     let context = Arc::new(Context {
         engine: engine.clone(),
         #[cfg(feature = "faults")]
         journal: parking_lot::Mutex::default(),
+        #[cfg(feature = "faults")]
+        guards: api::faults::guard::Guards::default(),
         quotas: Quotas::default(),
         token: token.clone(),
 
@@ -117,6 +117,10 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
         ingress,
         tails,
     });
+    tasks.spawn(server::serve(ingress_listener, {
+        let context = context.clone();
+        move |request, peer| arrive(context.clone(), request, peer)
+    }));
     let router = api::router(context.clone());
     tasks.spawn(server::serve(api_listener, move |request, _| {
         api::front::answer(context.clone(), router.clone(), request)
@@ -169,6 +173,23 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.engine.kill();
     }
+}
+
+/// Answers a request to a Worker, unless a guard does.
+async fn arrive(
+    context: Arc<Context>,
+    request: Request<Arriving>,
+    peer: SocketAddr,
+) -> Option<Response<Body>> {
+    #[cfg(feature = "faults")]
+    {
+        let (host, path) = (ingress::host(&request), request.uri().path());
+        let refused = context.guards.refuse(&host, path, request.headers());
+        if refused.is_some() {
+            return refused;
+        }
+    }
+    Some(ingress::answer(context.engine.gate(), request, peer).await)
 }
 
 /// A token of 64 hex digits.

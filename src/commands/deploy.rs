@@ -17,6 +17,7 @@ use crate::deploy::remote::Remote;
 use crate::deploy::running::Running;
 use crate::deploy::verification::{Publishes, Verification};
 use crate::environment::{Environment, script};
+use crate::live::site::Site;
 use crate::live::verify;
 use crate::plan::finding::{self, Finding, Lines};
 use crate::plan::saved::SavedPlan;
@@ -56,11 +57,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = super::distinct(context, &args.environment)?;
     let saved = args.plan.as_deref().map(SavedPlan::read).transpose()?;
     let artifacts = super::generate::rendered_if_all_are_good(context)?;
-    let remote = if args.sandbox {
-        Remote::rehearsal(&environment, &context.runner).await?
-    } else {
-        Remote::from_env(&environment, &context.progress).await?
-    };
+    let remote = remote(context, args, &environment).await?;
+    let site = remote.site(&environment, &context.headers(&environment))?;
     let tell = |line: &str| context.progress.say(line);
     let mut sources = context.secrets(&environment);
     if args.sandbox {
@@ -104,6 +102,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         context,
         args,
         &remote,
+        site,
         &environment,
         &observed,
         plan,
@@ -114,12 +113,25 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     remote.close().await
 }
 
+/// The remote that is deployed to; for a rehearsal a sandbox of its own.
+async fn remote(
+    context: &Context,
+    args: &Args,
+    environment: &Environment,
+) -> anyhow::Result<Remote> {
+    match args.sandbox {
+        true => Remote::rehearsal(environment, &context.runner).await,
+        false => Remote::from_env(environment, &context.progress).await,
+    }
+}
+
 /// Applies `plan` and verifies what came of it; answers in any case.
 #[expect(clippy::too_many_arguments, reason = "all that a deployment needs")]
 async fn carry_out(
     context: &Context,
     args: &Args,
     remote: &Remote,
+    site: Site,
     environment: &Environment,
     observed: &Observed,
     plan: Plan,
@@ -129,7 +141,7 @@ async fn carry_out(
     let tell = |line: &str| context.progress.say(line);
     let verification = Verification::new(
         environment,
-        remote.site(environment)?,
+        site,
         publishes,
         &plan,
         observed,

@@ -140,7 +140,14 @@ async fn examine(
     secrets(environment, &facts, examined);
     examined.secrets = Some(facts);
     if let Some(gateway) = observed.scripts.get(&environment.gateway_script()) {
-        let site = remote.site(environment)?;
+        let site = match remote.site(environment, &context.headers(environment)) {
+            Ok(site) => site,
+            Err(error) => {
+                let Advice { what, fix } = Advice::of(&error);
+                examined.wrong(what, fix.unwrap_or("see the error".to_owned()));
+                return Ok(());
+            }
+        };
         if answers(environment, &site, gateway, examined).await {
             let secrets = context.secrets(environment);
             match occupancy::dropped(&site, environment, tokens, &secrets).await {

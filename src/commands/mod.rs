@@ -52,6 +52,15 @@ impl Context {
         owners.next().map(ToString::to_string)
     }
 
+    /// The headers of requests to an environment's hosts, read like secrets: one of these for each command too.
+    fn headers<'a>(&'a self, environment: &'a Environment) -> Secrets<'a> {
+        Secrets::new(
+            environment.header_sources(),
+            &self.project.root,
+            self.withheld.clone(),
+        )
+    }
+
     /// The secrets of an environment: one of these for each command, so that it reads each source once.
     fn secrets<'a>(&'a self, environment: &'a Environment) -> Secrets<'a> {
         Secrets::new(
@@ -126,7 +135,9 @@ fn secret_variables(project: &Project) -> Withheld {
         binding::ADMIN_SECRET,
     ];
     let usual = usual.iter().chain(&credentials::VARIABLES);
-    let sources = project.good().flat_map(Environment::sources);
+    let sources = project
+        .good()
+        .flat_map(|environment| environment.sources().chain(environment.header_sources()));
     let named = sources.filter_map(|(_, source)| match source {
         Source::Env(variable) => Some(variable.clone()),
         Source::File { .. } | Source::Command { .. } | Source::Prompt => None,

@@ -74,16 +74,16 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
             .write(path)?;
     }
     let occupied = match plan.socket_impact {
-        SocketImpact::Reconnect => {
+        SocketImpact::Reconnect if !args.room.is_empty() => {
             occupancy::ask(
-                &remote.site(&environment)?,
+                &remote.site(&environment, &context.headers(&environment))?,
                 &environment,
                 &args.room,
                 &context.secrets(&environment),
             )
             .await?
         }
-        SocketImpact::None => Vec::new(),
+        SocketImpact::Reconnect | SocketImpact::None => Vec::new(),
     };
     let secrets = Facts::observed(&remote.cloudflare, &environment, &observed).await?;
     let answer = Answer {

@@ -304,7 +304,7 @@ async fn leave(
     }
 }
 
-/// Verifies what came back. A rollback must not wait for a secret: without its value the rest is checked.
+/// Verifies what came back. A rollback must not wait for a secret or a header: without its value the rest is checked.
 async fn checked(
     context: &Context,
     remote: &Remote,
@@ -321,7 +321,13 @@ async fn checked(
         version,
         patience: PATIENCE,
     };
-    let site = remote.site(environment)?;
+    let site = match remote.site(environment, &context.headers(environment)) {
+        Ok(site) => site,
+        Err(error) => {
+            context.progress.say(&advice(&error).line());
+            remote.site_without_headers(environment)?
+        }
+    };
     let made = verify(&site, environment, expected);
     let why = "what came back takes a while to answer everywhere as it must";
     Ok(until(|line| context.progress.say(line), PATIENCE, why, made).await)
@@ -332,6 +338,14 @@ fn does_not_work(environment: &Environment, report: &verify::Report) -> Option<a
     let name = &environment.name;
     if report.passed() {
         return None;
+    }
+    if report.only_others_answered() {
+        return Some(anyhow!(Advice::new(
+            format!(
+                "`{name}` is rolled back, live and unverified: it was not the gateway that answered, which says nothing of its code"
+            ),
+            format!("see the failed checks, then run `edge-broadcast verify {name}`")
+        )));
     }
     Some(if report.only_the_secret_differs() {
         anyhow!(Advice::new(

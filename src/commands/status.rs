@@ -197,6 +197,8 @@ async fn status(
     }
     let is_set = |name: &String| live.is_some_and(|live| filled(name, &live.active.secrets));
     let secrets = environment.secrets.keys();
+    let mut findings = finding::of(environment, &observed);
+    let answers = answers(context, &remote, environment, live, &mut findings).await;
     let status = Status {
         environment: environment.name.to_string(),
         zone: environment.zone.to_string(),
@@ -205,16 +207,34 @@ async fn status(
             .map(|route| route.pattern.clone())
             .chain(domains.map(|domain| domain.hostname.clone()))
             .collect(),
-        answers: match live {
-            Some(live) => answering(&remote.site(environment)?, environment, live).await,
-            None => Vec::new(),
-        },
+        answers,
         secrets: secrets.map(|name| (name.clone(), is_set(name))).collect(),
         facts: Facts::observed(&remote.cloudflare, environment, &observed).await?,
         findings,
         drift: drift(environment, bundles, &observed),
     };
     Ok((status, remote.cloudflare, observed.all_classes))
+}
+
+/// Asks every host; where what opens them cannot be read, that is found instead.
+async fn answers(
+    context: &Context,
+    remote: &Remote,
+    environment: &Environment,
+    live: Option<&Live>,
+    findings: &mut Vec<Finding>,
+) -> Vec<Answering> {
+    let Some(live) = live else {
+        return Vec::new();
+    };
+    match remote.site(environment, &context.headers(environment)) {
+        Ok(site) => answering(&site, environment, live).await,
+        Err(error) => {
+            let Advice { what, fix } = Advice::of(&error);
+            findings.push(Finding { what, fix });
+            Vec::new()
+        }
+    }
 }
 
 async fn answering(site: &Site, environment: &Environment, gateway: &Live) -> Vec<Answering> {

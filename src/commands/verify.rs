@@ -17,6 +17,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let secrets = context.secrets(&environment);
     let value = secrets.value(WEBHOOK_SECRET)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
+    let site = remote.site(&environment, &context.headers(&environment))?;
     let gateway = environment.gateway_script();
     if observe::split(&remote.cloudflare, &gateway)
         .await?
@@ -36,7 +37,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         version: None,
         patience: Duration::ZERO,
     };
-    let report = verify(&remote.site(&environment)?, &environment, expected).await;
+    let report = verify(&site, &environment, expected).await;
     context.format.answer(&report)?;
     if !report.passed() {
         bail!(

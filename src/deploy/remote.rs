@@ -9,9 +9,10 @@ use crate::build::toolchain;
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::lists::Lists;
 use crate::environment::Environment;
+use crate::live::header;
 use crate::live::site::Site;
 use crate::process::run::Runner;
-use crate::secret::Value;
+use crate::secret::{Secrets, Value};
 use crate::terminal::progress::Progress;
 
 /// An API, and the way to the deployed hosts.
@@ -84,8 +85,21 @@ impl Remote {
         })
     }
 
-    /// The environment's main host as clients reach it.
-    pub(crate) fn site(&self, environment: &Environment) -> anyhow::Result<Site> {
+    /// The environment's main host as clients reach it, with the headers that open it. Before a rehearsal's nothing stands.
+    pub(crate) fn site(
+        &self,
+        environment: &Environment,
+        headers: &Secrets<'_>,
+    ) -> anyhow::Result<Site> {
+        let site = self.site_without_headers(environment)?;
+        match self.sandbox {
+            Some(_) => Ok(site),
+            None => Ok(site.with(header::read(environment, headers)?)),
+        }
+    }
+
+    /// The same as somebody reaches it who has none of the headers.
+    pub(crate) fn site_without_headers(&self, environment: &Environment) -> anyhow::Result<Site> {
         Site::new(environment.main_host().as_str(), self.via)
     }
 

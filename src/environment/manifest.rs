@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_spanned::Spanned;
 
 use crate::environment::name::{
-    AccountId, CompatibilityDate, Continent, Dataset, Host, Jurisdiction, LocationHint,
+    AccountId, CompatibilityDate, Continent, Dataset, HeaderName, Host, Jurisdiction, LocationHint,
     MemberNames, Origin, Owner, RegionName, SecretName, Span, SstName, Whole, WorkerName,
 };
 use crate::environment::problem::{self, Problem};
@@ -34,6 +34,8 @@ pub(crate) struct Manifest {
     pub access: Access,
     #[serde(default)]
     pub secrets: BTreeMap<Spanned<SecretName>, Secret>,
+    #[serde(default)]
+    pub verify: Verify,
     pub analytics: Option<Analytics>,
     pub sst: Option<Sst>,
     #[expect(dead_code, reason = "checked; no command reads it yet")]
@@ -182,6 +184,22 @@ pub(crate) struct Secret {
     /// Programs and files that must learn a new value.
     #[serde(default)]
     pub senders: Vec<Spanned<sender::Entry>>,
+}
+
+/// `[verify]`: what requests to the hosts need beside the gateway's own credentials.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Verify {
+    /// Headers that open what stands before the hosts, like those of a service token of Cloudflare Access.
+    #[serde(default)]
+    pub headers: BTreeMap<Spanned<HeaderName>, Header>,
+}
+
+/// `[verify.headers.NAME]`: where the header's value comes from. Never the value.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Header {
+    pub source: Source,
 }
 
 /// `[analytics]`

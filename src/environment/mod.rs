@@ -56,6 +56,8 @@ pub struct Environment {
     pub broadcast_rate: Rate,
     pub dataset: Option<Dataset>,
     pub secrets: BTreeMap<String, Secret>,
+    /// Headers of every request to the hosts, by name: where each value comes from.
+    pub headers: BTreeMap<String, Source>,
     pub sst: Option<Sst>,
 }
 
@@ -139,6 +141,12 @@ impl Environment {
     pub fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
         let secrets = self.secrets.iter();
         secrets.map(|(name, secret)| (name.as_str(), &secret.source))
+    }
+
+    /// The same of the headers that requests to the hosts have.
+    pub fn header_sources(&self) -> impl Iterator<Item = (&str, &Source)> {
+        let headers = self.headers.iter();
+        headers.map(|(name, source)| (name.as_str(), source))
     }
 
     /// The script that has the routes and the secrets.

@@ -107,12 +107,70 @@ names! {
     SecretName: |text| is_spelt(text, 64, |c| c.is_ascii_uppercase(), '_'), "a secret name",
         |_| "use upper-case letters, digits and underscores, like `WEBHOOK_SECRET`".to_owned();
 
+    /// The name of a header that a manifest adds to requests (RFC 9110, 5.6.2: a token).
+    HeaderName: is_addable, "a header that a manifest can add", header_help;
+
     /// An Analytics Engine data set: used as a table name in its SQL.
     Dataset: |text| is_spelt(text, 64, |c| c.is_ascii_lowercase(), '_'), "a data set name",
         |_| "use lower-case letters, digits and underscores, like `edge_broadcast`".to_owned();
 
     /// A name or stage of an SST app.
     SstName: is_dashed::<40>, "a valid SST name", |_| dashed(40);
+}
+
+/// Headers that HTTP, a WebSocket's handshake, or this tool writes itself, and what would change who answers.
+const RESERVED_HEADERS: [&str; 17] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "origin",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+/// What such headers begin with.
+const RESERVED_PREFIXES: [&str; 4] = [
+    "cloudflare-workers-",
+    "sec-websocket-",
+    "webhook-",
+    "x-edge-",
+];
+
+fn is_header(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=128).contains(&text.len()) && text.bytes().all(letter)
+}
+
+fn is_reserved_header(text: &str) -> bool {
+    let name = text.to_ascii_lowercase();
+    RESERVED_HEADERS.contains(&name.as_str())
+        || RESERVED_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+}
+
+fn is_addable(text: &str) -> bool {
+    is_header(text) && !is_reserved_header(text)
+}
+
+fn header_help(text: &str) -> String {
+    match is_reserved_header(text) {
+        true => "the tool or HTTP itself writes it: remove it",
+        false => {
+            "write at most 128 letters, digits and dashes, without a colon, like `CF-Access-Client-Id`"
+        }
+    }
+    .to_owned()
 }
 
 /// Whether a text of at most `most` characters begins with a `letter`, and has nothing but those, digits and `joint`.
@@ -449,6 +507,36 @@ mod tests {
         table::<SecretName>(
             &["WEBHOOK_SECRET", "A1"],
             &["", "webhook", "1A", "A-B", "_A"],
+        );
+    }
+
+    #[test]
+    fn a_header_that_something_else_writes_cannot_be_added() {
+        table::<HeaderName>(
+            &["CF-Access-Client-Id", "cookie", "x_1", "X-Skip.Waf~1"],
+            &[
+                "",
+                "CF-Access-Client-Id:",
+                "a b",
+                "Ä",
+                "a\nb",
+                "Host",
+                "AUTHORIZATION",
+                "Connection",
+                "Upgrade",
+                "Origin",
+                "Content-Type",
+                "content-length",
+                "Webhook-Signature",
+                "Sec-WebSocket-Protocol",
+                "Cloudflare-Workers-Version-Overrides",
+                "x-edge-call",
+            ],
+        );
+        let reserved = HeaderName::try_from("Host".to_owned());
+        assert_eq!(
+            reserved.unwrap_err(),
+            "`Host` is not a header that a manifest can add\nthe tool or HTTP itself writes it: remove it"
         );
     }
 

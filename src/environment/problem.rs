@@ -97,7 +97,10 @@ impl Problem {
 /// Keys under `[secrets.NAME]` whose text is never a value.
 const HARMLESS: [&str; 3] = ["rotate_every", "retry_horizon", "senders"];
 
-/// Whether the line of the byte `at`, below `[secrets`, may hold a value that somebody pasted where its source belongs. Looks at lines
+/// The tables that name sources of values.
+const OF_SOURCES: [&str; 2] = ["secrets", "verify"];
+
+/// Whether the line of the byte `at`, below `[secrets` or `[verify`, may hold a value that somebody pasted where its source belongs. Looks at lines
 /// alone: the text need not be TOML.
 pub(crate) fn may_hold_value(source: &str, at: usize) -> bool {
     let bare = |line: &str| line.trim_start().trim_start_matches('[').to_owned();
@@ -106,9 +109,9 @@ pub(crate) fn may_hold_value(source: &str, at: usize) -> bool {
             && bare(line).trim_start().starts_with(char::is_alphanumeric)
     };
     let is_of_secrets = |line: &str| {
-        bare(line)
-            .trim_start_matches([' ', '\t', '"', '\''])
-            .starts_with("secrets")
+        let line = bare(line);
+        let name = line.trim_start_matches([' ', '\t', '"', '\'']);
+        OF_SOURCES.iter().any(|table| name.starts_with(table))
     };
     let end = source[at..].find('\n').map_or(source.len(), |to| at + to);
     let mut upwards = source[..end].rsplit('\n').peekable();
@@ -179,6 +182,8 @@ error: `Glow` is wrong
             "[ secrets . A ]\nsource = [\n  [\"hunter2\"],\n]\n",
             "[\"secrets\"]\nA.source = 'hunter2'\nsenders_2 = [\"hunter2\"]\n",
             "secrets.A = { source = \"hunter2\" }\n\nsecrets.B.source = \"\"\"\nhunter2\"\"\"\n",
+            "[verify.headers]\nCF-Access-Client-Secret = \"hunter2\"\n",
+            "[verify]\nheaders.X = { source = \"hunter2\" }\n",
             "'secrets' = { A = { source =\n\"hunter2\" } }\n",
         ] {
             let manifest = format!("{pasted}[sst]\napp = \"glow\"\n");

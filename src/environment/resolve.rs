@@ -71,6 +71,7 @@ fn environment(
         broadcast_rate,
         dataset: manifest.analytics.map(|table| table.dataset),
         secrets,
+        headers: headers(manifest.verify),
         sst: manifest.sst.map(|table| Sst {
             app: table.app,
             stage: table.stage,
@@ -161,6 +162,13 @@ fn room(table: &manifest::Room) -> RoomSettings {
 
 fn milliseconds<const MIN: u64, const MAX: u64>(span: Span<MIN, MAX>) -> u32 {
     u32::try_from(span.get().as_millis()).expect("a manifest's spans have an upper bound")
+}
+
+fn headers(table: manifest::Verify) -> BTreeMap<String, Source> {
+    let headers = table.headers.into_iter();
+    headers
+        .map(|(name, header)| (name.as_ref().to_string(), header.source))
+        .collect()
 }
 
 fn secrets(
@@ -294,6 +302,7 @@ Environment {
             senders: [],
         },
     },
+    headers: {},
     sst: None,
 }
 "#);

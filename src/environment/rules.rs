@@ -46,6 +46,7 @@ pub(super) fn broken(name: &EnvironmentName, manifest: &Manifest) -> Vec<Broken>
         }
     }
     secrets(manifest, &mut found);
+    headers(manifest, &mut found);
     if let Some(sst) = &manifest.sst {
         let migration = sst.migration.as_ref();
         if (migration.mode == MigrationMode::Percent) != migration.percent.is_some() {
@@ -127,6 +128,24 @@ fn regions(manifest: &Manifest, found: &mut Vec<Broken>) {
             }
             continents.push(continent.as_ref());
         }
+    }
+}
+
+/// Their names differ by more than their case, which HTTP does not see.
+fn headers(manifest: &Manifest, found: &mut Vec<Broken>) {
+    let mut seen = Vec::new();
+    for name in manifest.verify.headers.keys() {
+        let lower = name.as_ref().as_str().to_ascii_lowercase();
+        if seen.contains(&lower) {
+            found.push((
+                name.span(),
+                format!(
+                    "the header `{}` is there twice\nremove one of the two: capital letters make no difference",
+                    name.as_ref()
+                ),
+            ));
+        }
+        seen.push(lower);
     }
 }
 

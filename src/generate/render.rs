@@ -3,7 +3,7 @@
 //! Templates have loops but no conditions: handlebars' strict mode does not see a misspelt name in `{{#if}}`, so
 //! something optional is a list of none or one. Values are quoted by a helper, so none can leave its string.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, anyhow};
 use handlebars::{Handlebars, handlebars_helper};
@@ -215,8 +215,9 @@ fn one_environment(environment: &Environment) -> Value {
         .sources()
         .map(|(name, source)| (name, source.to_string()))
         .collect();
-    let variables: Vec<_> = environment
+    let variables: BTreeSet<_> = environment
         .sources()
+        .chain(environment.header_sources())
         .filter_map(|(_, source)| match source {
             Source::Env(variable) => Some(variable),
             // The workflow's checkout and tools give the others

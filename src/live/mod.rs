@@ -6,6 +6,7 @@
 
 pub(crate) mod acceptance;
 pub(crate) mod elsewhere;
+pub(crate) mod header;
 pub(crate) mod occupancy;
 pub mod rooms;
 pub mod site;

@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use crate::http::body;
 use crate::http::connector::{Connector, Offer};
 use crate::live::elsewhere;
+use crate::live::header::Headers;
 use crate::terminal::advice::Advice;
 use crate::terminal::escape;
 
@@ -32,6 +33,8 @@ pub struct Site {
     http: Connector,
     /// The value of the version-override header.
     version: Option<String>,
+    /// What opens the hosts.
+    headers: Headers,
 }
 
 /// Chooses a version that has no traffic (docs: Workers, Gradual deployments, "Version overrides").
@@ -56,7 +59,13 @@ impl Site {
             via,
             http,
             version: None,
+            headers: Headers::default(),
         })
+    }
+
+    /// The same hosts, asked with `headers` in every request and handshake.
+    pub(crate) fn with(self, headers: Headers) -> Self {
+        Self { headers, ..self }
     }
 
     /// The same hosts, answered by one version of `script` whatever its share of the traffic.
@@ -134,6 +143,7 @@ impl Site {
         headers: &[(&str, V)],
     ) -> reqwest::RequestBuilder {
         let mut request = self.http.request(method, url).timeout(TIMEOUT);
+        request = request.headers(self.headers.0.clone());
         if let Some(version) = &self.version {
             request = request.header(VERSION_OVERRIDES, version);
         }

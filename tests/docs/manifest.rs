@@ -124,14 +124,15 @@ fn place<'a>(example: &'a mut DocumentMut, path: &str) -> (&'a mut Item, String)
     let last = names.pop().unwrap();
     let mut item = example.as_item_mut();
     for name in names {
-        let name = if name == "NAME" {
-            "WEBHOOK_SECRET"
-        } else {
-            name
+        // The first of those that the example has
+        let first = item.as_table_like().and_then(|table| table.iter().next());
+        let name = match (name, first) {
+            ("NAME", Some((first, _))) => first.to_owned(),
+            (name, _) => name.to_owned(),
         };
         item = match name.strip_suffix("[]") {
             Some(list) => &mut item[list][0],
-            None => &mut item[name],
+            None => &mut item[name.as_str()],
         };
     }
     (item, last.to_owned())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 #[cfg(feature = "faults")]
-use super::faults::journal::Journal;
+use super::faults::{guard::Guards, journal::Journal};
 use super::quota::Quotas;
 use crate::account::value::SecretValue;
 use crate::engine::Engine;
@@ -27,6 +27,9 @@ pub(crate) struct Context {
     /// Calls and faults.
     #[cfg(feature = "faults")]
     pub journal: Mutex<Journal>,
+    /// What stands before the hosts.
+    #[cfg(feature = "faults")]
+    pub guards: Guards,
     /// Calls that every token has left.
     pub quotas: Quotas,
     /// The token that opens the API.

@@ -238,7 +238,7 @@ fn nowhere() -> StatusCode {
 }
 
 /// The host without its port, in lower case.
-fn host(request: &Request<Arriving>) -> String {
+pub(crate) fn host(request: &Request<Arriving>) -> String {
     let header = headers::text(request.headers(), HOST.as_str());
     let host = header.or_else(|| request.uri().host()).unwrap_or_default();
     let name = match host.rsplit_once(':') {

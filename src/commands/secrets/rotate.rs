@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         ));
     }
     let remote = Remote::from_env(&environment, &context.progress).await?;
-    let site = remote.site(&environment)?;
+    let site = remote.site(&environment, &context.headers(&environment))?;
     let live = live(&remote.cloudflare, &environment).await?;
     let sources = context.secrets(&environment);
     if args.status {

@@ -1,19 +1,20 @@
 //! What only tests want, and what is shipped has not (feature `faults`): calls that go wrong on request, a record of all calls, a rate
-//! limit that is kept.
+//! limit that is kept, and what stands before a host.
 
 mod fault;
+pub(crate) mod guard;
 pub(crate) mod journal;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http::header::{CONTENT_TYPE, HeaderName};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use self::fault::Fault;
 pub(super) use self::fault::Kind;
+use self::guard::{Placed, challenge};
 use self::journal::Journal;
 use super::call::Sent;
 use super::context::Shared;
@@ -28,6 +29,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         get("/sandbox", "/faults", faults),
         post("/sandbox", "/faults", add_fault),
         delete("/sandbox", "/faults", clear),
+        get("/sandbox", "/guards", guards),
+        post("/sandbox", "/guards", place),
+        delete("/sandbox", "/guards", open),
         get("/sandbox", "/requests", requests),
         delete("/sandbox", "/requests", clear),
         get("/sandbox", "/limits", limits),
@@ -53,7 +57,7 @@ where
             Some(refuse(status, 10013, words).into_response())
         }
         Kind::RateLimit { retry_after } => Some(throttled(path, retry_after.into())),
-        Kind::Html => Some(html()),
+        Kind::Html => Some(challenge()),
         Kind::Reset => None,
         Kind::Hang => std::future::pending().await,
         Kind::Panic => Some(handle(Router::new().fallback(broken)).await),
@@ -68,15 +72,6 @@ async fn broken() {
     panic!("asked for by a test");
 }
 
-fn html() -> Response<Body> {
-    let headers = [
-        (HeaderName::from_static("cf-mitigated"), "challenge"),
-        (CONTENT_TYPE, "text/html; charset=UTF-8"),
-    ];
-    let page = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>blocked</body></html>";
-    (StatusCode::FORBIDDEN, headers, page).into_response()
-}
-
 async fn faults(State(context): Shared) -> Answer {
     result(json!(context.journal.lock().faults))
 }
@@ -87,6 +82,21 @@ async fn add_fault(State(context): Shared, body: Bytes) -> Answer {
     let shown = json!(fault);
     context.journal.lock().faults.push(fault);
     result(shown)
+}
+
+async fn guards(State(context): Shared) -> Answer {
+    result(context.guards.shown())
+}
+
+/// `{host, kind}`: from now on something stands before the host.
+async fn place(State(context): Shared, Sent(placed): Sent<Placed>) -> Answer {
+    context.guards.place(placed);
+    result(context.guards.shown())
+}
+
+async fn open(State(context): Shared) -> Answer {
+    context.guards.remove();
+    result(Value::Null)
 }
 
 async fn requests(State(context): Shared) -> Answer {
