@@ -99,13 +99,14 @@ async fn nothing_is_written_on_a_script_of_somebody_else_before_it_is_adopted_by
     let by_https = checkout("https://token@github.com/Glow/broadcast");
     let by_https_run = || run(&sandbox, &by_https, "plan staging");
     // It is seen from where the program runs
+    std::fs::create_dir(by_https.path().join("environments/other.git")).unwrap();
     by_https.write(
         "environments/other.git/config",
         "[remote \"origin\"]\n\turl = https://github.com/other/broadcast\n",
     );
     let mut below = by_https_run().env("GIT_DIR", "other.git").command();
     below.current_dir(by_https.path().join("environments"));
-    let below = String::from_utf8(below.output().unwrap().stdout).unwrap();
+    let below = String::from_utf8(below.output().unwrap().stderr).unwrap();
     assert!(
         below.contains("and this project is `github.com/other/broadcast`\n"),
         "{below}"
