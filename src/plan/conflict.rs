@@ -53,16 +53,7 @@ impl Conflict {
             Self::Foreign(foreign) => foreign.advice(),
             Self::Unadoptable(script) => script.advice(),
             Self::GradualDeployment(script, environment, split) => {
-                let parts = split
-                    .iter()
-                    .map(|share| format!("`{}` at {} %", share.version_id, share.percentage));
-                let parts = parts.collect::<Vec<_>>().join(", ");
-                Advice::new(
-                    format!("`{script}` has a gradual deployment running: {parts}"),
-                    format!(
-                        "it is not of what is to be deployed now; `edge-broadcast rollback {environment}` ends it"
-                    ),
-                )
+                gradual(script, environment, split)
             }
             Self::UnknownMigration(script, tag) => Advice::new(
                 format!(
@@ -129,6 +120,19 @@ pub enum Whose {
     Theirs,
     /// One of this tool's own; the environment that wants the host.
     Kin(String),
+}
+
+fn gradual(script: &str, environment: &str, split: &Split) -> Advice {
+    let parts = split
+        .iter()
+        .map(|share| format!("`{}` at {} %", share.version_id, share.percentage));
+    let parts = parts.collect::<Vec<_>>().join(", ");
+    Advice::new(
+        format!("`{script}` has a gradual deployment running: {parts}"),
+        format!(
+            "it is not of what is to be deployed now; `edge-broadcast rollback {environment}` ends it"
+        ),
+    )
 }
 
 fn moved(what: &str, owner: &str, environment: &str) -> Advice {
