@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use edge_broadcast_sandbox::Pattern;
 use serde::Serialize;
 
 use super::observed::{LiveDomain, LiveRoute};
@@ -57,6 +58,20 @@ pub struct Claim {
     pub owner: Option<String>,
     /// The hosts of the manifest; none where no manifest names the scripts.
     pub hosts: Option<Vec<Served>>,
+}
+
+impl Claim {
+    /// Whether a route or custom domain is of a host of the manifest.
+    fn wants(&self, way: &Removal) -> bool {
+        let pattern = match way {
+            Removal::RemoveRoute { pattern, .. } => pattern,
+            Removal::RemoveDomain { hostname, .. } => hostname,
+            Removal::DeleteScript { .. } => return false,
+        };
+        let served = Pattern::parse(pattern);
+        let mut hosts = self.hosts.iter().flatten();
+        hosts.any(|it| served.covers_host(it.host.as_str()))
+    }
 }
 
 /// The writes that end an environment, in the order in which they must happen.
@@ -167,6 +182,8 @@ impl Destruction {
         if !refusals.is_empty() {
             return Err(Refused(refusals));
         }
+        // A run that ends half-way leaves what shows that the rest is the manifest's
+        ways.sort_by_key(|way| claim.wants(way));
         ways.extend(scripts);
         Ok(Self {
             target: target.to_owned(),
@@ -453,9 +470,9 @@ mod tests {
         assert_snapshot!(told(&standing(), None), @r"
 e: 4 steps
 
-1. remove the route `a.glow.trade/*` of `w-e`
+1. detach the custom domain `c.glow.trade` from `w-e`
 
-2. detach the custom domain `c.glow.trade` from `w-e`
+2. remove the route `a.glow.trade/*` of `w-e`
 
 3. delete the script `w-e`
    - its versions, settings and secrets
