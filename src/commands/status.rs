@@ -197,7 +197,6 @@ async fn status(
     }
     let is_set = |name: &String| live.is_some_and(|live| filled(name, &live.active.secrets));
     let secrets = environment.secrets.keys();
-    let mut findings = finding::of(environment, &observed);
     let answers = answers(context, &remote, environment, live, &mut findings).await;
     let status = Status {
         environment: environment.name.to_string(),
