@@ -14,7 +14,7 @@ use super::envelope;
 use super::error::{ApiError, found};
 use super::namespaces;
 use super::page::Pages;
-use super::path::with_query;
+use super::path::{self, with_query};
 use super::wire::{Resources, Sandbox, ScriptSettings, Subdomain, Version};
 use super::zone::{self, zone};
 use crate::environment::Environment;
@@ -98,7 +98,9 @@ fn in_the_way(
         .filter(|domain| hosts.iter().any(|it| it.host.as_str() == domain.hostname));
     let domains = domains.map(|domain| domain.script.clone());
     let owners = routes.chain(domains);
-    owners.filter(|owner| owner != gateway).collect()
+    // What is no script's name cannot be asked for, and is not of this tool
+    let nameable = owners.filter(|owner| path::is_id(owner));
+    nameable.filter(|owner| owner != gateway).collect()
 }
 
 /// Those of some scripts that are gateways of this tool: one call for each, and there is hardly ever one.
