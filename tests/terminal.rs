@@ -27,7 +27,7 @@ fn colours_are_for_terminals_and_for_whoever_asks_for_them() {
     assert!(plain.starts_with("error: unknown field"), "{plain}");
     let coloured = told(&check().env("CLICOLOR_FORCE", "1").fails().stderr);
     insta::assert_snapshot!(coloured, @r#"
-<bold><red>error:</> unknown field `compatibility_dat`, expected one of `name`, `compatibility_date`, `debug`, `observability`, `cpu_ms`, `code_update`
+<bold><red>error:</> unknown field `compatibility_dat`, expected one of `name`, `owner`, `compatibility_date`, `debug`, `observability`, `cpu_ms`, `code_update`, `jurisdiction`
  --> environments/staging.toml:5:1
   |
 5 | compatibility_dat = "2026-10-01"

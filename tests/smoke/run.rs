@@ -11,7 +11,7 @@ use crate::live::project;
 use crate::support::{api, built};
 
 /// The words of bodies that a report shows as they are. Everything else that was on the wire must not be in it.
-const SHOWN: [&str; 30] = [
+const SHOWN: [&str; 33] = [
     "AAAA",
     "ADMIN_SECRET",
     "BROADCAST_RATE",
@@ -24,12 +24,15 @@ const SHOWN: [&str; 30] = [
     "WEBHOOK_SECRET",
     "WEBHOOK_SECRET_ALTERNATE",
     "active",
+    "application/javascript+module",
+    "application/wasm",
     "class",
     "durable_object_namespace",
     "fetch",
     "full",
     "immediate",
     "index.js",
+    "index_bg.wasm",
     "json",
     "percentage",
     "plain_text",

@@ -10,13 +10,14 @@ export default {
       const room = probe && (await (await rooms.getByName(`/health/${probe}`).fetch("https://room/")).json());
       return Response.json({ status: "ok", version: env.CF_VERSION_METADATA.id, room: room && { ...room, probe: Number(probe) } });
     }
-    if (request.headers.get("origin")?.endsWith(".invalid")) return new Response(null, { status: 403 });
+    const refuse = (status, code) => Response.json({ error: { code, message: code } }, { status });
+    if (request.headers.get("origin")?.endsWith(".invalid")) return refuse(403, "origin_not_allowed");
     if (request.headers.get("upgrade") === "websocket") {
       const [client, server] = Object.values(new WebSocketPair());
       server.accept();
       server.send('{"type":"connected","connectionId":"RELEASE"}');
       return new Response(null, { status: 101, webSocket: client });
     }
-    return new Response(null, { status: request.headers.has("authorization") ? 403 : 401 });
+    return request.headers.has("authorization") ? refuse(403, "wrong_credentials") : refuse(401, "missing_credentials");
   },
 };
