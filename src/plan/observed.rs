@@ -164,7 +164,7 @@ pub struct LiveVersion {
     pub tag: Option<String>,
     /// The content hash of the modules, from our tag or by reading them back.
     pub code: Option<String>,
-    /// Bindings without the secrets, as the API writes them, but with the values that others wrote hidden ([`foreign::binding`]).
+    /// Bindings without the secrets, as the API writes them, but with the values that others wrote hidden (`foreign::binding`).
     pub bindings: BTreeMap<String, Value>,
     pub secrets: BTreeSet<String>,
     pub compatibility_date: String,
