@@ -182,6 +182,25 @@ async fn who_has_the_service_token_deploys_behind_access_and_others_take_nothing
     assert_eq!(shares.len(), 2, "{shares:?}");
     world.succeeds(&stages);
 
+    // A leaked value is revoked by whoever can, and what comes of it is not proved by who cannot reach the hosts
+    let manifest = world.project.path().join("environments/staging.toml");
+    let text = std::fs::read_to_string(manifest).unwrap();
+    let alone = text.replace("senders = [\"sst\"]", "senders = []");
+    assert_ne!(alone, text);
+    world.project.write("environments/staging.toml", &alone);
+    for (args, told) in [
+        (&["--status"][..], "cannot be verified"),
+        (
+            &["--compromised", "--to-file", "new.env", "--yes"],
+            "note: not proved that the new value is accepted: ",
+        ),
+    ] {
+        let rotate = [&["secrets", "rotate", "staging"], args].concat();
+        let printed = world.run(&rotate).succeeds();
+        let printed = world.note(printed).stderr;
+        assert!(printed.contains(told), "{printed}");
+    }
+
     // A challenge lets nobody in
     world
         .guard(json!({ "host": HOST, "kind": "challenge" }))

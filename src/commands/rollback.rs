@@ -321,13 +321,8 @@ async fn checked(
         version,
         patience: PATIENCE,
     };
-    let site = match remote.site(environment, &context.headers(environment)) {
-        Ok(site) => site,
-        Err(error) => {
-            context.progress.say(&advice(&error).line());
-            remote.site_without_headers(environment)?
-        }
-    };
+    let headers = context.headers(environment);
+    let site = remote.site_at_any_rate(environment, &headers, &context.progress)?;
     let made = verify(&site, environment, expected);
     let why = "what came back takes a while to answer everywhere as it must";
     Ok(until(|line| context.progress.say(line), PATIENCE, why, made).await)

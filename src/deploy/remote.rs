@@ -13,6 +13,7 @@ use crate::live::header;
 use crate::live::site::Site;
 use crate::process::run::Runner;
 use crate::secret::{Secrets, Value};
+use crate::terminal::advice::Advice;
 use crate::terminal::progress::Progress;
 
 /// An API, and the way to the deployed hosts.
@@ -91,15 +92,28 @@ impl Remote {
         environment: &Environment,
         headers: &Secrets<'_>,
     ) -> anyhow::Result<Site> {
-        let site = self.site_without_headers(environment)?;
+        let site = self.bare_site(environment)?;
         match self.sandbox {
             Some(_) => Ok(site),
             None => Ok(site.with(header::read(environment, headers)?)),
         }
     }
 
-    /// The same as somebody reaches it who has none of the headers.
-    pub(crate) fn site_without_headers(&self, environment: &Environment) -> anyhow::Result<Site> {
+    /// The same, for what must not wait for a header: where its source gives nothing, that is told, and nothing opens what may stand
+    /// before the host.
+    pub(crate) fn site_at_any_rate(
+        &self,
+        environment: &Environment,
+        headers: &Secrets<'_>,
+        progress: &Progress,
+    ) -> anyhow::Result<Site> {
+        self.site(environment, headers).or_else(|error| {
+            progress.say(&Advice::of(&error).line());
+            self.bare_site(environment)
+        })
+    }
+
+    fn bare_site(&self, environment: &Environment) -> anyhow::Result<Site> {
         Site::new(environment.main_host().as_str(), self.via)
     }
 
