@@ -335,32 +335,34 @@ async fn a_network_with_a_proxy_and_an_authority_of_its_own_is_one_to_deploy_fro
 #[test]
 fn a_proxy_that_does_not_answer_is_named_without_its_password() {
     let dead = dead();
-    let why = |scheme: &str, no_proxy: &str| {
+    let why = |scheme: &str, password: &str, no_proxy: &str| {
         run(["plan", "staging"])
             .env(
                 "CLOUDFLARE_API_BASE_URL",
                 &format!("https://{API}/client/v4"),
             )
-            .env("HTTPS_PROXY", &format!("{scheme}://ann:opensesame@{dead}"))
+            .env("HTTPS_PROXY", &format!("{scheme}://ann:{password}@{dead}"))
             .env("NO_PROXY", no_proxy)
             .fails()
             .stderr
     };
-    for (scheme, cause) in [
-        ("http", "Connection refused (os error 111)"),
+    for (scheme, password, cause) in [
+        ("http", "opensesame", "Connection refused (os error 111)"),
+        ("http", "open@sesame", "Connection refused (os error 111)"),
         (
             "socks5h",
+            "opensesame",
             "SOCKS error: failed to create underlying connection",
         ),
     ] {
         assert_eq!(
-            why(scheme, ""),
+            why(scheme, password, ""),
             format!(
                 "error: `GET /sandbox` in the account `acc0acc0acc0acc0acc0acc0acc0acc0` got no answer: {cause} through the proxy `{scheme}://{dead}` (`https://{API}/client/v4`)\nhelp: look at the proxy: `HTTPS_PROXY` or `ALL_PROXY` names it, and `NO_PROXY` the hosts that are reached without\n"
             )
         );
     }
-    let direct = why("http", "glow.test");
+    let direct = why("http", "opensesame", "glow.test");
     assert!(!direct.contains("proxy"), "{direct}");
 }
 

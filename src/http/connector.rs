@@ -71,7 +71,12 @@ impl Connector {
     fn proxy(&self, url: &str) -> Option<String> {
         let uri: Uri = url.parse().ok()?;
         let proxy = self.proxies.as_ref()?.intercept(&uri)?;
-        Some(proxy.uri().to_string().trim_end_matches('/').to_owned())
+        // Not its text: of a password with an `@` a part is left in it
+        let proxy = proxy.uri();
+        let port = proxy
+            .port()
+            .map_or(String::new(), |port| format!(":{port}"));
+        Some(format!("{}://{}{port}", proxy.scheme_str()?, proxy.host()?))
     }
 
     /// Why nothing came from `url`.
