@@ -1,14 +1,37 @@
 //! What two manifests must not have in common: an account has one script of a name, and a host leads to one of them. Pure.
 
+use std::ops::Range;
+
+use toml_edit::{Document, Item, TableLike};
+
 use crate::environment::Environment;
 
 /// Why an environment cannot be deployed that is good by itself: most often something that another one claims too.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Clash {
-    /// The value at fault, as the environment's manifest has it.
+    /// The key of the value at fault, wherever it stands in the manifest.
+    pub key: &'static str,
+    /// The value.
     pub text: String,
     /// A problem's message.
     pub message: String,
+}
+
+impl Clash {
+    /// Where the value stands in the environment's manifest, in whatever quotes; the beginning where it does not.
+    pub(super) fn span(&self, source: &str) -> Range<usize> {
+        let document = Document::parse(source).ok();
+        let found = document.and_then(|document| self.within(document.as_table()));
+        found.unwrap_or(0..0)
+    }
+
+    fn within(&self, table: &dyn TableLike) -> Option<Range<usize>> {
+        table.iter().find_map(|(key, item)| match item {
+            Item::ArrayOfTables(tables) => tables.iter().find_map(|table| self.within(table)),
+            item if key == self.key && item.as_str() == Some(&self.text) => item.span(),
+            item => item.as_table_like().and_then(|table| self.within(table)),
+        })
+    }
 }
 
 /// What both claim, unless they are in two accounts for sure.
@@ -24,6 +47,7 @@ pub(super) fn between(one: &Environment, other: &Environment) -> Vec<Clash> {
             if name == theirs {
                 let (here, there) = (&one.name, &other.name);
                 found.push(Clash {
+                    key: "name",
                     text: one.worker.clone(),
                     message: format!(
                         "the script `{name}` is the {role} of `{here}` and the {part} of `{there}`\nrename one of the two environments, or give one another `worker.name`"
@@ -35,6 +59,7 @@ pub(super) fn between(one: &Environment, other: &Environment) -> Vec<Clash> {
     for served in &one.hosts {
         if other.hosts.iter().any(|theirs| theirs.host == served.host) {
             found.push(Clash {
+                key: "host",
                 text: served.host.to_string(),
                 message: format!(
                     "`{}` is a host of `{}` too\na host leads to one environment: remove it from one of the two",
@@ -67,6 +92,20 @@ mod tests {
     fn messages(one: &Environment, other: &Environment) -> Vec<String> {
         let clashes = between(one, other).into_iter();
         clashes.map(|clash| clash.message).collect()
+    }
+
+    #[test]
+    fn the_value_is_found_by_its_key_in_whatever_quotes_and_form() {
+        let clash = |key, text: &str| Clash {
+            key,
+            text: text.to_owned(),
+            message: String::new(),
+        };
+        let source = "# \"w\"\nsst = { app = \"w\" }\nworker = { name = 'w' }\n[[routes]]\nhost = \"b\"\n[[routes]]\nhost = \"a\"\n";
+        let found = |clash: Clash| source[clash.span(source)].to_owned();
+        assert_eq!(found(clash("name", "w")), "'w'");
+        assert_eq!(found(clash("host", "a")), "\"a\"");
+        assert_eq!(clash("host", "c").span(source), 0..0);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::environment::Environment;
 pub(super) fn ahead(environment: &Environment, today: &str) -> Option<Clash> {
     let date = &environment.compatibility_date;
     (date.as_str() > today).then(|| Clash {
+        key: "compatibility_date",
         text: date.clone(),
         message: format!(
             "`{date}` is in the future, and Cloudflare refuses such a compatibility date: in UTC it is {today}\nwrite today's date or an earlier one, like `{today}`"

@@ -146,12 +146,9 @@ impl Project {
 
     fn problem(&self, environment: &Environment, clash: &Clash) -> Problem {
         let path = format!("environments/{}.toml", environment.name);
-        let source = std::fs::read_to_string(self.root.join(&path)).unwrap_or_default();
-        let quoted = format!("\"{}\"", clash.text);
-        let span = source
-            .find(&quoted)
-            .map_or(0..0, |at| at..at + quoted.len());
-        Problem::at(&path, &source, span, &clash.message)
+        let bytes = std::fs::read(self.root.join(&path)).unwrap_or_default();
+        let source = utf8::text(&bytes).unwrap_or_default();
+        Problem::at(&path, source, clash.span(source), &clash.message)
     }
 
     /// The named environments, or all when none is named. Problems of all of them are reported together.
@@ -183,8 +180,12 @@ impl Project {
         let wrong = |name: String, problems: &[Problem]| {
             let told = problems.iter().map(Problem::line).collect::<Vec<_>>();
             let helps = problems.iter().filter_map(|problem| problem.help.clone());
-            let fix = helps.collect::<Vec<_>>().join("; ");
-            (name, Advice::new(told.join("; "), fix))
+            let helps: Vec<_> = helps.collect();
+            let advice = Advice {
+                what: told.join("; "),
+                fix: (!helps.is_empty()).then(|| helps.join("; ")),
+            };
+            (name, advice)
         };
         let chosen = self.chosen(wanted)?.into_iter();
         let mut each: Vec<_> = chosen
@@ -228,7 +229,7 @@ fn read(path: &Path, name: &EnvironmentName) -> Meant {
             Ok(it) if it.is_symlink() => format!(
                 "it is a link that leads nowhere ({error})\nremove it, or let it lead to a manifest"
             ),
-            _ => format!("it cannot be read: {error}"),
+            _ => format!("it cannot be read: {error}\nlet whoever runs this read it"),
         })
     })?;
     let source = utf8::text(&bytes).map_err(|Advice { what, fix }| {

@@ -88,9 +88,9 @@ fn jurisdiction(manifest: &Manifest, found: &mut Vec<Broken>) {
         return;
     };
     let mut known = JURISDICTIONS.iter();
-    let Some((name, within)) = known.find(|(name, _)| *name == chosen.as_str()) else {
-        return;
-    };
+    let (name, within) = known
+        .find(|(name, _)| *name == chosen.as_str())
+        .expect("a jurisdiction is one of those that there are");
     let hints = manifest.regions.iter().map(|region| &region.location_hint);
     for hint in hints.filter(|hint| !within.contains(&hint.as_ref().as_str())) {
         found.push((
