@@ -28,7 +28,7 @@ use http::{Request, Response};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-pub use crate::account::dns::answering;
+pub use crate::account::dns::{answering, is_deep};
 pub use crate::account::state::Strictness;
 use crate::account::value::SecretValue;
 use crate::account::{dns, stamp};

@@ -126,8 +126,14 @@ impl Store {
                 .map(|(name, value)| (name.clone(), value.expose().to_owned()));
             secrets.insert(version.id.clone(), values.collect());
         }
-        self.replace("secrets.json", &serde_json::to_vec(&secrets)?)?;
-        self.replace("state.json", &serde_json::to_vec_pretty(state)?)
+        replace(
+            &self.path.join("secrets.json"),
+            &serde_json::to_vec(&secrets)?,
+        )?;
+        replace(
+            &self.path.join("state.json"),
+            &serde_json::to_vec_pretty(state)?,
+        )
     }
 
     /// Keeps a module's bytes and gives their hash.
@@ -135,7 +141,7 @@ impl Store {
         let name = hash(bytes);
         let path = self.path.join("modules").join(&name);
         if !path.exists() {
-            self.replace(&format!("modules/{name}"), bytes)?;
+            replace(&self.path.join(format!("modules/{name}")), bytes)?;
         }
         Ok(name)
     }
@@ -171,18 +177,17 @@ impl Store {
     pub(crate) fn forget(&self, namespace: &str) {
         let _ = fs::remove_dir_all(self.path.join("objects").join(namespace));
     }
+}
 
-    /// Writes a file for the owner only, whole or not at all.
-    fn replace(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
-        let path = self.path.join(name);
-        let write = || -> io::Result<()> {
-            let mut file = NamedTempFile::new_in(&self.path)?;
-            file.write_all(bytes)?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("writing `{}`", path.display()))
-    }
+/// Writes a file for the owner only, whole or not at all, in the place of what stands there: a link to somewhere else is not followed.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let write = || -> io::Result<()> {
+        let mut file = NamedTempFile::new_in(path.parent().unwrap_or(path))?;
+        file.write_all(bytes)?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("writing `{}`", path.display()))
 }
 
 /// Takes the lock of a directory for this process; whether it did. A program that was being started when its last sandbox

@@ -1,12 +1,13 @@
 //! A zone: which one is meant, its state, and what of it decides whether requests reach a Worker. Sends nothing but GETs.
 
+use edge_broadcast_sandbox::is_deep;
+
 use super::client::Cloudflare;
 use super::error::{ApiError, found};
 use super::page::Pages;
 use super::path::with_query;
 use super::wire::{Pack, Zone};
 use crate::environment::{Environment, ServedBy};
-use crate::plan::obstacle::is_deep;
 use crate::plan::{LiveRecord, Seen};
 use crate::terminal::advice::Advice;
 

@@ -3,7 +3,7 @@
 //!
 //! One that defeats a deployment for certain is a conflict, any other a finding.
 
-use edge_broadcast_sandbox::answering;
+use edge_broadcast_sandbox::{answering, is_deep};
 
 use super::observed::{LiveRecord, Observed, Seen};
 use super::shadow::{self, Shadow};
@@ -192,14 +192,6 @@ fn no_certificate(
         Seen::Refused | Seen::NotAsked => return None,
     };
     Some(Obstacle::NoCertificate(host.to_owned(), known, standing))
-}
-
-/// Whether a host has more than one label before its zone.
-pub(crate) fn is_deep(host: &str, zone: &str) -> bool {
-    let labels = host
-        .strip_suffix(zone)
-        .map(|rest| rest.matches('.').count());
-    labels.is_some_and(|labels| labels > 1)
 }
 
 fn in_the_way(

@@ -97,6 +97,13 @@ fn proxied(record: Record) -> Record {
     }
 }
 
+/// Whether a host has more than one label before its zone, so that the zone's own certificate does not cover it
+/// (<https://developers.cloudflare.com/ssl/edge-certificates/universal-ssl/limitations/>).
+pub fn is_deep(host: &str, zone: &str) -> bool {
+    let before = host.strip_suffix(zone);
+    before.is_some_and(|labels| labels.matches('.').count() > 1)
+}
+
 /// Makes a zone ready for names: each gets a proxied record, unless it has a record, and a certificate, unless the zone's own covers it.
 pub(crate) fn prepare(state: &mut State, names: &[String], stamp: &Stamp) -> anyhow::Result<()> {
     for name in names {
@@ -111,9 +118,8 @@ pub(crate) fn prepare(state: &mut State, names: &[String], stamp: &Stamp) -> any
             let record = proxied(fresh(id, &zone, name, &stamp.now));
             state.records.push(record);
         }
-        let below = name.strip_suffix(&zone).unwrap_or_default();
         let is_covered = |certificate: &Certificate| certificate.hosts.contains(name);
-        if below.matches('.').count() > 1 && !state.certificates.iter().any(is_covered) {
+        if is_deep(name, &zone) && !state.certificates.iter().any(is_covered) {
             state.certificates.push(Certificate {
                 id: id(&format!("certificate {zone} {name}")),
                 zone,

@@ -4,7 +4,6 @@
 //! output. A worker cannot forge one, since structured logging wraps its own output in lines of another form.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -13,7 +12,6 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::runtime::config::Config;
 use crate::runtime::log::Log;
+use crate::store::replace;
 
 /// How long a start may take before it counts as failed.
 const START: Duration = Duration::from_secs(20);
@@ -57,7 +56,7 @@ pub(crate) async fn start(
     config: &Config,
     log: &Log,
 ) -> anyhow::Result<Process> {
-    write(&directory.join(file), &config.text)?;
+    replace(&directory.join(file), config.text.as_bytes())?;
     let mut child = spawn(workerd, directory, file, config)?;
     let (leash, end) = (oneshot::channel(), watch::channel(None));
     let id = child.id();
@@ -86,17 +85,6 @@ pub(crate) async fn start(
         }
     });
     Ok(process(ports))
-}
-
-/// Replaces the file as a whole: what stands there may be a link to somewhere else.
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let write = || -> io::Result<()> {
-        let mut file = NamedTempFile::new_in(path.parent().unwrap_or(path))?;
-        file.write_all(text.as_bytes())?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("writing `{}`", path.display()))
 }
 
 /// The newest compatibility date that the runtime knows, which its version is; none where it does not say it.
