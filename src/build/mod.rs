@@ -78,12 +78,7 @@ pub fn load(root: &Path, tell: impl Fn(&str)) -> Result<Bundles> {
         Err(_) => None,
     };
     let load = |worker| {
-        let found = find(root, worker, &fingerprint::of(root, worker)?);
-        let found = found.filter(|(_, record)| {
-            compiler
-                .as_ref()
-                .is_none_or(|compiler| record.compiler == *compiler)
-        });
+        let found = unchanged(root, worker, compiler.as_deref())?;
         if let (Some((_, record)), None) = (&found, &compiler) {
             let made_with = record.compiler.lines().next().unwrap_or_default();
             tell(&format!(
@@ -107,7 +102,10 @@ pub fn load(root: &Path, tell: impl Fn(&str)) -> Result<Bundles> {
 /// The bundles of the gateway and of the room, built where they are missing or older than their sources, and which were built.
 pub fn build(root: &Path, runner: &Runner) -> Result<[(Bundle, Outcome); 2]> {
     let compiler = wasm_target::compiler(root)?;
-    let unchanged = |worker| unchanged(root, worker, &compiler);
+    let unchanged = |worker| {
+        let found = unchanged(root, worker, Some(&compiler))?;
+        anyhow::Ok(found.map(|(bundle, _)| bundle))
+    };
     if let (Some(gateway), Some(room)) = (unchanged(Worker::Gateway)?, unchanged(Worker::Room)?) {
         return Ok([gateway, room].map(|bundle| (bundle, Outcome::Unchanged)));
     }
@@ -124,12 +122,15 @@ pub fn build(root: &Path, runner: &Runner) -> Result<[(Bundle, Outcome); 2]> {
     Ok([ensure(Worker::Gateway)?, ensure(Worker::Room)?])
 }
 
-/// The finished bundle, when building it again would give the same.
-fn unchanged(root: &Path, worker: Worker, compiler: &str) -> Result<Option<Bundle>> {
+/// The finished bundle, when building it again, by `compiler` if there is one, would give the same.
+fn unchanged(
+    root: &Path,
+    worker: Worker,
+    compiler: Option<&str>,
+) -> Result<Option<(Bundle, Record)>> {
     let found = find(root, worker, &fingerprint::of(root, worker)?);
-    Ok(found
-        .filter(|(_, record)| record.compiler == compiler)
-        .map(|(bundle, _)| bundle))
+    let is_by = |record: &Record| compiler.is_none_or(|compiler| record.compiler == compiler);
+    Ok(found.filter(|(_, record)| is_by(record)))
 }
 
 /// A finished bundle that was made of these inputs and was not touched since.

@@ -43,12 +43,20 @@ pub(super) fn with(path: &Path, key: &str, value: &Value) -> anyhow::Result<Zero
         Err(error) => return Err(error).with_context(reading),
     };
     let before = utf8::text(&before).with_context(reading)?;
-    let with = if is_json(path) {
-        with_json
-    } else {
-        dotenv::with
-    };
-    with(before, key, value).with_context(|| format!("`{}`", path.display()))
+    with_key(path, before, key, value).with_context(|| format!("`{}`", path.display()))
+}
+
+/// `before` in which `key` is `value`, in the form that a file at `path` has.
+fn with_key(
+    path: &Path,
+    before: &str,
+    key: &str,
+    value: &Value,
+) -> anyhow::Result<Zeroizing<String>> {
+    match is_json(path) {
+        true => with_json(before, key, value),
+        false => dotenv::with(before, key, value),
+    }
 }
 
 /// A file with one value, made by [`Written::new`]. It is gone with this, unless it stays.
@@ -61,12 +69,7 @@ pub(crate) struct Written {
 impl Written {
     /// Makes the file `path` with `key` and its value, for its owner only. What is there already, be it a link, is left alone.
     pub(crate) fn new(path: &Path, key: &str, value: &Value) -> anyhow::Result<Self> {
-        let with = if is_json(path) {
-            with_json
-        } else {
-            dotenv::with
-        };
-        let text = with("", key, value)?;
+        let text = with_key(path, "", key, value)?;
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(path);
         let mut file = match file {
