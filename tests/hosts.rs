@@ -38,6 +38,18 @@ async fn a_regions_host_that_leads_elsewhere_is_found_and_named() {
     let (status, _) = site.get("/health").await.unwrap();
     assert_eq!(status, 200);
     api::foreign_script(&sandbox, "someone").await;
+    // First those of its sockets: its health is the gateway's
+    let sockets = api::route(&sandbox, "broadcast-eu.glow.trade/ws/*", "someone").await;
+    for command in ["doctor", "status"] {
+        let told = run(&[command, "staging"]).printed().stdout;
+        let (_, after) = told
+            .split_once("`broadcast-eu.glow.trade` does not serve the gateway: ")
+            .unwrap_or_else(|| panic!("{command}: {told}"));
+        let socket = site.url("/ws/");
+        assert!(after.starts_with(&format!("`{socket}")), "{after}");
+    }
+    let gone = api::call(&sandbox, "DELETE", &sockets, None).await;
+    assert_eq!(gone["success"], true, "{gone}");
     api::route(&sandbox, "broadcast-eu.glow.trade/health*", "someone").await;
 
     let url = site.url("/health");

@@ -441,3 +441,54 @@ async fn refused_origin(site: &Site, token: &str) -> anyhow::Result<()> {
         Handshake::Open(_) => bail!("it got a socket"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A host's route may lead to another version of the gateway, or to none of its sockets.
+    #[tokio::test]
+    async fn each_host_is_asked_for_its_version_and_then_for_a_socket() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let source = include_str!("../../environments/staging.toml");
+        let name = "staging".parse().unwrap();
+        let environment = Environment::resolve(&name, "staging.toml", source).unwrap();
+        let server = axum::Router::new().route(
+            "/health",
+            axum::routing::get(async || r#"{"status":"ok","version":"old"}"#),
+        );
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let via = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move { axum::serve(listener, server).await });
+        let main = environment.main_host().as_str();
+        let site = Site::new(main, Some(via)).unwrap();
+        let asked = async |version| {
+            let asked = ask_hosts(&site, &environment, &[version]).await;
+            let told = asked.into_iter().map(|(host, answered)| {
+                let what = Advice::of(&answered.unwrap_err()).what;
+                (host, what.replace(&via.port().to_string(), "PORT"))
+            });
+            told.collect::<Vec<_>>()
+        };
+        let hosts = environment
+            .hosts
+            .iter()
+            .map(|served| served.host.to_string());
+        let hosts: Vec<String> = hosts.collect();
+        let version = |host: &String| {
+            let url = format!("http://{host}:PORT/health");
+            let what = format!("`{url}`: the version `old` answers, not `new`");
+            (host.clone(), what)
+        };
+        assert_eq!(
+            asked("new").await,
+            hosts.iter().map(version).collect::<Vec<_>>()
+        );
+        for ((asked, what), host) in asked("old").await.iter().zip(&hosts) {
+            assert_eq!(asked, host);
+            let socket = format!("`http://{host}:PORT/ws/");
+            assert!(what.starts_with(&socket), "{what}");
+        }
+        server.abort();
+    }
+}
