@@ -195,3 +195,22 @@ async fn without_built_workers_what_is_in_the_way_is_a_finding_of_the_doctor_and
         assert!(printed.contains(&told), "{command}: {printed}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_that_the_api_asks_for_is_told_with_its_reason() {
+    let sandbox = Sandbox::start();
+    let limited = json!({ "method": "GET", "path": "/workers/domains", "nth": 1, "kind": "rate_limit", "retry_after": 3 });
+    api::fault(&sandbox, limited).await;
+    let printed = Run::new(["status", "staging"])
+        .inside(&Project::with_all())
+        .against(&sandbox)
+        .succeeds();
+    // Some of the three seconds are over when it is told
+    let (told, why) = printed.stderr.split_once(" s: ").unwrap();
+    let seconds: f64 = told.strip_prefix("waiting ").unwrap().parse().unwrap();
+    assert!(seconds > 2.0 && seconds <= 3.0, "{seconds}");
+    assert_eq!(
+        why,
+        "the API allows this user no more calls before that (1200 in five minutes)\n"
+    );
+}
