@@ -14,8 +14,8 @@ use edge_broadcast::plan::{Observed, Percent, Plan, Step};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
-use crate::support::Run;
 use crate::support::rig::{Call, Rig, Wanted, staging};
+use crate::support::{Printed, Run};
 
 /// How long a call may take that never gets an answer.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -466,6 +466,9 @@ async fn a_move_of_hosts_survives_every_fault_at_every_call() {
 async fn a_deployment_that_loses_the_network_at_any_call_is_finished_by_the_next_run() {
     deployments(Start::nothing(), AFTER, Wanted::release("one"), losses).await;
     deployments(Start::drifted().await, AFTER, rollout(), losses).await;
+    let moving = Wanted::release("one").taking_from("glow-broadcast-qa");
+    let start = Start::beside_another().await;
+    deployments(start, &all_hosts(), moving, losses).await;
 }
 
 /// The two releases that there are: the versions of gateway and room, the newest first.
@@ -483,18 +486,48 @@ async fn releases(rig: &Rig) -> [[String; 2]; 2] {
     releases
 }
 
-/// The command itself, since what it says is what counts. It reads no secret, so it does not verify.
-fn rollback(rig: &Rig, to: &str) -> Run {
-    Run::new(["rollback", "staging", "--to", to, "--json"])
+/// What a command says, since that is what counts; each of its calls may take `timeout`.
+async fn answered(rig: &Rig, run: Run, timeout: Duration) -> Printed {
+    let run = run
         .env("CLOUDFLARE_API_BASE_URL", &rig.api())
         .env("CLOUDFLARE_API_TOKEN", rig.token())
         .env("CLOUDFLARE_ACCOUNT_ID", crate::support::rig::ACCOUNT)
+        .env(
+            "EDGE_BROADCAST_API_TIMEOUT",
+            &format!("{}ms", timeout.as_millis()),
+        );
+    tokio::task::spawn_blocking(|| run.printed()).await.unwrap()
 }
 
-async fn rolled_back(rig: &Rig, to: &str, timeout: Duration) -> crate::support::Printed {
-    let timeout = format!("{}ms", timeout.as_millis());
-    let run = rollback(rig, to).env("EDGE_BROADCAST_API_TIMEOUT", &timeout);
-    tokio::task::spawn_blocking(|| run.printed()).await.unwrap()
+/// What a command says whose call `nth` meets the fault `kind`, after which the network is back.
+async fn faulted(
+    rig: &Rig,
+    nth: usize,
+    kind: &str,
+    command: impl AsyncFnOnce(Duration) -> Printed,
+) -> Printed {
+    rig.forget().await;
+    fault(rig, nth, kind).await;
+    let began = Instant::now();
+    let printed = command(match kind.contains("hang") {
+        true => TIMEOUT,
+        false => BOUND,
+    })
+    .await;
+    let case = format!("call {nth} meets {kind}");
+    assert!(
+        began.elapsed() < BOUND,
+        "{case}: took {:?}",
+        began.elapsed()
+    );
+    recovered(rig, kind, &case).await;
+    printed
+}
+
+/// It reads no secret, so it does not verify.
+async fn rolled_back(rig: &Rig, to: &str, timeout: Duration) -> Printed {
+    let run = Run::new(["rollback", "staging", "--to", to, "--json"]);
+    answered(rig, run, timeout).await
 }
 
 fn live_versions(observed: &Observed) -> [String; 2] {
@@ -528,21 +561,10 @@ async fn rollbacks(cases: impl Fn(&[Call]) -> Vec<(usize, &'static str)>) {
 async fn one_rollback(rig: &Rig, new: &[String; 2], old: &[String; 2], nth: usize, kind: &str) {
     let case = format!("call {nth} meets {kind}");
     let live_before = rig.observed().await;
-    rig.forget().await;
-    fault(rig, nth, kind).await;
-    let timeout = if kind.contains("hang") {
-        TIMEOUT
-    } else {
-        BOUND
-    };
-    let began = Instant::now();
-    let printed = rolled_back(rig, &old[0], timeout).await;
-    assert!(
-        began.elapsed() < BOUND,
-        "{case}: took {:?}",
-        began.elapsed()
-    );
-    recovered(rig, kind, &case).await;
+    let printed = faulted(rig, nth, kind, async |timeout| {
+        rolled_back(rig, &old[0], timeout).await
+    })
+    .await;
     let live = rig.observed().await;
     assert_eq!(routes(&live), routes(&live_before), "{case}");
     let versions = live_versions(&live);
@@ -608,19 +630,13 @@ async fn a_rollback_that_loses_the_network_at_any_call_is_finished_by_the_next_r
     rollbacks(losses).await;
 }
 
-/// Sets the secret; the command itself, as with a rollback.
-async fn set(rig: &Rig, timeout: Duration) -> crate::support::Printed {
-    let timeout = format!("{}ms", timeout.as_millis());
-    let run = Run::new(["secrets", "set", "staging", "WEBHOOK_SECRET", "--json"])
-        .env("CLOUDFLARE_API_BASE_URL", &rig.api())
-        .env("CLOUDFLARE_API_TOKEN", rig.token())
-        .env("CLOUDFLARE_ACCOUNT_ID", crate::support::rig::ACCOUNT)
-        .env("EDGE_BROADCAST_API_TIMEOUT", &timeout)
-        .env(
-            "WEBHOOK_SECRET",
-            "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLWZhdWx0LXRlc3Rz",
-        );
-    tokio::task::spawn_blocking(|| run.printed()).await.unwrap()
+/// Sets the secret.
+async fn set(rig: &Rig, timeout: Duration) -> Printed {
+    let run = Run::new(["secrets", "set", "staging", "WEBHOOK_SECRET", "--json"]).env(
+        "WEBHOOK_SECRET",
+        "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLWZhdWx0LXRlc3Rz",
+    );
+    answered(rig, run, timeout).await
 }
 
 /// Sets a secret of a release that was rolled back to, once for each case.
@@ -649,21 +665,7 @@ async fn changes_after_a_rollback(cases: impl Fn(&[Call]) -> Vec<(usize, &'stati
 async fn one_change(rig: &Rig, nth: usize, kind: &str) {
     let case = format!("call {nth} meets {kind}");
     let before = rig.observed().await;
-    rig.forget().await;
-    fault(rig, nth, kind).await;
-    let timeout = if kind.contains("hang") {
-        TIMEOUT
-    } else {
-        BOUND
-    };
-    let began = Instant::now();
-    let printed = set(rig, timeout).await;
-    assert!(
-        began.elapsed() < BOUND,
-        "{case}: took {:?}",
-        began.elapsed()
-    );
-    recovered(rig, kind, &case).await;
+    let printed = faulted(rig, nth, kind, async |timeout| set(rig, timeout).await).await;
     is_the_same_code(rig, &before, &case).await;
     let live = rig.observed().await;
     let is_settled = |live: &Observed| {
@@ -751,14 +753,9 @@ async fn of_two_changes_of_a_secret_after_a_rollback_at_once_none_is_lost_in_sil
 }
 
 /// The command itself, as with [`rollback`].
-async fn destroyed(rig: &Rig, timeout: Duration) -> crate::support::Printed {
-    let timeout = format!("{}ms", timeout.as_millis());
-    let run = Run::new(["destroy", "staging", "--confirm", "staging", "--json"])
-        .env("CLOUDFLARE_API_BASE_URL", &rig.api())
-        .env("CLOUDFLARE_API_TOKEN", rig.token())
-        .env("CLOUDFLARE_ACCOUNT_ID", crate::support::rig::ACCOUNT)
-        .env("EDGE_BROADCAST_API_TIMEOUT", &timeout);
-    tokio::task::spawn_blocking(|| run.printed()).await.unwrap()
+async fn destroyed(rig: &Rig, timeout: Duration) -> Printed {
+    let run = Run::new(["destroy", "staging", "--confirm", "staging", "--json"]);
+    answered(rig, run, timeout).await
 }
 
 async fn destructions(cases: impl Fn(&[Call]) -> Vec<(usize, &'static str)>) {
@@ -797,21 +794,10 @@ async fn destructions(cases: impl Fn(&[Call]) -> Vec<(usize, &'static str)>) {
 async fn one_destruction(rig: &Rig, titles: &[String], nth: usize, kind: &str) {
     let case = format!("call {nth} meets {kind}");
     rig.foreign_script("somebody-elses").await;
-    rig.forget().await;
-    fault(rig, nth, kind).await;
-    let timeout = if kind.contains("hang") {
-        TIMEOUT
-    } else {
-        BOUND
-    };
-    let began = Instant::now();
-    let printed = destroyed(rig, timeout).await;
-    assert!(
-        began.elapsed() < BOUND,
-        "{case}: took {:?}",
-        began.elapsed()
-    );
-    recovered(rig, kind, &case).await;
+    let printed = faulted(rig, nth, kind, async |timeout| {
+        destroyed(rig, timeout).await
+    })
+    .await;
     let live = rig.observed().await;
     let is_so = |title: &str| match title {
         _ if title == titles[0] => !routes(&live).contains("old.glow.trade/*"),
