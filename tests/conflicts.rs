@@ -36,15 +36,6 @@ fn owned(host: &str) -> Project {
     project
 }
 
-async fn writes(sandbox: &Sandbox) -> Vec<String> {
-    let calls = api::call(sandbox, "GET", "/sandbox/requests", None).await["result"].clone();
-    let calls = calls.as_array().unwrap().iter();
-    calls
-        .filter(|call| call["method"] != "GET")
-        .map(|call| format!("{} {}", call["method"], call["path"]))
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_or_domain_of_another_script_stops_the_deployment_before_any_write() {
     built();
@@ -79,7 +70,7 @@ async fn a_route_or_domain_of_another_script_stops_the_deployment_before_any_wri
         "{}",
         printed.stderr
     );
-    assert_eq!(writes(&sandbox).await, [""; 0]);
+    assert_eq!(api::writes(&sandbox).await, [""; 0]);
 }
 
 fn custom_domain() -> Project {
@@ -107,7 +98,7 @@ async fn a_dns_record_in_the_way_must_be_deleted_whatever_the_manifest_says() {
             )
         );
     }
-    assert_eq!(writes(&sandbox).await, [""; 0]);
+    assert_eq!(api::writes(&sandbox).await, [""; 0]);
     // A token that may not read records meets it where the domain is attached
     let unreadable = json!({ "method": "GET", "path": "/dns_records", "nth": 1, "times": 99, "kind": "status", "status": 403 });
     api::fault(&sandbox, unreadable).await;
@@ -519,7 +510,7 @@ async fn programs_get_conflicts_as_json_and_a_step_summary_tells_them() {
             })
         );
     }
-    assert_eq!(writes(&sandbox).await, [""; 0]);
+    assert_eq!(api::writes(&sandbox).await, [""; 0]);
     let summary = std::fs::read_to_string(&file).unwrap();
     for title in ["plan for staging", "deployment of staging"] {
         let told = format!(

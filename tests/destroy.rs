@@ -233,11 +233,8 @@ async fn scripts_that_no_manifest_names_are_listed_and_destroyed_with_their_rout
     project.write("environments/staging.toml", &staging);
     run(&sandbox, &project, &["deploy", "staging"]).succeeds();
     // Tagged as wrangler does it for a project of somebody else
-    api::foreign_script(&sandbox, "shop-staging").await;
-    let tags = json!({ "tags": ["cf:service=shop", "cf:environment=staging"] });
-    let settings = api::of_account(&sandbox, "workers/scripts/shop-staging/script-settings");
-    let set = api::call(&sandbox, "PATCH", &settings, Some(tags)).await;
-    assert_eq!(set["success"], true, "{set}");
+    let tags = ["cf:service=shop", "cf:environment=staging"];
+    api::tagged_script(&sandbox, "shop-staging", &tags).await;
     let status = run(&sandbox, &project, &["status", "--json"])
         .succeeds()
         .json();

@@ -154,11 +154,8 @@ async fn a_host_that_moved_goes_back_when_a_check_fails_and_none_is_taken_from_o
     );
 
     // Tagged as wrangler does it for a project of somebody else
-    let path = api::of_account(&sandbox, "workers/scripts/shop-staging/script-settings");
-    api::foreign_script(&sandbox, "shop-staging").await;
-    let tags = json!({ "tags": ["cf:service=shop", "cf:environment=staging"] });
-    let set = api::call(&sandbox, "PATCH", &path, Some(tags)).await;
-    assert_eq!(set["success"], true, "{set}");
+    let tags = ["cf:service=shop", "cf:environment=staging"];
+    api::tagged_script(&sandbox, "shop-staging", &tags).await;
     api::route(&sandbox, "shop.glow.trade/*", "shop-staging").await;
     let shop = staging("glow-broadcast").replace(HOSTS[0], "shop.glow.trade");
     project.write("environments/staging.toml", &shop);

@@ -14,15 +14,6 @@ fn run(sandbox: &Sandbox, project: &Project, line: &str) -> Run {
         .env("WEBHOOK_SECRET", SECRET)
 }
 
-async fn writes(sandbox: &Sandbox) -> Vec<String> {
-    let calls = api::call(sandbox, "GET", "/sandbox/requests", None).await["result"].clone();
-    let calls = calls.as_array().unwrap().iter();
-    calls
-        .filter(|call| call["method"] != "GET")
-        .map(|call| format!("{} {}", call["method"], call["path"]))
-        .collect()
-}
-
 async fn tags(sandbox: &Sandbox) -> Value {
     let path = format!("workers/scripts/{GATEWAY}/script-settings");
     api::read(sandbox, &path).await["tags"].clone()
@@ -77,7 +68,7 @@ async fn nothing_is_written_on_a_script_of_somebody_else_before_it_is_adopted_by
         "{}",
         printed.stderr
     );
-    assert_eq!(writes(&sandbox).await, [""; 0]);
+    assert_eq!(api::writes(&sandbox).await, [""; 0]);
 
     let kept = ours.path().join("plan.json");
     let kept = kept.to_str().unwrap();
@@ -138,7 +129,7 @@ async fn nothing_is_written_on_a_script_of_somebody_else_before_it_is_adopted_by
         let told = format!("`{GATEWAY}` belongs to `github.com/glow/broadcast`, {told}");
         assert!(printed.stderr.contains(&told), "{}", printed.stderr);
     }
-    assert_eq!(writes(&sandbox).await, [""; 0]);
+    assert_eq!(api::writes(&sandbox).await, [""; 0]);
 }
 
 /// The room of `qa` has the name of the gateway of `qa-room`.
@@ -173,10 +164,8 @@ error: the script `glow-broadcast-qa-room` is the gateway of `qa-room` and the r
     // In two checkouts, only what is live can tell
     let name = "glow-broadcast-qa-room";
     api::record(&sandbox, "broadcast-qa.glow.trade").await;
-    api::foreign_script(&sandbox, name).await;
-    let path = api::of_account(&sandbox, &format!("workers/scripts/{name}/script-settings"));
-    let tags = json!({ "tags": ["cf:service=glow-broadcast", "cf:environment=qa-room"] });
-    api::call(&sandbox, "PATCH", &path, Some(tags)).await;
+    let tags = ["cf:service=glow-broadcast", "cf:environment=qa-room"];
+    api::tagged_script(&sandbox, name, &tags).await;
     let printed = run(&sandbox, &alone, "deploy qa").fails();
     let told = format!(
         "nothing was changed, because of what is live:\n  - `{name}` is another script's name: it has the tags `cf:environment=qa-room`, `cf:service=glow-broadcast`\n    help: use another `worker.name` or environment; `edge-broadcast deploy qa --adopt {name}` takes it over\n"

@@ -105,28 +105,31 @@ fn only_the_worker_whose_source_changed_is_built_again() {
     assert_eq!(machine.calls(), 5);
 }
 
+/// A machine that has built both Workers, and an account.
+fn with_bundles() -> (Machine, Sandbox) {
+    let machine = Machine::with_worker_build(BUILDS);
+    let manifest = crate::support::manifest("local");
+    machine.write("environments/local.toml", &manifest);
+    built(&machine.build().output().unwrap());
+    (machine, Sandbox::start())
+}
+
+fn planning(machine: &Machine, sandbox: &Sandbox) -> Command {
+    let mut plan = Run::new(["plan", "local"])
+        .against(sandbox)
+        .env("WASM_BINDGEN_BIN", "true")
+        .env("WASM_OPT_BIN", "true")
+        .env("ESBUILD_BIN", "true")
+        .command();
+    plan.current_dir(machine.path(""));
+    plan
+}
+
 /// Otherwise `plan` could promise that no socket is touched where `deploy` compiles other code.
 #[test]
 fn a_plan_with_bundles_of_another_compiler_is_refused() {
-    let machine = Machine::with_worker_build(BUILDS);
-    machine.write(
-        "environments/local.toml",
-        &crate::support::manifest("local"),
-    );
-    built(&machine.build().output().unwrap());
-    let sandbox = Sandbox::start();
-    let plan = || {
-        let plan = Run::new(["plan", "local"])
-            .against(&sandbox)
-            .env("WASM_BINDGEN_BIN", "true")
-            .env("WASM_OPT_BIN", "true")
-            .env("ESBUILD_BIN", "true")
-            .command()
-            .current_dir(machine.path(""))
-            .output()
-            .unwrap();
-        stderr(&plan)
-    };
+    let (machine, sandbox) = with_bundles();
+    let plan = || stderr(&planning(&machine, &sandbox).output().unwrap());
     let record = machine.path("worker/room/build/bundle.json");
     let text = std::fs::read_to_string(&record).unwrap();
     assert_eq!(plan(), "");
@@ -140,24 +143,10 @@ fn a_plan_with_bundles_of_another_compiler_is_refused() {
 
 #[test]
 fn where_there_is_no_compiler_a_plan_takes_the_bundles_as_they_were_built_and_says_so() {
-    let machine = Machine::with_worker_build(BUILDS);
-    machine.write(
-        "environments/local.toml",
-        &crate::support::manifest("local"),
-    );
-    built(&machine.build().output().unwrap());
-    let sandbox = Sandbox::start();
+    let (machine, sandbox) = with_bundles();
     let plan = || {
-        Run::new(["plan", "local"])
-            .against(&sandbox)
-            .env("WASM_BINDGEN_BIN", "true")
-            .env("WASM_OPT_BIN", "true")
-            .env("ESBUILD_BIN", "true")
-            .env("PATH", "/no-such-folder")
-            .command()
-            .current_dir(machine.path(""))
-            .output()
-            .unwrap()
+        let mut plan = planning(&machine, &sandbox);
+        plan.env("PATH", "/no-such-folder").output().unwrap()
     };
     let record = std::fs::read_to_string(machine.path("worker/room/build/bundle.json")).unwrap();
     let record: Value = serde_json::from_str(&record).unwrap();

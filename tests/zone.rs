@@ -1,6 +1,6 @@
 //! What of a zone keeps requests from the gateway is told before anything is written, and named when a check fails.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Printed, Project, Run, Sandbox, api, built};
 
@@ -19,23 +19,11 @@ fn run(sandbox: &Sandbox, project: &Project, args: &[&str]) -> Run {
 async fn refused(sandbox: &Sandbox, project: &Project, command: &str) -> String {
     api::call(sandbox, "DELETE", "/sandbox/requests", None).await;
     let Printed { stderr, .. } = run(sandbox, project, &[command, "staging"]).fails();
-    let calls = api::call(sandbox, "GET", "/sandbox/requests", None).await["result"].clone();
-    let calls = calls.as_array().unwrap().iter();
-    let writes: Vec<&Value> = calls.filter(|call| call["method"] != "GET").collect();
-    assert_eq!(writes, [&Value::Null; 0]);
+    assert_eq!(api::writes(sandbox).await, [""; 0]);
     let (_, error) = stderr
         .split_once("error: nothing was changed, because of what is live:\n")
         .unwrap_or_else(|| panic!("{stderr}"));
     error.to_owned()
-}
-
-/// Adds a route of somebody else's, or one that switches Workers off, and gives its path.
-async fn add_route(sandbox: &Sandbox, pattern: &str, script: Option<&str>) -> String {
-    let path = format!("/zones/{}/workers/routes", api::zone(sandbox).await);
-    let route = json!({ "pattern": pattern, "script": script });
-    let added = api::call(sandbox, "POST", &path, Some(route)).await;
-    assert_eq!(added["success"], true, "{added}");
-    format!("{path}/{}", added["result"]["id"].as_str().unwrap())
 }
 
 async fn remove(sandbox: &Sandbox, path: &str) {
@@ -70,7 +58,7 @@ async fn a_route_of_others_that_takes_our_requests_is_told_everywhere() {
             ", which runs no Worker, takes `/ws/:token`",
         ),
     ] {
-        let route = add_route(&sandbox, &pattern, script).await;
+        let route = api::add_route(&sandbox, &pattern, script).await;
         let gap = if script.is_some() { " " } else { "" };
         let told = format!("the route `{pattern}`{gap}{what} of `{HOST}`");
         assert_eq!(
@@ -96,7 +84,7 @@ async fn a_route_of_others_that_takes_our_requests_is_told_everywhere() {
 
     // Beside this one it can, as far as it is looked at
     assert!(!is_theirs(&sandbox, "/snapshot/SOL?x=1").await);
-    add_route(
+    api::add_route(
         &sandbox,
         &format!("{HOST}/snapshot/*"),
         Some("somebody-elses"),
@@ -141,7 +129,7 @@ async fn code_does_not_go_back_for_what_a_route_of_others_answers() {
     api::foreign_script(&sandbox, "somebody-elses").await;
     // Its Worker might hand requests on to the domain, so this is no conflict
     let pattern = format!("{HOST}/ws/*");
-    add_route(&sandbox, &pattern, Some("somebody-elses")).await;
+    api::add_route(&sandbox, &pattern, Some("somebody-elses")).await;
     let before = api::shares(&sandbox, "glow-broadcast-staging").await;
 
     let manifest = project.path().join("environments/staging.toml");

@@ -46,14 +46,41 @@ pub(crate) async fn zone(sandbox: &Sandbox) -> String {
     zones["result"][0]["id"].as_str().unwrap().to_owned()
 }
 
+/// The calls that were no GETs, as `METHOD path`.
+pub(crate) async fn writes(sandbox: &Sandbox) -> Vec<String> {
+    let calls = call(sandbox, "GET", "/sandbox/requests", None).await["result"].take();
+    let writes = calls.as_array().unwrap().iter();
+    writes
+        .filter(|call| call["method"] != "GET")
+        .map(|call| format!("{} {}", call["method"], call["path"]))
+        .collect()
+}
+
 /// Leads the hosts and paths of `pattern`, in the zone of the manifests, to a script; with the DNS record without which Cloudflare
-/// would not.
-pub(crate) async fn route(sandbox: &Sandbox, pattern: &str, script: &str) {
+/// would not. The route's path.
+pub(crate) async fn route(sandbox: &Sandbox, pattern: &str, script: &str) -> String {
     record(sandbox, pattern.split('/').next().unwrap()).await;
-    let route = json!({ "pattern": pattern, "script": script });
+    add_route(sandbox, pattern, Some(script)).await
+}
+
+/// Adds a route of somebody else's, or one that switches Workers off, and gives its path.
+pub(crate) async fn add_route(sandbox: &Sandbox, pattern: &str, script: Option<&str>) -> String {
     let path = format!("/zones/{}/workers/routes", zone(sandbox).await);
-    let answer = call(sandbox, "POST", &path, Some(route)).await;
-    assert_eq!(answer["success"], true, "{answer}");
+    let route = json!({ "pattern": pattern, "script": script });
+    let added = call(sandbox, "POST", &path, Some(route)).await;
+    assert_eq!(added["success"], true, "{added}");
+    format!("{path}/{}", added["result"]["id"].as_str().unwrap())
+}
+
+/// Makes a script of somebody else with these tags, as wrangler does it for another project.
+pub(crate) async fn tagged_script(sandbox: &Sandbox, script: &str, tags: &[&str]) {
+    foreign_script(sandbox, script).await;
+    let path = of_account(
+        sandbox,
+        &format!("workers/scripts/{script}/script-settings"),
+    );
+    let set = call(sandbox, "PATCH", &path, Some(json!({ "tags": tags }))).await;
+    assert_eq!(set["success"], true, "{set}");
 }
 
 /// Gives a host a proxied DNS record.
