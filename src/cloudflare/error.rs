@@ -122,11 +122,6 @@ impl ApiError {
         (400..500).contains(&self.status) && !matches!(self.status, 408 | 425 | 429)
     }
 
-    /// Whether it was a change, and certainly was not made.
-    pub fn refuses_change(&self) -> bool {
-        self.method != "GET" && self.is_final()
-    }
-
     /// What to do about it.
     pub fn fix(&self) -> Option<String> {
         let mut fixes = Vec::from_iter(self.fix.clone());
@@ -175,6 +170,30 @@ impl fmt::Display for ApiError {
 }
 
 impl std::error::Error for ApiError {}
+
+/// Stands before the refusal of a change of which an earlier try was left open.
+#[derive(Debug)]
+pub(super) struct TriedBefore;
+
+impl fmt::Display for TriedBefore {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an earlier try of it got no answer that tells, and may have been carried out")
+    }
+}
+
+/// The error of a further try of what was left open: a refusal is told with [`TriedBefore`].
+pub(super) fn after_open(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(refusal) if !ApiError::leaves_open(refusal) => error.context(TriedBefore),
+        _ => error,
+    }
+}
+
+/// Whether a call failed that was a change, and it certainly was not made.
+pub(crate) fn refuses_change(error: &anyhow::Error) -> bool {
+    let refuses = |error: &ApiError| error.method != "GET" && error.is_final();
+    !error.is::<TriedBefore>() && error.downcast_ref().is_some_and(refuses)
+}
 
 /// What a call found; `None` where the API says that it does not exist.
 pub(super) fn found<T>(result: anyhow::Result<T>) -> anyhow::Result<Option<T>> {

@@ -11,7 +11,7 @@ use super::idle::{Evidence, LAG};
 use super::note::{Handed, Note, Print, State};
 use super::position::{Filled, Step};
 use super::run::{Held, Rotation, slot_of};
-use crate::cloudflare::error::ApiError;
+use crate::cloudflare::error::refuses_change;
 use crate::live::acceptance::{self, Answer, Disproved};
 use crate::plan::Way;
 use crate::secret::sender::give;
@@ -334,7 +334,7 @@ impl Rotation<'_> {
         file.keep();
         let changed = self.change_live(&live, changes).await;
         changed.map_err(|error| {
-            if error.downcast_ref().is_some_and(ApiError::refuses_change) {
+            if refuses_change(&error) {
                 file.remove();
                 return error;
             }
