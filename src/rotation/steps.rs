@@ -14,7 +14,7 @@ use super::run::{Held, Rotation, slot_of};
 use crate::cloudflare::error::refuses_change;
 use crate::live::acceptance::{self, Answer, Disproved};
 use crate::plan::Way;
-use crate::secret::sender::give;
+use crate::secret::sender::{LIMIT, give};
 use crate::secret::{Value, Written};
 use crate::terminal::advice::Advice;
 use crate::terminal::wait::{until, wait};
@@ -218,13 +218,18 @@ impl Rotation<'_> {
                 })
             });
             let tell = |line: String| (self.tell)(&format!("  {sender}: {line}"));
-            let taken = loop {
-                tokio::select! {
-                    biased;
-                    Some(line) = said.recv() => tell(line),
-                    taken = &mut giving => break taken.context("handing the value over")?,
+            let taken = async {
+                loop {
+                    tokio::select! {
+                        biased;
+                        Some(line) = said.recv() => tell(line),
+                        taken = &mut giving => break taken.context("handing the value over"),
+                    }
                 }
             };
+            // It need not say anything itself
+            let why = format!("{sender} is still at work");
+            let taken = until(self.tell, LIMIT, &why, taken).await?;
             while let Ok(line) = said.try_recv() {
                 tell(line);
             }
