@@ -8,6 +8,7 @@
 //! - `zone`: which zone is meant, and what of it decides whether requests reach a Worker
 //! - `wire`: the shapes of the answers; `code`: the code of a version
 //! - `copy`: a copy of the deployed version with other secrets
+//! - `history`: the versions of a script by their places
 //! - `older`: whether a secret is older than some time, in a long history
 //! - `once`: a call that must not be sent twice, and whose answer may be lost
 //! - `overtaken`: somebody else deployed meanwhile
@@ -31,6 +32,7 @@ mod envelope;
 pub mod error;
 pub(crate) mod execute;
 mod hint;
+mod history;
 pub(crate) mod lists;
 pub mod metadata;
 mod namespaces;
