@@ -17,7 +17,7 @@
 //! - `path`: what may stand in the address of a call
 //! - `error`: what the API answered instead; `hint`: what to do about it
 //! - `redacted`: an error without the values that were sent
-//! - `metadata`: a version's upload, as a pure function
+//! - `metadata`: a version's upload, as a pure function; `form`: how that and the files are sent
 //!
 //! Nothing here decides what to change: that is [`crate::plan`].
 //!
@@ -31,6 +31,7 @@ pub(crate) mod credentials;
 mod envelope;
 pub mod error;
 pub(crate) mod execute;
+mod form;
 mod hint;
 mod history;
 pub(crate) mod lists;
