@@ -162,7 +162,7 @@ pub(super) fn changed(
 
 /// What a version and its copy have in common. Not the code's `etag`, which is of an upload, nor the migration tag, which a version gets
 /// when it is deployed (SDK): the code is compared by its bytes, and a version cannot bring a migration.
-pub(super) fn same(mut rest: Json) -> Json {
+fn same(mut rest: Json) -> Json {
     for (part, field) in [("script", "etag"), ("script_runtime", "migration_tag")] {
         if let Some(fields) = rest["resources"][part].as_object_mut() {
             fields.remove(field);
