@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use super::credentials::{self, Access, BASE, Credentials, Surroundings};
 use super::envelope::{Call, Envelope, decode};
-use super::error::{ApiError, found};
+use super::error::{ApiError, after_open, found};
 use super::lists::{Lists, Page};
 use super::path;
 use super::rate_limit::{self, LONGEST_PAUSE};
@@ -307,6 +307,7 @@ impl Cloudflare {
         }
         let mut left = REPEATS;
         let (mut pause, mut waited) = (PAUSE, Duration::ZERO);
+        let mut is_open = false;
         loop {
             let (mut error, asked) = match self.once(call, most, &fill).await {
                 Ok(answer) => match open(&answer) {
@@ -330,8 +331,10 @@ impl Cloudflare {
                 _ => false,
             };
             if !may || left == 0 || error.wait.is_some() {
-                return Err(error.into());
+                let error = error.into();
+                return Err(if is_open { after_open(error) } else { error });
             }
+            is_open |= *call.method != Method::GET && error.leaves_open();
             // The silence after 429 is everybody's: the next turn waits for it
             let own = if error.status == 429 {
                 pause

@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, bail};
 use reqwest::Method;
-use reqwest::multipart::{Form, Part};
+use reqwest::multipart::Part;
 use serde_json::Value as Json;
 
 use super::client::{Cloudflare, Repeat};
 use super::code::{self, Code};
 use super::execute::{self, OldSecrets};
+use super::form::form;
 use super::metadata::{self, Copied};
 use super::overtaken::Overtaken;
 use super::redacted::redacted;
@@ -44,16 +45,9 @@ pub(super) async fn deploy(
     let metadata = metadata::copy(&copied, changes)?;
     let path = cloudflare.of_script(script, &format!("versions?{}", execute::STRICT));
     let form = || {
-        let parts = code.modules.iter().map(|module| {
-            let part = Part::bytes(module.bytes.clone()).file_name(module.name.clone());
-            let part = part.mime_str(&module.content_type);
-            (
-                module.name.clone(),
-                part.expect("the types were read before"),
-            )
-        });
-        let form = Form::new().part("metadata", Part::stream(metadata.clone()));
-        parts.fold(form, |form, (name, part)| form.part(name, part))
+        let files = code.modules.iter();
+        let files = files.map(|it| (&*it.name, &*it.content_type, &*it.bytes));
+        form(&metadata, files)
     };
     let add = async || {
         let fill = |request: reqwest::RequestBuilder| request.multipart(form());
@@ -168,7 +162,7 @@ pub(super) fn changed(
 
 /// What a version and its copy have in common. Not the code's `etag`, which is of an upload, nor the migration tag, which a version gets
 /// when it is deployed (SDK): the code is compared by its bytes, and a version cannot bring a migration.
-pub(super) fn same(mut rest: Json) -> Json {
+fn same(mut rest: Json) -> Json {
     for (part, field) in [("script", "etag"), ("script_runtime", "migration_tag")] {
         if let Some(fields) = rest["resources"][part].as_object_mut() {
             fields.remove(field);

@@ -103,9 +103,10 @@ impl ApiError {
         entries.filter_map(Entry::number)
     }
 
-    /// Whether the call may or may not have been carried out: no answer, or one from something on the way.
+    /// Whether the call may or may not have been carried out: no answer, one from something on the way, or one that says no more than
+    /// that it took too long.
     pub fn leaves_open(&self) -> bool {
-        self.status == 0 || self.status >= 500
+        matches!(self.status, 0 | 408 | 500..)
     }
 
     /// What was called, and how that ended, in short.
@@ -120,11 +121,6 @@ impl ApiError {
     /// Whether the same call would be refused again: what was sent, or who sent it, is at fault.
     pub fn is_final(&self) -> bool {
         (400..500).contains(&self.status) && !matches!(self.status, 408 | 425 | 429)
-    }
-
-    /// Whether it was a change, and certainly was not made.
-    pub fn refuses_change(&self) -> bool {
-        self.method != "GET" && self.is_final()
     }
 
     /// What to do about it.
@@ -176,6 +172,34 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
+/// Stands before the refusal of a change of which an earlier try was left open.
+#[derive(Debug)]
+pub(super) struct TriedBefore;
+
+impl fmt::Display for TriedBefore {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an earlier try of it got no answer that tells, and may have been carried out")
+    }
+}
+
+/// The error of a further try of what was left open: a refusal is told with [`TriedBefore`].
+pub(super) fn after_open(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(refusal) if !ApiError::leaves_open(refusal) => error.context(TriedBefore),
+        _ => error,
+    }
+}
+
+/// Whether a call failed that was a change, and it certainly was not made. What is no refusal does not say so, a success that cannot be
+/// read neither.
+pub(crate) fn refuses_change(error: &anyhow::Error) -> bool {
+    let refuses = |error: &ApiError| {
+        let is_refused = error.is_final() || matches!(error.status, 300..400 | 425 | 429);
+        error.method != "GET" && is_refused
+    };
+    !error.is::<TriedBefore>() && error.downcast_ref().is_some_and(refuses)
+}
+
 /// What a call found; `None` where the API says that it does not exist.
 pub(super) fn found<T>(result: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
     match result {
@@ -217,6 +241,32 @@ mod tests {
             wait: None,
             fix: None,
         }
+    }
+
+    #[test]
+    fn only_a_refusal_of_a_change_says_that_it_was_not_made() {
+        let told = |method: &str, status| {
+            let error = ApiError {
+                method: method.to_owned(),
+                ..refused(status, &[])
+            };
+            let error = anyhow::Error::from(error);
+            let before = refuses_change(&error);
+            let error = error.context("uploading");
+            assert_eq!(refuses_change(&error), before, "{method} {status}");
+            assert!(!refuses_change(&after_open(error)), "{method} {status}");
+            before
+        };
+        for status in [301, 307, 400, 403, 404, 409, 412, 425, 429] {
+            for method in ["PATCH", "POST", "PUT", "DELETE"] {
+                assert!(told(method, status), "{method} {status}");
+            }
+            assert!(!told("GET", status), "{status}");
+        }
+        for status in [0, 200, 204, 408, 500, 502, 524] {
+            assert!(!told("POST", status), "{status}");
+        }
+        assert!(!refuses_change(&anyhow::anyhow!("something else")));
     }
 
     #[test]

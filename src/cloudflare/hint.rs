@@ -59,18 +59,11 @@ fn right(path: &str) -> Option<(&'static str, &'static str)> {
     let path = path.split('?').next().unwrap_or(path);
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     Some(match parts.as_slice() {
-        ["zones"] | ["zones", _] => ("Zone Read", "the zone"),
+        ["zones"] => ("Zone Read", "the zone"),
         ["zones", _, "workers", "routes", ..] => ("Workers Routes *", "the zone"),
         ["zones", _, "dns_records", ..] => ("DNS *", "the zone"),
         ["zones", _, "ssl", ..] => ("SSL and Certificates *", "the zone"),
-        ["zones", _, "settings", ..] => ("Zone Settings *", "the zone"),
-        ["accounts", _, "workers", "scripts", _, "tails", ..] => {
-            ("Workers Tail Read", "the account")
-        }
         ["accounts", _, "workers", ..] => ("Workers Scripts *", "the account"),
-        ["accounts", _, "analytics_engine", ..] => ("Account Analytics Read", "the account"),
-        ["accounts", _, "access", ..] => ("Access: Apps and Policies *", "the account"),
-        ["accounts"] | ["accounts", _] => ("Account Settings Read", "the account"),
         _ => return None,
     })
 }
@@ -196,8 +189,7 @@ mod tests {
             "PUT /accounts/a0/workers/domains: Workers Scripts Write on the account",
             "PATCH /accounts/a0/workers/scripts/s/secrets-bulk: Workers Scripts Write on the account",
             "GET /accounts/a0/workers/durable_objects/namespaces: Workers Scripts Read on the account",
-            "POST /accounts/a0/workers/scripts/s/tails: Workers Tail Read on the account",
-            "POST /accounts/a0/analytics_engine/sql: Account Analytics Read on the account",
+            "GET /zones/z0/ssl/certificate_packs?status=all: SSL and Certificates Read on the zone",
         ] {
             let (call, right) = line.split_once(": ").unwrap();
             let (method, path) = call.split_once(' ').unwrap();

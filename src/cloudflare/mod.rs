@@ -8,6 +8,7 @@
 //! - `zone`: which zone is meant, and what of it decides whether requests reach a Worker
 //! - `wire`: the shapes of the answers; `code`: the code of a version
 //! - `copy`: a copy of the deployed version with other secrets
+//! - `history`: the versions of a script by their places
 //! - `older`: whether a secret is older than some time, in a long history
 //! - `once`: a call that must not be sent twice, and whose answer may be lost
 //! - `overtaken`: somebody else deployed meanwhile
@@ -16,7 +17,7 @@
 //! - `path`: what may stand in the address of a call
 //! - `error`: what the API answered instead; `hint`: what to do about it
 //! - `redacted`: an error without the values that were sent
-//! - `metadata`: a version's upload, as a pure function
+//! - `metadata`: a version's upload, as a pure function; `form`: how that and the files are sent
 //!
 //! Nothing here decides what to change: that is [`crate::plan`].
 //!
@@ -30,7 +31,9 @@ pub(crate) mod credentials;
 mod envelope;
 pub mod error;
 pub(crate) mod execute;
+mod form;
 mod hint;
+mod history;
 pub(crate) mod lists;
 pub mod metadata;
 mod namespaces;

@@ -3,13 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use anyhow::Context;
-
 use super::client::Cloudflare;
-use super::observe;
-use super::page::Places;
+use super::history::History;
 use super::secrets::{Bound, Holding, Since};
-use crate::plan::history::{Extent, Listed};
 
 /// For each secret of `script` the time that it is compared with: was it there before? What is said is on the right side of that time,
 /// and no more precise than that. `live` has all these secrets.
@@ -23,18 +19,7 @@ pub(crate) async fn than(
     if wanted.is_empty() {
         return Ok(since);
     }
-    let versions = match live.versions_read {
-        Extent::All => Places::all(cloudflare, live.versions.clone()),
-        Extent::Newest => {
-            let path = cloudflare.of_script(script, "versions");
-            Places::of(cloudflare, path, observe::HISTORY_PER_PAGE).await?
-        }
-    };
-    let mut history = History { script, versions };
-    let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    if let Some(active) = live.live.first() {
-        known.insert(active.clone(), live.secrets.clone());
-    }
+    let mut history = History::of(cloudflare, script, live).await?;
     let mut wanted: Vec<_> = wanted.iter().collect();
     wanted.sort_by_key(|(_, time)| **time);
     // The secrets of the versions that were looked at, and since when they are there at least
@@ -47,10 +32,7 @@ pub(crate) async fn than(
         }
         let Some(before) = history.newest_before(*time).await? else {
             // Nothing is as old, as far as there is a history
-            let bound = match history.versions.read {
-                Extent::All => Bound::AtMost,
-                Extent::Newest => Bound::AtLeast,
-            };
+            let bound = Bound::of_oldest(history.versions.read);
             let Some(oldest) = history.versions.count.checked_sub(1) else {
                 continue;
             };
@@ -58,17 +40,14 @@ pub(crate) async fn than(
             since.insert(name.clone(), Since { time, bound });
             continue;
         };
-        let id = history.versions.at(before).await?.id.clone();
-        if !known.contains_key(&id) {
-            let resources = observe::resources(cloudflare, script, &id).await?;
-            known.insert(id.clone(), resources.secrets());
-        }
+        let has = history.secrets(before).await?.clone();
         let there = Since {
             time: history.time(before).await?,
             bound: Bound::AtLeast,
         };
-        older.push((known[&id].clone(), there));
-        let (place, bound) = match (known[&id].contains(name), before.checked_sub(1)) {
+        let is_there = has.contains(name);
+        older.push((has, there));
+        let (place, bound) = match (is_there, before.checked_sub(1)) {
             (true, _) => (before, Bound::AtLeast),
             (false, Some(next)) => (next, Bound::AtMost),
             // It came with a version that is newer than all that were listed
@@ -80,24 +59,7 @@ pub(crate) async fn than(
     Ok(since)
 }
 
-/// The versions of a script, the newest first.
-struct History<'a> {
-    script: &'a str,
-    versions: Places<'a, Listed>,
-}
-
 impl History<'_> {
-    /// When the version at a place was made.
-    async fn time(&mut self, place: usize) -> anyhow::Result<SystemTime> {
-        let script = self.script;
-        let Listed { id, created_on, .. } = self.versions.at(place).await?;
-        humantime::parse_rfc3339(created_on).with_context(|| {
-            format!(
-                "`{created_on}`, the `created_on` of the version `{id}` of `{script}`, is no time"
-            )
-        })
-    }
-
     /// The place of the newest version that was made at `time` or before.
     async fn newest_before(&mut self, time: SystemTime) -> anyhow::Result<Option<usize>> {
         let Some((mut newer, mut older)) = self.around(time).await? else {

@@ -14,14 +14,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::client::{Cloudflare, Repeat};
-use super::page::Places;
+use super::history::History;
 use super::redacted::redacted;
 use super::wire::SecretText;
 use super::{copy, observe, once};
 use crate::environment::Environment;
 pub(crate) use crate::plan::Holding;
 use crate::plan::Way;
-use crate::plan::history::{Extent, Listed};
+use crate::plan::history::Extent;
 use crate::secret::{self, Value};
 use crate::terminal::advice::Advice;
 use crate::terminal::wait::until;
@@ -50,6 +50,16 @@ pub(crate) enum Bound {
     AtMost,
     /// The value was there already: no older version was looked at.
     AtLeast,
+}
+
+impl Bound {
+    /// The side of an age that is counted from the oldest version that is known, where as much of the history was `read`.
+    pub(super) fn of_oldest(read: Extent) -> Self {
+        match read {
+            Extent::All => Self::AtMost,
+            Extent::Newest => Self::AtLeast,
+        }
+    }
 }
 
 /// Reads what `script` holds; `None` when it does not exist or was never deployed.
@@ -84,13 +94,9 @@ pub(crate) async fn change(
         Some(Way::InPlace(_)) => in_place(cloudflare, script, before, changes).await,
         Some(Way::Copy(from)) => {
             let made = copy::deploy(cloudflare, environment, script, from, changes).await?;
+            // What this version is was proved before it got traffic, and no version becomes another one
             let is_it = |after: &Holding| after.live == [made.as_str()];
-            let after = seen(cloudflare, script, is_it).await?;
-            let is_same = copy::same(after.rest.clone()) == copy::same(before.rest.clone());
-            match is_same && has_changed(before, changes, &after) {
-                true => Ok(after),
-                false => bail!(more_changed(script, before)),
-            }
+            seen(cloudflare, script, is_it).await
         }
         None => bail!("`{script}` has a gradual deployment running"),
     }
@@ -194,12 +200,8 @@ fn body(changes: &Changes<'_>) -> anyhow::Result<Bytes> {
 fn is_ours(before: &Holding, changes: &Changes<'_>, after: &Holding, sent: usize) -> bool {
     let is_alone =
         before.versions.is_empty() || after.newer_than(before).is_some_and(|made| made <= sent);
-    is_alone && after.rest == before.rest && has_changed(before, changes, after)
-}
-
-/// Whether the secrets after the changes have the names that they should have.
-fn has_changed(before: &Holding, changes: &Changes<'_>, after: &Holding) -> bool {
-    after.secrets == copy::changed(before.secrets.clone(), changes)
+    let wanted = copy::changed(before.secrets.clone(), changes);
+    is_alone && after.rest == before.rest && after.secrets == wanted
 }
 
 fn more_changed(script: &str, before: &Holding) -> Advice {
@@ -228,7 +230,7 @@ pub(crate) async fn tag(
     Ok(())
 }
 
-/// Since when each of `names`, which the newest version of `script` has, is there. Cloudflare does not say when a value was set.
+/// Since when each of `names`, which the deployed version of `script` has, is there. Cloudflare does not say when a value was set.
 /// What `live` tells already is not read again.
 pub(crate) async fn since(
     cloudflare: &Cloudflare,
@@ -241,43 +243,18 @@ pub(crate) async fn since(
     if names.peek().is_none() {
         return Ok(since);
     }
-    let mut versions: Places<'_, Listed> = match live.versions_read {
-        Extent::All => Places::all(cloudflare, live.versions.clone()),
-        Extent::Newest => {
-            let path = cloudflare.of_script(script, "versions");
-            let mut versions = Places::of(cloudflare, path, observe::HISTORY_PER_PAGE).await?;
-            versions.reach(versions.count.saturating_sub(1)).await?;
-            versions
-        }
-    };
-    let count = versions.count;
-    let oldest = match versions.read {
-        Extent::All => Bound::AtMost,
-        Extent::Newest => Bound::AtLeast,
-    };
-    // Two secrets are looked for in much the same versions
-    let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    if let Some(active) = live.live.first() {
-        known.insert(active.clone(), live.secrets.clone());
-    }
+    let mut history = History::of(cloudflare, script, live).await?;
+    // Where the history ends is known when its last page is
+    let last = history.versions.count.saturating_sub(1);
+    history.versions.reach(last).await?;
+    let count = history.versions.count;
+    let oldest = Bound::of_oldest(history.versions.read);
     for name in names {
-        let has = async |at: usize| {
-            let id = &versions.at(at).await?.id;
-            if !known.contains_key(id) {
-                let resources = observe::resources(cloudflare, script, id).await?;
-                known.insert(id.clone(), resources.secrets());
-            }
-            anyhow::Ok(known[id].contains(name))
-        };
+        let has = async |at: usize| anyhow::Ok(history.secrets(at).await?.contains(name));
         let Some(at) = oldest_with(count, has).await? else {
             continue;
         };
-        let Listed { id, created_on, .. } = versions.at(at).await?;
-        let time = humantime::parse_rfc3339(created_on).with_context(|| {
-            format!(
-                "`{created_on}`, the `created_on` of the version `{id}` of `{script}`, is no time"
-            )
-        })?;
+        let time = history.time(at).await?;
         let bound = if at + 1 == count {
             oldest
         } else {
@@ -323,6 +300,7 @@ mod tests {
 
     use super::super::paged::{self, Account, Made, Story, Tells};
     use super::*;
+    use crate::plan::history::Listed;
 
     fn version(id: &str) -> Listed {
         Listed {

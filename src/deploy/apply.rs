@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use crate::build::Worker;
-use crate::cloudflare::error::{ApiError, advice};
+use crate::cloudflare::error::{advice, refuses_change};
 use crate::cloudflare::execute::{self, Change, OldSecrets};
 use crate::cloudflare::overtaken::Overtaken;
 pub use crate::cloudflare::payload::Inputs;
@@ -395,8 +395,7 @@ fn traffic(step: &Step) -> Option<(&str, Given)> {
     }
 }
 
-/// Whether the write that failed is known not to have been carried out.
+/// Whether what a write that failed would have given traffic to is known not to have it: it was refused, or somebody else's is live.
 pub(crate) fn was_not_done(error: &anyhow::Error) -> bool {
-    let refused = |error: &ApiError| error.method != "GET" && !error.leaves_open();
-    error.downcast_ref::<Overtaken>().is_some() || error.downcast_ref().is_some_and(refused)
+    error.is::<Overtaken>() || refuses_change(error)
 }

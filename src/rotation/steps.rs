@@ -11,10 +11,10 @@ use super::idle::{Evidence, LAG};
 use super::note::{Handed, Note, Print, State};
 use super::position::{Filled, Step};
 use super::run::{Held, Rotation, slot_of};
-use crate::cloudflare::error::ApiError;
+use crate::cloudflare::error::refuses_change;
 use crate::live::acceptance::{self, Answer, Disproved};
 use crate::plan::Way;
-use crate::secret::sender::give;
+use crate::secret::sender::{LIMIT, give};
 use crate::secret::{Value, Written};
 use crate::terminal::advice::Advice;
 use crate::terminal::wait::{until, wait};
@@ -218,13 +218,18 @@ impl Rotation<'_> {
                 })
             });
             let tell = |line: String| (self.tell)(&format!("  {sender}: {line}"));
-            let taken = loop {
-                tokio::select! {
-                    biased;
-                    Some(line) = said.recv() => tell(line),
-                    taken = &mut giving => break taken.context("handing the value over")?,
+            let taken = async {
+                loop {
+                    tokio::select! {
+                        biased;
+                        Some(line) = said.recv() => tell(line),
+                        taken = &mut giving => break taken.context("handing the value over"),
+                    }
                 }
             };
+            // It need not say anything itself
+            let why = format!("{sender} is still at work");
+            let taken = until(self.tell, LIMIT, &why, taken).await?;
             while let Ok(line) = said.try_recv() {
                 tell(line);
             }
@@ -334,7 +339,7 @@ impl Rotation<'_> {
         file.keep();
         let changed = self.change_live(&live, changes).await;
         changed.map_err(|error| {
-            if error.downcast_ref().is_some_and(ApiError::refuses_change) {
+            if refuses_change(&error) {
                 file.remove();
                 return error;
             }

@@ -89,10 +89,7 @@ impl<'a> Secrets<'a> {
 
     /// Refuses when [`Self::good`] is certain to fail. Runs no command and asks nobody.
     pub fn expect(&self, name: &str) -> anyhow::Result<()> {
-        let source = self.secrets[name].source;
-        // An environment variable costs nothing: what is wrong with the value shows too
-        let is_cheap = matches!(source, Source::Env(_)) || self.is_missing(source);
-        if self.made_up.is_none() && is_cheap {
+        if self.tells_at_once(name) {
             self.good(name)?;
         }
         Ok(())
@@ -100,10 +97,16 @@ impl<'a> Secrets<'a> {
 
     /// Why `name` is certain to have no value here, without running a command or asking anybody.
     pub fn lacks(&self, name: &str) -> Option<Advice> {
+        let value = self.tells_at_once(name).then(|| self.value(name));
+        value?.err().map(|error| Advice::of(&error))
+    }
+
+    /// Whether reading `name` runs no command and asks nobody, and its value is not made up where there is none. An environment variable
+    /// costs nothing, so that what is wrong with its value shows too.
+    fn tells_at_once(&self, name: &str) -> bool {
         let source = self.secrets[name].source;
         let is_cheap = matches!(source, Source::Env(_)) || self.is_missing(source);
-        let value = (self.made_up.is_none() && is_cheap).then(|| self.value(name));
-        value?.err().map(|error| Advice::of(&error))
+        self.made_up.is_none() && is_cheap
     }
 
     /// Whether there is nothing to read from. A source that is there and gives nothing is a mistake, not this.

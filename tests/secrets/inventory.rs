@@ -78,14 +78,42 @@ OLD_KEY                   -           extra, 0 min
     );
     let usage = world.run(&["secrets", "list", "--prune"]).printed();
     assert_eq!(usage.code, 2, "{}", usage.stderr);
+    a_room_of_somebody_else_stops_it(&world).await;
     let printed = world
         .run(&["secrets", "list", "staging", "--prune"])
         .succeeds();
     assert_eq!(
         printed.stderr,
-        "deleted `OLD_KEY` of `glow-broadcast-staging`\n"
+        "deleted `OLD_KEY` of `glow-broadcast-staging`\ndeleted `THEIRS` of `glow-broadcast-staging-room`\n"
     );
     assert_eq!(world.names().await, ["ADMIN_SECRET", "WEBHOOK_SECRET"]);
+}
+
+/// The room has a secret too many, and is somebody else's for a while: nothing is deleted of the gateway, which is ours.
+async fn a_room_of_somebody_else_stops_it(world: &World) {
+    let of_room = |rest: &str| {
+        let path = format!("workers/scripts/{SCRIPT}-room/{rest}");
+        api::of_account(&world.sandbox, &path)
+    };
+    let theirs = json!({ "name": "THEIRS", "text": "a value", "type": "secret_text" });
+    api::call(&world.sandbox, "PUT", &of_room("secrets"), Some(theirs)).await;
+    let settings = of_room("script-settings");
+    let tags = api::call(&world.sandbox, "GET", &settings, None).await["result"]["tags"].clone();
+    let mut foreign = tags.clone();
+    let owner = json!("edge-broadcast:owner=github.com/other/broadcast");
+    foreign.as_array_mut().unwrap().push(owner);
+    let foreign = json!({ "tags": foreign });
+    api::call(&world.sandbox, "PATCH", &settings, Some(foreign)).await;
+    let versions = world.version_ids().await;
+    let refused = world
+        .run(&["secrets", "list", "staging", "--prune"])
+        .fails();
+    let told = format!("error: `{SCRIPT}-room` belongs to `github.com/other/broadcast`");
+    assert!(refused.stderr.starts_with(&told), "{}", refused.stderr);
+    assert_eq!(world.version_ids().await, versions);
+
+    let tags = json!({ "tags": tags });
+    api::call(&world.sandbox, "PATCH", &settings, Some(tags)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

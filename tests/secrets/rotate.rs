@@ -1,3 +1,5 @@
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -177,6 +179,28 @@ async fn a_sender_that_never_switches_keeps_the_old_value_alive_and_is_named() {
     );
 }
 
+/// Says nothing, and takes the value when it is told to.
+const SILENT: &str = r#"{ kind = "command", command = "sh -c 'cat > key.new; for i in $(seq 300); do [ -e go ] && mv key.new key && exit; sleep 0.1; done; exit 1'" }"#;
+
+/// Whoever watches hears of a sender that takes its time and says nothing.
+fn waits_for_a_silent_sender(world: &World) {
+    world
+        .project
+        .write("environments/staging.toml", &staging(SILENT));
+    let mut child = world
+        .rotate(&["--compromised"])
+        .command()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let wanted = "waiting up to 9 min 58 s: command `sh` is still at work";
+    let is_told = told.by_ref().any(|line| line.unwrap() == wanted);
+    world.project.write("go", "");
+    assert!(is_told && child.wait().unwrap().success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compromised_value_is_refused_within_one_deployment() {
     let world = World::deployed(&staging(SWITCH));
@@ -200,6 +224,9 @@ async fn a_compromised_value_is_refused_within_one_deployment() {
         (403, 200)
     );
     assert_eq!(world.mark().await, None);
+
+    waits_for_a_silent_sender(&world);
+    assert_eq!(world.publish(&world.key()).await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

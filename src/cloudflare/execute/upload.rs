@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use anyhow::bail;
 use reqwest::Method;
-use reqwest::multipart::{Form, Part};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::cloudflare::client::{Cloudflare, Repeat};
+use crate::cloudflare::form::form;
 use crate::cloudflare::metadata::metadata;
 use crate::cloudflare::overtaken::{self, Overtaken};
 use crate::cloudflare::payload::Inputs;
@@ -161,15 +161,11 @@ impl Uploading<'_> {
         let script = self.inputs.script(self.upload.role);
         let metadata = metadata(script, bundle.main_module, self.upload, secrets)?;
         let form = || {
-            let mut form = Form::new().part("metadata", Part::stream(metadata.clone()));
-            for module in &bundle.modules {
-                let part = Part::bytes(module.bytes.clone())
-                    .file_name(module.name)
-                    .mime_str(module.content_type)
-                    .expect("the content types are constants");
-                form = form.part(module.name, part);
-            }
-            form
+            let files = bundle.modules.iter();
+            form(
+                &metadata,
+                files.map(|it| (it.name, it.content_type, &*it.bytes)),
+            )
         };
         let fill = |request: reqwest::RequestBuilder| request.multipart(form());
         let sent = self

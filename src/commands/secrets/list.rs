@@ -10,7 +10,7 @@ use super::confirm;
 use super::facts::Facts;
 use crate::cli::ListSecrets as Args;
 use crate::cloudflare::error::advice;
-use crate::cloudflare::secrets;
+use crate::cloudflare::secrets::{self, Holding};
 use crate::deploy::remote::Remote;
 use crate::environment::{Environment, script};
 use crate::plan::ownership;
@@ -76,14 +76,52 @@ async fn column(
     if !args.prune || column.extra().next().is_none() {
         return Ok(column);
     }
+    let prunable = prunable(&remote, environment, &column).await?;
     if !args.yes {
         confirm(
             environment,
             "delete the secrets that its manifest does not name",
         )?;
     }
-    prune(context, &remote, environment, &column).await?;
+    prune(context, &remote, environment, &prunable).await?;
     read().await
+}
+
+/// A script that holds extra secrets.
+struct Prunable<'a> {
+    script: &'a str,
+    live: Holding,
+    extra: Vec<&'a str>,
+}
+
+/// The scripts that hold extra secrets, all of which may be changed: what forbids to change one stops the run before it changes another.
+async fn prunable<'a>(
+    remote: &Remote,
+    environment: &Environment,
+    column: &'a Column,
+) -> anyhow::Result<Vec<Prunable<'a>>> {
+    let cloudflare = &remote.cloudflare;
+    let known = [script::gateway(environment), script::room(environment)];
+    let scripts: BTreeSet<&str> = column.extra().map(|cell| cell.script.as_str()).collect();
+    let mut prunable = Vec::new();
+    for script in scripts {
+        let Some(live) = secrets::read(cloudflare, script).await? else {
+            continue;
+        };
+        for known in known.iter().filter(|known| known.name == script) {
+            ownership::ours(known, &live.tags)?;
+        }
+        undivided(environment, script, &live)?;
+        secrets::changeable(cloudflare, environment, script, &live).await?;
+        let extra = column.extra().filter(|cell| cell.script == script);
+        let extra = extra.map(|cell| cell.name.as_str()).collect();
+        prunable.push(Prunable {
+            script,
+            live,
+            extra,
+        });
+    }
+    Ok(prunable)
 }
 
 /// Deletes the extra secrets, all of one script in one version.
@@ -91,28 +129,19 @@ async fn prune(
     context: &Context,
     remote: &Remote,
     environment: &Environment,
-    column: &Column,
+    prunable: &[Prunable<'_>],
 ) -> anyhow::Result<()> {
-    let scripts: BTreeSet<&str> = column.extra().map(|cell| cell.script.as_str()).collect();
-    for script in scripts {
-        let Some(live) = secrets::read(&remote.cloudflare, script).await? else {
-            continue;
-        };
-        let scripts = [script::gateway(environment), script::room(environment)];
-        for known in scripts.iter().filter(|known| known.name == script) {
-            ownership::ours(known, &live.tags)?;
-        }
-        undivided(environment, script, &live)?;
-        let names: Vec<&str> = column
-            .extra()
-            .filter(|cell| cell.script == script)
-            .map(|cell| cell.name.as_str())
-            .collect();
-        let changes: BTreeMap<_, _> = names.iter().map(|name| (*name, None)).collect();
-        secrets::change(&remote.cloudflare, environment, script, &live, &changes).await?;
+    for Prunable {
+        script,
+        live,
+        extra,
+    } in prunable
+    {
+        let changes: BTreeMap<_, _> = extra.iter().map(|name| (*name, None)).collect();
+        secrets::change(&remote.cloudflare, environment, script, live, &changes).await?;
         context
             .progress
-            .say(&format!("deleted `{}` of `{script}`", names.join("`, `")));
+            .say(&format!("deleted `{}` of `{script}`", extra.join("`, `")));
     }
     Ok(())
 }
