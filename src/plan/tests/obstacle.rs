@@ -8,10 +8,12 @@ use proptest::sample::select;
 use strum::IntoEnumIterator;
 
 use super::world::{MANIFEST, World};
+use crate::build::Worker;
 use crate::environment::name::Host;
 use crate::environment::{OverrideDns, Served, ServedBy};
 use crate::plan::obstacle::ObstacleDiscriminants as Kind;
-use crate::plan::{LiveDomain, LiveRecord, LiveRoute, Observed, Seen, shadow};
+use crate::plan::saved::SavedPlan;
+use crate::plan::{LiveDomain, LiveRecord, LiveRoute, Observed, Rollout, Seen, shadow};
 
 /// The way to the gateway in [`MANIFEST`].
 const ROUTE: &str = "host = \"a.glow.trade\"";
@@ -162,6 +164,28 @@ no conflict
     // And what the token may not read is no news
     let world = later(|live| live.records = Seen::Refused);
     assert_eq!(told(&world), "no conflict");
+}
+
+#[test]
+fn a_plan_is_saved_with_one_token_and_applied_with_another_that_may_not_read_the_dns() {
+    let saved = |world: World| {
+        let plan = world.try_plan().unwrap();
+        SavedPlan::new("a", world.observed(), &plan, &Rollout::at_once(), &[], &[]).unwrap()
+    };
+    let may_not = |live: &mut Observed| {
+        live.records = Seen::Refused;
+        live.certificates = Seen::Refused;
+    };
+    let planned = saved(later(|_| {}).code(Worker::Room));
+    planned
+        .check(&saved(later(may_not).code(Worker::Room)))
+        .unwrap();
+    // What both can read is compared
+    let moved = saved(later(|live| live.zone.kind = None).code(Worker::Room));
+    assert_eq!(
+        planned.check(&moved).unwrap_err().to_string(),
+        "what is live of `e` moved since the plan was made"
+    );
 }
 
 #[test]
