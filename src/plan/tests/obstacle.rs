@@ -166,6 +166,34 @@ no conflict
     assert_eq!(told(&world), "no conflict");
 }
 
+/// Something that is not looked at leads requests to its route today, whichever script of ours has it.
+#[test]
+fn a_host_that_moves_over_is_one_that_works() {
+    let old = |live: &mut Observed| {
+        live.routes = vec![route("a.b.glow.trade/*", Some("w-old"))];
+        live.kin.insert("w-old".to_owned());
+        live.records = Seen::All(Vec::new());
+    };
+    let world = first(old).manifest("a.glow.trade", "a.b.glow.trade");
+    assert_snapshot!(told(&world.clone().taking_from("w-old")), @r"
+no conflict
+  WRONG  `a.b.glow.trade` has no DNS record (`A`, `AAAA` or `CNAME`): nothing leads its requests to a zone route
+         make a proxied one in the zone's DNS settings (`AAAA`, `100::`), or serve the host as a custom domain (`custom_domain = true`), which makes its own
+  WRONG  the zone has no certificate for `a.b.glow.trade`: Universal SSL covers one label below the zone
+         serve it as a custom domain (`custom_domain = true`), which brings its own, order an advanced certificate, or use a host one label below the zone
+");
+    // Where it does not move, that is all that is in the way
+    assert_snapshot!(told(&world), @r"
+nothing was changed, because of what is live:
+  - the route `a.b.glow.trade/*` belongs to the script `w-old`, which this tool has deployed too
+    help: `edge-broadcast deploy e --take-route-from w-old` moves it without a gap, or use another host in the manifest
+  WRONG  `a.b.glow.trade` has no DNS record (`A`, `AAAA` or `CNAME`): nothing leads its requests to a zone route
+         make a proxied one in the zone's DNS settings (`AAAA`, `100::`), or serve the host as a custom domain (`custom_domain = true`), which makes its own
+  WRONG  the zone has no certificate for `a.b.glow.trade`: Universal SSL covers one label below the zone
+         serve it as a custom domain (`custom_domain = true`), which brings its own, order an advanced certificate, or use a host one label below the zone
+");
+}
+
 #[test]
 fn a_plan_is_saved_with_one_token_and_applied_with_another_that_may_not_read_the_dns() {
     let saved = |world: World| {
