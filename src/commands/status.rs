@@ -191,10 +191,7 @@ async fn status(
     let domains = observed.domains.iter();
     let domains = domains.filter(|domain| domain.script == gateway);
     let live = observed.scripts.get(&gateway);
-    let mut findings = finding::of(environment, &observed);
-    if bundles.is_err() {
-        findings.extend(finding::in_the_way(environment, &observed));
-    }
+    let mut findings = finding::of_built(environment, bundles, &observed);
     let is_set = |name: &String| live.is_some_and(|live| filled(name, &live.active.secrets));
     let secrets = environment.secrets.keys();
     let answers = answers(context, &remote, environment, live, &mut findings).await;
