@@ -21,9 +21,6 @@ pub struct Observed {
     pub domains: Vec<LiveDomain>,
     /// Durable Object classes by script.
     pub classes: BTreeMap<String, BTreeSet<String>>,
-    /// Those of the whole account.
-    #[serde(skip)]
-    pub all_classes: BTreeMap<String, BTreeSet<String>>,
     pub zone: LiveZone,
     /// DNS records of the hosts and of the names above them. Not every token may read them: what they decide is in the plan.
     #[serde(skip)]
