@@ -66,7 +66,10 @@ async fn an_environment_is_destroyed_with_its_stored_objects_and_nothing_of_anyb
     writes(&sandbox).await;
 
     // Where nobody is there who could type the name, what would go is shown and nothing does
-    let printed = run(&sandbox, &project, &["destroy", "staging"]).fails();
+    let summary = project.path().join("summary.md");
+    let printed = run(&sandbox, &project, &["destroy", "staging"])
+        .env("GITHUB_STEP_SUMMARY", summary.to_str().unwrap())
+        .fails();
     let plan = "staging: 3 steps
 
 1. remove the route `broadcast-staging.glow.trade/*` of `glow-broadcast-staging`
@@ -80,9 +83,11 @@ async fn an_environment_is_destroyed_with_its_stored_objects_and_nothing_of_anyb
 
 none of it can be brought back";
     assert_eq!(printed.stdout, format!("{plan}\n"));
+    let why = "nothing was destroyed: nobody is there to confirm it for `staging`\nhelp: run with `--confirm staging` to destroy exactly that\n";
+    assert_eq!(printed.stderr, format!("error: {why}"));
     assert_eq!(
-        printed.stderr,
-        "error: nothing was destroyed: nobody is there to confirm it for `staging`\nhelp: run with `--confirm staging` to destroy exactly that\n"
+        std::fs::read_to_string(&summary).unwrap(),
+        format!("### destruction of staging\n\n````\n{plan}\n\n{why}````\n\n")
     );
     let args = ["destroy", "staging", "--confirm", "production"];
     let printed = run(&sandbox, &project, &args).fails();
@@ -134,6 +139,9 @@ none of it can be brought back";
     // Again: there is nothing, and nothing to confirm
     let printed = run(&sandbox, &project, &["destroy", "staging"]).succeeds();
     assert_eq!(printed.stdout, "staging: nothing to destroy\n");
+    let printed = run(&sandbox, &project, &["destroy", "staging", "--json"]).succeeds();
+    let nothing = json!({ "target": "staging", "steps": [], "destroyed": null, "failure": null });
+    assert_eq!(printed.json(), nothing);
     assert_eq!(writes(&sandbox).await, [""; 0]);
 }
 
@@ -144,7 +152,35 @@ async fn a_script_that_is_not_ours_by_its_tags_or_is_used_by_another_is_left_as_
     api::foreign_script(&sandbox, GATEWAY).await;
     writes(&sandbox).await;
     let args = ["destroy", "staging", "--confirm", "staging"];
+    let summary = project.path().join("summary.md");
+    let refused = run(&sandbox, &project, &args)
+        .env("GITHUB_STEP_SUMMARY", summary.to_str().unwrap())
+        .arg("--json")
+        .fails();
     let printed = run(&sandbox, &project, &args).fails();
+    assert_eq!(printed.stdout, "");
+    let what = format!(
+        "the script `{GATEWAY}` is not one that this tool has deployed: its tags do not name it and its environment"
+    );
+    let fix = format!(
+        "`edge-broadcast status` shows what is this project's; if it shall go all the same: `wrangler delete --name {GATEWAY}`"
+    );
+    assert_eq!(
+        refused.json(),
+        json!({
+            "target": "staging",
+            "steps": [],
+            "destroyed": null,
+            "failure": format!("nothing was destroyed: {what}"),
+            "help": fix,
+        })
+    );
+    assert_eq!(
+        std::fs::read_to_string(&summary).unwrap(),
+        format!(
+            "### destruction of staging\n\n````\nnothing was destroyed:\n  - {what}\n    help: {fix}\n````\n\n"
+        )
+    );
     assert_eq!(
         printed.stderr,
         format!(

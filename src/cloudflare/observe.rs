@@ -47,7 +47,6 @@ pub async fn observe(
     let others = in_the_way(environment, &gateway, &of_zone.routes, &of_zone.domains);
     let owner = environment.owner.as_ref().map(ToString::to_string);
     let kin = kin(cloudflare, others, &classes, owner.as_deref()).await?;
-    let all_classes = classes.clone();
     classes.retain(|script, _| *script == room || *script == gateway);
     let scripts = [(room, room_live), (gateway, gateway_live)]
         .into_iter()
@@ -56,7 +55,6 @@ pub async fn observe(
     Ok(Observed {
         scripts,
         classes,
-        all_classes,
         kin,
         ..of_zone
     })

@@ -13,9 +13,10 @@ use crate::cloudflare::error::advice;
 use crate::deploy::destroy::destroy;
 use crate::deploy::running::Running;
 use crate::environment::Environment;
-use crate::plan::destroy::{Claim, Destruction, Standing};
+use crate::plan::destroy::{Claim, Destruction, Refused, Standing};
 use crate::plan::pair::{self, Pair};
 use crate::terminal::advice::Advice;
+use crate::terminal::output::{self, Format};
 use crate::terminal::{confirm, step_summary};
 
 #[derive(Serialize)]
@@ -75,28 +76,67 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         }
         None => Standing::default(),
     };
-    let destruction =
-        Destruction::of(&target.name, target.pair.as_ref(), &standing, &target.claim)?;
-    let confirmed = match destruction.is_empty() {
-        true => Ok(()),
-        false => confirm(args, &target, &destruction),
+    match Destruction::of(&target.name, target.pair.as_ref(), &standing, &target.claim) {
+        Ok(destruction) => end(context, args, &target, destruction).await,
+        Err(refused) => Err(refuse(context, &target, refused)),
+    }
+}
+
+/// Tells why nothing may be destroyed wherever somebody looks: people get it as this error.
+fn refuse(context: &Context, target: &Target, refused: Refused) -> anyhow::Error {
+    let Advice { what, fix } = refused.advice();
+    let answer = Answer {
+        destruction: Destruction {
+            target: target.name.clone(),
+            steps: Vec::new(),
+        },
+        destroyed: None,
+        failure: Some(what),
+        help: fix,
     };
+    if context.format == Format::Json
+        && let Err(error) = output::json(&answer)
+    {
+        return error;
+    }
+    step_summary::append(&title(target), &refused);
+    refused.into()
+}
+
+fn title(target: &Target) -> String {
+    format!("destruction of {}", target.name)
+}
+
+/// Asks, carries it out, and answers in any case.
+async fn end(
+    context: &Context,
+    args: &Args,
+    target: &Target,
+    destruction: Destruction,
+) -> anyhow::Result<()> {
     let mut answer = Answer {
         destruction,
         destroyed: None,
         failure: None,
         help: None,
     };
-    let result = match confirmed {
-        Ok(()) => carry_out(context, &target, &mut answer).await,
-        Err(error) => Err(error),
+    let result = match answer.destruction.is_empty() {
+        true => Ok(()),
+        false => match confirm(args, target, &answer.destruction) {
+            Ok(()) => carry_out(context, target, &mut answer).await,
+            Err(error) => Err(error),
+        },
     };
-    if let Err(error) = &result {
-        let Advice { what, fix } = advice(error);
-        (answer.failure, answer.help) = (Some(what), fix);
-    }
+    let told = result.as_ref().err().map(advice);
+    (answer.failure, answer.help) = match &told {
+        Some(told) => (Some(told.what.clone()), told.fix.clone()),
+        None => (None, None),
+    };
     context.format.answer(&answer)?;
-    step_summary::append(&format!("destruction of {}", target.name), &answer);
+    match told {
+        Some(told) => step_summary::append(&title(target), &format!("{answer}\n\n{told:#}")),
+        None => step_summary::append(&title(target), &answer),
+    }
     result
 }
 

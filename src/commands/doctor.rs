@@ -123,11 +123,7 @@ async fn examine(
         "the API token reads the account and the zone `{}`",
         environment.zone
     ));
-    let mut findings = finding::of(environment, &observed);
-    if bundles.is_err() {
-        findings.extend(finding::in_the_way(environment, &observed));
-    }
-    for found in findings {
+    for found in finding::of_built(environment, bundles, &observed) {
         match found.fix {
             None => examined.note("note", &found.what),
             Some(fix) => examined.wrong(found.what, fix),

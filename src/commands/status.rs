@@ -1,6 +1,6 @@
 //! `status`: what is live, of all environments on one screen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::bail;
@@ -115,9 +115,8 @@ pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Resul
         let entry = match environment {
             Err((name, problems)) => unreadable(name, problems.clone()),
             Ok(environment) => match status(context, environment, &bundles, &lists).await {
-                Ok((status, cloudflare, classes)) => {
-                    let account = cloudflare.account().to_owned();
-                    accounts.insert(account, (cloudflare, classes));
+                Ok((status, cloudflare)) => {
+                    accounts.insert(cloudflare.account().to_owned(), cloudflare);
                     Entry::Read(Box::new(status))
                 }
                 Err(error) => unreadable(environment.name.as_str(), advice(&error)),
@@ -147,13 +146,11 @@ pub(super) async fn run(context: &Context, args: &Environments) -> anyhow::Resul
     Ok(())
 }
 
-/// The Durable Object classes of an account, by script.
-type Classes = BTreeMap<String, BTreeSet<String>>;
-
-/// The scripts of this tool in the accounts that no manifest names; none where no account could be read.
+/// The scripts of this tool in the accounts that no manifest names; none where no account could be read. The classes were read with
+/// the environments, and the client has them still.
 async fn orphans(
     context: &Context,
-    accounts: impl ExactSizeIterator<Item = &(Cloudflare, Classes)>,
+    accounts: impl ExactSizeIterator<Item = &Cloudflare>,
 ) -> anyhow::Result<Option<Vec<Orphan>>> {
     if accounts.len() == 0 {
         return Ok(None);
@@ -162,9 +159,10 @@ async fn orphans(
     let unread = context.project.unread().map(EnvironmentName::as_str);
     let unread = unread.collect();
     let mut orphans = Vec::new();
-    for (cloudflare, classes) in accounts {
-        let scripts = account::scripts(cloudflare).await?;
-        let deployed = pair::deployed(&scripts, classes, context.owner().as_deref());
+    for cloudflare in accounts {
+        let (scripts, classes) =
+            tokio::try_join!(account::scripts(cloudflare), account::classes(cloudflare))?;
+        let deployed = pair::deployed(&scripts, &classes, context.owner().as_deref());
         orphans.extend(pair::orphans(&deployed, &scripts, &named, &unread));
     }
     Ok(Some(orphans))
@@ -175,7 +173,7 @@ async fn status(
     environment: &Environment,
     bundles: &anyhow::Result<Bundles>,
     lists: &Lists,
-) -> anyhow::Result<(Status, Cloudflare, Classes)> {
+) -> anyhow::Result<(Status, Cloudflare)> {
     let remote = Remote::reading(environment, &context.progress, lists).await?;
     let observed = observe(&remote.cloudflare, environment).await?;
     let gateway = environment.gateway_script();
@@ -191,10 +189,7 @@ async fn status(
     let domains = observed.domains.iter();
     let domains = domains.filter(|domain| domain.script == gateway);
     let live = observed.scripts.get(&gateway);
-    let mut findings = finding::of(environment, &observed);
-    if bundles.is_err() {
-        findings.extend(finding::in_the_way(environment, &observed));
-    }
+    let mut findings = finding::of_built(environment, bundles, &observed);
     let is_set = |name: &String| live.is_some_and(|live| filled(name, &live.active.secrets));
     let secrets = environment.secrets.keys();
     let answers = answers(context, &remote, environment, live, &mut findings).await;
@@ -212,7 +207,7 @@ async fn status(
         findings,
         drift: drift(environment, bundles, &observed),
     };
-    Ok((status, remote.cloudflare, observed.all_classes))
+    Ok((status, remote.cloudflare))
 }
 
 /// Asks every host; where what opens them cannot be read, that is found instead.

@@ -350,6 +350,19 @@ impl fmt::Display for Stored {
     }
 }
 
+impl Refused {
+    /// All that is in the way on one line, and the ways out.
+    pub(crate) fn advice(&self) -> Advice {
+        let advice = self.0.iter().map(Refusal::advice);
+        let (what, fixes): (Vec<_>, Vec<_>) = advice.map(|told| (told.what, told.fix)).unzip();
+        let fixes: Vec<String> = fixes.into_iter().flatten().collect();
+        Advice::new(
+            format!("nothing was destroyed: {}", what.join("; ")),
+            fixes.join("; "),
+        )
+    }
+}
+
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("nothing was destroyed:")?;

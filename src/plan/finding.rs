@@ -5,11 +5,13 @@ use std::fmt;
 use edge_broadcast_protocol::contract::binding;
 use serde::Serialize;
 
-use super::conflict::{self, Conflict};
+use super::conflict::Conflict;
 use super::desired::Desired;
-use super::host;
 use super::observed::{Live, Observed};
 use super::obstacle;
+use super::rollout::Rollout;
+use super::{Conflicts, Plan};
+use crate::build::Bundles;
 use crate::environment::Environment;
 use crate::environment::name::Jurisdiction;
 use crate::terminal::advice::Advice;
@@ -67,17 +69,26 @@ pub fn of(environment: &Environment, observed: &Observed) -> Vec<Finding> {
     .collect()
 }
 
-/// What is in the way of any deployment, whatever its code is. Where the workers are not built no plan is made, which would say it.
-pub fn in_the_way(environment: &Environment, observed: &Observed) -> Vec<Finding> {
-    let desired = Desired::new(environment, String::new(), String::new());
-    let mut conflicts = conflict::of_owners(&desired, observed);
-    for wanted in &desired.scripts {
-        let live = observed.scripts.get(&wanted.script.name);
-        conflicts.extend(conflict::of_script(wanted, live, observed));
+/// The same, and where the workers are not built what is in the way of any deployment too: no plan is made there, which would say it.
+pub(crate) fn of_built(
+    environment: &Environment,
+    bundles: &anyhow::Result<Bundles>,
+    observed: &Observed,
+) -> Vec<Finding> {
+    let mut findings = of(environment, observed);
+    if bundles.is_err() {
+        findings.extend(in_the_way(environment, observed));
     }
+    findings
+}
+
+/// What is in the way of any deployment, whatever its code is.
+pub(super) fn in_the_way(environment: &Environment, observed: &Observed) -> Vec<Finding> {
+    let desired = Desired::new(environment, String::new(), String::new());
+    let plan = Plan::between(&desired, observed, &Rollout::at_once());
+    let mut conflicts = plan.err().map_or_else(Vec::new, |Conflicts(all)| all);
     // Whether it is of what is wanted only the code says
     conflicts.retain(|conflict| !matches!(conflict, Conflict::GradualDeployment(..)));
-    host::steps(&desired, observed, &mut conflicts);
     let advice = conflicts.iter().map(Conflict::advice);
     advice
         .map(|Advice { what, fix }| Finding { what, fix })

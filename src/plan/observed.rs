@@ -21,13 +21,12 @@ pub struct Observed {
     pub domains: Vec<LiveDomain>,
     /// Durable Object classes by script.
     pub classes: BTreeMap<String, BTreeSet<String>>,
-    /// Those of the whole account.
-    #[serde(skip)]
-    pub all_classes: BTreeMap<String, BTreeSet<String>>,
     pub zone: LiveZone,
-    /// DNS records of the hosts and of the names above them.
+    /// DNS records of the hosts and of the names above them. Not every token may read them: what they decide is in the plan.
+    #[serde(skip)]
     pub records: Seen<LiveRecord>,
-    /// Names that the zone's certificates cover; asked for when there is a host that the zone's own does not.
+    /// Names that the zone's certificates cover; asked for when there is a host that the zone's own does not. As with the records.
+    #[serde(skip)]
     pub certificates: Seen<String>,
     /// The gateways of this tool that serve wanted hosts of this environment, which are in its way.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
@@ -211,7 +210,7 @@ pub struct LiveZone {
 }
 
 /// A list that a token need not be allowed to read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Seen<T> {
     #[default]
     NotAsked,
@@ -220,7 +219,7 @@ pub enum Seen<T> {
 }
 
 /// A DNS record.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LiveRecord {
     /// The whole name; `*.` may start it.
     pub name: String,

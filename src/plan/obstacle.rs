@@ -87,7 +87,7 @@ pub(super) fn of(
     for served in hosts {
         let shadows = shadow::on(served, gateway, &observed.routes);
         found.extend(shadows.into_iter().map(Obstacle::Shadowed));
-        let standing = standing(served, gateway, observed);
+        let standing = standing(served, observed);
         match (&observed.records, served.by, standing) {
             (Seen::All(records), ServedBy::ZoneRoute, _) => {
                 found.extend(not_proxied(served, gateway, observed, records, standing));
@@ -118,13 +118,10 @@ pub(crate) fn shadows(environment: &Environment, observed: &Observed) -> Vec<Sha
 }
 
 /// Whether the route or custom domain of a host is there, for whichever script: who has it is looked at elsewhere.
-fn standing(served: &Served, gateway: &str, observed: &Observed) -> Standing {
+fn standing(served: &Served, observed: &Observed) -> Standing {
     let pattern = served.pattern();
     let is_there = match served.by {
-        ServedBy::ZoneRoute => observed
-            .routes
-            .iter()
-            .any(|route| route.is_for(&pattern) && route.script.as_deref() == Some(gateway)),
+        ServedBy::ZoneRoute => observed.routes.iter().any(|route| route.is_for(&pattern)),
         ServedBy::CustomDomain(_) => observed
             .domains
             .iter()

@@ -25,7 +25,7 @@ pub(crate) struct SavedPlan {
     /// The scripts that `--take-route-from` named.
     #[serde(default)]
     pub(crate) take_route_from: Vec<String>,
-    /// A hash of everything that was live.
+    /// A hash of everything that was live, as far as every token that can deploy reads it: who plans and who deploys need not have one.
     pub(crate) live: String,
     pub(crate) plan: Value,
 }

@@ -8,10 +8,12 @@ use proptest::sample::select;
 use strum::IntoEnumIterator;
 
 use super::world::{MANIFEST, World};
+use crate::build::Worker;
 use crate::environment::name::Host;
 use crate::environment::{OverrideDns, Served, ServedBy};
 use crate::plan::obstacle::ObstacleDiscriminants as Kind;
-use crate::plan::{LiveDomain, LiveRecord, LiveRoute, Observed, Seen, shadow};
+use crate::plan::saved::SavedPlan;
+use crate::plan::{LiveDomain, LiveRecord, LiveRoute, Observed, Rollout, Seen, shadow};
 
 /// The way to the gateway in [`MANIFEST`].
 const ROUTE: &str = "host = \"a.glow.trade\"";
@@ -162,6 +164,56 @@ no conflict
     // And what the token may not read is no news
     let world = later(|live| live.records = Seen::Refused);
     assert_eq!(told(&world), "no conflict");
+}
+
+/// Something that is not looked at leads requests to its route today, whichever script of ours has it.
+#[test]
+fn a_host_that_moves_over_is_one_that_works() {
+    let old = |live: &mut Observed| {
+        live.routes = vec![route("a.b.glow.trade/*", Some("w-old"))];
+        live.kin.insert("w-old".to_owned());
+        live.records = Seen::All(Vec::new());
+    };
+    let world = first(old).manifest("a.glow.trade", "a.b.glow.trade");
+    assert_snapshot!(told(&world.clone().taking_from("w-old")), @r"
+no conflict
+  WRONG  `a.b.glow.trade` has no DNS record (`A`, `AAAA` or `CNAME`): nothing leads its requests to a zone route
+         make a proxied one in the zone's DNS settings (`AAAA`, `100::`), or serve the host as a custom domain (`custom_domain = true`), which makes its own
+  WRONG  the zone has no certificate for `a.b.glow.trade`: Universal SSL covers one label below the zone
+         serve it as a custom domain (`custom_domain = true`), which brings its own, order an advanced certificate, or use a host one label below the zone
+");
+    // Where it does not move, that is all that is in the way
+    assert_snapshot!(told(&world), @r"
+nothing was changed, because of what is live:
+  - the route `a.b.glow.trade/*` belongs to the script `w-old`, which this tool has deployed too
+    help: `edge-broadcast deploy e --take-route-from w-old` moves it without a gap, or use another host in the manifest
+  WRONG  `a.b.glow.trade` has no DNS record (`A`, `AAAA` or `CNAME`): nothing leads its requests to a zone route
+         make a proxied one in the zone's DNS settings (`AAAA`, `100::`), or serve the host as a custom domain (`custom_domain = true`), which makes its own
+  WRONG  the zone has no certificate for `a.b.glow.trade`: Universal SSL covers one label below the zone
+         serve it as a custom domain (`custom_domain = true`), which brings its own, order an advanced certificate, or use a host one label below the zone
+");
+}
+
+#[test]
+fn a_plan_is_saved_with_one_token_and_applied_with_another_that_may_not_read_the_dns() {
+    let saved = |world: World| {
+        let plan = world.try_plan().unwrap();
+        SavedPlan::new("a", world.observed(), &plan, &Rollout::at_once(), &[], &[]).unwrap()
+    };
+    let may_not = |live: &mut Observed| {
+        live.records = Seen::Refused;
+        live.certificates = Seen::Refused;
+    };
+    let planned = saved(later(|_| {}).code(Worker::Room));
+    planned
+        .check(&saved(later(may_not).code(Worker::Room)))
+        .unwrap();
+    // What both can read is compared
+    let moved = saved(later(|live| live.zone.kind = None).code(Worker::Room));
+    assert_eq!(
+        planned.check(&moved).unwrap_err().to_string(),
+        "what is live of `e` moved since the plan was made"
+    );
 }
 
 #[test]
