@@ -141,30 +141,11 @@ impl History<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
-    use super::super::paged::{self, Account, Made, Paging, Story, Tells};
+    use super::super::paged::{self, Account, Made, Paging, Story, Tells, instant as minute};
     use super::super::secrets;
     use super::*;
-
-    fn minute(minute: u64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(1_780_000_000 + 60 * minute)
-    }
-
-    /// 3,000 versions, one a minute. `A` is in all of them, `B` came in the 1234th minute.
-    fn story() -> Story {
-        let mut story = Story::default();
-        for minute in 0..3000 {
-            let mut made = Made::default();
-            made.secrets.insert("A".to_owned());
-            if minute >= 1234 {
-                made.secrets.insert("B".to_owned());
-            }
-            let id = story.make(minute, made);
-            story.deploy(minute, &[(&id, 100.0)]);
-        }
-        story
-    }
 
     #[tokio::test]
     async fn a_secret_is_found_to_be_older_or_not_in_few_calls_whatever_the_pages_are() {
@@ -173,7 +154,11 @@ mod tests {
             if matches!(paging.tells, Tells::Nothing) {
                 continue;
             }
-            let account = Account::start([("S".to_owned(), story())].into(), paging).await;
+            let account = Account::start(
+                [("S".to_owned(), Story::of_two_secrets(3000))].into(),
+                paging,
+            )
+            .await;
             let live = secrets::read(&account.cloudflare, "S").await.unwrap();
             let live = live.unwrap();
             account.calls();

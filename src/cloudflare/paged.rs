@@ -61,6 +61,21 @@ pub(crate) struct Story {
 }
 
 impl Story {
+    /// Each minute a version is deployed. `A` is in all of them, `B` came in the 1234th minute, or never in a short history.
+    pub(crate) fn of_two_secrets(count: u64) -> Self {
+        let mut story = Self::default();
+        for minute in 0..count {
+            let mut made = Made::default();
+            made.secrets.insert("A".to_owned());
+            if minute >= 1234 {
+                made.secrets.insert("B".to_owned());
+            }
+            let id = story.make(minute, made);
+            story.deploy(minute, &[(&id, 100.0)]);
+        }
+        story
+    }
+
     /// A new version, which gets no traffic.
     pub(crate) fn make(&mut self, minute: u64, made: Made) -> String {
         self.versions.push((minute, made));

@@ -298,7 +298,7 @@ mod tests {
 
     use serde_json::Value as Json;
 
-    use super::super::paged::{self, Account, Made, Story, Tells};
+    use super::super::paged::{self, Account, Story, Tells};
     use super::*;
     use crate::plan::history::Listed;
 
@@ -403,25 +403,14 @@ mod tests {
         assert!(asked <= 12, "{asked}");
     }
 
-    /// Each minute a version is deployed. `A` is in all of them, `B` came in the 1234th minute, or never in a short history.
-    fn story(count: u64) -> Story {
-        let mut story = Story::default();
-        for minute in 0..count {
-            let mut made = Made::default();
-            made.secrets.insert("A".to_owned());
-            if minute >= 1234 {
-                made.secrets.insert("B".to_owned());
-            }
-            let id = story.make(minute, made);
-            story.deploy(minute, &[(&id, 100.0)]);
-        }
-        story
-    }
-
     #[tokio::test]
     async fn a_change_of_secrets_is_recognised_in_a_long_history_whatever_its_pages_are() {
         for paging in paged::pagings() {
-            let account = Account::start([("S".to_owned(), story(3000))].into(), paging).await;
+            let account = Account::start(
+                [("S".to_owned(), Story::of_two_secrets(3000))].into(),
+                paging,
+            )
+            .await;
             let before = read(&account.cloudflare, "S").await.unwrap().unwrap();
             assert_eq!(
                 before.latest(),
@@ -445,7 +434,11 @@ mod tests {
     async fn an_age_is_the_same_whatever_the_pages_are_and_costs_few_calls() {
         let mut all = BTreeSet::new();
         for paging in paged::pagings() {
-            let account = Account::start([("S".to_owned(), story(3000))].into(), paging).await;
+            let account = Account::start(
+                [("S".to_owned(), Story::of_two_secrets(3000))].into(),
+                paging,
+            )
+            .await;
             let names = ["A", "B", "C"].map(ToOwned::to_owned);
             let live = read(&account.cloudflare, "S").await.unwrap().unwrap();
             account.calls();

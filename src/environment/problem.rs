@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::terminal::advice::Advice;
@@ -41,20 +41,14 @@ impl Problem {
         let before = &source[..start];
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        let title = Level::ERROR.primary_title(&message);
-        let mut report = if may_hold_value(source, start) {
-            title.element(Origin::path(path).line(line).char_column(column))
+        let place: Element<'_> = if may_hold_value(source, start) {
+            let place = Origin::path(path).line(line).char_column(column);
+            place.into()
         } else {
-            title.element(
-                Snippet::source(source)
-                    .path(path)
-                    .annotation(AnnotationKind::Primary.span(start..end)),
-            )
+            let wrong = AnnotationKind::Primary.span(start..end);
+            Snippet::source(source).path(path).annotation(wrong).into()
         };
-        if let Some(help) = &help {
-            report = report.element(Level::HELP.message(help));
-        }
-        let excerpt = Renderer::plain().render(&[report]);
+        let excerpt = excerpt(&message, help.as_deref(), place);
         Self {
             path: path.to_owned(),
             message,
@@ -76,13 +70,7 @@ impl Problem {
             what: message,
             fix: help,
         } = message.into();
-        let mut report = Level::ERROR
-            .primary_title(&message)
-            .element(Origin::path(path));
-        if let Some(help) = &help {
-            report = report.element(Level::HELP.message(help));
-        }
-        let excerpt = Renderer::plain().render(&[report]);
+        let excerpt = excerpt(&message, help.as_deref(), Origin::path(path));
         Self {
             path: path.to_owned(),
             message,
@@ -92,6 +80,16 @@ impl Problem {
             excerpt,
         }
     }
+}
+
+fn excerpt<'text>(
+    message: &'text str,
+    help: Option<&'text str>,
+    place: impl Into<Element<'text>>,
+) -> String {
+    let report = Level::ERROR.primary_title(message).element(place);
+    let help = help.map(|help| Level::HELP.message(help));
+    Renderer::plain().render(&[report.elements(help)])
 }
 
 /// Keys under `[secrets.NAME]` whose text is never a value.
