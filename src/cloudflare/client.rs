@@ -327,8 +327,7 @@ impl Cloudflare {
             // 429 means that nothing was done, whatever the call was
             let may = match error.status {
                 429 => true,
-                0 | 500.. => repeat == Repeat::Safe,
-                _ => false,
+                _ => repeat == Repeat::Safe && error.leaves_open(),
             };
             if !may || left == 0 || error.wait.is_some() {
                 let error = error.into();

@@ -148,13 +148,9 @@ pub(super) async fn certificates(
 /// What a token may read; `None` where the API refuses: nothing that is only looked at ahead may fail for a missing right.
 pub(super) fn readable<T>(answer: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
     match found(answer) {
-        Err(error) if error.downcast_ref().is_some_and(is_refusal) => Ok(None),
+        Err(error) if error.downcast_ref().is_some_and(ApiError::is_final) => Ok(None),
         answer => answer,
     }
-}
-
-fn is_refusal(error: &ApiError) -> bool {
-    (400..500).contains(&error.status) && error.status != 429
 }
 
 #[cfg(test)]
