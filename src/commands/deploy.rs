@@ -74,7 +74,6 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
         None => args.rollout.clone(),
     };
-    let findings = finding::of(&environment, &observed);
     let plan = match Plan::between(&desired, &observed, &rollout) {
         Ok(plan) => plan,
         Err(conflicts) => {
@@ -82,7 +81,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
                 context,
                 &environment,
                 &title(&environment),
-                findings,
+                finding::of(&environment, &observed),
                 conflicts,
             ));
         }
@@ -164,8 +163,8 @@ async fn carry_out(
     let answer = Answer {
         environment: environment.name.to_string(),
         verified: verification.report.take(),
+        findings: verification.findings,
         plan,
-        findings: finding::of(environment, observed),
         applied: running.finish(),
         failure: told.as_ref().map(|told| told.what.clone()),
         help: told.as_ref().and_then(|told| told.fix.clone()),

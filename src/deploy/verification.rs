@@ -40,7 +40,7 @@ pub(crate) struct Verification<'a> {
     secret: Publishes,
     plan: &'a Plan,
     /// What was seen of what is live before: it may be why a check fails.
-    findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     /// The routes of others that took requests to our hosts before.
     shadows: Vec<Shadow>,
     /// The gateway's version before the deployment.
