@@ -103,6 +103,8 @@ async fn a_secret_that_changed_since_comes_back_only_when_told_to() {
         "{}",
         printed.stderr
     );
+    // It was refused: nothing is live that was not before
+    assert!(!printed.stderr.contains("unverified"), "{}", printed.stderr);
     assert_eq!(live_versions(&sandbox).await, before);
     // What `force` makes the API overlook besides is documented nowhere: it follows a refusal, and only that
     let forced = async || {

@@ -172,32 +172,49 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// Stands before the refusal of a change of which an earlier try was left open.
+/// Stands before the error of a change that may have been made all the same.
 #[derive(Debug)]
-pub(super) struct TriedBefore;
+pub(super) enum MayBeDone {
+    /// An earlier try was left open.
+    TriedBefore,
+    /// The API took it, and what was read after that is another state: somebody else's since, or an older one than the truth.
+    Accepted,
+}
 
-impl fmt::Display for TriedBefore {
+impl fmt::Display for MayBeDone {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an earlier try of it got no answer that tells, and may have been carried out")
+        f.write_str(match self {
+            Self::TriedBefore => {
+                "an earlier try of it got no answer that tells, and may have been carried out"
+            }
+            Self::Accepted => "the API accepted it, and shows another state than that",
+        })
     }
 }
 
-/// The error of a further try of what was left open: a refusal is told with [`TriedBefore`].
+/// The error of a further try of what was left open: a refusal is told with [`MayBeDone`].
 pub(super) fn after_open(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref() {
-        Some(refusal) if !ApiError::leaves_open(refusal) => error.context(TriedBefore),
+    match error.downcast_ref::<ApiError>() {
+        Some(refusal) if refusal.method != "GET" && !refusal.leaves_open() => {
+            error.context(MayBeDone::TriedBefore)
+        }
         _ => error,
     }
 }
 
-/// Whether a call failed that was a change, and it certainly was not made. What is no refusal does not say so, a success that cannot be
-/// read neither.
-pub(crate) fn refuses_change(error: &anyhow::Error) -> bool {
+/// Whether a change failed and certainly was not made: the API refused it, or somebody else's was found before it was sent. What is
+/// neither does not say so: a success that cannot be read, a page of something on the way, which may have carried it on, a redirection
+/// that does not ask for the same request again (RFC 9110, section 15.4: 307 and 308 do).
+pub(crate) fn was_not_made(error: &anyhow::Error) -> bool {
     let refuses = |error: &ApiError| {
-        let is_refused = error.is_final() || matches!(error.status, 300..400 | 425 | 429);
+        let is_refused = match error.status {
+            307 | 308 | 425 | 429 => true,
+            _ => error.is_final() && !error.entries.is_empty(),
+        };
         error.method != "GET" && is_refused
     };
-    !error.is::<TriedBefore>() && error.downcast_ref().is_some_and(refuses)
+    let is_refused = error.downcast_ref().is_some_and(refuses);
+    !error.is::<MayBeDone>() && (is_refused || error.is::<Overtaken>())
 }
 
 /// What a call found; `None` where the API says that it does not exist.
@@ -245,28 +262,41 @@ mod tests {
 
     #[test]
     fn only_a_refusal_of_a_change_says_that_it_was_not_made() {
-        let told = |method: &str, status| {
+        let told = |method: &str, status, codes: &[u32]| {
             let error = ApiError {
                 method: method.to_owned(),
-                ..refused(status, &[])
+                ..refused(status, codes)
             };
             let error = anyhow::Error::from(error);
-            let before = refuses_change(&error);
+            let before = was_not_made(&error);
             let error = error.context("uploading");
-            assert_eq!(refuses_change(&error), before, "{method} {status}");
-            assert!(!refuses_change(&after_open(error)), "{method} {status}");
+            assert_eq!(was_not_made(&error), before, "{method} {status}");
+            let again = was_not_made(&after_open(error));
+            assert!(!again, "{method} {status}");
             before
         };
-        for status in [301, 307, 400, 403, 404, 409, 412, 425, 429] {
+        for status in [400, 403, 404, 409, 412] {
             for method in ["PATCH", "POST", "PUT", "DELETE"] {
-                assert!(told(method, status), "{method} {status}");
+                assert!(told(method, status, &[10000]), "{method} {status}");
+                // A page of something on the way
+                assert!(!told(method, status, &[]), "{method} {status}");
             }
-            assert!(!told("GET", status), "{status}");
+            assert!(!told("GET", status, &[10000]), "{status}");
         }
-        for status in [0, 200, 204, 408, 500, 502, 524] {
-            assert!(!told("POST", status), "{status}");
+        for status in [307, 308, 425, 429] {
+            assert!(told("POST", status, &[]), "{status}");
         }
-        assert!(!refuses_change(&anyhow::anyhow!("something else")));
+        for status in [0, 200, 204, 301, 303, 408, 500, 502, 524] {
+            assert!(!told("POST", status, &[10000]), "{status}");
+        }
+        assert!(!was_not_made(&anyhow::anyhow!("something else")));
+    }
+
+    #[test]
+    fn what_somebody_else_did_says_so_only_where_it_was_found_before_the_change() {
+        let overtaken = || anyhow::Error::from(Overtaken(Advice::new("theirs", "plan again")));
+        assert!(was_not_made(&overtaken().context("shifting")));
+        assert!(!was_not_made(&overtaken().context(MayBeDone::Accepted)));
     }
 
     #[test]

@@ -13,7 +13,7 @@ const PAUSES: [Duration; 3] = [
 
 /// Sends until it is known whether it was done. After an answer that leaves that open, `done` looks; only when it
 /// was not done is it sent again. What `done` finds may be older than what was sent, so that a later refusal says nothing of the tries
-/// before it: it is told with [`TriedBefore`](super::error::TriedBefore).
+/// before it: it is told with [`MayBeDone`](super::error::MayBeDone).
 pub(super) async fn send<T>(
     send: impl AsyncFn() -> anyhow::Result<T>,
     done: impl AsyncFn() -> anyhow::Result<Option<T>>,
@@ -71,14 +71,14 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_after_a_try_that_was_left_open_does_not_say_that_nothing_was_done() {
         let refused = tried(&[400]).await;
-        assert!(error::refuses_change(&refused));
+        assert!(error::was_not_made(&refused));
         assert_eq!(
             format!("{refused:#}"),
             "`PATCH /accounts/a/workers/scripts/s/secrets-bulk` in the account `a` was answered with 400: answer 400"
         );
         for answers in [&[0, 400][..], &[502, 404], &[0, 503, 429]] {
             let refused = tried(answers).await;
-            assert!(!error::refuses_change(&refused), "{answers:?}");
+            assert!(!error::was_not_made(&refused), "{answers:?}");
             let last = answers.last().unwrap();
             assert_eq!(
                 format!("{refused:#}"),

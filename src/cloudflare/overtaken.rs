@@ -5,7 +5,7 @@ use std::fmt;
 use crate::plan::Split;
 use crate::terminal::advice::Advice;
 
-/// Somebody else's deployment, found before it was written over.
+/// Somebody else's deployment, found before it was written over; or after it, where [`MayBeDone`](super::error::MayBeDone) says so.
 #[derive(Debug)]
 pub(crate) struct Overtaken(pub(crate) Advice);
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::Context;
 use crate::cli::Rollback as Args;
 use crate::cloudflare::Cloudflare;
-use crate::cloudflare::error::{ApiError, advice};
+use crate::cloudflare::error::{ApiError, advice, was_not_made};
 use crate::cloudflare::execute::{self, Change, OldSecrets};
 use crate::cloudflare::observe;
 use crate::cloudflare::page::Pages;
@@ -259,17 +259,11 @@ async fn give_all(
         |target: &Target| format!("give all traffic of `{}` to `{}`", target.script, target.to);
     report.not_attempted = targets.iter().map(title).collect();
     for target in targets {
-        let title = report.not_attempted.remove(0);
-        context.progress.say(&title);
-        report.failed = Some(title.clone());
-        report.unverified.insert(target.script.clone());
-        let given = give(cloudflare, environment, target, secrets).await;
-        if given.as_ref().is_err_and(apply::was_not_done) {
-            report.unverified.remove(&target.script);
-        }
-        given.with_context(|| format!("failed to {title}"))?;
-        report.failed = None;
-        report.done.push(title);
+        let title = report.begin(|line| context.progress.say(line));
+        give(cloudflare, environment, target, secrets, report)
+            .await
+            .with_context(|| format!("failed to {title}"))?;
+        report.end();
     }
     Ok(())
 }
@@ -378,11 +372,13 @@ async fn same_migration(cloudflare: &Cloudflare, target: &Target) -> anyhow::Res
     ))
 }
 
+/// Gives a version all traffic. It is unverified from before it is sent until it is known that it was not carried out.
 async fn give(
     cloudflare: &Cloudflare,
     environment: &Environment,
     target: &Target,
     secrets: OldSecrets,
+    report: &mut apply::Report,
 ) -> anyhow::Result<()> {
     let code_update = script::gateway(environment).code_update;
     let message = release::of_rollback(environment.name.as_str());
@@ -396,7 +392,15 @@ async fn give(
         code_update,
         secrets,
     };
-    match execute::shift(cloudflare, change(secrets)).await {
+    let mut shift = async |secrets| {
+        report.unverified.insert(target.script.clone());
+        let shifted = execute::shift(cloudflare, change(secrets)).await;
+        if shifted.as_ref().is_err_and(was_not_made) {
+            report.unverified.remove(&target.script);
+        }
+        shifted
+    };
+    match shift(secrets).await {
         Err(error) if execute::is_secret_change(&error) => {
             // A yes is for this script: of the other one another secret may have changed
             confirm::go_on(
@@ -406,7 +410,7 @@ async fn give(
                 ),
                 "--accept-old-secrets",
             )?;
-            execute::shift(cloudflare, change(OldSecrets::Accept)).await
+            shift(OldSecrets::Accept).await
         }
         result => result,
     }

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use crate::build::Worker;
-use crate::cloudflare::error::{advice, refuses_change};
+use crate::cloudflare::error::{advice, was_not_made};
 use crate::cloudflare::execute::{self, Change, OldSecrets};
 use crate::cloudflare::overtaken::Overtaken;
 pub use crate::cloudflare::payload::Inputs;
@@ -33,6 +33,21 @@ pub struct Report {
     pub versions: BTreeMap<String, String>,
     /// Scripts that are live with what this run gave them, as far as it knows, and that no check has passed since.
     pub unverified: BTreeSet<String>,
+}
+
+impl Report {
+    /// The next thing is begun: a run that ends now has failed to do it. Its title.
+    pub(crate) fn begin(&mut self, tell: impl Fn(&str)) -> String {
+        let title = self.not_attempted.remove(0);
+        tell(&title);
+        self.failed = Some(title.clone());
+        title
+    }
+
+    /// It is done.
+    pub(crate) fn end(&mut self) {
+        self.done.extend(self.failed.take());
+    }
 }
 
 /// The thing that a check looks at.
@@ -134,9 +149,7 @@ struct Given {
 impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
     async fn perform(&mut self, steps: &[Step]) -> Result<(), Stop> {
         for step in steps {
-            let title = self.report.not_attempted.remove(0);
-            (self.tell)(&title);
-            self.report.failed = Some(title.clone());
+            let title = self.report.begin(&self.tell);
             self.step_told(step)
                 .await
                 .with_context(|| format!("failed to {title}"))
@@ -153,8 +166,7 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
                 })?;
                 self.report.unverified.remove(&shift.script);
             }
-            self.report.failed = None;
-            self.report.done.push(title);
+            self.report.end();
         }
         Ok(())
     }
@@ -168,7 +180,7 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
         let done = self.step(step).await;
         match &done {
             Ok(()) => drop(self.given.insert(script.to_owned(), given)),
-            Err(error) if is_new && was_not_done(error) => {
+            Err(error) if is_new && was_not_made(error) => {
                 self.report.unverified.remove(script);
             }
             Err(_) => {}
@@ -393,9 +405,4 @@ fn traffic(step: &Step) -> Option<(&str, Given)> {
         }
         _ => None,
     }
-}
-
-/// Whether what a write that failed would have given traffic to is known not to have it: it was refused, or somebody else's is live.
-pub(crate) fn was_not_done(error: &anyhow::Error) -> bool {
-    error.is::<Overtaken>() || refuses_change(error)
 }

@@ -17,14 +17,11 @@ pub(crate) async fn destroy(
 ) -> anyhow::Result<()> {
     report.not_attempted = destruction.steps.iter().map(Removal::title).collect();
     for step in &destruction.steps {
-        let title = report.not_attempted.remove(0);
-        tell(&title);
-        report.failed = Some(title.clone());
+        let title = report.begin(&tell);
         execute::remove(cloudflare, step)
             .await
             .with_context(|| format!("failed to {title}"))?;
-        report.failed = None;
-        report.done.push(title);
+        report.end();
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::idle::{Evidence, LAG};
 use super::note::{Handed, Note, Print, State};
 use super::position::{Filled, Step};
 use super::run::{Held, Rotation, slot_of};
-use crate::cloudflare::error::refuses_change;
+use crate::cloudflare::error::was_not_made;
 use crate::live::acceptance::{self, Answer, Disproved};
 use crate::plan::Way;
 use crate::secret::sender::{LIMIT, give};
@@ -339,7 +339,7 @@ impl Rotation<'_> {
         file.keep();
         let changed = self.change_live(&live, changes).await;
         changed.map_err(|error| {
-            if refuses_change(&error) {
+            if was_not_made(&error) {
                 file.remove();
                 return error;
             }

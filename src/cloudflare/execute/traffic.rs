@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::cloudflare::client::Cloudflare;
-use crate::cloudflare::error::ApiError;
+use crate::cloudflare::error::{ApiError, MayBeDone};
 use crate::cloudflare::overtaken::{self, Overtaken};
 use crate::cloudflare::{observe, once};
 use crate::environment::CodeUpdateStrategy;
@@ -69,7 +69,7 @@ pub(crate) async fn shift(cloudflare: &Cloudflare, wanted: Change<'_>) -> anyhow
         Some(()) => Ok(()),
         None => {
             let what = format!("`{script}` was given another split in the same moment");
-            Err(Overtaken::new(what).into())
+            Err(anyhow::Error::from(Overtaken::new(what)).context(MayBeDone::Accepted))
         }
     }
 }
@@ -79,4 +79,62 @@ pub(crate) fn is_secret_change(error: &anyhow::Error) -> bool {
     error
         .downcast_ref()
         .is_some_and(|error: &ApiError| error.is(&[10220]))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Json;
+    use axum::http::{Method, StatusCode};
+    use axum::response::IntoResponse;
+
+    use super::*;
+    use crate::cloudflare::error::was_not_made;
+    use crate::cloudflare::paged;
+
+    /// What comes of giving `two` all traffic, where a POST is answered with `status`, and a GET shows `one` whatever was sent.
+    async fn shifted(status: StatusCode) -> anyhow::Error {
+        let answer = move |method: &Method, _: &_, _: &[u8]| {
+            let one = json!({ "version_id": "one", "percentage": 100 });
+            let deployment = json!({ "id": "d", "versions": [one] });
+            let refused = [json!({ "code": 10021, "message": "no such version" })];
+            match *method {
+                Method::GET => {
+                    let result = json!({ "deployments": [deployment] });
+                    Json(json!({ "success": true, "errors": [], "messages": [], "result": result }))
+                        .into_response()
+                }
+                _ if status.is_success() => Json(
+                    json!({ "success": true, "errors": [], "messages": [], "result": deployment }),
+                )
+                .into_response(),
+                _ => {
+                    let body = json!({ "success": false, "errors": refused, "messages": [], "result": null });
+                    (status, Json(body)).into_response()
+                }
+            }
+        };
+        let cloudflare = paged::answering(answer).await;
+        let [before, split] = ["one", "two"].map(Split::all);
+        let change = Change {
+            script: "s",
+            to: "two",
+            split: &split,
+            before: &before,
+            message: "",
+            code_update: CodeUpdateStrategy::DEFAULT,
+            secrets: OldSecrets::Refuse,
+        };
+        shift(&cloudflare, change).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn what_the_api_accepted_is_not_taken_for_not_done_when_the_state_before_is_read() {
+        let stale = shifted(StatusCode::OK).await;
+        assert_eq!(
+            format!("{stale:#}"),
+            "the API accepted it, and shows another state than that: `s` was given another split in the same moment"
+        );
+        assert!(stale.is::<Overtaken>() && !was_not_made(&stale));
+        assert!(was_not_made(&shifted(StatusCode::BAD_REQUEST).await));
+    }
 }

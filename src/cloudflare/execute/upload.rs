@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::cloudflare::client::{Cloudflare, Repeat};
+use crate::cloudflare::error::MayBeDone;
 use crate::cloudflare::form::form;
 use crate::cloudflare::metadata::metadata;
 use crate::cloudflare::overtaken::{self, Overtaken};
@@ -101,7 +102,7 @@ impl Uploading<'_> {
             // Two first deployments at once: the later one's version is the newest
             self.newest(before).await?.ok_or_else(|| {
                 let what = format!("somebody else deployed `{name}` in the same moment");
-                Overtaken::new(what).into()
+                anyhow::Error::from(Overtaken::new(what)).context(MayBeDone::Accepted)
             })
         };
         let version = once::send(put, async || self.newest(before).await).await?;
