@@ -71,9 +71,15 @@ fn is_ours(script: &str, name: &str, binding: &Binding) -> bool {
 
 /// Whether `text` is what the variable `ENVIRONMENT` can be in `script`, whose name has the environment's.
 fn is_label(script: &str, text: &str) -> bool {
-    let script = script.strip_suffix("-room").unwrap_or(script);
-    let environment = script.strip_suffix(text);
-    text == binding::DEVELOPMENT || environment.is_some_and(|rest| rest.ends_with('-'))
+    // The name of an environment can end as a room's script does
+    let mut names = [Some(script), script.strip_suffix("-room")]
+        .into_iter()
+        .flatten();
+    let is_of = |name: &str| {
+        let worker = name.strip_suffix(text);
+        worker.is_some_and(|rest| rest.ends_with('-'))
+    };
+    text == binding::DEVELOPMENT || names.any(is_of)
 }
 
 /// The settings of a Worker, of which those that it can have are shown.

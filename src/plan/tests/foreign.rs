@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::key;
 use super::world::{MANIFEST, World};
+use crate::environment::{Environment, script};
 use crate::plan::foreign::{self, binding};
 use crate::plan::saved::SavedPlan;
 use crate::plan::{Live, Rollout};
@@ -145,10 +146,14 @@ fn the_hash_is_of_the_name_and_the_value_as_a_shell_can_make_it() {
 #[test]
 fn what_this_tool_writes_is_shown_as_it_is() {
     for manifest in [MANIFEST, key::MANIFEST] {
-        for wanted in World::empty(manifest).desired().scripts {
-            for (name, own) in &wanted.script.bindings {
-                let own = own.to_json();
-                assert_eq!(binding(&wanted.script.name, name, own.clone()), own);
+        for environment in ["e", "qa-room", "room"] {
+            let environment = environment.parse().unwrap();
+            let environment = Environment::resolve(&environment, "e.toml", manifest).unwrap();
+            for script in [script::gateway(&environment), script::room(&environment)] {
+                for (name, own) in &script.bindings {
+                    let own = own.to_json();
+                    assert_eq!(binding(&script.name, name, own.clone()), own);
+                }
             }
         }
     }
