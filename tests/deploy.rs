@@ -573,28 +573,6 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
   "socket_impact": "none",
   "steps": [
     {
-      "changes": [
-        {
-          "after": [
-            "cf:environment=staging",
-            "cf:service=glow-broadcast",
-            "hidden:0ea25756"
-          ],
-          "before": [
-            "hidden:0ea25756"
-          ],
-          "what": "tags"
-        }
-      ],
-      "observability": true,
-      "script": "glow-broadcast-staging",
-      "step": "settings",
-      "tags": [
-        "cf:environment=staging",
-        "cf:service=glow-broadcast"
-      ]
-    },
-    {
       "pattern": "broadcast-next.glow.trade/*",
       "script": "glow-broadcast-staging",
       "step": "add_route"
@@ -657,6 +635,28 @@ async fn the_json_of_a_plan_has_the_documented_shape() {
       "script": "glow-broadcast-staging",
       "step": "shift",
       "then": "go_on"
+    },
+    {
+      "changes": [
+        {
+          "after": [
+            "cf:environment=staging",
+            "cf:service=glow-broadcast",
+            "hidden:0ea25756"
+          ],
+          "before": [
+            "hidden:0ea25756"
+          ],
+          "what": "tags"
+        }
+      ],
+      "observability": true,
+      "script": "glow-broadcast-staging",
+      "step": "settings",
+      "tags": [
+        "cf:environment=staging",
+        "cf:service=glow-broadcast"
+      ]
     },
     {
       "id": "ROUTE",

@@ -83,7 +83,8 @@ impl Plan {
     /// Decides every write, or says why there can be none.
     ///
     /// What can fail without new code comes before it: a right that is missing is found while what was live before still is. So settings
-    /// of scripts that are there, and ways to a gateway that is, come first; what only takes away comes last.
+    /// of scripts that are there, and ways to a gateway that is, come first; what only takes away comes last. What is adopted gets its
+    /// settings with its code.
     pub fn between(
         desired: &Desired,
         observed: &Observed,
@@ -110,9 +111,10 @@ impl Plan {
                 code.extend(shifts);
             }
             let settings = settings::steps(&wanted.script, live);
+            // Our owner is never written on somebody else's code: a later run would take that for ours
             match live {
-                Some(_) => steps.extend(settings),
-                None => code.extend(settings),
+                Some(_) if !desired.adopted.contains(&wanted.script.name) => steps.extend(settings),
+                _ => code.extend(settings),
             }
         }
         let hosts = host::steps(desired, observed, &mut conflicts).into_iter();

@@ -428,9 +428,9 @@ fn what_needs_no_adoption_is_told_and_not_refused() {
     assert!(absent.try_plan().is_ok());
 }
 
-/// Nobody else's code gets requests of ours.
+/// Nobody else's code gets our owner, by which the next run would take it for ours, nor requests of ours.
 #[test]
-fn an_adopted_gateway_gets_its_hosts_after_our_code() {
+fn an_adopted_gateway_gets_its_tags_and_its_hosts_after_our_code() {
     let theirs = World::deployed(MANIFEST)
         .code(Worker::Gateway)
         .gateway(|live| live.tags.clear())
@@ -438,14 +438,14 @@ fn an_adopted_gateway_gets_its_hosts_after_our_code() {
     assert_snapshot!(theirs.clone().adopting("w-e").plan(), @r#"
 e: 4 steps
 
-1. set the tags of `w-e`
-   ~ tags: [] -> ["cf:environment=e","cf:service=w"]
-
-2. upload a version of `w-e`
+1. upload a version of `w-e`
    lane: code
    ~ code: 1111111111111111 -> 2222222222222222
 
-3. give all traffic of `w-e` to the new version
+2. give all traffic of `w-e` to the new version
+
+3. set the tags of `w-e`
+   ~ tags: [] -> ["cf:environment=e","cf:service=w"]
 
 4. route `a.glow.trade/*` to `w-e`
 
@@ -455,5 +455,6 @@ socket impact: none
 "#);
     // The checks of a rollout need the hosts
     let staged = theirs.adopting("w-e").rollout("50,100").plan();
-    assert!(staged.contains("\n\n2. route `a.glow.trade/*`"), "{staged}");
+    assert!(staged.contains("\n\n1. route `a.glow.trade/*`"), "{staged}");
+    assert!(staged.contains("\n\n6. set the tags of `w-e`"), "{staged}");
 }

@@ -63,10 +63,7 @@ fn a_plan_names_what_others_wrote_and_shows_a_short_hash_of_it() {
     assert_snapshot!(told, @r#"
 e: 3 steps
 
-1. set the tags of `w-e`
-   ~ tags: ["cf:service=w","hidden:507eba84"] -> ["cf:environment=e","cf:service=w","hidden:507eba84"]
-
-2. upload a version of `w-e`
+1. upload a version of `w-e`
    lane: code
    ~ binding CONNECT_RATE: {"namespace_id":"hidden:642dcb84","simple":"hidden:4edd1ac6","type":"ratelimit"} -> {"namespace_id":"914883168","simple":{"limit":1000,"period":60},"type":"ratelimit"}
    ~ binding ENVIRONMENT: {"text":"hidden:a7828214","type":"plain_text"} -> {"text":"e","type":"plain_text"}
@@ -85,7 +82,10 @@ e: 3 steps
    - binding STORE: {"namespace_id":"hidden:96ab1e97","type":"kv_namespace"}
    - binding WEBHOOK_SECRET: {"text":"hidden:d5e34b02","type":"plain_text"}
 
-3. give all traffic of `w-e` to the new version
+2. give all traffic of `w-e` to the new version
+
+3. set the tags of `w-e`
+   ~ tags: ["cf:service=w","hidden:507eba84"] -> ["cf:environment=e","cf:service=w","hidden:507eba84"]
 
 socket impact: none
 

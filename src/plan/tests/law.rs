@@ -90,9 +90,24 @@ proptest! {
             Step::RemoveRoute { .. } | Step::RemoveDomain { .. } => 2,
             _ => 0,
         };
-        // What is adopted has somebody else's code until then
+        // What is adopted has somebody else's code until then: it gets nothing of ours before
+        let of_adopted = |step: &&Step| matches!(
+            step, Step::Settings { script, .. } | Step::WorkersDev { script, .. } if adopting.adopted.contains(script)
+        );
         if live.scripts.len() == 2 && !adopting.adopted.contains("w-e") {
-            prop_assert!(plan.steps.is_sorted_by_key(place), "{plan}");
+            let steps = plan.steps.iter().filter(|step| !of_adopted(step));
+            prop_assert!(steps.is_sorted_by_key(place), "{plan}");
+        }
+        for (at, step) in plan.steps.iter().enumerate().filter(|(_, step)| of_adopted(step)) {
+            let (Step::Settings { script: own, .. } | Step::WorkersDev { script: own, .. }) = step else {
+                unreachable!()
+            };
+            let is_code = |step: &Step| match step {
+                Step::Upload(upload) => upload.script == *own,
+                Step::Shift(shift) => shift.script == *own,
+                _ => false,
+            };
+            prop_assert!(!plan.steps[at..].iter().any(is_code), "{plan}");
         }
         let reached = carried_out(&live, &wanted, &plan);
         let again = Plan::between(&wanted, &reached, &rollout).unwrap();
