@@ -89,11 +89,17 @@ impl Package {
 
     /// Writes its files into `folder`. Refused where it is not of `version`.
     fn write(&self, tool: &CargoTool, version: &str, folder: &Path) -> Result<()> {
-        let own = locked_versions::version_in(self.lock, tool.package)?;
+        let (package, own) = (
+            tool.package,
+            locked_versions::version_in(self.lock, tool.package)?,
+        );
         if own != version {
-            bail!(
-                "the project needs version {version}, and this edge-broadcast has the lock file of {own}"
-            );
+            bail!(Advice::new(
+                format!(
+                    "the project needs `{package}` {version}, and this edge-broadcast has the lock file of {own}"
+                ),
+                by_hand(tool, version)
+            ));
         }
         for (name, text) in [
             ("Cargo.toml", self.manifest),
@@ -135,20 +141,13 @@ pub(super) fn install(
         tool.package, tool.purpose, tool.usually
     ));
     let (staging, source) = (cache.staging()?, cache.staging()?);
+    if let Origin::Repository(package) = tool.origin {
+        package.write(tool, version, source.path())?;
+    }
     let invocation = installation(tool, version, root, target, source.path(), staging.path());
-    let written = match tool.origin {
-        Origin::Registry => Ok(()),
-        Origin::Repository(package) => package.write(tool, version, source.path()),
-    };
-    written
-        .and_then(|()| runner.run(&invocation, &step))
-        .map_err(|error| {
-            let (package, why) = (tool.package, Advice::of(&error).line());
-            let what = format!(
-                "cannot install `{package}` {version} with cargo: {why}\ntried: {invocation}"
-            );
-            Advice::new(what, advice(tool, version))
-        })?;
+    runner
+        .run(&invocation, &step)
+        .map_err(|error| failed(tool, version, &invocation, &error))?;
     let place = cache.keep(staging.path(), tool.package, &tool.key(version))?;
     step.finish(&format!("installed {} {version}", tool.package));
     let program = program_in(&place, tool);
@@ -196,12 +195,33 @@ fn installation(
         ])
 }
 
-fn advice(tool: &CargoTool, version: &str) -> String {
+/// Why an installation failed. What was tried with a package of this repository cannot be tried again: its folder is gone.
+fn failed(
+    tool: &CargoTool,
+    version: &str,
+    invocation: &Invocation,
+    error: &anyhow::Error,
+) -> Advice {
+    let (package, why) = (tool.package, Advice::of(error).line());
+    let tried = match tool.origin {
+        Origin::Registry => format!("\ntried: {invocation}"),
+        Origin::Repository(_) => String::new(),
+    };
+    Advice::new(
+        format!("cannot install `{package}` {version} with cargo: {why}{tried}"),
+        format!(
+            "check that cargo reaches its registry, or {}",
+            by_hand(tool, version)
+        ),
+    )
+}
+
+fn by_hand(tool: &CargoTool, version: &str) -> String {
     let own = tool.variable.map_or_else(String::new, |variable| {
         format!(", or name your own in `{variable}`")
     });
     format!(
-        "check that cargo reaches its registry, or install it yourself: `cargo install {}@{version}`, with `{}` on the PATH{own}",
+        "install it yourself: `cargo install {}@{version}`, with `{}` on the PATH{own}",
         tool.package, tool.program
     )
 }
@@ -293,10 +313,30 @@ mod tests {
         assert_eq!(key, format!("0.2.130-{}", package.hash()));
         let root = tempfile::tempdir().unwrap();
         let refused = package.write(&WASM_BINDGEN, "0.0.1", root.path());
-        let said = refused.unwrap_err().to_string();
-        assert!(
-            said.starts_with("the project needs version 0.0.1, and this edge-broadcast has"),
-            "{said}"
+        let own = locked_versions::version_in(package.lock, "wasm-bindgen-cli").unwrap();
+        assert_eq!(
+            Advice::of(&refused.unwrap_err()).line(),
+            format!(
+                "the project needs `wasm-bindgen-cli` 0.0.1, and this edge-broadcast has the lock file of {own}; \
+                 install it yourself: `cargo install wasm-bindgen-cli@0.0.1`, with `wasm-bindgen` on the PATH, or name your own in `WASM_BINDGEN_BIN`"
+            )
+        );
+    }
+
+    #[test]
+    fn what_was_tried_is_told_where_it_can_be_tried_again() {
+        let told = |tool: &CargoTool| {
+            let folder = Path::new("/folder");
+            let invocation = installation(tool, "1.2.3", folder, folder, folder, folder);
+            let error = anyhow::anyhow!("no network");
+            failed(tool, "1.2.3", &invocation, &error).what
+        };
+        let tried = told(&WORKER_BUILD);
+        let why = "cannot install `worker-build` 1.2.3 with cargo: no network\ntried: cd /folder";
+        assert!(tried.starts_with(why), "{tried}");
+        assert_eq!(
+            told(&WASM_BINDGEN),
+            "cannot install `wasm-bindgen-cli` 1.2.3 with cargo: no network"
         );
     }
 
