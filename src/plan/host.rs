@@ -7,68 +7,99 @@ use super::desired::Desired;
 use super::observed::{LiveDomain, Observed, Seen};
 use super::obstacle::{self, Obstacle};
 use super::step::{Change, Step};
-use crate::environment::{Served, ServedBy};
+use crate::environment::{OverrideDns, Served, ServedBy};
 
-/// The steps for the hosts, and the hosts that another script owns. Those that move over are in [`moves`].
+/// The steps for the hosts, and the hosts that another script owns.
 pub(super) fn steps(
     desired: &Desired,
     observed: &Observed,
     conflicts: &mut Vec<Conflict>,
 ) -> Vec<Step> {
-    let gateway = desired.gateway();
-    let script = gateway.to_owned();
     let mut steps = Vec::new();
     for served in &desired.hosts {
-        let pattern = served.pattern();
-        let script = script.clone();
-        match served.by {
-            ServedBy::ZoneRoute => {
-                let mut routes = observed.routes.iter();
-                match routes.find(|route| route.is_for(&pattern)) {
-                    None => match covered(served, gateway, observed) {
-                        None => steps.push(Step::AddRoute { pattern, script }),
-                        Some(domain) => {
-                            let owner = domain.script.clone();
-                            let whose = whose(desired, observed, Some(&owner));
-                            let host = domain.hostname.clone();
-                            conflicts.push(Conflict::DomainCovered(host, owner, whose));
-                        }
-                    },
-                    Some(route) if route.script.as_deref() == Some(gateway) => {}
-                    Some(route) if movable(desired, observed, route.script.as_deref()) => {}
-                    Some(route) => {
-                        let owner = route.script.clone();
-                        let whose = whose(desired, observed, owner.as_deref());
-                        conflicts.push(Conflict::RouteTaken(pattern, owner, whose));
-                    }
-                }
-            }
-            ServedBy::CustomDomain(override_dns) => {
-                let mut domains = observed.domains.iter();
-                match domains.find(|domain| domain.hostname == pattern) {
-                    None => steps.push(Step::AddDomain {
-                        changes: replaced(&pattern, observed).into_iter().collect(),
-                        hostname: pattern,
-                        script,
-                        override_dns,
-                    }),
-                    Some(domain) if domain.script == gateway => {}
-                    Some(domain) if movable(desired, observed, Some(&domain.script)) => {}
-                    Some(domain) => {
-                        let owner = domain.script.clone();
-                        let whose = whose(desired, observed, Some(&owner));
-                        conflicts.push(Conflict::DomainTaken(pattern, owner, whose));
-                    }
-                }
-            }
+        let step = match served.by {
+            ServedBy::ZoneRoute => route(served, desired, observed),
+            ServedBy::CustomDomain(dns) => domain(served, dns, desired, observed),
+        };
+        match step {
+            Ok(step) => steps.extend(step),
+            Err(conflict) => conflicts.push(*conflict),
         }
     }
     let (zone, hosts) = (&desired.zone, &desired.hosts);
-    let obstacles = obstacle::of(zone, hosts, gateway, observed).into_iter();
+    let obstacles = obstacle::of(zone, hosts, desired.gateway(), observed).into_iter();
     let certain = obstacles.filter(Obstacle::is_certain);
     conflicts.extend(certain.map(Conflict::Obstacle));
     steps.extend(removals(desired, observed));
     steps
+}
+
+/// The step that gives the gateway a wanted zone route, unless it has it.
+fn route(
+    served: &Served,
+    desired: &Desired,
+    observed: &Observed,
+) -> Result<Option<Step>, Box<Conflict>> {
+    let (pattern, gateway) = (served.pattern(), desired.gateway());
+    let script = gateway.to_owned();
+    let mut routes = observed.routes.iter();
+    let Some(route) = routes.find(|route| route.is_for(&pattern)) else {
+        return match covered(served, gateway, observed) {
+            None => Ok(Some(Step::AddRoute { pattern, script })),
+            Some(LiveDomain {
+                hostname, script, ..
+            }) => {
+                let whose = whose(desired, observed, Some(script));
+                let (host, owner) = (hostname.clone(), script.clone());
+                Err(Conflict::DomainCovered(host, owner, whose).into())
+            }
+        };
+    };
+    match &route.script {
+        Some(owner) if owner == gateway => Ok(None),
+        Some(from) if movable(desired, observed, from) => Ok(Some(Step::MoveRoute {
+            pattern,
+            id: route.id.clone(),
+            from: from.clone(),
+            script,
+        })),
+        owner => {
+            let whose = whose(desired, observed, owner.as_deref());
+            Err(Conflict::RouteTaken(pattern, owner.clone(), whose).into())
+        }
+    }
+}
+
+/// The same of a wanted custom domain.
+fn domain(
+    served: &Served,
+    override_dns: OverrideDns,
+    desired: &Desired,
+    observed: &Observed,
+) -> Result<Option<Step>, Box<Conflict>> {
+    let (hostname, gateway) = (served.pattern(), desired.gateway());
+    let script = gateway.to_owned();
+    let mut domains = observed.domains.iter();
+    let Some(domain) = domains.find(|domain| domain.hostname == hostname) else {
+        return Ok(Some(Step::AddDomain {
+            changes: replaced(&hostname, observed).into_iter().collect(),
+            hostname,
+            script,
+            override_dns,
+        }));
+    };
+    match &domain.script {
+        owner if owner == gateway => Ok(None),
+        from if movable(desired, observed, from) => Ok(Some(Step::MoveDomain {
+            hostname,
+            from: from.clone(),
+            script,
+        })),
+        owner => {
+            let whose = whose(desired, observed, Some(owner));
+            Err(Conflict::DomainTaken(hostname, owner.clone(), whose).into())
+        }
+    }
 }
 
 /// The custom domain of another script that a new route of the host would take every request from: routes go before domains.
@@ -87,48 +118,9 @@ fn replaced(hostname: &str, observed: &Observed) -> Option<Change> {
     Change::between("DNS record", Some(before), Some("the custom domain's"))
 }
 
-/// Moves wanted hosts over from the scripts of ours that were named. It must come when the new code is live.
-pub(super) fn moves(desired: &Desired, observed: &Observed) -> Vec<Step> {
-    let script = desired.gateway();
-    let mut steps = Vec::new();
-    for served in &desired.hosts {
-        let pattern = served.pattern();
-        match served.by {
-            ServedBy::ZoneRoute => {
-                let mut routes = observed.routes.iter();
-                let route = routes.find(|route| route.is_for(&pattern));
-                let moved = route.filter(|it| movable(desired, observed, it.script.as_deref()));
-                steps.extend(moved.and_then(|route| {
-                    Some(Step::MoveRoute {
-                        pattern,
-                        id: route.id.clone(),
-                        from: route.script.clone()?,
-                        script: script.to_owned(),
-                    })
-                }));
-            }
-            ServedBy::CustomDomain(_) => {
-                let mut domains = observed.domains.iter();
-                let domain = domains.find(|domain| domain.hostname == pattern);
-                let moved = domain.filter(|it| movable(desired, observed, Some(&it.script)));
-                steps.extend(moved.map(|domain| Step::MoveDomain {
-                    hostname: pattern,
-                    from: domain.script.clone(),
-                    script: script.to_owned(),
-                }));
-            }
-        }
-    }
-    steps
-}
-
 /// Whether a wanted host may move over from the script that has it: it is ours, and was named.
-fn movable(desired: &Desired, observed: &Observed, owner: Option<&str>) -> bool {
-    owner.is_some_and(|owner| {
-        owner != desired.gateway()
-            && observed.kin.contains(owner)
-            && desired.taken_from.contains(owner)
-    })
+fn movable(desired: &Desired, observed: &Observed, owner: &str) -> bool {
+    owner != desired.gateway() && observed.kin.contains(owner) && desired.taken_from.contains(owner)
 }
 
 fn whose(desired: &Desired, observed: &Observed, owner: Option<&str>) -> Whose {

@@ -120,7 +120,8 @@ impl Plan {
         let hosts = host::steps(desired, observed, &mut conflicts).into_iter();
         let (removed, added): (Vec<Step>, Vec<Step>) = hosts.partition(Step::only_removes);
         // Hosts of another script of ours move when the new code is live
-        let moves = host::moves(desired, observed);
+        let (moves, added): (Vec<Step>, Vec<Step>) =
+            added.into_iter().partition(|step| step.back().is_some());
         conflicts.extend(conflict::of_stages(desired, observed, &code, &moves));
         let parts = match is_ready(desired, observed, &code) {
             true => [added, code, moves, removed],
