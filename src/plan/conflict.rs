@@ -11,7 +11,7 @@ use super::observed::{Live, Observed};
 use super::obstacle::Obstacle;
 use super::ownership::{self, Foreign, Unadoptable};
 use super::split::Split;
-use super::step::{Step, Then};
+use super::step::Step;
 use super::upload::unfinished_rollout;
 use crate::environment::Served;
 use crate::environment::script::Binding;
@@ -200,8 +200,7 @@ pub(super) fn of_stages(
     code: &[Step],
     moves: &[Step],
 ) -> Vec<Conflict> {
-    let is_stage = |step: &Step| matches!(step, Step::Shift(shift) if shift.then == Then::Check);
-    if !code.iter().any(is_stage) {
+    if !code.iter().any(Step::is_stage) {
         return Vec::new();
     }
     let environment = || desired.environment.clone();

@@ -154,8 +154,7 @@ fn other_jurisdiction(environment: &Environment, observed: &Observed) -> Option<
 /// A newest version that gets no traffic: after a rollback, a failed deployment, or somebody's upload.
 fn not_deployed(script: &str, live: &Live) -> Option<Finding> {
     let (newest, _) = live.latest.as_ref()?;
-    let is_deployed = live.split.versions().any(|version| version == newest);
-    (!is_deployed).then(|| {
+    (!live.split.has(newest)).then(|| {
         Finding::note(format!(
             "the newest version of `{script}`, `{newest}`, is not the deployed one, `{}`",
             live.active.id

@@ -1,10 +1,8 @@
 //! Routes and custom domains: which are missing, which are ours and no longer wanted, which belong to another script.
 
-use edge_broadcast_sandbox::Pattern;
-
 use super::conflict::{Conflict, Whose};
 use super::desired::Desired;
-use super::observed::{LiveDomain, Observed, Seen};
+use super::observed::{LiveDomain, LiveRoute, Observed, Seen};
 use super::obstacle::{self, Obstacle};
 use super::step::{Change, Step};
 use crate::environment::{OverrideDns, Served, ServedBy};
@@ -140,13 +138,9 @@ fn removals(desired: &Desired, observed: &Observed) -> Vec<Step> {
         .iter()
         .partition(|served| served.by == ServedBy::ZoneRoute);
     let is_attached = |hostname: &str| attached.iter().any(|it| it.pattern() == hostname);
-    let is_routed = |pattern: &str| {
-        let pattern = Pattern::parse(pattern);
-        let mut routed = routed.iter();
-        routed.any(|it| Pattern::parse(&it.pattern()) == pattern)
-    };
+    let is_routed = |route: &LiveRoute| routed.iter().any(|it| route.is_for(&it.pattern()));
     for route in &observed.routes {
-        if route.script.as_deref() == Some(gateway) && !is_routed(&route.pattern) {
+        if route.script.as_deref() == Some(gateway) && !is_routed(route) {
             steps.push(Step::RemoveRoute {
                 pattern: route.pattern.clone(),
                 id: route.id.clone(),

@@ -65,8 +65,7 @@ pub struct Plan {
 /// rolled out in stages: their checks need the hosts.
 fn is_ready(desired: &Desired, observed: &Observed, code: &[Step]) -> bool {
     let gateway = desired.gateway();
-    let is_checked = |step: &Step| matches!(step, Step::Shift(shift) if shift.then == Then::Check);
-    let is_theirs = desired.adopted.contains(gateway) && !code.iter().any(is_checked);
+    let is_theirs = desired.adopted.contains(gateway) && !code.iter().any(Step::is_stage);
     observed.scripts.contains_key(gateway) && !is_theirs
 }
 

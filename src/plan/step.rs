@@ -219,6 +219,11 @@ impl Step {
         matches!(self, Self::RemoveRoute { .. } | Self::RemoveDomain { .. })
     }
 
+    /// Whether the step gives a share of the traffic that is checked before the next step.
+    pub(super) fn is_stage(&self) -> bool {
+        matches!(self, Self::Shift(shift) if shift.then == Then::Check)
+    }
+
     /// The step that undoes a move.
     pub fn back(&self) -> Option<Self> {
         match self.clone() {
