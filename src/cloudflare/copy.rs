@@ -35,7 +35,7 @@ pub(super) async fn deploy(
     changes: &BTreeMap<&str, Option<&Value>>,
 ) -> anyhow::Result<String> {
     let (version, code) = read(cloudflare, environment, script, from).await?;
-    let message = release::of_copy(version.annotations.message.as_deref());
+    let message = release::of_copy(version.annotations.message.as_deref(), rand::random());
     let copied = Copied {
         from,
         version: &version,

@@ -24,10 +24,9 @@ pub(crate) fn of_secrets(environment: &str) -> String {
     format!("{TOOL} {environment} secrets")
 }
 
-/// The message of a copy, with other secrets, of a version with the message `of`; another one each time.
-pub(crate) fn of_copy(of: Option<&str>) -> String {
+/// The message of a copy, with other secrets, of a version with the message `of`; another one with each `id`.
+pub(crate) fn of_copy(of: Option<&str>, id: u32) -> String {
     let of = original(of.unwrap_or_default());
-    let id = rand::random::<u32>();
     format!("{of} {COPY}{id:08x}]").trim_start().to_owned()
 }
 
@@ -66,12 +65,12 @@ mod tests {
     fn a_copy_of_a_version_is_of_its_release_and_no_two_have_one_message() {
         let version = of_version("staging", "1a2b3c4d");
         assert!(!is_copy(&version));
-        let copy = of_copy(Some(&version));
+        let copy = of_copy(Some(&version), 1);
         assert!(
             copy.starts_with("edge-broadcast staging 1a2b3c4d [secrets "),
             "{copy}"
         );
-        let again = of_copy(Some(&copy));
+        let again = of_copy(Some(&copy), 2);
         assert_eq!(again.len(), copy.len());
         assert_ne!(again, copy);
         for copy in [copy, again] {
@@ -79,7 +78,7 @@ mod tests {
             assert_eq!(among(&copy), Some("1a2b3c4d"));
         }
         for other in [None, Some(""), Some("fix a bug [secrets]")] {
-            let copy = of_copy(other);
+            let copy = of_copy(other, 3);
             assert!(is_copy(&copy) && among(&copy).is_none(), "{copy}");
             assert!(copy.starts_with(other.unwrap_or_default()), "{copy}");
         }

@@ -4,7 +4,8 @@ use insta::assert_snapshot;
 
 use super::world::{MANIFEST, World};
 use crate::build::Worker;
-use crate::plan::Step;
+use crate::plan::history::Listed;
+use crate::plan::{Step, release};
 
 fn new_gateway() -> World {
     World::deployed(MANIFEST).code(Worker::Gateway)
@@ -148,6 +149,30 @@ socket impact: none
 
 1 to add, 1 to change, 0 to remove
 ");
+}
+
+/// It has the tag of what is wanted, and secrets that are not the deployed ones.
+#[test]
+fn a_copy_with_other_secrets_that_was_left_is_not_taken() {
+    let newest = |message: String| Listed {
+        id: "v2".to_owned(),
+        tag: None,
+        message: Some(message),
+        created_on: "2026-10-01T00:00:00Z".to_owned(),
+    };
+    let titles = |message: String| {
+        let world = new_gateway().uploaded(Worker::Gateway);
+        let world = world.gateway(|live| live.versions = vec![newest(message)]);
+        let steps = world.try_plan().unwrap().steps;
+        steps.iter().map(Step::title).collect::<Vec<_>>()
+    };
+    let uploaded = release::of_version("e", "a2acdca4");
+    let copy = release::of_copy(Some(&uploaded), 1);
+    assert_eq!(titles(copy)[0], "upload a version of `w-e`");
+    assert_eq!(
+        titles(uploaded)[0],
+        "take the version `v2` of `w-e`, which an earlier run uploaded"
+    );
 }
 
 #[test]
