@@ -633,4 +633,20 @@ fn a_step_summary_that_cannot_be_written_is_a_warning_after_the_answer() {
         "{}",
         printed.stderr
     );
+    // A link would lead to somebody else's file
+    let folder = tempfile::tempdir().unwrap();
+    let [file, link] = ["theirs", "summary.md"].map(|name| folder.path().join(name));
+    std::fs::write(&file, "").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let link = link.to_str().unwrap();
+    let printed = Run::new(["plan", "staging"])
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .env("GITHUB_STEP_SUMMARY", link)
+        .succeeds();
+    let warning =
+        format!("\nwarning: there is no step summary: opening the step summary `{link}`: ");
+    let said = format!("\n{}", printed.stderr);
+    assert!(said.contains(&warning), "{said}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
 }
