@@ -1,7 +1,7 @@
-//! Every call of a deployment and of a rollback in turn meets every fault. The run ends in a bounded time with a true report,
-//! loses no route and no secret, and a second run ends with nothing left to change.
+//! Every call of a deployment, a rollback, a change of a secret and a destruction in turn meets every fault. The run ends in a bounded
+//! time with a true report, loses no host and no secret, and a second run ends with nothing left to change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -198,24 +198,28 @@ fn losses(calls: &[Call]) -> Vec<(usize, &'static str)> {
     (1..=calls.len()).map(|nth| (nth, AWAY)).collect()
 }
 
-/// Deploys `wanted` by `manifest` over `start` once for each case.
+/// Deploys `wanted` by `manifest` over `start` once for each case. Returns what the faulted runs report.
 async fn deployments(
     start: Start,
     manifest: &str,
     wanted: Wanted,
     cases: impl Fn(&[Call]) -> Vec<(usize, &'static str)>,
-) {
+) -> Vec<Report> {
     let (rig, _folder) = start.copy(staging(manifest)).await;
     rig.deploy(&wanted).await.1.unwrap();
     let calls = rig.calls().await;
     rig.stop().await;
+    let (start, wanted) = (&start, &wanted);
     futures_util::stream::iter(cases(&calls))
-        .for_each_concurrent(AT_ONCE, async |(nth, fault)| {
+        .map(|(nth, fault)| async move {
             let (rig, _folder) = start.copy(staging(manifest)).await;
-            one_deployment(&rig, &wanted, nth, fault).await;
+            let report = one_deployment(&rig, wanted, nth, fault).await;
             rig.stop().await;
+            report
         })
-        .await;
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await
 }
 
 async fn fault(rig: &Rig, nth: usize, fault: &str) {
@@ -232,7 +236,7 @@ async fn recovered(rig: &Rig, fault: &str, case: &str) {
     rig.forget().await;
 }
 
-async fn one_deployment(rig: &Rig, wanted: &Wanted, nth: usize, kind: &str) {
+async fn one_deployment(rig: &Rig, wanted: &Wanted, nth: usize, kind: &str) -> Report {
     let case = format!("call {nth} meets {kind}");
     let live_before = rig.observed().await;
     let plan = rig.plan(wanted).await;
@@ -244,10 +248,11 @@ async fn one_deployment(rig: &Rig, wanted: &Wanted, nth: usize, kind: &str) {
     };
     let began = Instant::now();
     // Where the network is away for one it is for the other
-    let passed = AtomicBool::new(false);
+    let (passed, refused) = (AtomicBool::new(false), AtomicBool::new(false));
     let check = async |_: Probe<'_>| {
         let away = kind == AWAY && rig.faults().await[0]["times"] != 1_000_000;
         passed.store(!away, Ordering::Relaxed);
+        refused.fetch_or(away, Ordering::Relaxed);
         anyhow::ensure!(!away, "the network is away");
         Ok(())
     };
@@ -301,26 +306,45 @@ async fn one_deployment(rig: &Rig, wanted: &Wanted, nth: usize, kind: &str) {
         Err(_) => assert_eq!(live, live_before, "{case}"),
     }
     is_true(&report, &plan, &live, &case);
+    for host in moved(&plan.steps[..report.done.len()]) {
+        // What did not pass its check goes back, or is told
+        let told = report.moved_back.contains(host) || report.not_moved_back.contains_key(host);
+        assert_eq!(told, refused.load(Ordering::Relaxed), "{case}: {report:?}");
+    }
     let (_, again) = rig.deploy(wanted).await;
     again.unwrap_or_else(|error| panic!("{case}: the second run failed: {error:#}"));
     assert!(
         rig.plan(wanted).await.is_empty(),
         "{case}: the second run left something"
     );
+    report
 }
 
-/// Only the routes that the plan removes may be gone, and no secret.
-fn nothing_is_lost(before: &Observed, now: &Observed, plan: &Plan, case: &str) {
-    let mut expected = routes(before);
-    for step in &plan.steps {
-        if let Step::RemoveRoute { pattern, .. } = step {
-            expected.remove(pattern);
+/// The hosts that these steps move.
+fn moved(steps: &[Step]) -> impl Iterator<Item = &String> {
+    steps.iter().filter_map(|step| match step {
+        Step::MoveRoute { pattern: host, .. } | Step::MoveDomain { hostname: host, .. } => {
+            Some(host)
         }
+        _ => None,
+    })
+}
+
+/// Only the hosts that the plan removes may be gone, whichever script has them, and no secret.
+fn nothing_is_lost(before: &Observed, now: &Observed, plan: &Plan, case: &str) {
+    let kept = hosts(now);
+    let removed = |host: &str| {
+        plan.steps.iter().any(|step| match step {
+            Step::RemoveRoute { pattern: gone, .. } | Step::RemoveDomain { hostname: gone, .. } => {
+                gone == host
+            }
+            _ => false,
+        })
+    };
+    for host in hosts(before).keys() {
+        let is_kept = kept.contains_key(host) || removed(host);
+        assert!(is_kept, "{case}: `{host}` was lost");
     }
-    assert!(
-        routes(now).is_superset(&expected),
-        "{case}: a route was lost"
-    );
     let secrets = |live: &Observed| -> BTreeSet<String> {
         let gateway = live.scripts.get(GATEWAY);
         gateway
@@ -370,8 +394,26 @@ fn is_true(report: &Report, plan: &Plan, live: &Observed, case: &str) {
                 script, enabled, ..
             } => live.scripts[script].workers_dev == *enabled,
             Step::AddRoute { pattern, .. } => routes(live).contains(pattern),
-            Step::MoveRoute { pattern, .. } => routes(live).contains(pattern),
-            Step::MoveDomain { hostname, .. } => domains(live).contains(hostname),
+            Step::MoveRoute {
+                pattern: host,
+                from,
+                ..
+            }
+            | Step::MoveDomain {
+                hostname: host,
+                from,
+                ..
+            } => {
+                let has = hosts(live).remove(host);
+                let is_at = |script: &str| has.as_deref() == Some(script);
+                match report.moved_back.contains(host) {
+                    true => is_at(from),
+                    // The answer of a move back may be lost
+                    false => {
+                        is_at(GATEWAY) || report.not_moved_back.contains_key(host) && is_at(from)
+                    }
+                }
+            }
             Step::RemoveRoute { pattern, .. } => !routes(live).contains(pattern),
             Step::AddDomain { hostname, .. } => domains(live).contains(hostname),
             Step::RemoveDomain { hostname, .. } => !domains(live).contains(hostname),
@@ -382,6 +424,16 @@ fn is_true(report: &Report, plan: &Plan, live: &Observed, case: &str) {
             step.title()
         );
     }
+}
+
+/// The patterns of routes and the custom domains of all scripts, with the script that has each.
+fn hosts(observed: &Observed) -> BTreeMap<String, String> {
+    let routes = observed.routes.iter();
+    let routes = routes.filter_map(|it| Some((it.pattern.clone(), it.script.clone()?)));
+    let domains = observed.domains.iter();
+    routes
+        .chain(domains.map(|it| (it.hostname.clone(), it.script.clone())))
+        .collect()
 }
 
 fn routes(observed: &Observed) -> BTreeSet<String> {
@@ -466,9 +518,16 @@ async fn a_move_of_hosts_survives_every_fault_at_every_call() {
 async fn a_deployment_that_loses_the_network_at_any_call_is_finished_by_the_next_run() {
     deployments(Start::nothing(), AFTER, Wanted::release("one"), losses).await;
     deployments(Start::drifted().await, AFTER, rollout(), losses).await;
-    let moving = Wanted::release("one").taking_from("glow-broadcast-qa");
+    // Of new code, so that there is something to check when the network is away
+    let moving = Wanted::release("two").taking_from("glow-broadcast-qa");
     let start = Start::beside_another().await;
-    deployments(start, &all_hosts(), moving, losses).await;
+    let reports = deployments(start, &all_hosts(), moving, losses).await;
+    assert!(
+        reports
+            .iter()
+            .any(|report| !report.not_moved_back.is_empty()),
+        "no move was to be taken back: {reports:?}"
+    );
 }
 
 /// The two releases that there are: the versions of gateway and room, the newest first.
@@ -752,7 +811,7 @@ async fn of_two_changes_of_a_secret_after_a_rollback_at_once_none_is_lost_in_sil
     }
 }
 
-/// The command itself, as with [`rollback`].
+/// The command itself, as with [`rolled_back`].
 async fn destroyed(rig: &Rig, timeout: Duration) -> Printed {
     let run = Run::new(["destroy", "staging", "--confirm", "staging", "--json"]);
     answered(rig, run, timeout).await
