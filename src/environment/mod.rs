@@ -14,6 +14,7 @@ pub mod project;
 mod resolve;
 mod rules;
 pub mod script;
+pub(crate) mod script_name;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -151,12 +152,12 @@ impl Environment {
 
     /// The script that has the routes and the secrets.
     pub fn gateway_script(&self) -> String {
-        format!("{}-{}", self.worker, self.name)
+        script_name::gateway(&self.worker, self.name.as_str())
     }
 
     /// The script that defines the Durable Object.
     pub fn room_script(&self) -> String {
-        format!("{}-{}-room", self.worker, self.name)
+        script_name::room(&self.worker, self.name.as_str())
     }
 
     /// The hosts of zone routes: each needs a proxied DNS record, which the tool does not make.

@@ -6,6 +6,7 @@ use edge_broadcast_protocol::contract::binding;
 
 use crate::environment::manifest::{Manifest, MigrationMode};
 use crate::environment::name::{EnvironmentName, Host, JURISDICTIONS};
+use crate::environment::script_name;
 
 /// The longest script name that Cloudflare takes (docs: Workers, Limits).
 const SCRIPT_NAME_MAX: usize = 63;
@@ -18,7 +19,7 @@ pub(super) type Broken = (Range<usize>, String);
 /// Every rule that `manifest` breaks.
 pub(super) fn broken(name: &EnvironmentName, manifest: &Manifest) -> Vec<Broken> {
     let mut found = Vec::new();
-    let room_script = format!("{}-{name}-room", manifest.worker.name.as_ref());
+    let room_script = script_name::room(manifest.worker.name.as_ref().as_str(), name.as_str());
     if room_script.len() > SCRIPT_NAME_MAX {
         found.push((
             manifest.worker.name.span(),

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::build::Worker;
 use crate::environment::name::Owner;
-use crate::environment::{CodeUpdateStrategy, Environment, Rate};
+use crate::environment::{CodeUpdateStrategy, Environment, Rate, script_name};
 
 /// A script's settings. Equal settings and equal modules make equal versions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -102,7 +102,7 @@ pub fn gateway(environment: &Environment) -> Script {
 pub fn room(environment: &Environment) -> Script {
     Script {
         role: Worker::Room,
-        service: format!("{}-room", environment.worker),
+        service: script_name::room_service(&environment.worker),
         bindings: shared(environment, &environment.room, None),
         migrations: vec![Migration {
             tag: binding::ROOM_MIGRATION.to_owned(),

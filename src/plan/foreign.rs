@@ -21,6 +21,7 @@ use crate::environment::name::{
     Continent, Dataset, Host, Jurisdiction, MemberNames, Origin, RegionName,
 };
 use crate::environment::script::Binding;
+use crate::environment::script_name;
 
 /// In front of the tags of a script that this tool, or wrangler with the generated file, writes.
 const TAGS: [&str; 3] = ["cf:service=", "cf:environment=", "edge-broadcast:"];
@@ -72,7 +73,7 @@ fn is_ours(script: &str, name: &str, binding: &Binding) -> bool {
 /// Whether `text` is what the variable `ENVIRONMENT` can be in `script`, whose name has the environment's.
 fn is_label(script: &str, text: &str) -> bool {
     // The name of an environment can end as a room's script does
-    let mut names = [Some(script), script.strip_suffix("-room")]
+    let mut names = [Some(script), script.strip_suffix(script_name::ROOM)]
         .into_iter()
         .flatten();
     let is_of = |name: &str| {

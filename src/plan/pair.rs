@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::script_tags::{self, Belonging, ENVIRONMENT, SERVICE, among, owner_of};
 use crate::build::Worker;
-use crate::environment::Environment;
+use crate::environment::{Environment, script_name};
 
 /// A script of the account with its tags, as a list of all has it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,7 +40,7 @@ impl Pair {
             worker: worker.to_owned(),
             environment: environment.to_owned(),
         };
-        let room = service.strip_suffix("-room").map(of);
+        let room = service.strip_suffix(script_name::ROOM).map(of);
         room.filter(|pair| pair.room() == name)
             .or_else(|| Some(of(service)).filter(|pair| pair.gateway() == name))
     }
@@ -48,7 +48,7 @@ impl Pair {
     /// Whose the script is, one of the two by its name, seen from the project `owner`.
     pub(crate) fn belonging(&self, script: &Tagged, owner: Option<&str>) -> Belonging {
         let service = match script.name == self.room() {
-            true => format!("{}-room", self.worker),
+            true => script_name::room_service(&self.worker),
             false => self.worker.clone(),
         };
         let named = script_tags::named(&service, &self.environment);
@@ -57,12 +57,12 @@ impl Pair {
 
     /// The script that has the routes and the secrets.
     pub fn gateway(&self) -> String {
-        format!("{}-{}", self.worker, self.environment)
+        script_name::gateway(&self.worker, &self.environment)
     }
 
     /// The script that defines the Durable Object.
     pub fn room(&self) -> String {
-        format!("{}-room", self.gateway())
+        script_name::room(&self.worker, &self.environment)
     }
 
     /// Both, in the order in which they can be deleted: what uses the objects first.
