@@ -50,7 +50,7 @@ pub(crate) struct Worker {
     pub name: Spanned<WorkerName>,
     /// Whose the scripts are; without it, the repository's.
     pub owner: Option<Owner>,
-    pub compatibility_date: Spanned<CompatibilityDate>,
+    pub compatibility_date: CompatibilityDate,
     /// Sets `ENVIRONMENT = "development"`, which turns debug logging on.
     #[serde(default)]
     pub debug: bool,

@@ -147,8 +147,7 @@ const RESERVED_PREFIXES: [&str; 4] = [
 ];
 
 fn is_header(text: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    (1..=128).contains(&text.len()) && text.bytes().all(letter)
+    text.len() <= 128 && reqwest::header::HeaderName::try_from(text).is_ok()
 }
 
 fn is_reserved_header(text: &str) -> bool {

@@ -50,7 +50,7 @@ fn environment(
         zone: manifest.cloudflare.zone,
         protected: manifest.cloudflare.protected,
         workers_dev: manifest.cloudflare.workers_dev,
-        compatibility_date: worker.compatibility_date.as_ref().to_string(),
+        compatibility_date: worker.compatibility_date.to_string(),
         label: match worker.debug {
             true => binding::DEVELOPMENT.to_owned(),
             false => name.to_string(),
