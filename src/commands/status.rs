@@ -224,8 +224,7 @@ async fn answers(
     match remote.site(environment, &context.headers(environment)) {
         Ok(site) => answering(&site, environment, live).await,
         Err(error) => {
-            let Advice { what, fix } = Advice::of(&error);
-            findings.push(Finding { what, fix });
+            findings.push(Advice::of(&error).into());
             Vec::new()
         }
     }

@@ -223,8 +223,7 @@ pub(super) fn of_stages(
     let mut scripts = desired.scripts.iter();
     let apart = scripts.find_map(|Wanted { script, .. }| {
         let live = observed.scripts.get(&script.name)?;
-        let live = live.active.bindings.get(binding::JURISDICTION);
-        let live = live.and_then(|binding| binding["text"].as_str());
+        let live = live.active.jurisdiction();
         let wanted = match script.bindings.get(binding::JURISDICTION) {
             Some(Binding::PlainText { text }) => Some(text.as_str()),
             _ => None,

@@ -467,6 +467,16 @@ mod tests {
         }
     }
 
+    /// The same, whose scripts both have an owner.
+    fn owned_by(owner: &str) -> Standing {
+        let mut standing = standing();
+        for script in &mut standing.scripts {
+            let tags = &mut script.tagged.tags;
+            tags.insert(format!("edge-broadcast:owner={owner}"));
+        }
+        standing
+    }
+
     fn told(standing: &Standing, owner: Option<&str>) -> String {
         told_to(&claim(owner, &["a.glow.trade"]), standing)
     }
@@ -533,11 +543,7 @@ nothing was destroyed:
   - the Durable Objects of `w-e-room` are used by `their-report`
     help: deploy that without the binding first: it would stop working
 ");
-        let mut owned = standing();
-        for script in &mut owned.scripts {
-            let owner = "edge-broadcast:owner=github.com/we/prices";
-            script.tagged.tags.insert(owner.to_owned());
-        }
+        let owned = owned_by("github.com/we/prices");
         assert!(told(&owned, Some("github.com/we/prices")).starts_with("e: 4 steps"));
         assert_snapshot!(told(&owned, Some("github.com/they/prices")), @r"
 nothing was destroyed:
@@ -575,14 +581,7 @@ nothing was destroyed:
         bare.routes.clear();
         bare.domains.clear();
         assert!(told_to(&other, &bare).starts_with("e: 2 steps"));
-        let mut owned = standing();
-        for script in &mut owned.scripts {
-            script
-                .tagged
-                .tags
-                .insert("edge-broadcast:owner=us".to_owned());
-        }
-        assert!(told_to(&other, &owned).starts_with("e: 4 steps"));
+        assert!(told_to(&other, &owned_by("us")).starts_with("e: 4 steps"));
     }
 
     /// Only what names one of the two scripts is ever in a plan.

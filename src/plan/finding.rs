@@ -34,6 +34,12 @@ impl Finding {
     }
 }
 
+impl From<Advice> for Finding {
+    fn from(Advice { what, fix }: Advice) -> Self {
+        Self { what, fix }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match &self.fix {
@@ -90,9 +96,7 @@ pub(super) fn in_the_way(environment: &Environment, observed: &Observed) -> Vec<
     // Whether it is of what is wanted only the code says
     conflicts.retain(|conflict| !matches!(conflict, Conflict::GradualDeployment(..)));
     let advice = conflicts.iter().map(Conflict::advice);
-    advice
-        .map(|Advice { what, fix }| Finding { what, fix })
-        .collect()
+    advice.map(Finding::from).collect()
 }
 
 /// The secrets of the manifest that are plain variables, which everybody reads who may read the Worker.
@@ -128,8 +132,7 @@ fn readable(environment: &Environment, script: &str, live: &Live) -> Vec<Finding
 /// Objects are others in another jurisdiction, though they have the same names.
 fn other_jurisdiction(environment: &Environment, observed: &Observed) -> Option<Finding> {
     let live = observed.scripts.get(&environment.room_script())?;
-    let binding = live.active.bindings.get(binding::JURISDICTION);
-    let live = binding.and_then(|binding| binding["text"].as_str());
+    let live = live.active.jurisdiction();
     let wanted = environment.jurisdiction.as_ref().map(Jurisdiction::as_str);
     let named = |jurisdiction: Option<&str>| match jurisdiction {
         Some(name) => format!("in the jurisdiction `{name}`"),
@@ -168,8 +171,5 @@ fn doubtful(environment: &Environment, observed: &Observed) -> impl Iterator<Ite
     let (zone, hosts) = (environment.zone.as_str(), &environment.hosts);
     let obstacles = obstacle::of(zone, hosts, &gateway, observed).into_iter();
     let doubtful = obstacles.filter(|obstacle| !obstacle.is_certain());
-    doubtful.map(|obstacle| {
-        let Advice { what, fix } = obstacle.advice();
-        Finding { what, fix }
-    })
+    doubtful.map(|obstacle| obstacle.advice().into())
 }

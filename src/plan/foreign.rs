@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::version_tag;
+use super::{script_tags, version_tag};
 use crate::build::module::hex;
 use crate::environment::name::{
     Continent, Dataset, Host, Jurisdiction, MemberNames, Origin, RegionName,
@@ -24,7 +24,11 @@ use crate::environment::script::Binding;
 use crate::environment::script_name;
 
 /// In front of the tags of a script that this tool, or wrangler with the generated file, writes.
-const TAGS: [&str; 3] = ["cf:service=", "cf:environment=", "edge-broadcast:"];
+const TAGS: [&str; 3] = [
+    script_tags::SERVICE,
+    script_tags::ENVIRONMENT,
+    "edge-broadcast:",
+];
 
 /// What is shown instead of the value of `name`: `hidden:` and 8 hexadecimal digits.
 pub(crate) fn hidden(name: &str, value: &Value) -> String {

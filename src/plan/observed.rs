@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use edge_broadcast_protocol::contract::binding;
 use edge_broadcast_sandbox::Pattern;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -172,6 +173,13 @@ pub struct LiveVersion {
     /// `smart` or `targeted`; none is where the client is.
     pub placement: Option<String>,
     pub migration_tag: Option<String>,
+}
+
+impl LiveVersion {
+    /// The jurisdiction of the objects that it asks for.
+    pub(super) fn jurisdiction(&self) -> Option<&str> {
+        self.bindings.get(binding::JURISDICTION)?["text"].as_str()
+    }
 }
 
 /// A zone route.

@@ -28,7 +28,7 @@ pub struct Shadow {
     part: Vec<&'static str>,
 }
 
-/// The shadows on a host. `own` is the route or domain that serves it, for `gateway`.
+/// The shadows on a host that `gateway` serves.
 pub(super) fn on(served: &Served, gateway: &str, routes: &[LiveRoute]) -> Vec<Shadow> {
     let others = routes
         .iter()
