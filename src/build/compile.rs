@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use etcetera::home_dir;
 
 use super::worker::Worker;
 use crate::build::toolchain::{BuildTools, wasm_target};
@@ -14,17 +13,8 @@ use crate::terminal::advice::Advice;
 /// The cargo profile of the workers, in the workspace's Cargo.toml.
 pub(super) const PROFILE: &str = "worker";
 
-/// Variables that change what cargo or worker-build make.
-const UNWANTED: [&str; 8] = [
-    "CARGO_BUILD_TARGET",
-    "CARGO_ENCODED_RUSTFLAGS",
-    "COREDUMP",
-    "CUSTOM_SHIM",
-    "NO_MINIFY",
-    "RUN_TO_COMPLETION",
-    "RUSTC_BOOTSTRAP",
-    "RUSTFLAGS",
-];
+/// Variables that change what cargo makes, among those that [`Purpose::Build`] lets through: all that begin with `CARGO_`.
+const UNWANTED: [&str; 2] = ["CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS"];
 
 /// The rounds of SHA-256 as a loop (documented in the crate `sha2`): unrolled they are 3 % of a bundle, and a Worker hashes
 /// no more than one message at a time.
@@ -70,7 +60,7 @@ pub(super) fn invocation(
 pub(super) fn remaps(root: &Path, compiler: &str) -> Result<Vec<Remap>> {
     let cargo = match std::env::var_os("CARGO_HOME").filter(|value| !value.is_empty()) {
         Some(named) => PathBuf::from(named),
-        None => home_dir()
+        None => std::env::home_dir()
             .context(Advice::new("no home directory", "set `CARGO_HOME`"))?
             .join(".cargo"),
     };
@@ -132,8 +122,7 @@ mod tests {
         .to_string();
         assert_eq!(
             line,
-            "cd /project/worker/gateway && env -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS -u COREDUMP -u CUSTOM_SHIM \
-             -u NO_MINIFY -u RUN_TO_COMPLETION -u RUSTC_BOOTSTRAP -u RUSTFLAGS \
+            "cd /project/worker/gateway && env -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS \
              CARGO_TARGET_DIR=/project/target CARGO_TERM_COLOR=never ESBUILD_BIN=/tools/esbuild RUST_BACKTRACE=0 \
              WASM_BINDGEN_BIN=/tools/wasm-bindgen WASM_OPT_BIN=/tools/wasm-opt \
              /tools/worker-build --profile worker --out-dir /project/target/edge-broadcast/gateway \

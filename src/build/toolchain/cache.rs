@@ -84,7 +84,7 @@ struct Place {
 /// What the place depends on.
 struct Surroundings<'a> {
     variable: &'a dyn Fn(&str) -> Option<OsString>,
-    /// What the system says where the variable `HOME` is not set.
+    /// `HOME`, or what the system says where that is not set.
     home: Option<PathBuf>,
     temporary: PathBuf,
     user: u32,
@@ -94,7 +94,7 @@ impl Surroundings<'_> {
     fn own() -> Self {
         Self {
             variable: &|name| std::env::var_os(name),
-            home: etcetera::home_dir().ok(),
+            home: std::env::home_dir(),
             temporary: std::env::temp_dir(),
             user: rustix::process::getuid().as_raw(),
         }

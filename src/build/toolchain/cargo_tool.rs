@@ -191,7 +191,6 @@ fn installation(
             "CARGO_TARGET_DIR",
             "CARGO_BUILD_TARGET",
             "CARGO_ENCODED_RUSTFLAGS",
-            "RUSTFLAGS",
         ])
 }
 
@@ -267,7 +266,7 @@ mod tests {
             assert_eq!(
                 line.to_string(),
                 format!(
-                    "cd /project && env -u CARGO_TARGET_DIR -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS -u RUSTFLAGS \
+                    "cd /project && env -u CARGO_TARGET_DIR -u CARGO_BUILD_TARGET -u CARGO_ENCODED_RUSTFLAGS \
                      CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false CARGO_TERM_COLOR=never \
                      cargo install {what} --debug --no-track \
                      --root /cache/staging/tool --target-dir /cache/staging/target"
