@@ -5,8 +5,8 @@
 //!
 //! - `api`: the calls
 //! - `engine`: the only owner of state and runtime
-//! - `runtime`: workerd, and what it says · `edge`: from a request to the Worker that answers it · `store`: the state directory
-//! - `account`: what there is and how it changes, pure · `server`: loopback HTTP
+//! - `runtime`: workerd, and what it says · `edge`: from a request to the Worker that answers it
+//! - `store`: the state directory · `account`: what there is and how it changes, pure · `server`: loopback HTTP
 //!
 //! Everything listens on the loopback interface only.
 

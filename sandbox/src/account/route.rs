@@ -117,7 +117,7 @@ pub(crate) fn host_of(pattern: &str) -> &str {
     host.trim_start_matches('.')
 }
 
-/// A pattern without its scheme: plain http answers for both.
+/// A pattern without its scheme.
 pub(crate) fn without_scheme(pattern: &str) -> &str {
     pattern.split_once("://").map_or(pattern, |(_, rest)| rest)
 }
