@@ -7,6 +7,7 @@ use crate::support::{Project, Run, Sandbox, api, built, manifest};
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1kZXN0cm95LXRlc3RzMDE=";
 const GATEWAY: &str = "glow-broadcast-staging";
 const ROOM: &str = "glow-broadcast-staging-room";
+const OWNER: &str = "github.com/glow/broadcast";
 
 fn run(sandbox: &Sandbox, project: &Project, args: &[&str]) -> Run {
     Run::new(args.iter().copied())
@@ -259,6 +260,42 @@ async fn a_protected_environment_needs_its_name_and_a_yes() {
     assert_eq!(scripts(&sandbox).await, [""; 0]);
 }
 
+/// Scripts that no manifest names, with a project's tag: another project leaves them alone, and that one knows them.
+async fn whose_they_are(sandbox: &Sandbox, project: &Project, manifest: &str) {
+    for (script, service) in [(GATEWAY, "glow-broadcast"), (ROOM, "glow-broadcast-room")] {
+        let service = format!("cf:service={service}");
+        let owner = format!("edge-broadcast:owner={OWNER}");
+        let tags = [service.as_str(), "cf:environment=staging", &owner];
+        api::tag(sandbox, script, &tags).await;
+    }
+    project.write("environments/staging.toml", manifest);
+    let args = ["destroy", "--script", GATEWAY, "--confirm", GATEWAY];
+    let refused = run(sandbox, project, &args).arg("--json").fails();
+    let what = format!("the script `{GATEWAY}` belongs to the project `{OWNER}`");
+    assert_eq!(
+        refused.json(),
+        json!({
+            "target": GATEWAY,
+            "steps": [],
+            "destroyed": null,
+            "failure": format!("nothing was destroyed: {what}"),
+            "help": "destroy it from there",
+        })
+    );
+    let told =
+        format!("error: nothing was destroyed:\n  - {what}\n    help: destroy it from there\n");
+    assert_eq!(refused.stderr, told);
+    let orphans = || {
+        let status = run(sandbox, project, &["status", "--json"]).succeeds();
+        status.json()["orphans"].take()
+    };
+    assert_eq!(orphans(), json!([]));
+    let owner = format!("[worker]\nowner = \"{OWNER}\"\n");
+    let owned = manifest.replacen("[worker]\n", &owner, 1);
+    project.write("environments/staging.toml", &owned);
+    assert_eq!(orphans()[0]["owned"], true);
+}
+
 /// After `worker.name` changed, or when a manifest was deleted, no manifest says where the scripts are.
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_that_no_manifest_names_are_listed_and_destroyed_with_their_routes() {
@@ -310,10 +347,20 @@ async fn scripts_that_no_manifest_names_are_listed_and_destroyed_with_their_rout
         "error: nothing was destroyed: the script `{GATEWAY}` is one of an environment `staging`, whose manifest cannot be understood and may name it\nhelp: `edge-broadcast check staging` says what is wrong: correct that first\n"
     );
     assert_eq!(printed.stderr, told);
-    project.write("environments/staging.toml", &renamed);
+    whose_they_are(&sandbox, &project, &renamed).await;
 
+    // Where no manifest is left, the checkout says whose they are
+    for name in ["staging", "qa"] {
+        let manifest = project.path().join(format!("environments/{name}.toml"));
+        std::fs::remove_file(manifest).unwrap();
+    }
+    std::fs::create_dir(project.path().join(".git")).unwrap();
+    let origin = format!("[remote \"origin\"]\n\turl = https://{OWNER}\n");
+    project.write(".git/config", &origin);
     let args = ["destroy", "--script", ROOM, "--confirm", ROOM];
-    let printed = run(&sandbox, &project, &args).succeeds();
+    let printed = run(&sandbox, &project, &args)
+        .env("GIT_DIR", ".git")
+        .succeeds();
     assert!(
         printed.stdout.starts_with("glow-broadcast-staging-room: 3 steps\n\n1. remove the route `broadcast-staging.glow.trade/*` of `glow-broadcast-staging`\n"),
         "{}",
@@ -325,6 +372,7 @@ async fn scripts_that_no_manifest_names_are_listed_and_destroyed_with_their_rout
         "glow-broadcast-staging-room: nothing to destroy\n"
     );
     assert_eq!(scripts(&sandbox).await, ["shop-staging"]);
+    project.write("environments/staging.toml", &renamed);
     let status = run(&sandbox, &project, &["status", "--json"])
         .succeeds()
         .json();

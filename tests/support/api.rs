@@ -75,6 +75,11 @@ pub(crate) async fn add_route(sandbox: &Sandbox, pattern: &str, script: Option<&
 /// Makes a script of somebody else with these tags, as wrangler does it for another project.
 pub(crate) async fn tagged_script(sandbox: &Sandbox, script: &str, tags: &[&str]) {
     foreign_script(sandbox, script).await;
+    tag(sandbox, script, tags).await;
+}
+
+/// Gives a script these tags, and takes all others away.
+pub(crate) async fn tag(sandbox: &Sandbox, script: &str, tags: &[&str]) {
     let path = of_account(
         sandbox,
         &format!("workers/scripts/{script}/script-settings"),
