@@ -147,6 +147,16 @@ async fn code_does_not_go_back_for_what_a_route_of_others_answers() {
             "`staging` is live and unverified: it was not the gateway that answered. That says nothing of its code, so nothing went back; before, it was seen that {route}\nhelp: see the failed checks; routes go before custom domains: remove that route in the dashboard, unless its Worker hands these requests on, then run `edge-broadcast verify staging`\n"
         )
     );
+    let fix = "routes go before custom domains: remove that route in the dashboard, unless its Worker hands these requests on";
+    let Printed { stdout, stderr, .. } = run(&sandbox, &project, &["verify", "staging"]).fails();
+    let failed = format!(": {route}\n          help: {fix}\n");
+    assert!(stdout.contains(&failed), "{stdout}");
+    assert_eq!(
+        stderr,
+        format!(
+            "error: `staging` does not work as it must: see the failed checks; it is seen that {route}\nhelp: {fix}\n"
+        )
+    );
     let after = api::shares(&sandbox, "glow-broadcast-staging").await;
     assert_eq!(after.len(), 1);
     assert_ne!(after[0].0, before[0].0);

@@ -8,6 +8,7 @@ use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use super::Context;
 use crate::cli::Environment as Args;
 use crate::cloudflare::observe;
+use crate::deploy::causes::Causes;
 use crate::deploy::remote::Remote;
 use crate::live::verify::{Expected, Publisher, verify};
 use crate::terminal::advice::Advice;
@@ -37,13 +38,20 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         version: None,
         patience: Duration::ZERO,
     };
-    let report = verify(&site, &environment, expected).await;
-    context.format.answer(&report)?;
-    if !report.passed() {
-        bail!(
-            "`{}` does not work as it must: see the failed checks",
-            environment.name
-        );
+    let mut report = verify(&site, &environment, expected).await;
+    if report.passed() {
+        return context.format.answer(&report);
     }
-    Ok(())
+    let tell = |line: &str| context.progress.say(line);
+    let causes = Causes::sought(&remote.cloudflare, &environment, tell).await;
+    causes.attribute(&mut report);
+    context.format.answer(&report)?;
+    let (seen, fixes) = causes.told("it is seen");
+    bail!(Advice {
+        what: format!(
+            "`{}` does not work as it must: see the failed checks{seen}",
+            environment.name
+        ),
+        fix: (!fixes.is_empty()).then(|| fixes.join("; ")),
+    })
 }
