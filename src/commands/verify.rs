@@ -15,10 +15,7 @@ use crate::terminal::advice::Advice;
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = context.project.environment(&args.environment)?;
-    let secrets = context.secrets(&environment);
-    let value = secrets.value(WEBHOOK_SECRET)?;
     let remote = Remote::from_env(&environment, &context.progress).await?;
-    let site = remote.site(&environment, &context.headers(&environment))?;
     let gateway = environment.gateway_script();
     if observe::split(&remote.cloudflare, &gateway)
         .await?
@@ -33,6 +30,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             format!("`edge-broadcast deploy {}` deploys it", environment.name)
         ));
     }
+    // Not before it is needed: a source may ask, or run a program
+    let secrets = context.secrets(&environment);
+    let value = secrets.value(WEBHOOK_SECRET)?;
+    let site = remote.site(&environment, &context.headers(&environment))?;
     let expected = Expected {
         publisher: Publisher::Secret(value),
         version: None,
