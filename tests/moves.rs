@@ -154,6 +154,17 @@ async fn a_host_that_moved_goes_back_when_a_check_fails_and_none_is_taken_from_o
         printed.stdout
     );
 
+    // An environment is named by its manifest, which the host has left
+    let left = manifest("staging").replace(HOSTS[0], "left-staging.glow.trade");
+    project.write("environments/staging.toml", &left);
+    project.write("environments/qa.toml", &manifest("staging"));
+    let args = ["plan", "qa", "--take-route-from", "staging", "--json"];
+    let plan = run(&sandbox, &project, &args).succeeds().json();
+    let mut steps = plan["steps"].as_array().unwrap().iter();
+    let moved = steps.find(|step| step["step"] == "move_route").unwrap();
+    assert_eq!(moved["from"], OLD);
+    std::fs::remove_file(project.path().join("environments/qa.toml")).unwrap();
+
     // Tagged as wrangler does it for a project of somebody else
     let tags = ["cf:service=shop", "cf:environment=staging"];
     api::tagged_script(&sandbox, "shop-staging", &tags).await;
