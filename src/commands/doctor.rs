@@ -165,11 +165,7 @@ async fn answers(
     gateway: &Live,
     examined: &mut Examined,
 ) -> bool {
-    let live: Vec<&str> = gateway
-        .split
-        .iter()
-        .map(|share| share.version_id.as_str())
-        .collect();
+    let live: Vec<&str> = gateway.split.versions().collect();
     let main = environment.main_host().as_str();
     let mut is_served = false;
     for (host, answered) in ask_hosts(site, environment, &live).await {
