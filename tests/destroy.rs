@@ -2,35 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Project, Run, Sandbox, api, built, manifest};
+use crate::support::{Project, Sandbox, api, built, manifest, run};
 
-const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1kZXN0cm95LXRlc3RzMDE=";
 const GATEWAY: &str = "glow-broadcast-staging";
 const ROOM: &str = "glow-broadcast-staging-room";
 const OWNER: &str = "github.com/glow/broadcast";
-
-fn run(sandbox: &Sandbox, project: &Project, args: &[&str]) -> Run {
-    Run::new(args.iter().copied())
-        .inside(project)
-        .against(sandbox)
-        .env("WEBHOOK_SECRET", SECRET)
-}
-
-/// The calls that were no GETs since the last time.
-async fn writes(sandbox: &Sandbox) -> Vec<String> {
-    let calls = api::call(sandbox, "GET", "/sandbox/requests", None).await["result"].take();
-    api::call(sandbox, "DELETE", "/sandbox/requests", None).await;
-    let calls = calls.as_array().unwrap().iter();
-    let text = |call: &Value, key: &str| call[key].as_str().unwrap().to_owned();
-    let short = |path: String| path.rsplit("/workers/").next().unwrap().to_owned();
-    calls
-        .filter(|call| call["method"] != "GET")
-        .map(|call| {
-            let path = short(text(call, "path"));
-            format!("{} {path} {}", text(call, "method"), text(call, "query"))
-        })
-        .collect()
-}
 
 async fn scripts(sandbox: &Sandbox) -> Vec<String> {
     let scripts = api::read(sandbox, "workers/scripts").await;
@@ -64,7 +40,7 @@ async fn an_environment_is_destroyed_with_its_stored_objects_and_nothing_of_anyb
     run(&sandbox, &project, &["deploy", "staging"]).succeeds();
     api::foreign_script(&sandbox, "shop-staging").await;
     api::route(&sandbox, "shop.glow.trade/*", "shop-staging").await;
-    writes(&sandbox).await;
+    api::writes(&sandbox).await;
 
     // Where nobody is there who could type the name, what would go is shown and nothing does
     let summary = project.path().join("summary.md");
@@ -116,21 +92,21 @@ none of it can be brought back";
         printed.stderr,
         "error: the script `shop-staging` is not one that this tool has deployed\nhelp: `edge-broadcast status` lists those that are; if it shall go all the same: `wrangler delete --name shop-staging`\n"
     );
-    assert_eq!(writes(&sandbox).await, [""; 0]);
+    assert_eq!(api::writes(&sandbox).await, [""; 0]);
 
     let route = routes(&sandbox).await;
     let route = route.iter().find(|(_, _, script)| script == GATEWAY);
     let route = &route.unwrap().0;
-    writes(&sandbox).await;
+    api::writes(&sandbox).await;
     let args = ["destroy", "staging", "--confirm", "staging"];
     let printed = run(&sandbox, &project, &args).succeeds();
     assert_eq!(printed.stdout, format!("{plan}\n\ndestroyed\n"));
     assert_eq!(
-        writes(&sandbox).await,
+        api::writes(&sandbox).await,
         [
-            format!("DELETE routes/{route} "),
-            format!("DELETE scripts/{GATEWAY} "),
-            format!("DELETE scripts/{ROOM} force=true"),
+            format!("DELETE routes/{route}"),
+            format!("DELETE scripts/{GATEWAY}"),
+            format!("DELETE scripts/{ROOM}?force=true"),
         ]
     );
     assert_eq!(scripts(&sandbox).await, ["shop-staging"]);
@@ -143,7 +119,7 @@ none of it can be brought back";
     let printed = run(&sandbox, &project, &["destroy", "staging", "--json"]).succeeds();
     let nothing = json!({ "target": "staging", "steps": [], "destroyed": null, "failure": null });
     assert_eq!(printed.json(), nothing);
-    assert_eq!(writes(&sandbox).await, [""; 0]);
+    assert_eq!(api::writes(&sandbox).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +127,7 @@ async fn a_script_that_is_not_ours_by_its_tags_or_is_used_by_another_is_left_as_
     let sandbox = Sandbox::start();
     let project = Project::with_all();
     api::foreign_script(&sandbox, GATEWAY).await;
-    writes(&sandbox).await;
+    api::writes(&sandbox).await;
     let args = ["destroy", "staging", "--confirm", "staging"];
     let summary = project.path().join("summary.md");
     let refused = run(&sandbox, &project, &args)
@@ -188,7 +164,7 @@ async fn a_script_that_is_not_ours_by_its_tags_or_is_used_by_another_is_left_as_
             "error: nothing was destroyed:\n  - the script `{GATEWAY}` is not one that this tool has deployed: its tags do not name it and its environment\n    help: `edge-broadcast status` shows what is this project's; if it shall go all the same: `wrangler delete --name {GATEWAY}`\n"
         )
     );
-    assert_eq!(writes(&sandbox).await, [""; 0]);
+    assert_eq!(api::writes(&sandbox).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

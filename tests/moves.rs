@@ -5,18 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::support::{Project, Run, Sandbox, api, built, manifest};
+use crate::support::{Project, Sandbox, api, built, manifest, run};
 
-const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1tb3ZlLXRlc3RzLTAwMDE=";
 const OLD: &str = "glow-broadcast-staging";
 const HOSTS: [&str; 2] = ["broadcast-staging.glow.trade", "live-staging.glow.trade"];
-
-fn run(sandbox: &Sandbox, project: &Project, args: &[&str]) -> Run {
-    Run::new(args.iter().copied())
-        .inside(project)
-        .against(sandbox)
-        .env("WEBHOOK_SECRET", SECRET)
-}
 
 /// The two hosts, a route and a custom domain, of the worker `name`.
 fn staging(name: &str) -> String {

@@ -2,18 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::{Printed, Project, Run, Sandbox, api, built};
+use crate::support::{Printed, Project, Sandbox, api, built, run};
 
-const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS16b25lLXRlc3RzLTAwMDE=";
 const HOST: &str = "broadcast-staging.glow.trade";
 const ROUTE: &str = "host = \"broadcast-staging.glow.trade\"";
-
-fn run(sandbox: &Sandbox, project: &Project, args: &[&str]) -> Run {
-    Run::new(args.iter().copied())
-        .inside(project)
-        .against(sandbox)
-        .env("WEBHOOK_SECRET", SECRET)
-}
 
 /// The error of a command that stops before its first write.
 async fn refused(sandbox: &Sandbox, project: &Project, command: &str) -> String {
