@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::plan::Rollout;
 use crate::terminal::advice::Advice;
@@ -42,16 +42,37 @@ fn named_environment(error: &clap::Error, typed: impl Iterator<Item = String>) -
     if error.kind() != ErrorKind::UnknownArgument || !is_it(option) {
         return None;
     }
-    let words = typed.filter_map(|word| match (is_it(&word), word.split_once('=')) {
-        (true, Some((_, name))) => Some(name.to_owned()),
-        (true, None) => None,
-        (false, _) => Some(word),
-    });
-    let words: Vec<String> = words.collect();
+    let (mut words, mut name) = (Vec::new(), "ENV".to_owned());
+    let mut typed = typed.peekable();
+    while let Some(word) = typed.next() {
+        match (is_it(&word), word.split_once('=')) {
+            (false, _) => words.push(word),
+            (true, Some((_, given))) => given.clone_into(&mut name),
+            (true, None) => name = typed.next_if(|next| !next.starts_with('-')).unwrap_or(name),
+        }
+    }
+    let place = place(&words)?;
+    if words.get(place) != Some(&name) {
+        words.insert(place, name);
+    }
     Some(Advice::new(
         format!("there is no `{option}`: the environment is a positional argument"),
         format!("`edge-broadcast {}`", words.join(" ")),
     ))
+}
+
+/// Where the environment stands among `words`: behind the command's own. None where it is no argument of that command.
+fn place(words: &[String]) -> Option<usize> {
+    let all = Cli::command();
+    let (mut command, mut place) = (&all, 0);
+    for (at, word) in words.iter().enumerate() {
+        if let Some(found) = command.find_subcommand(word) {
+            (command, place) = (found, at + 1);
+        }
+    }
+    let first = command.get_positionals().next()?;
+    let is_environment = first.get_value_names()? == ["ENV"];
+    is_environment.then_some(place)
 }
 
 /// Deploys the edge broadcast system from environment manifests, and proves that it works
@@ -416,7 +437,6 @@ pub struct Sandbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

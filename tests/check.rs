@@ -570,6 +570,17 @@ fn an_option_of_wranglers_for_the_environment_is_answered_with_what_to_type() {
         ("plan --env=staging", "plan staging"),
         ("status -e staging --json", "status staging --json"),
         ("secrets list --environment staging", "secrets list staging"),
+        (
+            "secrets set ADMIN_SECRET --env staging",
+            "secrets set staging ADMIN_SECRET",
+        ),
+        (
+            "secrets remove --env=staging OLD_KEY",
+            "secrets remove staging OLD_KEY",
+        ),
+        ("--env staging deploy --yes", "deploy staging --yes"),
+        ("deploy staging --env staging", "deploy staging"),
+        ("rollback --env", "rollback ENV"),
     ] {
         let printed = Run::new(typed.split(' ')).inside(&project).printed();
         let option = typed.split(' ').find(|word| word.starts_with('-')).unwrap();
@@ -582,6 +593,14 @@ fn an_option_of_wranglers_for_the_environment_is_answered_with_what_to_type() {
                     "error: there is no `{option}`: the environment is a positional argument\nhelp: `edge-broadcast {wanted}`\n"
                 )
             )
+        );
+    }
+    for takes_none in ["build --env staging", "sandbox -e staging"] {
+        let printed = Run::new(takes_none.split(' ')).inside(&project).printed();
+        assert!(
+            printed.stderr.starts_with("error: unexpected argument"),
+            "{}",
+            printed.stderr
         );
     }
 }

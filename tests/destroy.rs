@@ -2,34 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Project, Run, Sandbox, api, built, manifest};
+use crate::support::{Project, Sandbox, api, built, manifest, run};
 
-const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1kZXN0cm95LXRlc3RzMDE=";
 const GATEWAY: &str = "glow-broadcast-staging";
 const ROOM: &str = "glow-broadcast-staging-room";
-
-fn run(sandbox: &Sandbox, project: &Project, args: &[&str]) -> Run {
-    Run::new(args.iter().copied())
-        .inside(project)
-        .against(sandbox)
-        .env("WEBHOOK_SECRET", SECRET)
-}
-
-/// The calls that were no GETs since the last time.
-async fn writes(sandbox: &Sandbox) -> Vec<String> {
-    let calls = api::call(sandbox, "GET", "/sandbox/requests", None).await["result"].take();
-    api::call(sandbox, "DELETE", "/sandbox/requests", None).await;
-    let calls = calls.as_array().unwrap().iter();
-    let text = |call: &Value, key: &str| call[key].as_str().unwrap().to_owned();
-    let short = |path: String| path.rsplit("/workers/").next().unwrap().to_owned();
-    calls
-        .filter(|call| call["method"] != "GET")
-        .map(|call| {
-            let path = short(text(call, "path"));
-            format!("{} {path} {}", text(call, "method"), text(call, "query"))
-        })
-        .collect()
-}
+const OWNER: &str = "github.com/glow/broadcast";
 
 async fn scripts(sandbox: &Sandbox) -> Vec<String> {
     let scripts = api::read(sandbox, "workers/scripts").await;
@@ -63,7 +40,7 @@ async fn an_environment_is_destroyed_with_its_stored_objects_and_nothing_of_anyb
     run(&sandbox, &project, &["deploy", "staging"]).succeeds();
     api::foreign_script(&sandbox, "shop-staging").await;
     api::route(&sandbox, "shop.glow.trade/*", "shop-staging").await;
-    writes(&sandbox).await;
+    api::writes(&sandbox).await;
 
     // Where nobody is there who could type the name, what would go is shown and nothing does
     let summary = project.path().join("summary.md");
@@ -115,21 +92,21 @@ none of it can be brought back";
         printed.stderr,
         "error: the script `shop-staging` is not one that this tool has deployed\nhelp: `edge-broadcast status` lists those that are; if it shall go all the same: `wrangler delete --name shop-staging`\n"
     );
-    assert_eq!(writes(&sandbox).await, [""; 0]);
+    assert_eq!(api::writes(&sandbox).await, [""; 0]);
 
     let route = routes(&sandbox).await;
     let route = route.iter().find(|(_, _, script)| script == GATEWAY);
     let route = &route.unwrap().0;
-    writes(&sandbox).await;
+    api::writes(&sandbox).await;
     let args = ["destroy", "staging", "--confirm", "staging"];
     let printed = run(&sandbox, &project, &args).succeeds();
     assert_eq!(printed.stdout, format!("{plan}\n\ndestroyed\n"));
     assert_eq!(
-        writes(&sandbox).await,
+        api::writes(&sandbox).await,
         [
-            format!("DELETE routes/{route} "),
-            format!("DELETE scripts/{GATEWAY} "),
-            format!("DELETE scripts/{ROOM} force=true"),
+            format!("DELETE routes/{route}"),
+            format!("DELETE scripts/{GATEWAY}"),
+            format!("DELETE scripts/{ROOM}?force=true"),
         ]
     );
     assert_eq!(scripts(&sandbox).await, ["shop-staging"]);
@@ -142,7 +119,7 @@ none of it can be brought back";
     let printed = run(&sandbox, &project, &["destroy", "staging", "--json"]).succeeds();
     let nothing = json!({ "target": "staging", "steps": [], "destroyed": null, "failure": null });
     assert_eq!(printed.json(), nothing);
-    assert_eq!(writes(&sandbox).await, [""; 0]);
+    assert_eq!(api::writes(&sandbox).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +127,7 @@ async fn a_script_that_is_not_ours_by_its_tags_or_is_used_by_another_is_left_as_
     let sandbox = Sandbox::start();
     let project = Project::with_all();
     api::foreign_script(&sandbox, GATEWAY).await;
-    writes(&sandbox).await;
+    api::writes(&sandbox).await;
     let args = ["destroy", "staging", "--confirm", "staging"];
     let summary = project.path().join("summary.md");
     let refused = run(&sandbox, &project, &args)
@@ -187,7 +164,7 @@ async fn a_script_that_is_not_ours_by_its_tags_or_is_used_by_another_is_left_as_
             "error: nothing was destroyed:\n  - the script `{GATEWAY}` is not one that this tool has deployed: its tags do not name it and its environment\n    help: `edge-broadcast status` shows what is this project's; if it shall go all the same: `wrangler delete --name {GATEWAY}`\n"
         )
     );
-    assert_eq!(writes(&sandbox).await, [""; 0]);
+    assert_eq!(api::writes(&sandbox).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,6 +236,42 @@ async fn a_protected_environment_needs_its_name_and_a_yes() {
     assert_eq!(scripts(&sandbox).await, [""; 0]);
 }
 
+/// Scripts that no manifest names, with a project's tag: another project leaves them alone, and that one knows them.
+async fn whose_they_are(sandbox: &Sandbox, project: &Project, manifest: &str) {
+    for (script, service) in [(GATEWAY, "glow-broadcast"), (ROOM, "glow-broadcast-room")] {
+        let service = format!("cf:service={service}");
+        let owner = format!("edge-broadcast:owner={OWNER}");
+        let tags = [service.as_str(), "cf:environment=staging", &owner];
+        api::tag(sandbox, script, &tags).await;
+    }
+    project.write("environments/staging.toml", manifest);
+    let args = ["destroy", "--script", GATEWAY, "--confirm", GATEWAY];
+    let refused = run(sandbox, project, &args).arg("--json").fails();
+    let what = format!("the script `{GATEWAY}` belongs to the project `{OWNER}`");
+    assert_eq!(
+        refused.json(),
+        json!({
+            "target": GATEWAY,
+            "steps": [],
+            "destroyed": null,
+            "failure": format!("nothing was destroyed: {what}"),
+            "help": "destroy it from there",
+        })
+    );
+    let told =
+        format!("error: nothing was destroyed:\n  - {what}\n    help: destroy it from there\n");
+    assert_eq!(refused.stderr, told);
+    let orphans = || {
+        let status = run(sandbox, project, &["status", "--json"]).succeeds();
+        status.json()["orphans"].take()
+    };
+    assert_eq!(orphans(), json!([]));
+    let owner = format!("[worker]\nowner = \"{OWNER}\"\n");
+    let owned = manifest.replacen("[worker]\n", &owner, 1);
+    project.write("environments/staging.toml", &owned);
+    assert_eq!(orphans()[0]["owned"], true);
+}
+
 /// After `worker.name` changed, or when a manifest was deleted, no manifest says where the scripts are.
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_that_no_manifest_names_are_listed_and_destroyed_with_their_routes() {
@@ -310,10 +323,20 @@ async fn scripts_that_no_manifest_names_are_listed_and_destroyed_with_their_rout
         "error: nothing was destroyed: the script `{GATEWAY}` is one of an environment `staging`, whose manifest cannot be understood and may name it\nhelp: `edge-broadcast check staging` says what is wrong: correct that first\n"
     );
     assert_eq!(printed.stderr, told);
-    project.write("environments/staging.toml", &renamed);
+    whose_they_are(&sandbox, &project, &renamed).await;
 
+    // Where no manifest is left, the checkout says whose they are
+    for name in ["staging", "qa"] {
+        let manifest = project.path().join(format!("environments/{name}.toml"));
+        std::fs::remove_file(manifest).unwrap();
+    }
+    std::fs::create_dir(project.path().join(".git")).unwrap();
+    let origin = format!("[remote \"origin\"]\n\turl = https://{OWNER}\n");
+    project.write(".git/config", &origin);
     let args = ["destroy", "--script", ROOM, "--confirm", ROOM];
-    let printed = run(&sandbox, &project, &args).succeeds();
+    let printed = run(&sandbox, &project, &args)
+        .env("GIT_DIR", ".git")
+        .succeeds();
     assert!(
         printed.stdout.starts_with("glow-broadcast-staging-room: 3 steps\n\n1. remove the route `broadcast-staging.glow.trade/*` of `glow-broadcast-staging`\n"),
         "{}",
@@ -325,6 +348,7 @@ async fn scripts_that_no_manifest_names_are_listed_and_destroyed_with_their_rout
         "glow-broadcast-staging-room: nothing to destroy\n"
     );
     assert_eq!(scripts(&sandbox).await, ["shop-staging"]);
+    project.write("environments/staging.toml", &renamed);
     let status = run(&sandbox, &project, &["status", "--json"])
         .succeeds()
         .json();

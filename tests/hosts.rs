@@ -57,7 +57,7 @@ async fn a_regions_host_that_leads_elsewhere_is_found_and_named() {
     let help = "look at which route, Worker, page rule or origin answers for this host";
     let verified = run(&["verify", "staging"]).fails().stdout;
     let told = format!(
-        "\nbroadcast-eu.glow.trade\n  FAILED  health answers: {why}\n          help: {help}\n"
+        "\nbroadcast-eu.glow.trade\n  FAILED  health answers: `{url}` answered 200: the route `broadcast-eu.glow.trade/health*` of the script `someone` takes `/health` of `broadcast-eu.glow.trade`\n          help: remove that route in the dashboard, or use another host in the manifest\n"
     );
     assert!(verified.ends_with(&told), "{verified}");
     let doctor = run(&["doctor", "staging"]).fails().stdout;

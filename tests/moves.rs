@@ -5,18 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::support::{Project, Run, Sandbox, api, built, manifest};
+use crate::support::{Project, Sandbox, api, built, manifest, run};
 
-const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1tb3ZlLXRlc3RzLTAwMDE=";
 const OLD: &str = "glow-broadcast-staging";
 const HOSTS: [&str; 2] = ["broadcast-staging.glow.trade", "live-staging.glow.trade"];
-
-fn run(sandbox: &Sandbox, project: &Project, args: &[&str]) -> Run {
-    Run::new(args.iter().copied())
-        .inside(project)
-        .against(sandbox)
-        .env("WEBHOOK_SECRET", SECRET)
-}
 
 /// The two hosts, a route and a custom domain, of the worker `name`.
 fn staging(name: &str) -> String {
@@ -153,6 +145,17 @@ async fn a_host_that_moved_goes_back_when_a_check_fails_and_none_is_taken_from_o
         "{}",
         printed.stdout
     );
+
+    // An environment is named by its manifest, which the host has left
+    let left = manifest("staging").replace(HOSTS[0], "left-staging.glow.trade");
+    project.write("environments/staging.toml", &left);
+    project.write("environments/qa.toml", &manifest("staging"));
+    let args = ["plan", "qa", "--take-route-from", "staging", "--json"];
+    let plan = run(&sandbox, &project, &args).succeeds().json();
+    let mut steps = plan["steps"].as_array().unwrap().iter();
+    let moved = steps.find(|step| step["step"] == "move_route").unwrap();
+    assert_eq!(moved["from"], OLD);
+    std::fs::remove_file(project.path().join("environments/qa.toml")).unwrap();
 
     // Tagged as wrangler does it for a project of somebody else
     let tags = ["cf:service=shop", "cf:environment=staging"];

@@ -2,16 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Project, Run, Sandbox, api, built, manifest};
+use crate::support::{self, Project, Run, Sandbox, api, built, manifest};
 
-const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1vd25lcnNoaXAtdGVzdHM=";
 const GATEWAY: &str = "glow-broadcast-staging";
 
 fn run(sandbox: &Sandbox, project: &Project, line: &str) -> Run {
-    Run::new(line.split(' '))
-        .inside(project)
-        .against(sandbox)
-        .env("WEBHOOK_SECRET", SECRET)
+    support::run(sandbox, project, &line.split(' ').collect::<Vec<_>>())
 }
 
 async fn tags(sandbox: &Sandbox) -> Value {

@@ -2,18 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::{Printed, Project, Run, Sandbox, api, built};
+use crate::support::{Printed, Project, Sandbox, api, built, run};
 
-const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS16b25lLXRlc3RzLTAwMDE=";
 const HOST: &str = "broadcast-staging.glow.trade";
 const ROUTE: &str = "host = \"broadcast-staging.glow.trade\"";
-
-fn run(sandbox: &Sandbox, project: &Project, args: &[&str]) -> Run {
-    Run::new(args.iter().copied())
-        .inside(project)
-        .against(sandbox)
-        .env("WEBHOOK_SECRET", SECRET)
-}
 
 /// The error of a command that stops before its first write.
 async fn refused(sandbox: &Sandbox, project: &Project, command: &str) -> String {
@@ -145,6 +137,16 @@ async fn code_does_not_go_back_for_what_a_route_of_others_answers() {
         error,
         format!(
             "`staging` is live and unverified: it was not the gateway that answered. That says nothing of its code, so nothing went back; before, it was seen that {route}\nhelp: see the failed checks; routes go before custom domains: remove that route in the dashboard, unless its Worker hands these requests on, then run `edge-broadcast verify staging`\n"
+        )
+    );
+    let fix = "routes go before custom domains: remove that route in the dashboard, unless its Worker hands these requests on";
+    let Printed { stdout, stderr, .. } = run(&sandbox, &project, &["verify", "staging"]).fails();
+    let failed = format!(": {route}\n          help: {fix}\n");
+    assert!(stdout.contains(&failed), "{stdout}");
+    assert_eq!(
+        stderr,
+        format!(
+            "error: `staging` does not work as it must: see the failed checks; it is seen that {route}\nhelp: {fix}\n"
         )
     );
     let after = api::shares(&sandbox, "glow-broadcast-staging").await;

@@ -163,7 +163,7 @@ async fn carry_out(
     let answer = Answer {
         environment: environment.name.to_string(),
         verified: verification.report.take(),
-        findings: verification.findings,
+        findings: verification.causes.findings,
         plan,
         applied: running.finish(),
         failure: told.as_ref().map(|told| told.what.clone()),

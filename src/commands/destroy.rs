@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use serde::Serialize;
 
 use super::Context;
@@ -13,8 +13,8 @@ use crate::cloudflare::error::advice;
 use crate::deploy::destroy::destroy;
 use crate::deploy::running::Running;
 use crate::environment::Environment;
-use crate::plan::destroy::{Claim, Destruction, Refused, Standing};
-use crate::plan::pair::{self, Pair};
+use crate::plan::destroy::{Claim, Destruction, Refusal, Refused, Standing};
+use crate::plan::pair::{self, Pair, Tagged};
 use crate::terminal::advice::Advice;
 use crate::terminal::output::{self, Format};
 use crate::terminal::{confirm, step_summary};
@@ -78,16 +78,16 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     };
     match Destruction::of(&target.name, target.pair.as_ref(), &standing, &target.claim) {
         Ok(destruction) => end(context, args, &target, destruction).await,
-        Err(refused) => Err(refuse(context, &target, refused)),
+        Err(refused) => Err(refuse(context, &target.name, refused)),
     }
 }
 
 /// Tells why nothing may be destroyed wherever somebody looks: people get it as this error.
-fn refuse(context: &Context, target: &Target, refused: Refused) -> anyhow::Error {
+fn refuse(context: &Context, target: &str, refused: Refused) -> anyhow::Error {
     let Advice { what, fix } = refused.advice();
     let answer = Answer {
         destruction: Destruction {
-            target: target.name.clone(),
+            target: target.to_owned(),
             steps: Vec::new(),
         },
         destroyed: None,
@@ -103,8 +103,8 @@ fn refuse(context: &Context, target: &Target, refused: Refused) -> anyhow::Error
     refused.into()
 }
 
-fn title(target: &Target) -> String {
-    format!("destruction of {}", target.name)
+fn title(target: &str) -> String {
+    format!("destruction of {target}")
 }
 
 /// Asks, carries it out, and answers in any case.
@@ -134,8 +134,8 @@ async fn end(
     };
     context.format.answer(&answer)?;
     match told {
-        Some(told) => step_summary::append(&title(target), &format!("{answer}\n\n{told:#}")),
-        None => step_summary::append(&title(target), &answer),
+        Some(told) => step_summary::append(&title(&target.name), &format!("{answer}\n\n{told:#}")),
+        None => step_summary::append(&title(&target.name), &answer),
     }
     result
 }
@@ -202,14 +202,9 @@ async fn of_script(context: &Context, script: &str) -> anyhow::Result<Target> {
     let pairs = pair::deployed(&scripts, &classes, owner.as_deref());
     let mut pairs = pairs.into_iter();
     let found = pairs.find(|pair| pair.scripts().iter().any(|(_, name)| name == script));
-    let is_there = scripts.iter().any(|known| known.name == script);
-    if found.is_none() && is_there {
-        bail!(Advice::new(
-            format!("the script `{script}` is not one that this tool has deployed"),
-            format!(
-                "`edge-broadcast status` lists those that are; if it shall go all the same: `wrangler delete --name {script}`"
-            )
-        ));
+    let there = scripts.iter().find(|known| known.name == script);
+    if let (None, Some(there)) = (&found, there) {
+        return Err(strange(context, there, owner.as_deref()));
     }
     if let Some(pair) = &found {
         readable(context, script, &pair.environment)?;
@@ -227,6 +222,20 @@ async fn of_script(context: &Context, script: &str) -> anyhow::Result<Target> {
         claim: Claim { owner, hosts: None },
         cloudflare,
     })
+}
+
+/// Why a script may not go that is there, and none that this tool has deployed for the project `owner`.
+fn strange(context: &Context, script: &Tagged, owner: Option<&str>) -> anyhow::Error {
+    let name = &script.name;
+    match Refusal::of_others(script, owner) {
+        Some(refusal) => refuse(context, name, Refused(vec![refusal])),
+        None => anyhow!(Advice::new(
+            format!("the script `{name}` is not one that this tool has deployed"),
+            format!(
+                "`edge-broadcast status` lists those that are; if it shall go all the same: `wrangler delete --name {name}`"
+            )
+        )),
+    }
 }
 
 /// Refuses a script of an environment whose manifest cannot be understood: it may name the script, or protect the environment.

@@ -112,10 +112,7 @@ async fn examine(
 ) -> anyhow::Result<()> {
     match bundles {
         Ok(_) => examined.well("the workers are built"),
-        Err(error) => {
-            let Advice { what, fix } = Advice::of(error);
-            examined.wrong(what, fix.unwrap_or("see the error".to_owned()));
-        }
+        Err(error) => examined.failed(error),
     }
     let remote = Remote::reading(environment, &context.progress, lists).await?;
     let observed = observe(&remote.cloudflare, environment).await?;
@@ -139,8 +136,7 @@ async fn examine(
         let site = match remote.site(environment, &context.headers(environment)) {
             Ok(site) => site,
             Err(error) => {
-                let Advice { what, fix } = Advice::of(&error);
-                examined.wrong(what, fix.unwrap_or("see the error".to_owned()));
+                examined.failed(&error);
                 return Ok(());
             }
         };
@@ -148,10 +144,7 @@ async fn examine(
             let secrets = context.secrets(environment);
             match occupancy::dropped(&site, environment, tokens, &secrets).await {
                 Ok(rooms) => rooms.iter().for_each(|room| examined.room(room)),
-                Err(error) => {
-                    let Advice { what, fix } = Advice::of(&error);
-                    examined.wrong(what, fix.unwrap_or("see the error".to_owned()));
-                }
+                Err(error) => examined.failed(&error),
             }
         }
     }
@@ -165,11 +158,7 @@ async fn answers(
     gateway: &Live,
     examined: &mut Examined,
 ) -> bool {
-    let live: Vec<&str> = gateway
-        .split
-        .iter()
-        .map(|share| share.version_id.as_str())
-        .collect();
+    let live: Vec<&str> = gateway.split.versions().collect();
     let main = environment.main_host().as_str();
     let mut is_served = false;
     for (host, answered) in ask_hosts(site, environment, &live).await {
@@ -284,6 +273,12 @@ impl Examined {
         }
         let mend = "look at what its publishers send as `slot`: it must rise, and be of one clock, for the updates of each key";
         self.wrong(what, mend.to_owned());
+    }
+
+    /// That something could not be looked at.
+    fn failed(&mut self, error: &anyhow::Error) {
+        let Advice { what, fix } = Advice::of(error);
+        self.wrong(what, fix.unwrap_or("see the error".to_owned()));
     }
 
     fn wrong(&mut self, what: String, mend: String) {

@@ -46,10 +46,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// The project that the manifests belong to, as the tags of their scripts say it.
+    /// The project that the manifests belong to, as the tags of their scripts say it. Where none is left that can be read, the checkout
+    /// says it still.
     fn owner(&self) -> Option<String> {
         let mut owners = self.project.good().filter_map(|it| it.owner.as_ref());
-        owners.next().map(ToString::to_string)
+        let owner = owners.next().or(self.project.owner.as_ref());
+        owner.map(ToString::to_string)
     }
 
     /// The headers of requests to an environment's hosts, read like secrets: one of these for each command too.

@@ -231,8 +231,7 @@ async fn answers(
 }
 
 async fn answering(site: &Site, environment: &Environment, gateway: &Live) -> Vec<Answering> {
-    let live = gateway.split.iter();
-    let live: Vec<&str> = live.map(|share| share.version_id.as_str()).collect();
+    let live: Vec<&str> = gateway.split.versions().collect();
     let asked = ask_hosts(site, environment, &live).await;
     let answers = asked.into_iter().map(|(host, answered)| {
         let told = answered.err().map(|error| Advice::of(&error));

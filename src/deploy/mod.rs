@@ -5,6 +5,7 @@
 //! Imports: `build`, `cloudflare`, `environment`, `live`, `plan`, `process`, `secret`, `terminal`
 
 pub mod apply;
+pub(crate) mod causes;
 pub(crate) mod destroy;
 pub(crate) mod remote;
 pub(crate) mod running;

@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 
 use super::apply::{Probe, Report};
+use super::causes::Causes;
 use super::running::Running;
 use crate::build::Worker;
 use crate::environment::Environment;
@@ -16,8 +17,7 @@ use crate::live::elsewhere::{Elsewhere, Unproved, is_certain};
 use crate::live::rooms::{self, Proof, Sought};
 use crate::live::site::Site;
 use crate::live::verify::{self, Expected, Publisher, ask_health, verify, verify_main};
-use crate::plan::finding::{self, Finding};
-use crate::plan::{Observed, Plan, Shadow, Step, obstacle};
+use crate::plan::{Observed, Plan, Step};
 use crate::secret::Value;
 use crate::terminal::advice::Advice;
 use crate::terminal::wait::{until, wait};
@@ -40,9 +40,7 @@ pub(crate) struct Verification<'a> {
     secret: Publishes,
     plan: &'a Plan,
     /// What was seen of what is live before: it may be why a check fails.
-    pub(crate) findings: Vec<Finding>,
-    /// The routes of others that took requests to our hosts before.
-    shadows: Vec<Shadow>,
+    pub(crate) causes: Causes,
     /// The gateway's version before the deployment.
     live: Option<String>,
     /// Whether the live gateway accepted the webhook secret already; none where the plan brings it. After a rotation the source that
@@ -74,8 +72,7 @@ impl<'a> Verification<'a> {
             site,
             secret,
             plan,
-            findings: finding::of(environment, observed),
-            shadows: obstacle::shadows(environment, observed),
+            causes: Causes::of(environment, observed),
             live: gateway.map(|live| live.active.id.clone()),
             accepted_before: None,
             pause,
@@ -131,7 +128,7 @@ impl<'a> Verification<'a> {
         };
         let made = verify_main(site, self.environment, expected);
         let mut report = until(self.tell, patience, SPREADS, made).await;
-        report.attribute(|host, path| self.taken(host, path));
+        self.causes.attribute(&mut report);
         if report.passed() {
             return Ok(());
         }
@@ -147,7 +144,7 @@ impl<'a> Verification<'a> {
         };
         let made = verify(&self.site, self.environment, expected);
         let mut report = until(self.tell, PATIENCE, SPREADS, made).await;
-        report.attribute(|host, path| self.taken(host, path));
+        self.causes.attribute(&mut report);
         let room = self.plan.replaces(Worker::Room);
         if report.passed()
             && let Some(version) = room.and_then(|room| versions.get(&room))
@@ -194,19 +191,12 @@ impl<'a> Verification<'a> {
             return error;
         };
         let elsewhere: Option<&Elsewhere> = other.downcast_ref();
-        let of_route = |it: &Elsewhere| it.of_route(|host, path| self.taken(host, path));
+        let of_route = |it: &Elsewhere| it.of_route(|host, path| self.causes.taken(host, path));
         let other = elsewhere.and_then(of_route).unwrap_or(other);
         match is_certain(&other) {
             true => other.context(Unproved),
             false => error,
         }
-    }
-
-    /// The route of others that takes requests to this host and path, and what to do about it.
-    fn taken(&self, host: &str, path: &str) -> Option<Advice> {
-        let mut shadows = self.shadows.iter();
-        let taker = shadows.find(|shadow| shadow.takes(host, path))?;
-        Some(taker.advice())
     }
 
     fn publisher(&self) -> Publisher<'_> {
@@ -242,7 +232,7 @@ impl<'a> Verification<'a> {
         let mut steps = self.plan.steps.iter();
         let uploads = steps.any(|step| matches!(step, Step::Upload(_)));
         let report = self.report.borrow();
-        let (seen, mut fixes) = self.seen();
+        let (seen, mut fixes) = self.causes.told("before, it was seen");
         fixes.insert(0, "see the failed checks".to_owned());
         if report
             .as_ref()
@@ -278,14 +268,6 @@ impl<'a> Verification<'a> {
             text += &format!("; `{script}` could not go back to the version before: {why}");
         }
         Advice::new(text + &seen, fixes.join("; ")).into()
-    }
-
-    /// What was found before that may be why a check fails, and what to do about it.
-    fn seen(&self) -> (String, Vec<String>) {
-        let wrong = self.findings.iter();
-        let wrong = wrong.filter_map(|Finding { what, fix }| Some((what, fix.clone()?)));
-        let told = |(what, fix)| (format!("; before, it was seen that {what}"), fix);
-        wrong.map(told).unzip()
     }
 }
 

@@ -9,7 +9,7 @@ use super::clash::{self, Clash};
 use super::day;
 use super::owner;
 use crate::environment::Environment;
-use crate::environment::name::EnvironmentName;
+use crate::environment::name::{EnvironmentName, Owner};
 use crate::environment::problem::Problem;
 use crate::terminal::advice::Advice;
 use crate::terminal::{escape, suggestion, utf8};
@@ -22,6 +22,8 @@ type Meant = Result<Environment, Vec<Problem>>;
 pub struct Project {
     /// The folder, absolute.
     pub root: PathBuf,
+    /// Whose the scripts are of whatever no manifest says it of: the checkout's, where it names one.
+    pub owner: Option<Owner>,
     /// What each manifest means, or its problems: a mistake for whoever needs that one.
     manifests: BTreeMap<EnvironmentName, Meant>,
     /// Manifests whose file names are no names of environments: a mistake for whoever needs all.
@@ -64,6 +66,7 @@ impl Project {
         let folder = root.join("environments");
         let reading = || format!("reading `{}`", folder.display());
         let mut project = Self {
+            owner: owner::of_checkout(&root),
             root,
             manifests: BTreeMap::new(),
             misnamed: Vec::new(),
@@ -89,9 +92,9 @@ impl Project {
             }
         }
         project.misnamed.sort_by(|a, b| a.path.cmp(&b.path));
-        let owner = owner::of_checkout(&project.root);
         for environment in project.manifests.values_mut().flatten() {
-            environment.owner = environment.owner.take().or_else(|| owner.clone());
+            let owner = environment.owner.take();
+            environment.owner = owner.or_else(|| project.owner.clone());
         }
         Ok(project)
     }

@@ -66,10 +66,18 @@ pub(crate) fn propagation(site: &Site) -> Duration {
 }
 
 /// How long the wrong answer is borne with.
-pub(crate) fn patience(site: &Site) -> Duration {
+fn patience(site: &Site) -> Duration {
     match site.is_sandboxed() {
         true => PATIENCE_WITH_SANDBOX,
         false => PATIENCE,
+    }
+}
+
+/// How long [`prove`] may take: the main host comes first, and then all others at once.
+pub(crate) fn longest_proof(site: &Site, environment: &Environment) -> Duration {
+    match environment.hosts.len() {
+        0 | 1 => patience(site),
+        _ => patience(site) * 2,
     }
 }
 
@@ -177,6 +185,23 @@ mod tests {
     use axum::http::StatusCode;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_proof_at_more_than_one_host_may_take_twice_as_long() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let source = include_str!("../../environments/staging.toml");
+        let more = "[[routes]]\nhost = \"more.glow.trade\"\n\n[room]";
+        let via = Some("127.0.0.1:1".parse().unwrap());
+        for (manifest, longest) in [
+            (source.to_owned(), PATIENCE_WITH_SANDBOX),
+            (source.replace("[room]", more), PATIENCE_WITH_SANDBOX * 2),
+        ] {
+            let name = "staging".parse().unwrap();
+            let environment = Environment::resolve(&name, "staging.toml", &manifest).unwrap();
+            let site = Site::new(environment.main_host().as_str(), via).unwrap();
+            assert_eq!(longest_proof(&site, &environment), longest);
+        }
+    }
 
     /// A rotation waits for as long as a change may take to spread, and none makes Access or a challenge go away.
     #[tokio::test]

@@ -206,10 +206,7 @@ fn refusal(
     let name = &script.tagged.name;
     let gateway = pair.gateway();
     match pair.belonging(&script.tagged, claim.owner.as_deref()) {
-        Belonging::Owned(other) => {
-            let other = escape::line(&other).into_owned();
-            return Some(Refusal::OfProject(name.clone(), other));
-        }
+        Belonging::Owned(_) => return Refusal::of_others(&script.tagged, claim.owner.as_deref()),
         Belonging::Other(_) | Belonging::Untagged => return Some(Refusal::NotOurs(name.clone())),
         Belonging::Unowned if *name == gateway => {
             let routes = standing.routes.iter().map(|it| &it.route);
@@ -273,6 +270,13 @@ impl Removal {
 }
 
 impl Refusal {
+    /// Why a script stays, seen from the project `owner`, where its tags say that it is another project's.
+    pub(crate) fn of_others(script: &Tagged, owner: Option<&str>) -> Option<Self> {
+        let other = owner_of(&script.tags).filter(|other| owner != Some(*other))?;
+        let other = escape::line(other).into_owned();
+        Some(Self::OfProject(script.name.clone(), other))
+    }
+
     /// What is in the way, and the way out.
     pub fn advice(&self) -> Advice {
         match self {

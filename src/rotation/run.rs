@@ -313,11 +313,16 @@ fn counters(
     Ok(Some(Counters::new(site.clone(), admin)))
 }
 
-/// The uses of both slots while both are filled, where they can be read: at rest they say nothing, and nobody is asked for a secret.
-pub(crate) async fn uses(live: &Holding, site: &Site, secrets: &Secrets<'_>) -> Option<Uses> {
+/// The uses of both slots while both are filled, where they can be read: at rest they say nothing, and nobody is asked for a secret, nor
+/// for what the `site` needs.
+pub(crate) async fn uses(
+    live: &Holding,
+    site: impl FnOnce() -> anyhow::Result<Site>,
+    secrets: &Secrets<'_>,
+) -> Option<Uses> {
     if Filled::of(&live.secrets) != Filled::Both {
         return None;
     }
-    let counters = counters(live, site, secrets).ok()??;
+    let counters = counters(live, &site().ok()?, secrets).ok()??;
     counters.read().await.ok()
 }

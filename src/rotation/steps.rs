@@ -111,8 +111,8 @@ impl Rotation<'_> {
     pub(super) async fn prove(&self, value: &Value, wanted: Answer) -> anyhow::Result<()> {
         let proved = acceptance::prove(&self.site, self.environment, value, wanted);
         let why = "a change of secrets takes a while to reach every place";
-        let patience = acceptance::patience(&self.site);
-        for note in until(self.tell, patience, why, proved).await? {
+        let longest = acceptance::longest_proof(&self.site, self.environment);
+        for note in until(self.tell, longest, why, proved).await? {
             (self.tell)(&note);
         }
         Ok(())

@@ -197,7 +197,8 @@ async fn a_set_value_and_a_rotated_one_have_an_age_of_their_own() {
 
 #[test]
 fn listing_sends_nothing_but_gets() {
-    let world = World::deployed(&staging(SWITCH));
+    let manifest = staging(SWITCH);
+    let world = World::deployed(&manifest);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(api::call(
         &world.sandbox,
@@ -206,7 +207,11 @@ fn listing_sends_nothing_but_gets() {
         None,
     ));
     world.run(&["secrets", "list", "staging"]).succeeds();
-    world.rotate(&["--status"]).succeeds();
+    // At rest no host is asked, and nothing read that would open one
+    let headers = "\n[verify.headers]\nX-Key = { source = \"env:KEY_OF_THE_HOST\" }\n";
+    let opened = manifest + headers;
+    world.project.write("environments/staging.toml", &opened);
+    assert_eq!(world.rotate(&["--status"]).succeeds().stderr, "");
     let requests = runtime.block_on(api::call(&world.sandbox, "GET", "/sandbox/requests", None));
     let requests = requests["result"].as_array().unwrap();
     assert!(requests.len() > 5, "{requests:?}");

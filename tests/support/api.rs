@@ -46,14 +46,19 @@ pub(crate) async fn zone(sandbox: &Sandbox) -> String {
     zones["result"][0]["id"].as_str().unwrap().to_owned()
 }
 
-/// The calls that were no GETs, as `METHOD path`.
+/// The calls since the last time that were no GETs, as `METHOD path?query`; those of Workers' things by the path below `workers/`.
 pub(crate) async fn writes(sandbox: &Sandbox) -> Vec<String> {
     let calls = call(sandbox, "GET", "/sandbox/requests", None).await["result"].take();
+    call(sandbox, "DELETE", "/sandbox/requests", None).await;
     let writes = calls.as_array().unwrap().iter();
-    writes
-        .filter(|call| call["method"] != "GET")
-        .map(|call| format!("{} {}", call["method"], call["path"]))
-        .collect()
+    let writes = writes.filter(|call| call["method"] != "GET");
+    let shown = writes.map(|call| {
+        let text = |key: &str| call[key].as_str().unwrap();
+        let path = text("path").rsplit("/workers/").next().unwrap();
+        let gap = if text("query").is_empty() { "" } else { "?" };
+        format!("{} {path}{gap}{}", text("method"), text("query"))
+    });
+    shown.collect()
 }
 
 /// Leads the hosts and paths of `pattern`, in the zone of the manifests, to a script; with the DNS record without which Cloudflare
@@ -75,6 +80,11 @@ pub(crate) async fn add_route(sandbox: &Sandbox, pattern: &str, script: Option<&
 /// Makes a script of somebody else with these tags, as wrangler does it for another project.
 pub(crate) async fn tagged_script(sandbox: &Sandbox, script: &str, tags: &[&str]) {
     foreign_script(sandbox, script).await;
+    tag(sandbox, script, tags).await;
+}
+
+/// Gives a script these tags, and takes all others away.
+pub(crate) async fn tag(sandbox: &Sandbox, script: &str, tags: &[&str]) {
     let path = of_account(
         sandbox,
         &format!("workers/scripts/{script}/script-settings"),

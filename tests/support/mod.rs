@@ -12,6 +12,9 @@ use std::sync::{LazyLock, Mutex};
 
 use serde_json::Value;
 
+/// The webhook secret of the tests that do not care which it is.
+const SECRET: &str = "whsec_c2VjcmV0LW9mLXRlc3RzLXRoYXQtZG8tbm90LWNhcmU=";
+
 /// The repository.
 pub(crate) fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -36,6 +39,14 @@ pub(crate) fn binary() -> &'static Path {
 #[must_use]
 pub(crate) struct Run {
     command: Command,
+}
+
+/// A run of a project's binary against `sandbox`, with a webhook secret in the environment.
+pub(crate) fn run(sandbox: &Sandbox, project: &Project, args: &[&str]) -> Run {
+    Run::new(args.iter().copied())
+        .inside(project)
+        .against(sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
 }
 
 /// What a run printed, and its exit code.

@@ -26,18 +26,19 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     let remote = Remote::from_env(&environment, &context.progress).await?;
     let headers = context.headers(&environment);
-    let site = match args.status || args.compromised {
-        // A leaked value must be revoked by whoever can, and proved by who can reach the hosts
-        true => remote.site_at_any_rate(&environment, &headers, &context.progress)?,
-        false => remote.site(&environment, &headers)?,
-    };
+    let any_site = || remote.site_at_any_rate(&environment, &headers, &context.progress);
     let live = live(&remote.cloudflare, &environment).await?;
     let sources = context.secrets(&environment);
     if args.status {
-        let uses = uses(&live, &site, &sources).await;
+        let uses = uses(&live, any_site, &sources).await;
         let status = Status::of(&environment, &live, uses.as_ref());
         return context.format.answer(&status);
     }
+    let site = match args.compromised {
+        // A leaked value must be revoked by whoever can, and proved by who can reach the hosts
+        true => any_site()?,
+        false => remote.site(&environment, &headers)?,
+    };
     if !args.yes {
         confirm(&environment, &format!("rotate `{WEBHOOK_SECRET}`"))?;
     }
