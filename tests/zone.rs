@@ -152,6 +152,8 @@ async fn code_does_not_go_back_for_what_a_route_of_others_answers() {
     let after = api::shares(&sandbox, "glow-broadcast-staging").await;
     assert_eq!(after.len(), 1);
     assert_ne!(after[0].0, before[0].0);
+    let Printed { stdout, .. } = run(&sandbox, &project, &["rollback", "staging"]).fails();
+    assert!(stdout.contains(&failed), "{stdout}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

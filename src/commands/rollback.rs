@@ -16,6 +16,7 @@ use crate::cloudflare::execute::{self, Change, OldSecrets};
 use crate::cloudflare::observe;
 use crate::cloudflare::page::Pages;
 use crate::deploy::apply;
+use crate::deploy::causes::Causes;
 use crate::deploy::remote::Remote;
 use crate::deploy::running::Running;
 use crate::environment::{Environment, script};
@@ -319,7 +320,13 @@ async fn checked(
     let site = remote.site_at_any_rate(environment, &headers, &context.progress)?;
     let made = verify(&site, environment, expected);
     let why = "what came back takes a while to answer everywhere as it must";
-    Ok(until(|line| context.progress.say(line), PATIENCE, why, made).await)
+    let tell = |line: &str| context.progress.say(line);
+    let mut report = until(tell, PATIENCE, why, made).await;
+    if !report.passed() {
+        let causes = Causes::sought(&remote.cloudflare, environment, tell).await;
+        causes.attribute(&mut report);
+    }
+    Ok(report)
 }
 
 /// Why a rollback failed that was carried out; nothing where every check passed.

@@ -204,6 +204,11 @@ async fn of_failures(world: &World, seen: &mut Seen) {
     seen.add("deploy", world.json(&["deploy", "staging"]));
     api::call(sandbox, "DELETE", "/sandbox/faults", None).await;
     seen.add("rollback", world.json(&["rollback", "staging"]));
+    // Whether it was carried out is never known
+    let open = json!({ "method": "POST", "path": "/deployments", "nth": 1, "times": 9, "kind": "status", "status": 500 });
+    api::fault(sandbox, open).await;
+    seen.add("rollback", world.json(&["rollback", "staging"]));
+    api::call(sandbox, "DELETE", "/sandbox/faults", None).await;
     // Secrets change in place from here on
     world.manifest(&[
         WITH_ADMIN,
