@@ -67,10 +67,14 @@ pub(crate) fn write(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<S
     Ok(written)
 }
 
+/// Folders that other people's tools make there: wrangler's temporary files, what npm installs and compiles in a package.
+const TOOLS_OWN: [&str; 3] = [".wrangler", "node_modules", "dist"];
+
 /// The files under `generated/` that no artifact explains, links among them, as paths relative to `root`.
 pub(crate) fn orphans(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<String>> {
-    // wrangler keeps its own temporary files beside its configuration
-    let files = file::below(&root.join("generated"), |folder| folder == ".wrangler")?;
+    let files = file::below(&root.join("generated"), |folder| {
+        TOOLS_OWN.iter().any(|own| folder == *own)
+    })?;
     let shown = files.iter().map(|path| {
         let path = path.strip_prefix(root).unwrap_or(path);
         path.to_string_lossy().replace('\\', "/")

@@ -5,4 +5,5 @@
 //! Imports: `build`, `environment`, `process`, `secret`
 
 pub(crate) mod artifact;
+mod data;
 pub(crate) mod render;

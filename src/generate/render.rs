@@ -1,101 +1,123 @@
 //! Environments to text: every generated file, by one pure function that `generate` and `generate --check` share.
 //!
-//! Templates have loops but no conditions: handlebars' strict mode does not see a misspelt name in `{{#if}}`, so
-//! something optional is a list of none or one. Values are quoted by a helper, so none can leave its string.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! A template (`.hbs`) is fed from a type of [`data`](super::data); other files are copied as they are. Templates have loops
+//! but no conditions: handlebars' strict mode does not see a misspelt name in `{{#if}}`, so something optional is a list of
+//! none or one. Values are quoted by a helper, so none can leave its string.
 
 use anyhow::{Context, anyhow};
 use handlebars::{Handlebars, handlebars_helper};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::build::Worker;
-use crate::environment::manifest::MigrationMode;
-use crate::environment::name::Whole;
-use crate::environment::script::{self, Binding, Script};
-use crate::environment::{CodeUpdateStrategy, Environment, Served, ServedBy};
+use super::data::{Client, Publisher, Routes, Sources, SstApp, Workflow, Wrangler};
+use crate::environment::Environment;
+use crate::environment::script::{self, Script};
 use crate::generate::artifact::Artifact;
-use crate::secret::Source;
 
-macro_rules! templates {
+macro_rules! files {
     ($($name:literal,)*) => {
-        [$(($name, include_str!(concat!("../../templates/", $name, ".hbs")))),*]
+        &[$(($name, include_str!(concat!("../../templates/", $name)))),*]
     };
 }
 
-/// Every template: its name in errors, and its text.
-const TEMPLATES: [(&str, &str); 7] = templates! {
-    "wrangler.toml",
-    "env/routes.toml",
-    "env/secrets.env",
-    "env/deploy.yml",
-    "env/sst/secrets.ts",
-    "env/sst/heliusPrice.ts",
-    "env/sst/client.ts",
+/// A file below `templates/`: its path there, and its text.
+type File = (&'static str, &'static str);
+
+const WRANGLER: &[File] = files! {
+    "wrangler.toml.hbs",
 };
+const ROUTES: &[File] = files! {
+    "env/routes.toml.hbs",
+};
+const SECRETS: &[File] = files! {
+    "env/secrets.env.hbs",
+};
+const WORKFLOW: &[File] = files! {
+    "env/deploy.yml.hbs",
+};
+const CLIENT: &[File] = files! {
+    "env/client/README.md.hbs",
+    "env/client/package.json.hbs",
+    "env/client/src/config.ts.hbs",
+    "env/client/tsconfig.json",
+};
+const PUBLISHER: &[File] = files! {
+    "env/publisher/README.md.hbs",
+    "env/publisher/package.json.hbs",
+    "env/publisher/src/config.ts.hbs",
+    "env/publisher/tsconfig.json",
+};
+const SST: &[File] = files! {
+    "env/sst/edge-broadcast.ts.hbs",
+};
+
+/// Every file.
+const ALL: [&[File]; 7] = [WRANGLER, ROUTES, SECRETS, WORKFLOW, CLIENT, PUBLISHER, SST];
 
 /// Renders everything that the environments describe, in the order of its paths.
 pub(crate) fn render(environments: &[Environment]) -> anyhow::Result<Vec<Artifact>> {
-    let templates = registry()?;
+    let mut rendering = Rendering {
+        templates: registry()?,
+        artifacts: Vec::new(),
+    };
     let gateways: Vec<Script> = environments.iter().map(script::gateway).collect();
     let rooms: Vec<Script> = environments.iter().map(script::room).collect();
-    let mut artifacts = Vec::new();
     for scripts in [&gateways, &rooms] {
-        if let Some(first) = scripts.first() {
-            let folder = first.role.name();
-            let sections = environments.iter().zip(scripts);
-            let sections: Vec<_> = sections.map(|(of, script)| section(of, script)).collect();
-            let data = json!({
-                // wrangler has one top-level name for all environments: it only tags the scripts with it
-                "service": first.service,
-                "main": format!("../../worker/{folder}/build/index.js"),
-                "base_dir": format!("../../worker/{folder}/build"),
-                "environments": sections,
-            });
-            let path = format!("generated/{folder}/wrangler.toml");
-            artifacts.push(artifact(&templates, "wrangler.toml", path, &data)?);
+        if let Some(wrangler) = Wrangler::of(environments, scripts) {
+            rendering.files(WRANGLER, scripts[0].role.name(), &wrangler)?;
         }
     }
     for environment in environments {
-        let data = one_environment(environment);
-        for (template, _) in TEMPLATES {
-            if let Some(file) = template.strip_prefix("env/")
-                && is_wanted(file, environment)
-            {
-                let path = format!("generated/{}/{file}", environment.name);
-                artifacts.push(artifact(&templates, template, path, &data)?);
-            }
-        }
+        rendering.environment(environment)?;
     }
-    artifacts.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(artifacts)
+    rendering.artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(rendering.artifacts)
 }
 
-fn artifact(
-    templates: &Handlebars,
-    template: &str,
-    path: String,
-    data: &Value,
-) -> anyhow::Result<Artifact> {
-    let text = templates
-        .render(template, data)
-        .map_err(|error| anyhow!("rendering `{path}`: {error}"))?;
-    if path.ends_with(".toml") {
-        text.parse::<toml_edit::DocumentMut>()
-            .with_context(|| format!("the template `{template}` made invalid TOML for `{path}`"))?;
-    }
-    Ok(Artifact { path, text })
+struct Rendering {
+    templates: Handlebars<'static>,
+    artifacts: Vec<Artifact>,
 }
 
-fn is_wanted(file: &str, environment: &Environment) -> bool {
-    match file {
+impl Rendering {
+    fn environment(&mut self, environment: &Environment) -> anyhow::Result<()> {
+        let folder = environment.name.as_str();
+        self.files(ROUTES, folder, &Routes::of(environment))?;
+        self.files(SECRETS, folder, &Sources::of(environment))?;
         // No workflow could reach it: `.localhost` is every machine's own (RFC 6761, section 6.3)
-        "deploy.yml" => !environment.zone.as_str().ends_with(".localhost"),
-        _ => !file.starts_with("sst/") || environment.sst.is_some(),
+        if !environment.zone.as_str().ends_with(".localhost") {
+            self.files(WORKFLOW, folder, &Workflow::of(environment))?;
+        }
+        self.files(CLIENT, folder, &Client::of(environment))?;
+        self.files(PUBLISHER, folder, &Publisher::of(environment))?;
+        if let Some(sst) = &environment.sst {
+            self.files(SST, folder, &SstApp::of(environment, sst))?;
+        }
+        Ok(())
+    }
+
+    /// The files as they stand in a folder of `generated/`.
+    fn files(&mut self, files: &[File], folder: &str, data: &impl Serialize) -> anyhow::Result<()> {
+        for (name, text) in files {
+            let inside = name.strip_prefix("env/").unwrap_or(name);
+            let path = format!("generated/{folder}/{}", inside.trim_end_matches(".hbs"));
+            let text = match name.ends_with(".hbs") {
+                true => self.templates.render(name, data),
+                false => Ok((*text).to_owned()),
+            };
+            let text = text.map_err(|error| anyhow!("rendering `{path}`: {error}"))?;
+            if path.ends_with(".toml") {
+                text.parse::<toml_edit::DocumentMut>().with_context(|| {
+                    format!("the template `{name}` made invalid TOML for `{path}`")
+                })?;
+            }
+            self.artifacts.push(Artifact { path, text });
+        }
+        Ok(())
     }
 }
 
-handlebars_helper!(quote_json: |value: Json| value.to_string());
+handlebars_helper!(quote_json: |value: Json| literal(value));
 handlebars_helper!(quote_toml: |value: Json| toml(value).to_string().trim().to_owned());
 handlebars_helper!(toml_key: |name: str| toml_edit::Key::new(name).to_string());
 handlebars_helper!(concat: |one: str, two: str| format!("{one}{two}"));
@@ -110,12 +132,22 @@ fn registry() -> anyhow::Result<Handlebars<'static>> {
     registry.register_helper("key", Box::new(toml_key));
     registry.register_helper("concat", Box::new(concat));
     registry.register_helper("github", Box::new(github));
-    for (name, text) in TEMPLATES {
+    let files = ALL.into_iter().flatten();
+    for (name, text) in files.filter(|(name, _)| name.ends_with(".hbs")) {
         registry
             .register_template_string(name, text)
             .with_context(|| format!("the template `{name}`"))?;
     }
     Ok(registry)
+}
+
+/// JSON that is a literal of JavaScript too, wherever it stands: in a page, `</script>` and `<!--` would end or change it, and older
+/// engines take U+2028 and U+2029 for ends of lines (ECMA-262 before 2019, section 7.3).
+fn literal(value: &Value) -> String {
+    let json = value.to_string();
+    let json = json.replace('<', "\\u003c");
+    json.replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
 }
 
 /// The TOML form of a JSON value that has no `null`.
@@ -148,106 +180,10 @@ fn toml(value: &Value) -> toml_edit::Value {
     }
 }
 
-/// One environment's part of `wrangler.toml`. What is optional there is a list of none or one.
-fn section(environment: &Environment, script: &Script) -> Value {
-    let strategy = Some(script.code_update);
-    json!({
-        "environment": script.environment,
-        "script": script,
-        "routes": match script.role {
-            Worker::Gateway => routes(environment),
-            Worker::Room => Vec::new(),
-        },
-        "limits": script.cpu_ms.as_slice(),
-        // Older wranglers warn of it, so it is there only where it says something
-        "code_update_strategy": strategy
-            .filter(|strategy| *strategy != CodeUpdateStrategy::DEFAULT)
-            .as_slice(),
-        "bindings": bindings(script),
-    })
-}
-
-/// A script's bindings, as wrangler wants them: by type, and by name.
-fn bindings(script: &Script) -> Value {
-    let mut by_type = json!({
-        "texts": {},
-        "jsons": {},
-        "durable_objects": {},
-        "rate_limits": {},
-        "data_sets": {},
-        "version_metadata": {},
-    });
-    for (name, binding) in &script.bindings {
-        let (kind, fields) = match binding {
-            Binding::PlainText { text } => ("texts", json!(text)),
-            Binding::Json { json } => ("jsons", json.clone()),
-            Binding::DurableObjectNamespace {
-                class_name,
-                script_name,
-            } => (
-                "durable_objects",
-                json!({ "class_name": class_name, "script_name": script_name.as_slice() }),
-            ),
-            Binding::AnalyticsEngine { dataset } => ("data_sets", json!(dataset)),
-            Binding::Ratelimit { .. } => ("rate_limits", binding.to_json()),
-            Binding::VersionMetadata {} => ("version_metadata", json!({})),
-        };
-        by_type[kind][name] = fields;
-    }
-    by_type
-}
-
-/// Routes as wrangler writes them: of a zone, or custom domains.
-fn routes(environment: &Environment) -> Vec<Value> {
-    let route = |served: &Served| match served.by {
-        ServedBy::ZoneRoute => {
-            json!({ "pattern": served.pattern(), "zone_name": environment.zone })
-        }
-        ServedBy::CustomDomain(_) => json!({ "pattern": served.pattern(), "custom_domain": true }),
-    };
-    environment.hosts.iter().map(route).collect()
-}
-
-/// The data of the files of one environment.
-fn one_environment(environment: &Environment) -> Value {
-    let host = environment.main_host();
-    let sources: BTreeMap<_, _> = environment
-        .sources()
-        .map(|(name, source)| (name, source.to_string()))
-        .collect();
-    let variables: BTreeSet<_> = environment
-        .sources()
-        .chain(environment.header_sources())
-        .filter_map(|(_, source)| match source {
-            Source::Env(variable) => Some(variable),
-            // The workflow's checkout and tools give the others
-            Source::File { .. } | Source::Command { .. } | Source::Prompt => None,
-        })
-        .collect();
-    let signs = environment.gateway.require_signature;
-    let migration = environment.sst.as_ref().map(|sst| &sst.migration);
-    json!({
-        "environment": environment.name,
-        "routes": routes(environment),
-        "sources": sources,
-        "variables": variables,
-        "deploy": format!("cargo run --quiet -- deploy {} --yes", environment.name),
-        "url": format!("https://{host}"),
-        "socket_url": format!("wss://{host}"),
-        // How a publisher shows who it is: one of the two has an element
-        "signed": vec![(); usize::from(signs)],
-        "bearer": vec![(); usize::from(!signs)],
-        "sst": environment.sst,
-        "percent": migration.map(|migration| migration.percent.map_or(0, Whole::get)),
-        "uses_edge": migration.map(|migration| match migration.mode {
-            MigrationMode::Sqs => "false",
-            MigrationMode::Percent | MigrationMode::Dual | MigrationMode::Edge => "true",
-        }),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -261,17 +197,14 @@ mod tests {
                 if path.is_dir() {
                     folders.push(path);
                 } else {
-                    let name = path
-                        .strip_prefix(&root)
-                        .unwrap()
-                        .to_string_lossy()
-                        .into_owned();
-                    found.push(name.trim_end_matches(".hbs").to_owned());
+                    let name = path.strip_prefix(&root).unwrap();
+                    found.push(name.to_string_lossy().into_owned());
                 }
             }
         }
         found.sort();
-        let mut known: Vec<&str> = TEMPLATES.iter().map(|(name, _)| *name).collect();
+        let files = ALL.into_iter().flatten();
+        let mut known: Vec<&str> = files.map(|(name, _)| *name).collect();
         known.sort_unstable();
         assert_eq!(found, known);
     }
@@ -287,7 +220,7 @@ mod tests {
 
     #[test]
     fn no_template_has_a_condition_since_strict_mode_does_not_see_into_it() {
-        for (name, text) in TEMPLATES {
+        for (name, text) in ALL.into_iter().flatten() {
             assert!(
                 !text.contains("{{#if") && !text.contains("{{#unless"),
                 "{name}"

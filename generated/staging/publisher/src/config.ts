@@ -1,0 +1,21 @@
+// Generated from environments/staging.toml: where this environment publishes, and how it shows who it is.
+
+export type Mode = "sqs" | "percent" | "dual" | "edge";
+
+/** The environment's name in its manifest. */
+export const ENVIRONMENT: string = "staging";
+
+/** The origin of its gateway, `https://HOST`; the variable `EDGE_BROADCAST_URL` wins. */
+export const URL_OF_GATEWAY: string = "https://broadcast-staging.glow.trade";
+
+/** Who gets updates while clients move over (`sst.migration.mode` of the manifest). */
+export const MODE = "percent" as Mode;
+
+/** The share of tokens, in hundredths, that go to the edge in the mode `percent`. */
+export const PERCENT: number = 10;
+
+/** How a publish shows who it is (`access.require_signature`). */
+export const CREDENTIALS = "bearer" as "bearer" | "signature";
+
+/** The largest update that the gateway takes, in bytes of JSON. */
+export const MAX_MESSAGE_BYTES: number = 16384;
