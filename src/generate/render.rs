@@ -39,6 +39,7 @@ const CLIENT: &[File] = files! {
     "env/client/README.md.hbs",
     "env/client/package.json.hbs",
     "env/client/src/config.ts.hbs",
+    "env/client/src/protocol.ts",
     "env/client/src/types.ts",
     "env/client/tsconfig.json",
 };
