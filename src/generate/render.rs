@@ -38,9 +38,20 @@ const WORKFLOW: &[File] = files! {
 const CLIENT: &[File] = files! {
     "env/client/README.md.hbs",
     "env/client/package.json.hbs",
+    "env/client/src/alarm.ts",
+    "env/client/src/backoff.ts",
+    "env/client/src/calls.ts",
     "env/client/src/config.ts.hbs",
+    "env/client/src/connection.ts",
+    "env/client/src/host.ts",
+    "env/client/src/index.ts",
+    "env/client/src/order.ts",
     "env/client/src/protocol.ts",
+    "env/client/src/session.ts",
+    "env/client/src/socket.ts",
+    "env/client/src/subscribe.ts",
     "env/client/src/types.ts",
+    "env/client/src/way.ts",
     "env/client/tsconfig.json",
 };
 const PUBLISHER: &[File] = files! {
