@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::Package;
 use crate::support::repository;
-use crate::workers::{Deployed, HOST, SECRET};
+use crate::workers::{ADMIN, Deployed, HOST, SECRET};
 
 /// The compiled client, with the tests that are written in its own language beside it.
 fn client() -> Package {
@@ -40,6 +40,7 @@ fn script(package: &Package, name: &str, deployed: &Deployed) -> Command {
         .env("INGRESS", sandbox.ingress.to_string())
         .env("HOST", HOST)
         .env("SECRET", SECRET)
+        .env("ADMIN", ADMIN)
         .env("API", &sandbox.api)
         .env("API_TOKEN", &sandbox.token)
         .env("ACCOUNT", &sandbox.account_id)
@@ -73,4 +74,26 @@ async fn through_a_thousand_cuts_every_update_shows_once_and_in_order_or_a_gap_i
     ])
     .await;
     succeeds(script(&client(), "cuts.mjs", &deployed));
+}
+
+/// With the settings that are shipped, as far as they matter; then with places and rates that are soon used up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_comes_back_spread_out_nothing_is_lost_in_a_restart_and_refusals_are_told() {
+    let package = client();
+    let deployed = Deployed::with(&[
+        ("conflate = \"latest\"", "conflate = \"all\""),
+        ("max_message_bytes = 16384", "max_message_bytes = 262144"),
+    ]);
+    succeeds(script(&package, "field.mjs", &deployed));
+    let changes = [
+        ("connections_per_ip = 500", "connections_per_ip = 2"),
+        ("max_connections = 32000", "max_connections = 3"),
+        ("max_shards = 8", "max_shards = 1"),
+        (
+            "connect_rate = { limit = 1000, period = 60 }",
+            "connect_rate = { limit = 4, period = 60 }",
+        ),
+    ];
+    Deployed::deploy(&deployed.sandbox, &changes);
+    succeeds(script(&package, "refusals.mjs", &deployed));
 }

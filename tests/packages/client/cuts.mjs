@@ -7,8 +7,9 @@ import { violations } from "./ledger.mjs";
 import { cutting, KINDS } from "./proxy.mjs";
 import { seeded } from "./random.mjs";
 import { disasters, publishing } from "./storm.mjs";
-import { ingress } from "./world.mjs";
+import { ingress, until } from "./world.mjs";
 
+const began = Date.now();
 const [CUTS, CLIENTS, SPEED] = [1000, 64, 40];
 const TOKENS = ["storm", "storm:clock"];
 const seed = Number(process.env.SEED ?? Date.now() % 1e9);
@@ -26,14 +27,6 @@ const clients = Array.from({ length: CLIENTS }, (_, at) => {
   const host = fastHost(SPEED, chance, record.onFrame);
   return { ...record, token: TOKENS[at % TOKENS.length], subscription: subscribeOn(host, TOKENS[at % TOKENS.length], { ...record.options, url }) };
 });
-const until = async (what, isSo) => {
-  const limit = Date.now() + 60_000;
-  while (!isSo()) {
-    assert(Date.now() < limit, `${what}: not within a minute, with seed ${seed}; ${proxy.total()} cuts`);
-    await new Promise((rested) => setTimeout(rested, 20));
-  }
-};
-
 const publishers = publishing(TOKENS, seeded(seed + 2));
 const storm = disasters(TOKENS, seeded(seed + 3), { progress: () => proxy.total() / CUTS, shares: [0.3, 0.7] });
 await until("the cuts are made", () => proxy.total() >= CUTS);
@@ -56,7 +49,7 @@ for (const { token, logs, counts } of clients) {
   for (const [name, count] of Object.entries(counts)) told[name] += count;
   told.shown += logs.get(token).filter(({ show }) => show !== undefined).length;
 }
-console.log(JSON.stringify({ cuts: proxy.cuts, ...counts, published: [...publishers.published.values()].map(({ length }) => length), ...told }));
+console.log(JSON.stringify({ cuts: proxy.cuts, ...counts, seconds: (Date.now() - began) / 1000, published: [...publishers.published.values()].map(({ length }) => length), ...told }));
 // Most cuts cost nothing, or the test would prove little
 assert(told.missed + told.restarted + told.behind < told.open, "every connection was told a gap");
 process.exit(0);

@@ -2,7 +2,7 @@
 
 import { request } from "node:http";
 
-const { INGRESS, HOST, SECRET, API, API_TOKEN, ACCOUNT, ROOM_SCRIPT, FAULTS_HOST } = process.env;
+const { INGRESS, HOST, SECRET, ADMIN, API, API_TOKEN, ACCOUNT, ROOM_SCRIPT, FAULTS_HOST } = process.env;
 
 /** Where its clients and publishers come in. */
 export const ingress = { address: INGRESS?.split(":")[0], port: Number(INGRESS?.split(":")[1]) };
@@ -30,6 +30,21 @@ export async function evict(token) {
   const fault = [{ what: "abort", object: token, call: "snapshot", times: 1 }];
   await call("PUT", "/", { host: FAULTS_HOST }, JSON.stringify(fault));
   await call("GET", `/snapshot/${encodeURIComponent(token)}`, { host: HOST });
+}
+
+/** What a room says of itself to its administrator. */
+export async function inspect(token) {
+  const { text } = await call("GET", `/rooms/${encodeURIComponent(token)}`, { host: HOST, authorization: ADMIN });
+  return JSON.parse(text);
+}
+
+/** Waits for something outside to become so. */
+export async function until(what, isSo, limitMs = 60_000) {
+  const limit = Date.now() + limitMs;
+  while (!(await isSo())) {
+    if (Date.now() > limit) throw new Error(`${what}: not within ${limitMs / 1000} s`);
+    await new Promise((rested) => setTimeout(rested, 20));
+  }
 }
 
 /** A request as `fetch` cannot make it: its `Host` is not where it goes. */
