@@ -10,9 +10,10 @@ import { disasters, publishing } from "./storm.mjs";
 import { ingress, until } from "./world.mjs";
 
 const began = Date.now();
-const [CUTS, CLIENTS, SPEED] = [1000, 64, 40];
-const TOKENS = ["storm", "storm:clock"];
+const [CUTS, CLIENTS, SPEED] = [1000, 96, 20];
 const seed = Number(process.env.SEED ?? Date.now() % 1e9);
+// Rooms in which nothing was published before
+const TOKENS = [`storm:${seed}`, `storm:${seed}:clock`];
 console.log(`seed ${seed}`);
 const [random, chance] = [seeded(seed), seeded(seed + 1)];
 

@@ -39,7 +39,7 @@ export async function inspect(token) {
 }
 
 /** Waits for something outside to become so. */
-export async function until(what, isSo, limitMs = 60_000) {
+export async function until(what, isSo, limitMs = 120_000) {
   const limit = Date.now() + limitMs;
   while (!(await isSo())) {
     if (Date.now() > limit) throw new Error(`${what}: not within ${limitMs / 1000} s`);
