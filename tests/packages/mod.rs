@@ -1,6 +1,7 @@
 //! The generated packages: through the strict compiler, in fresh projects, and running against the deployed system.
 
 mod moto;
+mod client;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

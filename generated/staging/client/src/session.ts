@@ -118,9 +118,9 @@ function polled(session: Session, body: unknown): Effect[] {
   if (!isFrame(body) || !isPosition(body)) return [];
   const { epoch, seq } = body;
   const { position, epochs } = session;
-  const effects = state(session, body);
   // An answer that is older than what is known, out of a cache or after a crash, takes nothing back: the socket learns of that.
   const isOld = position?.epoch === epoch ? seq < position.seq : epochs.has(epoch) && position !== undefined;
+  const effects = state(session, body);
   if (!isOld) settle(session, { epoch, seq });
   return effects;
 }

@@ -1,0 +1,49 @@
+// A host whose time runs faster than this machine's, over the package `ws`; and what a client on it is told, for the ledger.
+
+import WebSocket from "ws";
+import { here } from "../dist/host.js";
+
+/** Timers come so many times sooner, and the clock runs so many times faster. */
+export function fastHost(speed, random, onFrame = () => {}) {
+  class Socket extends WebSocket {
+    constructor(url) {
+      super(url);
+      this.addEventListener("message", onFrame);
+    }
+  }
+  const began = Date.now();
+  return {
+    ...here({ WebSocket: Socket }),
+    random,
+    now: () => began + (Date.now() - began) * speed,
+    setTimeout: (then, ms) => setTimeout(then, ms / speed),
+  };
+}
+
+/** The options of a client that keeps a `log` for `violations`, by token, and counts what it was told. */
+export function recorder() {
+  let frame = 0;
+  const [logs, counts] = [new Map(), { open: 0, missed: 0, restarted: 0, behind: 0, stale: 0 }];
+  const log = (token, entry) => {
+    if (!logs.has(token)) logs.set(token, []);
+    logs.get(token).push({ frame, ...entry });
+  };
+  return {
+    logs,
+    counts,
+    onFrame: () => frame++,
+    options: {
+      onUpdate: ({ n, type }, token) => log(token, { show: n, key: type }),
+      onGap({ reason, update }, token) {
+        counts[reason] += 1;
+        log(token, { gap: reason, n: update?.n });
+      },
+      onState({ kind }) {
+        if (kind === "open") counts.open += 1;
+      },
+      onError(error) {
+        throw error;
+      },
+    },
+  };
+}
