@@ -1,5 +1,7 @@
 //! The generated packages: through the strict compiler, in fresh projects, and running against the deployed system.
 
+mod sst;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
