@@ -1,7 +1,8 @@
 //! The generated packages: through the strict compiler, in fresh projects, and running against the deployed system.
 
-mod moto;
 mod client;
+mod moto;
+mod sst;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
