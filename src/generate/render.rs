@@ -58,6 +58,16 @@ const PUBLISHER: &[File] = files! {
     "env/publisher/README.md.hbs",
     "env/publisher/package.json.hbs",
     "env/publisher/src/config.ts.hbs",
+    "env/publisher/src/edge.ts",
+    "env/publisher/src/handler.ts",
+    "env/publisher/src/helius.ts",
+    "env/publisher/src/index.ts",
+    "env/publisher/src/modes.ts",
+    "env/publisher/src/outcome.ts",
+    "env/publisher/src/report.ts",
+    "env/publisher/src/settings.ts",
+    "env/publisher/src/sqs.ts",
+    "env/publisher/src/update.ts",
     "env/publisher/tsconfig.json",
 };
 const SST: &[File] = files! {

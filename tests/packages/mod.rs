@@ -2,6 +2,7 @@
 
 mod client;
 mod moto;
+mod publisher;
 mod sst;
 
 use std::path::PathBuf;
