@@ -1,6 +1,7 @@
 //! The generated packages: through the strict compiler, in fresh projects, and running against the deployed system.
 
 mod client;
+pub(crate) mod hostile;
 mod moto;
 mod publisher;
 mod sst;
