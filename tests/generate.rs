@@ -237,19 +237,19 @@ fn nothing_is_written_through_a_link_and_none_is_followed() {
     );
 }
 
-/// As git with `core.autocrlf` checks them out.
+/// As git with `core.autocrlf` checks them out, where `.gitattributes` does not count: packages, workflow and all.
 #[test]
 fn line_ends_of_another_system_are_no_difference() {
     let project = Project::with_all();
     Run::new(["generate"]).inside(&project).succeeds();
-    let path = project.path().join("generated/gateway/wrangler.toml");
-    let text = std::fs::read_to_string(&path)
-        .unwrap()
-        .replace('\n', "\r\n");
-    std::fs::write(&path, &text).unwrap();
+    let folder = project.path().join("generated");
+    for (path, text) in files(&folder) {
+        std::fs::write(path, text.replace('\n', "\r\n")).unwrap();
+    }
+    let checked_out = files(&folder);
     Run::new(["generate", "--check"])
         .inside(&project)
         .succeeds();
     Run::new(["generate"]).inside(&project).succeeds();
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    assert_eq!(files(&folder), checked_out);
 }
