@@ -90,6 +90,27 @@ fn project() -> Project {
     project
 }
 
+/// The TypeScript of the documents: each block names its file in its first line.
+fn write_files_of_the_document(project: &Project) {
+    let document = std::fs::read_to_string(repository().join("docs/migration.md")).unwrap();
+    let mut names = Vec::new();
+    for block in document.split("```ts\n// ").skip(1) {
+        let (name, text) = block.split("```").next().unwrap().split_once('\n').unwrap();
+        let folder = project.path().join(name);
+        std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
+        project.write(name, text);
+        names.push(name);
+    }
+    assert_eq!(
+        names,
+        [
+            "sst.config.ts",
+            "source/webhooks/staging.ts",
+            "app/prices.ts"
+        ]
+    );
+}
+
 const TSCONFIG: &str = r#"{
   "compilerOptions": {
     "strict": true, "noUncheckedIndexedAccess": true, "exactOptionalPropertyTypes": true, "noUnusedLocals": true,
@@ -116,12 +137,7 @@ api.route("POST /helius", edgeBroadcast({ handler: "a.handler", link: [api], env
 #[test]
 fn the_configuration_of_the_documents_passes_the_strict_compiler_with_ssts_own_types() {
     let project = project();
-    let document = std::fs::read_to_string(repository().join("docs/migration.md")).unwrap();
-    let config = document
-        .split("```ts\n// sst.config.ts\n")
-        .nth(1)
-        .expect("the document has a configuration");
-    project.write("sst.config.ts", config.split("```").next().unwrap());
+    write_files_of_the_document(&project);
     project.write("wrong.ts", WRONG);
     project.write("tsconfig.json", TSCONFIG);
     let said = done(
@@ -131,6 +147,30 @@ fn the_configuration_of_the_documents_passes_the_strict_compiler_with_ssts_own_t
             .current_dir(project.path()),
     );
     assert_eq!(String::from_utf8_lossy(&said.stdout), "");
+}
+
+/// In the application's own project, which has the packages that the generated ones name.
+const TSCONFIG_OF_THE_APPLICATION: &str = r#"{
+  "compilerOptions": {
+    "strict": true, "noUncheckedIndexedAccess": true, "noPropertyAccessFromIndexSignature": true, "noUnusedLocals": true,
+    "noEmit": true, "skipLibCheck": true, "types": ["node"], "lib": ["es2022", "dom"], "allowImportingTsExtensions": true,
+    "target": "es2022", "module": "esnext", "moduleResolution": "bundler"
+  },
+  "files": ["source/webhooks/staging.ts", "app/prices.ts"]
+}"#;
+
+#[test]
+fn the_handler_and_the_client_of_the_documents_pass_the_strict_compiler() {
+    let project = Project::with_all();
+    Run::new(["generate"]).inside(&project).succeeds();
+    write_files_of_the_document(&project);
+    std::os::unix::fs::symlink(npm::modules(), project.path().join("node_modules")).unwrap();
+    project.write("tsconfig.json", TSCONFIG_OF_THE_APPLICATION);
+    done(
+        Command::new("node")
+            .arg(npm::modules().join("typescript/bin/tsc"))
+            .current_dir(project.path()),
+    );
 }
 
 /// What `run.mjs` says: what two functions of one app are given, that SST refuses a second secret of one name, and what the third is told.
@@ -203,8 +243,7 @@ fn a_function_gets_secrets_links_and_variables_beside_its_own_and_no_other_stage
         .filter(|name| *name != "REGION")
         .cloned()
         .collect();
-    let read = read_by_the_publisher(project.path());
-    assert!(set.is_superset(&read), "{read:?}");
+    assert_eq!(set, read_by_the_publisher(project.path()));
 }
 
 /// The environment variables that the generated publisher names.
