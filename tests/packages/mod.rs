@@ -1,5 +1,6 @@
 //! The generated packages: through the strict compiler, in fresh projects, and running against the deployed system.
 
+mod browser;
 mod client;
 pub(crate) mod hostile;
 mod moto;
