@@ -63,6 +63,25 @@ impl SigningKey for Key {
     }
 }
 
+/// A certificate of its own for `names`, and its key, as PEM: `{ "cert", "key" }`.
+pub(crate) fn certificate(names: &[&str]) -> serde_json::Value {
+    let key = Key::new();
+    let certificate = numbered(1, names).self_signed(&key).unwrap();
+    serde_json::json!({ "cert": pem("CERTIFICATE", certificate.der()), "key": pem("PRIVATE KEY", &key.pkcs8) })
+}
+
+fn numbered(number: u64, names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.serial_number = Some(SerialNumber::from(number));
+    params
+}
+
+fn pem(kind: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n")
+}
+
 /// A certificate authority, and servers that have a certificate of it.
 struct Authority {
     folder: tempfile::TempDir,
@@ -73,12 +92,6 @@ impl Authority {
     fn new() -> Self {
         cryptography();
         let key = Key::new();
-        let numbered = |number: u64, names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            let mut params = CertificateParams::new(names).unwrap();
-            params.serial_number = Some(SerialNumber::from(number));
-            params
-        };
         let mut own = numbered(1, &[]);
         own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = own.self_signed(&key).unwrap();
@@ -87,11 +100,8 @@ impl Authority {
             .signed_by(&key, &Issuer::from_params(&own, &key))
             .unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let pem = format!(
-            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-            STANDARD.encode(authority.der())
-        );
-        std::fs::write(folder.path().join("authority.pem"), pem).unwrap();
+        let text = pem("CERTIFICATE", authority.der());
+        std::fs::write(folder.path().join("authority.pem"), text).unwrap();
         let secret = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.pkcs8.clone()));
         let config = ServerConfig::builder()
             .with_no_client_auth()

@@ -53,7 +53,8 @@ fn dependencies_stand_in_order_in_every_manifest() {
     );
 }
 
-/// Every `package.json` of the repository.
+/// Every `package.json` of the repository from which something is installed here: what is generated, and what it is copied from, is
+/// installed by whoever uses it.
 fn npm_manifests() -> Vec<PathBuf> {
     let output = Command::new("git")
         .args(["ls-files", "--", "package.json", "*/package.json"])
@@ -61,7 +62,10 @@ fn npm_manifests() -> Vec<PathBuf> {
         .output()
         .unwrap();
     let listed = String::from_utf8(output.stdout).unwrap();
-    listed.lines().map(PathBuf::from).collect()
+    let listed = listed.lines().map(PathBuf::from);
+    listed
+        .filter(|path| !path.starts_with("generated") && !path.starts_with("templates"))
+        .collect()
 }
 
 fn json(path: &PathBuf) -> Value {
@@ -124,4 +128,27 @@ fn every_npm_manifest_has_a_lock_file_with_all_that_it_needs_each_pinned_by_a_ha
             }
         }
     }
+}
+
+/// A library has no lock file of its own, so what its users get is what it names: one version, and the one that is tried here.
+#[test]
+fn a_generated_package_needs_the_very_versions_that_it_is_tested_with() {
+    let tested = json(&PathBuf::from("tests/npm/package.json"));
+    let mut looked_at = 0;
+    for kind in ["client", "publisher"] {
+        let path = PathBuf::from(format!("generated/staging/{kind}/package.json"));
+        let manifest = json(&path);
+        for kind in ["dependencies", "devDependencies"] {
+            let needed = manifest[kind].as_object();
+            for (name, version) in needed.into_iter().flatten() {
+                let shown = path.display();
+                assert_eq!(
+                    *version, tested["dependencies"][name],
+                    "`{shown}`: `{name}`"
+                );
+                looked_at += 1;
+            }
+        }
+    }
+    assert!(looked_at > 2, "{looked_at}");
 }

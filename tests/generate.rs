@@ -148,6 +148,48 @@ fn a_file_that_no_manifest_asks_for_is_named_and_left_alone() {
 }
 
 #[test]
+fn what_npm_and_its_like_leave_in_a_package_is_not_asked_about_and_what_else_is_there_is() {
+    let project = Project::with_all();
+    Run::new(["generate"]).inside(&project).succeeds();
+    let write = |path: &str| {
+        let folder = project.path().join(path);
+        std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
+        project.write(path, "");
+    };
+    for left in [
+        "staging/client/node_modules/typescript/package.json",
+        "staging/client/dist/index.js",
+        "staging/client/package-lock.json",
+        "staging/client/glow-broadcast-staging-client-0.1.0.tgz",
+        "staging/publisher/dist/index.d.ts",
+        "staging/publisher/pnpm-lock.yaml",
+        "staging/publisher/python/__pycache__/publisher.cpython-313.pyc",
+        "gateway/.wrangler/tmp/bundle.js",
+    ] {
+        write(&format!("generated/{left}"));
+    }
+    // As a workspace links it
+    let linked = project
+        .path()
+        .join("generated/production/client/node_modules");
+    std::os::unix::fs::symlink("/nowhere", linked).unwrap();
+    Run::new(["generate", "--check"])
+        .inside(&project)
+        .succeeds();
+    let others = [
+        "generated/dist/client/src/old.ts",
+        "generated/staging/client/src/dist/old.ts",
+        "generated/staging/client/src/package-lock.json",
+        "generated/staging/sst/package-lock.json",
+    ];
+    for other in others {
+        write(other);
+    }
+    let found = Run::new(["generate", "--check", "--json"]).inside(&project);
+    assert_eq!(found.fails().json()["orphans"], json!(others));
+}
+
+#[test]
 fn nothing_is_written_when_one_manifest_is_wrong() {
     let project = Project::with_all();
     project.write("environments/staging.toml", "[worker]\n");
@@ -195,19 +237,19 @@ fn nothing_is_written_through_a_link_and_none_is_followed() {
     );
 }
 
-/// As git with `core.autocrlf` checks them out.
+/// As git with `core.autocrlf` checks them out, where `.gitattributes` does not count: packages, workflow and all.
 #[test]
 fn line_ends_of_another_system_are_no_difference() {
     let project = Project::with_all();
     Run::new(["generate"]).inside(&project).succeeds();
-    let path = project.path().join("generated/gateway/wrangler.toml");
-    let text = std::fs::read_to_string(&path)
-        .unwrap()
-        .replace('\n', "\r\n");
-    std::fs::write(&path, &text).unwrap();
+    let folder = project.path().join("generated");
+    for (path, text) in files(&folder) {
+        std::fs::write(path, text.replace('\n', "\r\n")).unwrap();
+    }
+    let checked_out = files(&folder);
     Run::new(["generate", "--check"])
         .inside(&project)
         .succeeds();
     Run::new(["generate"]).inside(&project).succeeds();
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    assert_eq!(files(&folder), checked_out);
 }

@@ -17,6 +17,9 @@ const LOCK: &str = include_str!("npm/package-lock.json");
 /// The newest wrangler that was looked at needs a newer node than a machine may have: both come from the registry.
 const MANIFEST_22: &str = include_str!("npm22/package.json");
 const LOCK_22: &str = include_str!("npm22/package-lock.json");
+/// SST, and the packages whose types a function, a queue and a secret of it have.
+const MANIFEST_SST: &str = include_str!("sst/package.json");
+const LOCK_SST: &str = include_str!("sst/package-lock.json");
 
 /// The `node_modules` of `tests/npm`, installed into the user's cache the first time; any number of tests may ask at once.
 pub(crate) fn modules() -> PathBuf {
@@ -30,7 +33,7 @@ fn installed(name: &str, manifest: &str, lock: &str) -> PathBuf {
         version,
         manifest,
         lock,
-        purpose: "has wrangler and other packages that tests run",
+        purpose: "has packages that tests run, like wrangler",
     };
     npm::ensure(
         &project,
@@ -65,6 +68,11 @@ pub(crate) fn project_22(folder: &Path) {
 
 fn modules_22() -> PathBuf {
     installed("tests-node-22", MANIFEST_22, LOCK_22)
+}
+
+/// The `node_modules` of `tests/sst`.
+pub(crate) fn modules_sst() -> PathBuf {
+    installed("tests-sst", MANIFEST_SST, LOCK_SST)
 }
 
 fn newer_node(modules: &Path) -> PathBuf {

@@ -25,6 +25,8 @@ pub(crate) fn python() -> PathBuf {
 /// Python with `package==version`, installed into the cache the first time.
 pub(crate) fn python_with(package: &str) -> PathBuf {
     let (name, version) = package.split_once("==").unwrap();
+    // Of `name[extra]` both are in the name of a folder
+    let name = name.replace(['[', ']'], "-");
     let name = format!("tests-{name}-python");
     let cache = Cache::locate(&Progress::hidden()).unwrap();
     let folder = cache.tool(&name, version);

@@ -209,7 +209,7 @@ pub(crate) struct Analytics {
     pub dataset: Dataset,
 }
 
-/// `[sst]`: the publisher's side, for the generated snippets.
+/// `[sst]`: the publisher's side, for what is generated for it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sst {

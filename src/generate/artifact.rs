@@ -67,8 +67,20 @@ pub(crate) fn write(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<S
     Ok(written)
 }
 
-/// Folders that other people's tools make there: wrangler's temporary files, what npm installs and compiles in a package.
-const TOOLS_OWN: [&str; 3] = [".wrangler", "node_modules", "dist"];
+/// Folders that other people's tools make anywhere: wrangler's temporary files, what npm installs, what Python compiles.
+const TOOLS_OWN: [&str; 3] = [".wrangler", "node_modules", "__pycache__"];
+
+/// The generated packages, and what their users' tools leave at the top of one.
+const PACKAGES: [&str; 2] = ["client", "publisher"];
+const LEFT_IN_PACKAGES: [&str; 7] = [
+    "bun.lock",
+    "deno.lock",
+    "dist",
+    "node_modules",
+    "package-lock.json",
+    "pnpm-lock.yaml",
+    "yarn.lock",
+];
 
 /// The files under `generated/` that no artifact explains, links among them, as paths relative to `root`.
 pub(crate) fn orphans(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<String>> {
@@ -79,9 +91,20 @@ pub(crate) fn orphans(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec
         let path = path.strip_prefix(root).unwrap_or(path);
         path.to_string_lossy().replace('\\', "/")
     });
+    let is_ours = |shown: &str| artifacts.iter().any(|artifact| artifact.path == shown);
     Ok(shown
-        .filter(|shown| !artifacts.iter().any(|artifact| artifact.path == *shown))
+        .filter(|shown| !is_ours(shown) && !is_left_by_tools(shown))
         .collect())
+}
+
+/// Whether a path is of a tool that somebody used in a package: an environment may have the name of such a folder.
+fn is_left_by_tools(shown: &str) -> bool {
+    let mut parts = shown.split('/').skip(2);
+    let is_package = parts.next().is_some_and(|part| PACKAGES.contains(&part));
+    is_package
+        && parts
+            .next()
+            .is_some_and(|part| LEFT_IN_PACKAGES.contains(&part) || part.ends_with(".tgz"))
 }
 
 fn read(root: &Path, artifact: &Artifact) -> anyhow::Result<Option<String>> {

@@ -58,6 +58,16 @@ const PUBLISHER: &[File] = files! {
     "env/publisher/README.md.hbs",
     "env/publisher/package.json.hbs",
     "env/publisher/src/config.ts.hbs",
+    "env/publisher/src/edge.ts",
+    "env/publisher/src/handler.ts",
+    "env/publisher/src/helius.ts",
+    "env/publisher/src/index.ts",
+    "env/publisher/src/modes.ts",
+    "env/publisher/src/outcome.ts",
+    "env/publisher/src/report.ts",
+    "env/publisher/src/settings.ts",
+    "env/publisher/src/sqs.ts",
+    "env/publisher/src/update.ts",
     "env/publisher/tsconfig.json",
 };
 const SST: &[File] = files! {
@@ -241,9 +251,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_literal_ends_no_script_and_no_line() {
+        for (value, expected) in [
+            ("</script><!--", r#""\u003c/script>\u003c!--""#),
+            ("a\u{2028}b\u{2029}c", r#""a\u2028b\u2029c""#),
+            ("'`${x}\"\\", r#""'`${x}\"\\""#),
+            ("a\nb\r\u{0}", r#""a\nb\r\u0000""#),
+            // What looks like an escape is not one
+            ("\\u003c", r#""\\u003c""#),
+        ] {
+            assert_eq!(literal(&json!(value)), expected);
+        }
+    }
+
     proptest::proptest! {
+        /// Nothing that ends a script of a page, a comment in one, or a line of an older engine.
         #[test]
-        fn no_text_leaves_its_toml_or_json_string(text in ".*") {
+        fn a_literal_is_the_same_value_wherever_it_stands(
+            text in "(?s)([<>&/!\u{2028}\u{2029}\\\\\"'`$\\{\\}\r\n*-]|script|u003c|.){0,40}",
+        ) {
+            let value = json!({ "members": [text, 1, null, true], "<": text });
+            let literal = literal(&value);
+            assert!(!literal.contains(['<', '\u{2028}', '\u{2029}', '\n', '\r']), "{literal}");
+            assert_eq!(serde_json::from_str::<Value>(&literal).unwrap(), value);
+        }
+
+        #[test]
+        fn no_text_leaves_its_toml_or_json_string(text in "(?s).*") {
             let mut templates = registry().unwrap();
             templates.register_template_string("t", "a = {{toml x}}\nb = 1\n").unwrap();
             templates.register_template_string("j", "{\"a\": {{json x}}, \"b\": 1}").unwrap();

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::terminal::escape;
+
 /// How the problem with a source that cannot be read begins.
 pub const NOT_A_SOURCE: &str = "this is not the source of a secret";
 
@@ -28,9 +30,11 @@ pub enum Source {
 impl TryFrom<String> for Source {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        // Generated files show a source in a comment of one line
-        if text.chars().any(char::is_control) {
-            return Err(format!("{NOT_A_SOURCE}\n{FORMS}"));
+        // Generated files show a source in a comment of one line, and a reader of them takes more for its end than a line feed
+        if escape::line(&text) != text {
+            return Err(format!(
+                "{NOT_A_SOURCE}: it has a character that ends a line or that nobody sees\n{FORMS}"
+            ));
         }
         match text.split_once(':') {
             Some(("env", name))
@@ -111,6 +115,8 @@ mod tests {
             "command:'hunter2",
             "command: ",
             "command:a\nhunter2",
+            "file:a\u{2028}hunter2",
+            "command:a\u{202e}hunter2",
         ] {
             let error = Source::try_from(text.to_owned()).unwrap_err();
             assert!(!error.contains("hunter"), "{error}");

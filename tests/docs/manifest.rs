@@ -6,6 +6,7 @@ use std::time::Duration;
 use toml_edit::{DocumentMut, Item};
 
 use super::markdown::{Document, bare};
+use crate::packages::hostile::{NAMES, SOURCES};
 use crate::support::{Project, Run, rig};
 
 const SMALLEST: &str = r#"
@@ -317,4 +318,42 @@ fn every_value_of_a_choice_is_accepted() {
             key.path
         );
     }
+}
+
+/// Whoever adds a key that takes any text must show in `tests/packages/hostile.rs` what becomes of it in the generated files.
+#[test]
+fn the_keys_that_take_any_text_are_those_in_which_hostile_text_is_tried() {
+    let document = document();
+    let mut free = BTreeSet::new();
+    let texts = NAMES.into_iter().chain(SOURCES);
+    let texts: Vec<&str> = texts.collect();
+    for key in keys(&document) {
+        // No generated file has anything of a sender
+        if key.path.contains("senders[]") {
+            continue;
+        }
+        for text in &texts {
+            let forms: [toml_edit::Value; 3] = [
+                (*text).into(),
+                format!("file:{text}").into(),
+                toml_edit::Array::from_iter([*text]).into(),
+            ];
+            for value in forms {
+                let mut manifest = example_of(&document, &key.path);
+                let (table, name) = place(&mut manifest, &key.path);
+                table[&name] = toml_edit::value(value);
+                if rig::resolved(&manifest.to_string()).is_ok() {
+                    free.insert(key.path.clone());
+                }
+            }
+        }
+    }
+    assert_eq!(
+        free.into_iter().collect::<Vec<_>>(),
+        [
+            "room.conflate_key",
+            "secrets.NAME.source",
+            "verify.headers.NAME.source"
+        ]
+    );
 }

@@ -151,7 +151,8 @@ fn every_block_is_of_a_kind_that_a_test_reads() {
     for document in documents() {
         for kind in document.kinds() {
             assert!(
-                ["", "console", "js", "json", "mermaid", "text", "toml"].contains(&kind.as_str()),
+                ["", "console", "js", "json", "mermaid", "text", "toml", "ts"]
+                    .contains(&kind.as_str()),
                 "{}: a block of the kind `{kind}`",
                 document.path
             );

@@ -30,12 +30,12 @@ fn succeeds(mut command: Command) {
     assert!(output.status.success(), "{said}{error}");
 }
 
-/// A script of the tests against the deployed system.
-fn script(package: &Package, name: &str, deployed: &Deployed) -> Command {
+/// A script of the tests, in the package's folder, against the deployed system.
+pub(super) fn script(package: &Package, name: &str, deployed: &Deployed) -> Command {
     let sandbox = &deployed.sandbox;
     let mut command = Command::new("node");
     command
-        .args(["--require", "./hosts.cjs", &format!("tests/{name}")])
+        .args(["--require", "./hosts.cjs", name])
         .current_dir(&package.folder)
         .env("INGRESS", sandbox.ingress.to_string())
         .env("HOST", HOST)
@@ -73,7 +73,7 @@ async fn through_a_thousand_cuts_every_update_shows_once_and_in_order_or_a_gap_i
         ),
     ])
     .await;
-    succeeds(script(&client(), "cuts.mjs", &deployed));
+    succeeds(script(&client(), "tests/cuts.mjs", &deployed));
 }
 
 /// With the settings that are shipped, as far as they matter; then with places and rates that are soon used up.

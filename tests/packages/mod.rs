@@ -1,6 +1,11 @@
 //! The generated packages: through the strict compiler, in fresh projects, and running against the deployed system.
 
+mod browser;
 mod client;
+pub(crate) mod hostile;
+mod moto;
+mod publisher;
+mod sst;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -28,7 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The environment `staging` of a manifest's text.
 #[track_caller]
 pub(crate) fn staging(source: &str) -> Environment {
-    Environment::resolve(&"staging".parse().unwrap(), "staging.toml", source).unwrap()
+    resolved(source).unwrap()
+}
+
+/// The same, or what is wrong with the text.
+pub(crate) fn resolved(source: &str) -> Result<Environment, String> {
+    let resolved = Environment::resolve(&"staging".parse().unwrap(), "staging.toml", source);
+    resolved.map_err(|problems| format!("{problems:?}"))
 }
 
 /// A call that the sandbox had.

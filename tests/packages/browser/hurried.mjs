@@ -1,0 +1,26 @@
+// Runs in a page before anything else of it.
+
+/** Makes the page's clock and its timers `faster` than the machine's, and chance such that what is random comes in the first `part`. */
+export function hurried({ faster, part = 1 }) {
+  const [timer, now, began, random] = [globalThis.setTimeout, Date.now, Date.now(), Math.random];
+  Math.random = () => random() * part;
+  Date.now = () => began + (now() - began) * faster;
+  globalThis.setTimeout = (then, ms = 0, ...rest) => timer(then, ms / faster, ...rest);
+}
+
+/** Writes down what the page is told, by token. What is told in one turn came of one frame. */
+export function recorded() {
+  const logs = (globalThis.logs = {});
+  let [frame, isSame] = [0, false];
+  document.addEventListener("broadcast", ({ detail }) => {
+    if (!isSame) {
+      frame++;
+      isSame = true;
+      queueMicrotask(() => (isSame = false));
+    }
+    const { kind, token, update, gap } = detail;
+    const log = (logs[token] ??= []);
+    if (kind === "update") log.push({ frame, show: update.n, key: update.type });
+    if (kind === "gap") log.push({ frame, gap: gap.reason, n: gap.update?.n });
+  });
+}
