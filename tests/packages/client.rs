@@ -84,7 +84,7 @@ async fn a_crowd_comes_back_spread_out_nothing_is_lost_in_a_restart_and_refusals
         ("conflate = \"latest\"", "conflate = \"all\""),
         ("max_message_bytes = 16384", "max_message_bytes = 262144"),
     ]);
-    succeeds(script(&package, "field.mjs", &deployed));
+    succeeds(script(&package, "tests/field.mjs", &deployed));
     let changes = [
         ("connections_per_ip = 500", "connections_per_ip = 2"),
         ("max_connections = 32000", "max_connections = 3"),
@@ -95,5 +95,5 @@ async fn a_crowd_comes_back_spread_out_nothing_is_lost_in_a_restart_and_refusals
         ),
     ];
     Deployed::deploy(&deployed.sandbox, &changes);
-    succeeds(script(&package, "refusals.mjs", &deployed));
+    succeeds(script(&package, "tests/refusals.mjs", &deployed));
 }

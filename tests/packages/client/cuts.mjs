@@ -44,7 +44,7 @@ await until("every client is shown the last update of each key", () => clients.e
 for (const { subscription } of clients) subscription.close();
 proxy.close();
 
-const told = { shown: 0, open: 0, missed: 0, restarted: 0, behind: 0, stale: 0 };
+const told = { shown: 0, open: 0, missed: 0, restarted: 0, behind: 0, stale: 0, poll: 0 };
 for (const { token, logs, counts } of clients) {
   assert.deepEqual(violations(publishers.published.get(token), logs.get(token)), [], `seed ${seed}`);
   for (const [name, count] of Object.entries(counts)) told[name] += count;

@@ -20,10 +20,10 @@ export function fastHost(speed, random, onFrame = () => {}) {
   };
 }
 
-/** The options of a client that keeps a `log` for `violations`, by token, and counts what it was told. */
+/** The options of a client of one token that keeps a `log` for `violations` and counts what it was told. */
 export function recorder() {
-  let frame = 0;
-  const [logs, counts] = [new Map(), { open: 0, missed: 0, restarted: 0, behind: 0, stale: 0 }];
+  let [frame, via] = [0, undefined];
+  const [logs, counts] = [new Map(), { open: 0, missed: 0, restarted: 0, behind: 0, stale: 0, poll: 0 }];
   const log = (token, entry) => {
     if (!logs.has(token)) logs.set(token, []);
     logs.get(token).push({ frame, ...entry });
@@ -33,13 +33,18 @@ export function recorder() {
     counts,
     onFrame: () => frame++,
     options: {
-      onUpdate: ({ n, type }, token) => log(token, { show: n, key: type }),
+      onUpdate({ n, type }, token) {
+        // Told once, and so until a socket is open again
+        if (via === "poll") log(token, { gap: "poll" });
+        log(token, { show: n, key: type });
+      },
       onGap({ reason, update }, token) {
         counts[reason] += 1;
         log(token, { gap: reason, n: update?.n });
       },
-      onState({ kind }) {
-        if (kind === "open") counts.open += 1;
+      onState(state) {
+        via = state.kind === "open" ? state.via : undefined;
+        if (via === "ws") counts.open += 1;
       },
       onError(error) {
         throw error;

@@ -15,7 +15,7 @@ export type Via = "ws" | "poll" | "aws";
 export type State =
   | { readonly kind: "connecting" }
   | { readonly kind: "open"; readonly via: Via }
-  /** Nothing comes until the next try, at `retryAt` (milliseconds, as `Date.now()`); why, where the server has said so. */
+  /** Nothing comes until the next try, at `retryAt` (milliseconds, as `Date.now()`); why, in the server's words where it has said so. */
   | { readonly kind: "waiting"; readonly retryAt: number; readonly code?: number; readonly reason?: string }
   /** Nothing will come any more: `subscribe` was closed, or coming back unchanged is useless. */
   | { readonly kind: "ended"; readonly code?: number; readonly reason: string };
