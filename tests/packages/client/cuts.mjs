@@ -18,7 +18,7 @@ const [random, chance] = [seeded(seed), seeded(seed + 1)];
 
 const proxy = await cutting(ingress, () => {
   // Most within what a client soon has: in its handshake, its greeting, its first updates
-  const bytes = Math.floor(random() ** 2 * 20_000);
+  const bytes = Math.floor(random() ** 2 * 8000);
   return { kind: KINDS[Math.floor(random() * KINDS.length)], bytes };
 });
 const url = `http://${process.env.HOST}:${proxy.port}`;

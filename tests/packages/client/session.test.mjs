@@ -80,6 +80,19 @@ test("a new epoch on an open socket is told, and an old one does not come back b
   assert.deepEqual(session.position, { epoch: "e2", seq: 2 });
 });
 
+test("a value of an epoch that the client has not known is shown, and keeps nothing of the room's own from being shown", () => {
+  const { frame, update: comes } = scene();
+  frame(connected(5, { snapshot: update(5, {}, "e2") }, "e2"));
+  const greeting = connected(9, { snapshots: [update(3, { type: "V" })], snapshot: update(9, {}, "e2") }, "e2");
+  assert.deepEqual(frame(greeting), ["open", "gap missed", "show 3", "show 9"]);
+  assert.deepEqual(comes(10, { type: "V" }, "e2"), ["show 10"]);
+});
+
+test("of two values of a key in one greeting the older one is not shown after the other", () => {
+  const { frame } = scene();
+  assert.deepEqual(frame(connected(9, { snapshots: [update(7)], snapshot: update(3) })), ["open", "show 7", "gap stale 3"]);
+});
+
 test("after a crash a greeting with an older value than the client has changes nothing but the position, and is told", () => {
   // The room has lost the epoch in which the client was, and greets with what it had stored before it
   const { frame, update: comes } = scene();

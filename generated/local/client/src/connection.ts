@@ -62,6 +62,7 @@ export function connect(host: Host, url: string, on: Handlers): Connection {
     timer.set(ANSWER_MS, (when) => (when === "late" ? ping() : end({ reason: "no answer to a ping within 10 seconds" })));
   };
   const heard = (data: unknown): void => {
+    if (phase === "over") return;
     if (asked !== undefined) timer.set(PING_MS, ping);
     asked = undefined;
     const { opened, texts } = on.frame(data);
