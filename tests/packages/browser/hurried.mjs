@@ -8,9 +8,13 @@ export function hurried({ faster, part = 1 }) {
   globalThis.setTimeout = (then, ms = 0, ...rest) => timer(then, ms / faster, ...rest);
 }
 
-/** Writes down what the page is told, by token. What is told in one turn came of one frame. */
+/**
+ * Writes down what the page is told, by token. What is told in one turn came of one frame. That by other ways than a socket only the
+ * newest values come is told once, and holds until a socket is open.
+ */
 export function recorded() {
   const logs = (globalThis.logs = {});
+  const others = new Map();
   let [frame, isSame] = [0, false];
   document.addEventListener("broadcast", ({ detail }) => {
     if (!isSame) {
@@ -18,9 +22,11 @@ export function recorded() {
       isSame = true;
       queueMicrotask(() => (isSame = false));
     }
-    const { kind, token, update, gap } = detail;
+    const { kind, token, update, gap, state } = detail;
     const log = (logs[token] ??= []);
-    if (kind === "update") log.push({ frame, show: update.n, key: update.type });
+    if (gap?.reason === "poll") others.set(token, { gap: "poll" });
+    if (state?.via === "ws") others.delete(token);
     if (kind === "gap") log.push({ frame, gap: gap.reason, n: gap.update?.n });
+    if (kind === "update") log.push(...[others.get(token) ?? []].flat().map((other) => ({ frame, ...other })), { frame, show: update.n, key: update.type });
   });
 }

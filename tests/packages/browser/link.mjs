@@ -3,7 +3,7 @@ import { publish } from "../client/world.mjs";
 import { reads } from "./shown.mjs";
 import { play, until } from "./stage.mjs";
 
-await play(async ({ open, gate }) => {
+await play(async ({ open, gate, context }) => {
   const frames = { sent: 0, heard: 0 };
   const prepare = async (page) => {
     await page.clock.install();
@@ -25,6 +25,11 @@ await play(async ({ open, gate }) => {
     return seconds;
   };
   const state = () => page.locator("#tokens .title").textContent();
+  /** The network goes and comes back; an open socket does not notice. */
+  const reconnects = async () => {
+    await context.setOffline(true);
+    await context.setOffline(false);
+  };
   const isGone = async () => (await state()) !== "Live";
 
   // A quiet room: pings, and one socket
@@ -49,12 +54,12 @@ await play(async ({ open, gate }) => {
 
   // The network is back: asked at once whether the link is, and it is not
   sent = frames.sent;
-  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await reconnects();
   await until(() => frames.sent > sent);
   const back = { pings: frames.sent - sent };
   await until(() => frames.heard === frames.sent);
   gate.silence();
-  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await reconnects();
   await until(() => frames.sent > sent + 1);
   back.noticed = (await pass(12, isGone)) <= 11;
   gate.speak();
