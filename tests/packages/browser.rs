@@ -178,7 +178,7 @@ static CHROMIUM: LazyLock<()> = LazyLock::new(|| {
 fn the_page_shows_prices_states_gaps_and_counters_at_any_width_and_under_a_strict_policy() {
     let deployed = Deployed::with(&[
         ALL,
-        (CONNECT_RATE, "connect_rate = { limit = 100, period = 10 }"),
+        (CONNECT_RATE, "connect_rate = { limit = 100, period = 60 }"),
     ]);
     let seen = played("states", &deployed);
     assert_eq!(

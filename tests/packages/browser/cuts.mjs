@@ -5,7 +5,7 @@ import { cutting, KINDS } from "../client/proxy.mjs";
 import { seeded } from "../client/random.mjs";
 import { disasters, publishing } from "../client/storm.mjs";
 import { ingress } from "../client/world.mjs";
-import { hurried, recorded } from "./hurried.mjs";
+import { hurried, recorded, socketsAlone } from "./hurried.mjs";
 import { reads, rows } from "./shown.mjs";
 import { pause, play, until } from "./stage.mjs";
 
@@ -46,7 +46,7 @@ await play(async ({ open, window }) => {
     await page.addInitScript(hurried, { faster: FASTER, part: 0.3 });
     await page.addInitScript(recorded);
     // Polling promises less, so most pages have sockets alone
-    if (n > 0) await page.addInitScript(() => delete globalThis.fetch);
+    if (n > 0) await page.addInitScript(socketsAlone);
   };
   const pages = await Promise.all(
     proxies.map(async (_, n) => open({ tokens: TOKENS.join(" "), url: `http://${address(n)}` }, { prepare: prepare(n), origin: "http://localhost:3000", context: await window() })),

@@ -1,4 +1,4 @@
-// Runs in a page before anything else of it.
+// What runs in a page before anything else of it.
 
 /** Makes the page's clock and its timers `faster` than the machine's, and chance such that what is random comes in the first `part`. */
 export function hurried({ faster, part = 1 }) {
@@ -6,6 +6,11 @@ export function hurried({ faster, part = 1 }) {
   Math.random = () => random() * part;
   Date.now = () => began + (now() - began) * faster;
   globalThis.setTimeout = (then, ms = 0, ...rest) => timer(then, ms / faster, ...rest);
+}
+
+/** Takes the page's way around sockets, which has a story of its own. */
+export function socketsAlone() {
+  delete globalThis.fetch;
 }
 
 /**

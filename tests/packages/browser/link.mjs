@@ -1,5 +1,6 @@
 // A link that dies without a word, a machine that sleeps, a network that comes back: on a clock that this script moves.
 import { publish } from "../client/world.mjs";
+import { socketsAlone } from "./hurried.mjs";
 import { reads } from "./shown.mjs";
 import { play, until } from "./stage.mjs";
 
@@ -7,6 +8,7 @@ await play(async ({ open, gate, context }) => {
   const frames = { sent: 0, heard: 0 };
   const prepare = async (page) => {
     await page.clock.install();
+    await page.addInitScript(socketsAlone);
     page.on("websocket", (socket) => {
       socket.on("framesent", ({ payload }) => (frames.sent += payload === '{"type":"ping"}'));
       socket.on("framereceived", ({ payload }) => (frames.heard += payload === '{"type":"pong"}'));
