@@ -4,7 +4,7 @@ use futures_util::SinkExt;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::Deployed;
+use super::{Deployed, HOST};
 
 fn from(address: &str) -> [(&str, &str); 1] {
     [("cf-connecting-ip", address)]
@@ -25,6 +25,9 @@ async fn origins_are_exact_or_a_wildcard_for_every_subdomain_and_programs_have_n
         deployed.client("/ws/SOL", &[("origin", good)]).await;
     }
     deployed.client("/ws/SOL", &[]).await;
+    // React Native on Android sends the host's own
+    let own = format!("https://{HOST}");
+    deployed.client("/ws/SOL", &[("origin", &own)]).await;
     for foreign in [
         "https://evil.example",
         "https://preview.glow.trade",

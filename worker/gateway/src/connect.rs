@@ -23,6 +23,7 @@ thread_local! {
 pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response, Refusal> {
     origin::check(
         request.header("origin").as_deref(),
+        request.host(),
         &request.config.settings,
     )?;
     if !is_upgrade(request.header("upgrade")) {

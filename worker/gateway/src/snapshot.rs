@@ -12,7 +12,7 @@ use worker::worker_sys::web_sys::Response;
 
 pub(crate) async fn snapshot(request: &Request, token: &Token) -> Result<Response, Refusal> {
     let origin = request.header("origin");
-    origin::check(origin.as_deref(), &request.config.settings)?;
+    check(request, origin.as_deref())?;
     connect::limit(request, request.client().as_deref(), token).await?;
     let call = Call::Snapshot {
         token: token.as_str().to_owned(),
@@ -27,11 +27,15 @@ pub(crate) async fn snapshot(request: &Request, token: &Token) -> Result<Respons
         .await
 }
 
+fn check(request: &Request, origin: Option<&str>) -> Result<(), Refusal> {
+    origin::check(origin, request.host(), &request.config.settings)
+}
+
 /// A browser's question whether a page may send headers of its own, such as `If-None-Match`. What a page's tools add to every
 /// request (tracing, say) is let through: nothing of it is read.
 pub(crate) fn preflight(request: &Request) -> Result<Response, Refusal> {
     let origin = request.header("origin");
-    origin::check(origin.as_deref(), &request.config.settings)?;
+    check(request, origin.as_deref())?;
     let headers = [
         ("access-control-allow-methods", "GET, HEAD"),
         ("access-control-allow-headers", "if-none-match, *"),
@@ -47,9 +51,7 @@ pub(crate) fn share(request: &Request, response: Response) -> Response {
     }
     let mut headers = reply::flat(&[("vary", "origin")]);
     let origin = request.header("origin");
-    if let Some(origin) =
-        origin.filter(|origin| origin::check(Some(origin), &request.config.settings).is_ok())
-    {
+    if let Some(origin) = origin.filter(|origin| check(request, Some(origin)).is_ok()) {
         headers.extend(reply::flat(&[
             ("access-control-allow-origin", &origin),
             ("access-control-expose-headers", "etag, retry-after"),

@@ -2,28 +2,37 @@
 
 use crate::contract::refusal::{self, Refusal};
 use crate::contract::settings::GatewaySettings;
+use crate::gateway::route;
 
-/// Checks that a request with this `Origin` header (RFC 6454, section 7) may connect.
+/// Checks that a request to `host` with this `Origin` header (RFC 6454, section 7) may connect.
 ///
 /// Only browsers send `Origin`, and a page cannot forge it; a program can. So this protects users from foreign pages, not
 /// the room from programs: what is missing is refused only when the settings say so. No rule at all matches no browser.
 ///
+/// The host's own origin is no foreign page, whatever the rules are: React Native on Android sends it with every socket
+/// (`getDefaultOrigin` in its `WebSocketModule`), and the gateway serves no pages that could.
+///
 /// # Errors
 /// 403 for an origin that is not allowed, and for none when one is required.
-pub fn check(origin: Option<&str>, settings: &GatewaySettings) -> Result<(), Refusal> {
+pub fn check(origin: Option<&str>, host: &str, settings: &GatewaySettings) -> Result<(), Refusal> {
     match origin {
         None if settings.require_origin => Err(refusal::ORIGIN_REQUIRED),
         None => Ok(()),
         Some(origin)
-            if settings
-                .allowed_origins
-                .iter()
-                .any(|rule| matches(rule, origin)) =>
+            if is_own(origin, host)
+                || settings
+                    .allowed_origins
+                    .iter()
+                    .any(|rule| matches(rule, origin)) =>
         {
             Ok(())
         }
         Some(_) => Err(refusal::ORIGIN_NOT_ALLOWED),
     }
+}
+
+fn is_own(origin: &str, host: &str) -> bool {
+    origin.contains("://") && route::host(origin).eq_ignore_ascii_case(host)
 }
 
 /// `*` is any origin; `https://*.glow.trade` is any subdomain, however deep, and never `glow.trade` itself.
@@ -49,6 +58,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const HOST: &str = "broadcast.glow.trade";
+
     fn settings(rules: &[&str]) -> GatewaySettings {
         GatewaySettings {
             allowed_origins: rules.iter().map(ToString::to_string).collect(),
@@ -57,7 +68,7 @@ mod tests {
     }
 
     fn allowed(rule: &str, origin: &str) -> bool {
-        check(Some(origin), &settings(&[rule])).is_ok()
+        check(Some(origin), HOST, &settings(&[rule])).is_ok()
     }
 
     #[test]
@@ -99,28 +110,52 @@ mod tests {
     fn without_a_rule_no_browser_connects_and_with_the_star_every_one_does() {
         let origin = Some("https://app.glow.trade");
         assert_eq!(
-            check(origin, &settings(&[])).unwrap_err().code,
+            check(origin, HOST, &settings(&[])).unwrap_err().code,
             "origin_not_allowed"
         );
-        assert!(check(origin, &settings(&["*"])).is_ok());
+        assert!(check(origin, HOST, &settings(&["*"])).is_ok());
     }
 
     #[test]
     fn a_request_without_origin_is_refused_only_when_one_is_required() {
-        assert!(check(None, &settings(&[])).is_ok());
+        assert!(check(None, HOST, &settings(&[])).is_ok());
         let strict = GatewaySettings {
             require_origin: true,
             ..settings(&["*"])
         };
-        assert_eq!(check(None, &strict).unwrap_err().code, "origin_required");
-        assert!(check(Some("https://any.example"), &strict).is_ok());
+        assert_eq!(
+            check(None, HOST, &strict).unwrap_err().code,
+            "origin_required"
+        );
+        assert!(check(Some("https://any.example"), HOST, &strict).is_ok());
+    }
+
+    #[test]
+    fn an_app_that_sends_the_hosts_own_origin_connects_whatever_the_rules_are() {
+        let own = |origin| check(Some(origin), HOST, &settings(&[])).is_ok();
+        assert!(own("https://broadcast.glow.trade"));
+        assert!(own("https://Broadcast.glow.trade"));
+        assert!(own("http://broadcast.glow.trade:8787"));
+        for foreign in [
+            "broadcast.glow.trade",
+            "https://glow.trade",
+            "https://x.broadcast.glow.trade",
+            "https://broadcast.glow.trade.evil.com",
+            "https://evil.com/broadcast.glow.trade",
+            "https://broadcast.glow.trade@evil.com",
+            "null",
+            "",
+        ] {
+            assert!(!own(foreign), "{foreign}");
+        }
     }
 
     proptest! {
         #[test]
         fn no_origin_panics_and_a_wildcard_lets_only_its_domain_through(origin in ".*") {
             if allowed("https://*.glow.trade", &origin) {
-                prop_assert!(origin.to_ascii_lowercase().ends_with(".glow.trade"));
+                let origin = origin.to_ascii_lowercase();
+                prop_assert!(origin.ends_with(".glow.trade") || is_own(&origin, HOST));
             }
         }
     }
