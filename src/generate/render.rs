@@ -36,9 +36,12 @@ const WORKFLOW: &[File] = files! {
     "env/deploy.yml.hbs",
 };
 const CLIENT: &[File] = files! {
+    "env/client/.npmrc",
     "env/client/README.md.hbs",
     "env/client/package.json.hbs",
+    "env/client/react/package.json",
     "env/client/src/alarm.ts",
+    "env/client/src/aws.ts",
     "env/client/src/backoff.ts",
     "env/client/src/calls.ts",
     "env/client/src/config.ts.hbs",
@@ -46,12 +49,15 @@ const CLIENT: &[File] = files! {
     "env/client/src/host.ts",
     "env/client/src/index.ts",
     "env/client/src/order.ts",
+    "env/client/src/poll.ts",
     "env/client/src/protocol.ts",
+    "env/client/src/react.ts",
     "env/client/src/session.ts",
     "env/client/src/socket.ts",
     "env/client/src/subscribe.ts",
     "env/client/src/types.ts",
     "env/client/src/way.ts",
+    "env/client/src/ways.ts",
     "env/client/tsconfig.json",
 };
 const PUBLISHER: &[File] = files! {

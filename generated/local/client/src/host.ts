@@ -1,9 +1,21 @@
 // What the client needs of where it runs; another one in tests.
 
-import type { Options } from "./types.ts";
+import type { Options, SocketLike } from "./types.ts";
+
+/** What is used of `fetch`. */
+export type Fetch = (url: string, request: { readonly headers: Record<string, string>; readonly signal: unknown }) => Promise<Answer>;
+
+export interface Answer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  json(): Promise<unknown>;
+}
 
 export interface Host {
-  readonly WebSocket: new (url: string) => WebSocket;
+  readonly WebSocket: new (url: string) => SocketLike;
+  /** None where there is none: then nothing is polled. */
+  readonly fetch: Fetch | undefined;
   /** Milliseconds, as `Date.now()`. */
   now(): number;
   /** At least 0 and below 1. */
@@ -22,6 +34,7 @@ export function here(options: Options): Host {
   }
   return {
     WebSocket,
+    fetch: typeof globalThis.fetch === "function" ? (url, request) => fetch(url, request as RequestInit) : undefined,
     now: () => Date.now(),
     random: () => Math.random(),
     setTimeout: (then, ms) => setTimeout(then, ms),
@@ -30,8 +43,12 @@ export function here(options: Options): Host {
   };
 }
 
+interface Page extends EventTarget {
+  readonly visibilityState: string;
+}
+
 function onWake(then: () => void): () => void {
-  const page = globalThis.document as Document | undefined;
+  const page = (globalThis as { readonly document?: Page }).document;
   const seen = (): void => {
     if (page?.visibilityState === "visible") then();
   };

@@ -1,6 +1,9 @@
 // The public face of this package: what an app hands in, and what it is told.
 
-/** One update as the publisher sent it, with the room's number and the epoch of that number. */
+/**
+ * One update as the publisher sent it, with the room's number and the epoch of that number. What comes from the system before this
+ * one has neither: its `epoch` is `aws`, and its `seq` counts what came from there.
+ */
 export interface Update {
   readonly type?: string;
   readonly seq: number;
@@ -46,10 +49,24 @@ export interface Options {
   readonly onError?: (error: unknown, token: string) => void;
   /** Another origin than this environment's, `https://HOST`. */
   readonly url?: string;
-  /** Where the system before this one listens, `wss://…`: the last resort where sockets and polling both fail. */
+  /**
+   * Where the system before this one listens, `wss://…`, with `{token}` where the token belongs: the last resort where sockets and
+   * polling both fail.
+   */
   readonly aws?: string;
   /** An implementation, where there is no global one: Node before 22, with the package `ws`. */
-  readonly WebSocket?: new (url: string) => WebSocket;
+  readonly WebSocket?: new (url: string) => SocketLike;
+}
+
+/** What is used of a `WebSocket`: the types of browsers' are not everywhere. */
+export interface SocketLike {
+  readonly readyState: number;
+  onopen: ((event: any) => void) | null;
+  onmessage: ((event: any) => void) | null;
+  onerror: ((event: any) => void) | null;
+  onclose: ((event: any) => void) | null;
+  send(text: string): void;
+  close(code?: number, reason?: string): void;
 }
 
 export interface Subscription {
@@ -58,4 +75,9 @@ export interface Subscription {
   /** The state of each token. */
   states(): ReadonlyMap<string, State>;
   counters(): Counters;
+  /**
+   * Looks at once whether the link is still alive, or tries at once where it waits. A browser's page needs no call; React Native
+   * does, when its `AppState` becomes `active`.
+   */
+  wake(): void;
 }

@@ -5,9 +5,9 @@ import { KEY, URL_OF_GATEWAY } from "./config.ts";
 import type { Reply } from "./connection.ts";
 import { here, type Host } from "./host.ts";
 import { begin, step, type Effect, type Event } from "./session.ts";
-import { socket } from "./socket.ts";
 import type { Counters, Options, State, Subscription, Via } from "./types.ts";
-import type { Line, Way } from "./way.ts";
+import type { Line } from "./way.ts";
+import { ways } from "./ways.ts";
 
 /** Brings every update of `tokens` until it is closed. */
 export function subscribe(tokens: string | readonly string[], options: Options): Subscription {
@@ -15,15 +15,31 @@ export function subscribe(tokens: string | readonly string[], options: Options):
 }
 
 /** The same on another host. */
-export function subscribeOn(host: Host, tokens: string | readonly string[], options: Options): Subscription {
+export function subscribeOn(where: Host, tokens: string | readonly string[], options: Options): Subscription {
   const connected: Record<Via, number> = { ws: 0, poll: 0, aws: 0 };
+  const { host, wake } = awoken(where);
   const names = new Set(typeof tokens === "string" ? [tokens] : tokens);
-  const feeds = new Map([...names].map((token) => [token, feed(host, token, options, connected, socket)]));
+  const feeds = new Map([...names].map((token) => [token, feed(host, token, options, connected)]));
   return {
     close: () => feeds.forEach((each) => each.close()),
     states: () => new Map([...feeds].map(([token, each]) => [token, each.state()])),
+    wake,
     counters: (): Counters => ({ migration: { connected: { ...connected } } }),
   };
+}
+
+/** The host, which the app wakes too. */
+function awoken(host: Host): { readonly host: Host; wake(): void } {
+  const sleepers = new Set<() => void>();
+  const onWake = (then: () => void): (() => void) => {
+    sleepers.add(then);
+    const deaf = host.onWake(then);
+    return () => {
+      sleepers.delete(then);
+      deaf();
+    };
+  };
+  return { host: { ...host, onWake }, wake: () => [...sleepers].forEach((then) => then()) };
 }
 
 interface Feed {
@@ -32,7 +48,7 @@ interface Feed {
 }
 
 /** One token. It begins after `subscribe` has returned, so that callbacks may use the subscription. */
-function feed(host: Host, token: string, options: Options, connected: Record<Via, number>, way: Way): Feed {
+function feed(host: Host, token: string, options: Options, connected: Record<Via, number>): Feed {
   const session = begin(KEY);
   const call = guarded(options, token);
   let state: State = { kind: "connecting" };
@@ -69,7 +85,7 @@ function feed(host: Host, token: string, options: Options, connected: Record<Via
   };
   void Promise.resolve().then(() => {
     if (isClosed) return;
-    stop = way(line);
+    stop = ways(options.aws)(line);
     // A callback of its first state may have closed it
     if (isClosed) stop();
   });

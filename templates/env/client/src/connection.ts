@@ -3,6 +3,7 @@
 import { alarm } from "./alarm.ts";
 import type { Host } from "./host.ts";
 import { PING } from "./protocol.ts";
+import type { SocketLike } from "./types.ts";
 
 /** For the handshake, and again for the first frame: phones are slow. */
 const HANDSHAKE_MS = 15_000;
@@ -39,7 +40,7 @@ export interface Connection {
 export function connect(host: Host, url: string, on: Handlers): Connection {
   const timer = alarm(host);
   let phase: "opening" | "open" | "over" = "opening";
-  let link: WebSocket | undefined;
+  let link: SocketLike | undefined;
   /** When the ping was sent that nothing was heard since. */
   let asked: number | undefined;
 
@@ -98,7 +99,7 @@ function said(code: number | undefined, reason: string | undefined): End {
   return code === undefined || code === 1005 || code === 1006 ? { reason: words } : { code, reason: words };
 }
 
-function send(link: WebSocket | undefined, text: string): void {
+function send(link: SocketLike | undefined, text: string): void {
   try {
     link?.send(text);
   } catch {
@@ -106,7 +107,7 @@ function send(link: WebSocket | undefined, text: string): void {
   }
 }
 
-function abandon(link: WebSocket): void {
+function abandon(link: SocketLike): void {
   link.onopen = link.onmessage = link.onclose = null;
   // `ws` throws what nobody listens for
   link.onerror = () => {};

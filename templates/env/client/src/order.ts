@@ -11,10 +11,12 @@ interface Mark {
   readonly candidate?: number;
 }
 
+/** The epoch of what the system before this one brings, which numbers nothing. */
+export const UNNUMBERED = "aws";
+
 /** What was shown last of a key. */
 export interface Shown {
-  readonly epoch: string;
-  readonly seq: number;
+  readonly update: Update;
   readonly slot: Mark | undefined;
   readonly timestamp: Mark | undefined;
 }
@@ -24,22 +26,35 @@ export interface Shown {
  * those that are known, in the order of their beginnings.
  */
 export function older(last: Shown | undefined, update: Update, epochs: readonly string[]): "older" | "same" | Shown {
-  const { epoch, seq } = update;
-  if (last !== undefined && last.epoch === epoch) {
-    if (seq === last.seq) return "same";
-    if (seq < last.seq) return "older";
-  } else if (last !== undefined) {
-    const began = epochs.indexOf(epoch);
-    if (began !== -1 && began < epochs.indexOf(last.epoch)) return "older";
+  if (last !== undefined) {
+    const judged = numbered(last.update, update, epochs);
+    if (judged !== "unknown") return judged;
   }
   const [slot, timestamp] = [clock(update["slot"]), clock(update["timestamp"])];
-  if (update["force"] === true) return { epoch, seq, slot: forced(last?.slot, slot), timestamp: forced(last?.timestamp, timestamp) };
+  if (update["force"] === true) return { update, slot: forced(last?.slot, slot), timestamp: forced(last?.timestamp, timestamp) };
   const bySlot = compared(last?.slot, slot);
   if (bySlot.is === "lower") return "older";
-  if (bySlot.is === "higher") return { epoch, seq, slot: bySlot.mark, timestamp: forced(last?.timestamp, timestamp) };
+  if (bySlot.is === "higher") return { update, slot: bySlot.mark, timestamp: forced(last?.timestamp, timestamp) };
   const byTimestamp = compared(last?.timestamp, timestamp);
   if (byTimestamp.is === "lower") return "older";
-  return { epoch, seq, slot: bySlot.mark, timestamp: byTimestamp.mark };
+  return { update, slot: bySlot.mark, timestamp: byTimestamp.mark };
+}
+
+/** What the room's numbers say of `update`, which comes after `last`. */
+function numbered(last: Update, update: Update, epochs: readonly string[]): "older" | "same" | "unknown" {
+  if (last.epoch === update.epoch) {
+    if (update.seq === last.seq) return "same";
+    return update.seq < last.seq ? "older" : "unknown";
+  }
+  // A publisher that sends to both systems sends the same to both
+  if (last.epoch === UNNUMBERED || update.epoch === UNNUMBERED) return text(last) === text(update) ? "same" : "unknown";
+  const began = epochs.indexOf(update.epoch);
+  return began !== -1 && began < epochs.indexOf(last.epoch) ? "older" : "unknown";
+}
+
+/** What a publisher sent, whatever its order and its number. */
+function text({ seq: _, epoch: __, ...own }: Update): string {
+  return JSON.stringify(Object.entries(own).sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
 function clock(value: unknown): number | undefined {
