@@ -17,6 +17,10 @@ const LOCK: &str = include_str!("npm/package-lock.json");
 /// The newest wrangler that was looked at needs a newer node than a machine may have: both come from the registry.
 const MANIFEST_22: &str = include_str!("npm22/package.json");
 const LOCK_22: &str = include_str!("npm22/package-lock.json");
+/// What runs clients elsewhere: Deno, Bun, and React Native's own sources. What React Native depends on is left out of the lock file,
+/// by hand: hundreds of packages of which a test needs the few that the manifest names.
+const MANIFEST_WORLD: &str = include_str!("npm-world/package.json");
+const LOCK_WORLD: &str = include_str!("npm-world/package-lock.json");
 /// SST, and the packages whose types a function, a queue and a secret of it have.
 const MANIFEST_SST: &str = include_str!("sst/package.json");
 const LOCK_SST: &str = include_str!("sst/package-lock.json");
@@ -64,6 +68,30 @@ pub(crate) fn node_22() -> Command {
 /// Lets programs in `folder` import the packages of `tests/npm22`.
 pub(crate) fn project_22(folder: &Path) {
     std::os::unix::fs::symlink(modules_22(), folder.join("node_modules")).unwrap();
+}
+
+/// The `node_modules` of `tests/npm-world`.
+pub(crate) fn modules_world() -> PathBuf {
+    installed("tests-world", MANIFEST_WORLD, LOCK_WORLD)
+}
+
+pub(crate) fn deno() -> PathBuf {
+    of_this_machine(&["@deno/linux-x64-glibc/deno", "@deno/linux-arm64-glibc/deno"])
+}
+
+pub(crate) fn bun() -> PathBuf {
+    of_this_machine(&[
+        "@oven/bun-linux-x64-baseline/bin/bun",
+        "@oven/bun-linux-aarch64/bin/bun",
+    ])
+}
+
+fn of_this_machine(programs: &[&str]) -> PathBuf {
+    let modules = modules_world();
+    let mut found = programs.iter().map(|program| modules.join(program));
+    found
+        .find(|program| program.exists())
+        .unwrap_or_else(|| panic!("none of {programs:?} is for this machine"))
 }
 
 fn modules_22() -> PathBuf {

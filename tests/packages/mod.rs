@@ -2,21 +2,27 @@
 
 mod browser;
 mod client;
+mod fallback;
+mod front;
+mod hook;
 pub(crate) mod hostile;
 mod moto;
+mod pack;
+mod program;
 mod publisher;
 mod sst;
+mod world;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::npm;
-use crate::support::{Project, Run, manifest};
+use crate::support::{Project, Run, manifest, repository};
 
 /// A package as staging's manifest, with changes, makes it: `client` or `publisher`.
 pub(crate) struct Package {
     /// Its files are below; it goes with the package.
-    _project: Project,
+    pub(crate) project: Project,
     pub(crate) folder: PathBuf,
 }
 
@@ -38,10 +44,7 @@ impl Package {
         let hosts = "require('dns').lookup = (host, options, done) => (done ?? options)(null, options?.all ? [{ address: '127.0.0.1', family: 4 }] : '127.0.0.1', 4);";
         std::fs::write(folder.join("hosts.cjs"), hosts).unwrap();
         std::os::unix::fs::symlink(npm::modules(), folder.join("node_modules")).unwrap();
-        Self {
-            _project: project,
-            folder,
-        }
+        Self { project, folder }
     }
 
     /// Compiles it into its `dist`, as its own settings say.
@@ -70,6 +73,11 @@ impl Package {
             .stdin(Stdio::null());
         command
     }
+}
+
+/// A program beside these tests.
+fn world(name: &str) -> PathBuf {
+    repository().join("tests/packages/world").join(name)
 }
 
 #[test]
