@@ -8,8 +8,10 @@ import { socket } from "./socket.ts";
 import type { State } from "./types.ts";
 import type { Way } from "./way.ts";
 
-/** So many failures in a row are no accident. */
+/** So many failures in a row are no accident, */
 const FAILURES = 3;
+/** and where sockets were let through before, only if they last: a room restarts, and a phone goes through a tunnel. */
+const BLOCKED_MS = 10_000;
 /** A close code that asks for less: polls count as much as handshakes do. */
 const TOO_MANY = 4029;
 
@@ -24,6 +26,9 @@ export function ways(aws: string | undefined): Way {
     /** Numbers what the system before this one has not. */
     let count = 0;
     let isOver = false;
+    /** Handshakes in a row that ended without an open socket, and since when they count. */
+    let unopened = 0;
+    let since = -Infinity;
 
     const show = (via: "poll" | "aws"): void => {
       if (shown === via) return;
@@ -46,6 +51,7 @@ export function ways(aws: string | undefined): Way {
       stopPolling = undefined;
       withoutAws();
     };
+    const isBlocked = (): boolean => unopened >= FAILURES && line.host.now() - since >= BLOCKED_MS;
     const end = (state: State): void => {
       stop();
       line.tell(state, 0);
@@ -85,14 +91,22 @@ export function ways(aws: string | undefined): Way {
       ...line,
       take(event) {
         const reply = line.take(event);
-        if (reply.opened) alone();
+        if (reply.opened) {
+          alone();
+          unopened = 0;
+          since = Infinity;
+        }
         return reply;
       },
       tell(state, failures) {
         behind = state;
         if (state.kind === "ended") return end(state);
         if (shown === undefined) line.tell(state, failures);
-        if (state.kind === "waiting" && state.code !== TOO_MANY && failures >= FAILURES && !isOver) polling();
+        if (state.kind !== "waiting") return;
+        unopened += 1;
+        // The first of them is the end of what was open
+        if (since === Infinity) [unopened, since] = [0, line.host.now()];
+        if (isBlocked() && state.code !== TOO_MANY && !isOver) polling();
       },
     });
     function stop(): void {
