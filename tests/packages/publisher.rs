@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use edge_broadcast_protocol::contract::{head, signature, token};
+use edge_broadcast_protocol::gateway::batch;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -64,6 +66,27 @@ fn the_publisher_does_alone_what_it_says_and_is_packed_for_a_strict_project() {
         .args(["--types", "node,aws-lambda", "use.ts", "readme.ts"])
         .current_dir(project.path());
     said(&mut compiler);
+}
+
+#[test]
+fn the_publisher_knows_the_limits_of_the_protocol() {
+    let package = Package::generated("publisher", &[]);
+    let read = |name| std::fs::read_to_string(package.folder.join("src").join(name)).unwrap();
+    for (name, wanted) in [
+        ("edge.ts", format!("const MAX_ITEMS = {};", head::MAX_ITEMS)),
+        (
+            "settings.ts",
+            format!("const MAX_BATCH_BYTES = {};", batch::MAX_BATCH_BYTES),
+        ),
+        (
+            "update.ts",
+            format!("{{0,{}}}$/", token::MAX_TOKEN_BYTES - 1),
+        ),
+        ("update.ts", format!("{{1,{}}}$/", signature::MAX_ID_BYTES)),
+    ] {
+        let text = read(name).replace("_048_576", "048576");
+        assert!(text.contains(&wanted), "`{name}` has no `{wanted}`");
+    }
 }
 
 /// Installs the packed package of a folder into a project, whose other packages are the test's.

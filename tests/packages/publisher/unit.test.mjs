@@ -103,6 +103,8 @@ test("what JSON would turn into null, or leave out, is left out whole and told",
       { token: "SOL", id: "a b" },
       { token: "SOL", id: 7 },
       { token: "SOL", text: "x".repeat(MAX_BYTES) },
+      { token: "SOL", toJSON: () => "SOL" },
+      { token: "SOL", toJSON: () => ({}) },
       null,
       [],
     ]),
@@ -123,6 +125,8 @@ test("what JSON would turn into null, or leave out, is left out whole and told",
       "`id` is not 1 to 256 visible ASCII characters",
       "`id` is not 1 to 256 visible ASCII characters",
       "it has more than 16384 bytes",
+      "it is no object",
+      "it is no object",
       "it is no object",
       "it is no object",
     ],
@@ -207,6 +211,8 @@ test("the kill switch wins over the manifest, and the address is joined as text"
   const of = (environment) => settingsOf({ queue: "q" }, { ...ON, ...environment }, MANIFEST);
   for (const off of [undefined, "", "false", "TRUE", "1"]) assert.equal(of({ USE_EDGE_BROADCAST: off }).mode, "sqs");
   assert.equal(of({}).mode, "dual");
+  // What went to the queue before goes there when the edge is switched off
+  assert.deepEqual([of({}).maxBytes, of({ USE_EDGE_BROADCAST: "" }).maxBytes], [MAX_BYTES, 1_048_576]);
   assert.equal(of({}).edge.url, "https://broadcast.example/broadcast");
   for (const url of ["http://x:1", "http://x:1/", "http://x:1//", " http://x:1/ \n"]) {
     assert.equal(of({ EDGE_BROADCAST_URL: url }).edge.url, "http://x:1/broadcast");

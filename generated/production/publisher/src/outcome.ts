@@ -23,6 +23,9 @@ export function jitter(attempt: number): number {
   return Math.random() * Math.min(400, 50 * 2 ** attempt);
 }
 
+/** The least time in which another try may be answered. */
+const WORTH_MS = 50;
+
 /** Parts of at most so many items, and of at most so many bytes. */
 export function parts<T>(
   items: readonly T[],
@@ -61,7 +64,7 @@ export async function delivered<T>(
     const waits = left.map((index) => waitOf(outcomes[index]));
     left = left.filter((_, at) => waits[at] !== undefined);
     const wait = Math.max(jitter(attempt), ...waits.map((ms) => ms ?? 0));
-    if (left.length === 0 || performance.now() + wait >= until) {
+    if (left.length === 0 || performance.now() + wait + WORTH_MS > until) {
       return { outcomes, attempts: attempt + 1 };
     }
     await new Promise((done) => setTimeout(done, wait));

@@ -57,6 +57,9 @@ export type Manifest = typeof manifest;
 /** Of `POST /broadcast`, unless one update may be larger. */
 const MAX_BATCH_BYTES = 1_048_576;
 
+/** Of one message. */
+const MAX_SQS_BYTES = 1_048_576;
+
 /**
  * What to do, or an error that says what is missing. A missing `EDGE_BROADCAST_SECRET` is not one: while clients move over it
  * must not cost the updates of the queue; the edge's are told as failed, and nothing is sent without it.
@@ -87,7 +90,8 @@ export function settingsOf<U extends Update, T>(
   return {
     mode,
     percent: of.PERCENT,
-    maxBytes: of.MAX_MESSAGE_BYTES,
+    // What only the queue gets, the gateway need not be able to take
+    maxBytes: mode === "sqs" ? MAX_SQS_BYTES : of.MAX_MESSAGE_BYTES,
     authHeader,
     edge: {
       // As text: a path that is there stays, and no slash is doubled

@@ -85,6 +85,8 @@ function checkedText(update: Update): string {
     throw new Unfit("`id` is not 1 to 256 visible ASCII characters");
   }
   const text = JSON.stringify(update, check);
+  // An object may say by `toJSON` that it is something else
+  if (!text?.startsWith('{"')) throw new Unfit("it is no object");
   if (slot !== undefined && !(Number.isSafeInteger(slot) && slot >= 0)) {
     throw new Unfit("`slot` is no whole number");
   }
