@@ -164,6 +164,10 @@ fn what_npm_and_its_like_leave_in_a_package_is_not_asked_about_and_what_else_is_
         "staging/publisher/dist/index.d.ts",
         "staging/publisher/pnpm-lock.yaml",
         "staging/publisher/python/__pycache__/publisher.cpython-313.pyc",
+        "staging/publisher/python/publisher.egg-info/PKG-INFO",
+        "staging/publisher/python/.venv/bin/python",
+        "staging/publisher/rust/target/debug/publisher",
+        "staging/publisher/rust/Cargo.lock",
         "gateway/.wrangler/tmp/bundle.js",
     ] {
         write(&format!("generated/{left}"));
@@ -180,6 +184,7 @@ fn what_npm_and_its_like_leave_in_a_package_is_not_asked_about_and_what_else_is_
         "generated/dist/client/src/old.ts",
         "generated/staging/client/src/dist/old.ts",
         "generated/staging/client/src/package-lock.json",
+        "generated/staging/publisher/src/target/old.ts",
         "generated/staging/sst/package-lock.json",
     ];
     for other in others {

@@ -67,20 +67,27 @@ pub(crate) fn write(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<S
     Ok(written)
 }
 
-/// Folders that other people's tools make anywhere: wrangler's temporary files, what npm installs, what Python compiles.
-const TOOLS_OWN: [&str; 3] = [".wrangler", "node_modules", "__pycache__"];
+/// Folders that other people's tools make anywhere: wrangler's temporary files, what npm and pip install, what Python compiles.
+const TOOLS_OWN: [&str; 4] = [".wrangler", "node_modules", ".venv", "__pycache__"];
 
-/// The generated packages, and what their users' tools leave at the top of one.
-const PACKAGES: [&str; 2] = ["client", "publisher"];
-const LEFT_IN_PACKAGES: [&str; 7] = [
+/// The generated packages, by their path in an environment's folder, and what their users' tools leave at the top of one: npm and
+/// its like, cargo, and pip and uv.
+const PACKAGES: [&str; 4] = ["client", "publisher/python", "publisher/rust", "publisher"];
+const LEFT_IN_PACKAGES: [&str; 12] = [
+    "Cargo.lock",
+    "build",
     "bun.lock",
     "deno.lock",
     "dist",
     "node_modules",
     "package-lock.json",
     "pnpm-lock.yaml",
+    "poetry.lock",
+    "target",
+    "uv.lock",
     "yarn.lock",
 ];
+const ENDINGS_LEFT: [&str; 2] = [".tgz", ".egg-info"];
 
 /// The files under `generated/` that no artifact explains, links among them, as paths relative to `root`.
 pub(crate) fn orphans(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec<String>> {
@@ -99,12 +106,14 @@ pub(crate) fn orphans(root: &Path, artifacts: &[Artifact]) -> anyhow::Result<Vec
 
 /// Whether a path is of a tool that somebody used in a package: an environment may have the name of such a folder.
 fn is_left_by_tools(shown: &str) -> bool {
-    let mut parts = shown.split('/').skip(2);
-    let is_package = parts.next().is_some_and(|part| PACKAGES.contains(&part));
-    is_package
-        && parts
-            .next()
-            .is_some_and(|part| LEFT_IN_PACKAGES.contains(&part) || part.ends_with(".tgz"))
+    let in_environment = shown.splitn(3, '/').nth(2).unwrap_or_default();
+    let name_in = |package: &&str| {
+        let inside = in_environment.strip_prefix(package)?.strip_prefix('/')?;
+        inside.split('/').next()
+    };
+    PACKAGES.iter().filter_map(name_in).any(|name| {
+        LEFT_IN_PACKAGES.contains(&name) || ENDINGS_LEFT.iter().any(|end| name.ends_with(end))
+    })
 }
 
 fn read(root: &Path, artifact: &Artifact) -> anyhow::Result<Option<String>> {
