@@ -143,7 +143,7 @@ fn played(name: &str, deployed: &Deployed) -> Value {
     });
     // What goes wrong in it is on standard error, which is this process's
     let said = told
-        .recv_timeout(Duration::from_secs(150))
+        .recv_timeout(Duration::from_secs(300))
         .unwrap_or_default();
     drop(group);
     serde_json::from_str(&said).unwrap_or_else(|error| panic!("{name} said `{said}`: {error}"))
