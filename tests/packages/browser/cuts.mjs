@@ -5,7 +5,7 @@ import { cutting, KINDS } from "../client/proxy.mjs";
 import { seeded } from "../client/random.mjs";
 import { disasters, publishing } from "../client/storm.mjs";
 import { ingress } from "../client/world.mjs";
-import { hurried, recorded } from "./hurried.mjs";
+import { hurried, recorded, socketsAlone } from "./hurried.mjs";
 import { reads, rows } from "./shown.mjs";
 import { pause, play, until } from "./stage.mjs";
 
@@ -42,12 +42,14 @@ const address = (n) => `${HOST}:${4430 + n}`;
 const total = () => proxies.reduce((sum, proxy) => sum + proxy.total(), 0);
 
 await play(async ({ open, window }) => {
-  const prepare = async (page) => {
+  const prepare = (n) => async (page) => {
     await page.addInitScript(hurried, { faster: FASTER, part: 0.3 });
     await page.addInitScript(recorded);
+    // Polling promises less, so most pages have sockets alone
+    if (n > 0) await page.addInitScript(socketsAlone);
   };
   const pages = await Promise.all(
-    proxies.map(async (_, n) => open({ tokens: TOKENS.join(" "), url: `http://${address(n)}` }, { prepare, origin: "http://localhost:3000", context: await window() })),
+    proxies.map(async (_, n) => open({ tokens: TOKENS.join(" "), url: `http://${address(n)}` }, { prepare: prepare(n), origin: "http://localhost:3000", context: await window() })),
   );
   for (const page of pages) for (const token of TOKENS) await reads(page, token, /Live/);
   isOpen = true;
@@ -68,7 +70,7 @@ await play(async ({ open, window }) => {
   };
   for (const page of pages) await until(() => isBack(page), () => pause(50), PATIENCE_MS);
   const wrong = [];
-  const told = { update: 0, missed: 0, restarted: 0, behind: 0, stale: 0 };
+  const told = { update: 0, missed: 0, restarted: 0, behind: 0, stale: 0, poll: 0 };
   for (const page of pages) {
     for (const [token, log] of Object.entries(await logs(page))) {
       wrong.push(...violations(publishers.published.get(token), log));

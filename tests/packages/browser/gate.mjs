@@ -14,6 +14,7 @@ export async function gate(ingress, certificate) {
     client.once("data", (head) => {
       link.path = head.toString("latin1").split(" ", 2)[1];
       requests.push(link.path);
+      if (mode === "blocked" && link.path.startsWith("/ws/")) client.destroy();
     });
     for (const [from, to] of [[client, room], [room, client]]) {
       from.on("data", (bytes) => mode === "silent" || to.write(bytes));
@@ -34,6 +35,8 @@ export async function gate(ingress, certificate) {
     speak: () => (mode = "open"),
     /** From now on nobody comes in. */
     refuse: () => (mode = "shut"),
+    /** From now on no socket comes in, and everything else does: what some proxies of companies do. */
+    block: () => (mode = "blocked"),
     admit: () => (mode = "open"),
     cut(token) {
       for (const { client, path } of links) if (of(token)(path)) client.destroy();

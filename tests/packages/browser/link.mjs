@@ -1,12 +1,14 @@
 // A link that dies without a word, a machine that sleeps, a network that comes back: on a clock that this script moves.
 import { publish } from "../client/world.mjs";
+import { socketsAlone } from "./hurried.mjs";
 import { reads } from "./shown.mjs";
 import { play, until } from "./stage.mjs";
 
-await play(async ({ open, gate }) => {
+await play(async ({ open, gate, context }) => {
   const frames = { sent: 0, heard: 0 };
   const prepare = async (page) => {
     await page.clock.install();
+    await page.addInitScript(socketsAlone);
     page.on("websocket", (socket) => {
       socket.on("framesent", ({ payload }) => (frames.sent += payload === '{"type":"ping"}'));
       socket.on("framereceived", ({ payload }) => (frames.heard += payload === '{"type":"pong"}'));
@@ -25,6 +27,11 @@ await play(async ({ open, gate }) => {
     return seconds;
   };
   const state = () => page.locator("#tokens .title").textContent();
+  /** The network goes and comes back; an open socket does not notice. */
+  const reconnects = async () => {
+    await context.setOffline(true);
+    await context.setOffline(false);
+  };
   const isGone = async () => (await state()) !== "Live";
 
   // A quiet room: pings, and one socket
@@ -49,12 +56,12 @@ await play(async ({ open, gate }) => {
 
   // The network is back: asked at once whether the link is, and it is not
   sent = frames.sent;
-  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await reconnects();
   await until(() => frames.sent > sent);
   const back = { pings: frames.sent - sent };
   await until(() => frames.heard === frames.sent);
   gate.silence();
-  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await reconnects();
   await until(() => frames.sent > sent + 1);
   back.noticed = (await pass(12, isGone)) <= 11;
   gate.speak();

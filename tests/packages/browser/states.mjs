@@ -1,6 +1,7 @@
 // Each state of a token as a person sees it, on a wide and a narrow page, by day and by night.
 import { join } from "node:path";
 import { call, publish } from "../client/world.mjs";
+import { socketsAlone } from "./hurried.mjs";
 import { reads, rows, text } from "./shown.mjs";
 import { pause, play } from "./stage.mjs";
 
@@ -19,7 +20,7 @@ await play(async ({ open, gate }) => {
   };
   const price = (token, price) => publish(token, [{ type: "PRICE_UPDATE", price }]);
 
-  const page = await open({ tokens: "SOL BONK JUP WIF" });
+  const page = await open({ tokens: "SOL BONK JUP WIF" }, { prepare: (page) => page.addInitScript(socketsAlone) });
   for (const token of ["SOL", "BONK", "JUP", "WIF"]) await reads(page, token, /Live/);
   for (const [token, ...prices] of [["SOL", 146.32, 147.1], ["BONK", 0.00002341, 0.00002301], ["JUP", 0.4127, 0.4127], ["WIF", 1204.5]]) {
     for (const each of prices) await price(token, each);
@@ -45,14 +46,20 @@ await play(async ({ open, gate }) => {
   await page.close();
 
   // Refused for a while: its rate of connecting is used up by asking for its snapshot
-  while ((await call("GET", "/snapshot/SOL", { host: HOST })).status !== 429);
-  const began = Date.now();
-  const refused = await open({ tokens: "SOL BONK no/token" }, { prepare: (page) => page.addInitScript(retries) });
-  await reads(refused, "SOL", /Waiting/);
+  let [refused, began] = [];
+  const refuse = async () => {
+    while ((await call("GET", "/snapshot/SOL", { host: HOST })).status !== 429);
+    await refused?.close();
+    began = Date.now();
+    refused = await open({ tokens: "SOL BONK no/token" }, { prepare: (page) => page.addInitScript(retries) });
+    return reads(refused, "SOL", /Waiting|Live/);
+  };
+  // Where a new period has begun meanwhile, it is let in
+  while (!(await refuse()).includes("Waiting"));
   await reads(refused, "no/token", /Ended/);
   await reads(refused, "BONK", /Live|Waiting/);
   const retryAt = await refused.evaluate(() => globalThis.retryAt);
-  const waiting = { rows: (await rows(refused)).map((row) => row.map((cell) => cell.replace(/\d+ s$/, "SOME s"))), spoken: await text(refused, "#spoken"), waits: retryAt - began >= 10_000 };
+  const waiting = { rows: (await rows(refused)).map((row) => row.map((cell) => cell.replace(/\d+ s$/, "SOME s"))), spoken: await text(refused, "#spoken"), waits: retryAt - began >= 60_000 };
   shots.push(
     await shot(refused, "waiting"),
     await shot(refused, "waiting-dark", { colors: "dark" }),
