@@ -278,3 +278,24 @@ async fn through_a_thousand_cuts_the_page_shows_every_update_once_and_in_order_o
         json!({ "wrong": [], "states": ["Live"], "resumed": true, "problems": [], "outside": [] })
     );
 }
+
+#[test]
+fn where_sockets_are_blocked_prices_come_by_polling_until_one_comes_through() {
+    let seen = played("polling", &Deployed::with(&[ALL]));
+    assert_eq!(
+        seen,
+        json!({
+            "blocked": {
+                "rows": [["SOL", "$147.10", "+0.53 %", "2", "1", "Live by polling", ""]],
+                "made": "WebSocket 0 Polling 1 Old system 0",
+                "gaps": "TIME SOL from now on only the newest values come, by polling",
+            },
+            "after": {
+                "rows": [["SOL", "$148.00", "+1.15 %", "3", "1", "Live", ""]],
+                "made": "WebSocket 1 Polling 1 Old system 0",
+            },
+            "problems": [],
+            "outside": [],
+        })
+    );
+}

@@ -7,7 +7,7 @@ import { ingress } from "../client/world.mjs";
 const { HOST, SITE, PROFILE, CERTIFICATE } = process.env;
 
 /** What Chromium itself says of what was refused, cut, or answered by nobody of ours, which is what these scripts do. */
-const EXPECTED = /^(WebSocket connection to |Failed to load resource: |Access to fetch at )/;
+const EXPECTED = /^(WebSocket |Failed to load resource: |Access to fetch at )/;
 
 /** Runs `act` and prints what it returns. `more` are further hosts, by the port of this machine that each is. */
 export async function play(act, more = {}) {
