@@ -9,6 +9,17 @@ pub struct RequestHeader {
     /// The paths that read it; none where it is HTTP's own affair, or that of the credentials.
     pub paths: &'static [&'static str],
     pub meaning: &'static str,
+    pub form: Form,
+}
+
+/// What a header that the gateway reads must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Any,
+    /// Where it is there it matches this pattern (ECMA-262), or the request is refused.
+    Matches(&'static str),
+    /// It is there, and matches.
+    Required(&'static str),
 }
 
 /// A header that the gateway sends.
@@ -46,6 +57,8 @@ impl On {
 }
 
 const PUBLISHING: &[&str] = &["/broadcast/:token", "/broadcast"];
+/// An idempotency key, as `contract::signature::is_id` takes it.
+const ID: &str = "^[!-~]{1,256}$";
 const SNAPSHOT: &str = "/snapshot/:token";
 const POLLS: &[&str] = &["GET", "HEAD"];
 const ASKS: &[&str] = &["OPTIONS"];
@@ -58,78 +71,91 @@ pub const REQUEST: &[RequestHeader] = &[
         of: "publishing, administration",
         paths: &[],
         meaning: "`Bearer VALUE`, or the value alone",
+        form: Form::Any,
     },
     RequestHeader {
         name: "cf-connecting-ip",
         of: "all",
         paths: &[],
         meaning: "the client's address; Cloudflare sets it and lets nobody else do so",
+        form: Form::Any,
     },
     RequestHeader {
         name: "content-encoding",
         of: "publishing",
         paths: PUBLISHING,
         meaning: "`identity`, or none",
+        form: Form::Matches("^(identity)?$"),
     },
     RequestHeader {
         name: "content-length",
         of: "publishing",
         paths: &[],
         meaning: "refuses what is too large before it is read; not needed",
+        form: Form::Any,
     },
     RequestHeader {
         name: "content-type",
         of: "publishing",
         paths: &[],
         meaning: "`application/json` or one that ends in `+json`; not needed",
+        form: Form::Any,
     },
     RequestHeader {
         name: "idempotency-key",
         of: "publishing",
         paths: PUBLISHING,
         meaning: "makes repeats harmless",
+        form: Form::Matches(ID),
     },
     RequestHeader {
         name: "if-none-match",
         of: "`/snapshot/:token`",
         paths: &[SNAPSHOT],
         meaning: "an `ETag` that the client has",
+        form: Form::Any,
     },
     RequestHeader {
         name: "origin",
         of: "`/ws/:token`, `/snapshot/:token`",
         paths: &["/ws/:token", SNAPSHOT],
         meaning: "the page; browsers set it, and pages cannot",
+        form: Form::Any,
     },
     RequestHeader {
         name: "sec-websocket-protocol",
         of: "`/ws/:token`",
         paths: &["/ws/:token"],
         meaning: "subprotocols that the client knows; not needed",
+        form: Form::Any,
     },
     RequestHeader {
         name: "upgrade",
         of: "`/ws/:token`",
         paths: &["/ws/:token"],
         meaning: "`websocket`",
+        form: Form::Required("^websocket$"),
     },
     RequestHeader {
         name: "webhook-id",
         of: "publishing",
         paths: PUBLISHING,
         meaning: "of a signature; the idempotency key too",
+        form: Form::Matches(ID),
     },
     RequestHeader {
         name: "webhook-signature",
         of: "publishing",
         paths: &[],
         meaning: "see Credentials",
+        form: Form::Any,
     },
     RequestHeader {
         name: "webhook-timestamp",
         of: "publishing",
         paths: PUBLISHING,
         meaning: "see Credentials",
+        form: Form::Any,
     },
 ];
 
@@ -232,3 +258,22 @@ pub const RESPONSE: &[ResponseHeader] = &[
         meaning: "`Bearer`",
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::signature::{MAX_ID_BYTES, is_id};
+
+    #[test]
+    fn the_pattern_of_an_idempotency_key_is_what_is_taken_for_one() {
+        assert_eq!(ID, format!("^[!-~]{{1,{MAX_ID_BYTES}}}$"));
+        for letter in (0..=255).map(char::from) {
+            assert_eq!(
+                is_id(&letter.to_string()),
+                ('!'..='~').contains(&letter),
+                "{letter:?}"
+            );
+        }
+        assert!(!is_id(""));
+    }
+}
