@@ -5,6 +5,7 @@ mod client;
 mod fallback;
 mod front;
 mod hook;
+pub(crate) mod contract;
 pub(crate) mod hostile;
 mod moto;
 mod pack;
