@@ -2,10 +2,11 @@
 
 mod browser;
 mod client;
+pub(crate) mod contract;
 mod fallback;
 mod front;
+mod fuzz;
 mod hook;
-pub(crate) mod contract;
 pub(crate) mod hostile;
 mod moto;
 mod pack;
