@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Context, today};
 use crate::cli::Generate;
 use crate::generate::artifact::{self, Artifact, Stale};
-use crate::generate::render;
+use crate::generate::{documents, render};
 use crate::terminal::advice::Advice;
 use crate::terminal::output::Format;
 
@@ -72,6 +72,7 @@ pub(super) fn run(context: &Context, args: &Generate) -> anyhow::Result<()> {
         let folder = artifact.path.split('/').nth(1);
         folder.is_some_and(|folder| folders.contains(&folder))
     });
+    chosen.extend(documents::documents(root)?);
     if args.check {
         return check(context, &chosen, orphans);
     }

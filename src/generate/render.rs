@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::data::{Client, Publisher, Routes, Sources, SstApp, Workflow, Wrangler};
+use super::typescript;
 use crate::environment::Environment;
 use crate::environment::script::{self, Script};
 use crate::generate::artifact::Artifact;
@@ -50,7 +51,6 @@ const CLIENT: &[File] = files! {
     "env/client/src/index.ts",
     "env/client/src/order.ts",
     "env/client/src/poll.ts",
-    "env/client/src/protocol.ts",
     "env/client/src/react.ts",
     "env/client/src/session.ts",
     "env/client/src/socket.ts",
@@ -118,6 +118,10 @@ impl Rendering {
             self.files(WORKFLOW, folder, &Workflow::of(environment))?;
         }
         self.files(CLIENT, folder, &Client::of(environment))?;
+        self.artifacts.push(Artifact {
+            path: format!("generated/{folder}/client/src/protocol.ts"),
+            text: typescript::protocol(),
+        });
         self.files(PUBLISHER, folder, &Publisher::of(environment))?;
         if let Some(sst) = &environment.sst {
             self.files(SST, folder, &SstApp::of(environment, sst))?;

@@ -2,8 +2,10 @@
 
 mod browser;
 mod client;
+pub(crate) mod contract;
 mod fallback;
 mod front;
+mod fuzz;
 mod hook;
 pub(crate) mod hostile;
 mod moto;

@@ -172,7 +172,7 @@ async fn an_item_whose_answer_cannot_be_read_does_not_break_the_batch() {
     deployed
         .misbehave(json!({ "calls": [
             { "call": "publish", "place": "BONK", "status": 200, "body": "<html>" },
-            { "call": "publish", "place": "WIF", "status": 500, "body": "{\"error\":{\"code\":\"x\"}}" },
+            { "call": "publish", "place": "WIF", "status": 500, "body": "{\"error\":{\"code\":\"x\",\"message\":\"y\"}}" },
         ] }))
         .await;
     let items = json!([{ "token": "BONK" }, { "token": "WIF" }, { "token": "SOL" }]).to_string();
@@ -186,7 +186,7 @@ async fn an_item_whose_answer_cannot_be_read_does_not_break_the_batch() {
     );
     assert_eq!(
         answer["results"][1],
-        json!({ "status": 500, "error": { "code": "x" } })
+        json!({ "status": 500, "error": { "code": "x", "message": "y" } })
     );
     assert_eq!(answer["results"][2]["status"], 200, "{answer}");
     let none = json!([{ "token": "WIF" }, { "token": "BONK" }]).to_string();

@@ -31,6 +31,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
+use crate::packages::contract;
 use crate::support::{Project, Run, Sandbox, api, built, cryptography, manifest};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZm9yLXRlc3Rz";
@@ -91,7 +92,9 @@ impl Client {
 
     /// The next frame, or why there is none.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Value> {
-        next_frame(&mut self.socket).await
+        let frame = next_frame(&mut self.socket).await?;
+        contract::assert_frame(&frame);
+        Ok(frame)
     }
 
     /// The member `n` of the next so many updates, whatever frames they come in.
@@ -125,7 +128,9 @@ impl Client {
             .strip_prefix("the socket was closed with ")
             .unwrap_or_else(|| panic!("{error}"));
         let (code, reason) = text.split_once(": ").unwrap();
-        (code.parse().unwrap(), reason.to_owned())
+        let code = code.parse().unwrap();
+        contract::assert_close(code, reason);
+        (code, reason.to_owned())
     }
 }
 
@@ -203,12 +208,17 @@ impl Deployed {
             request = request.header(*name, *value);
         }
         let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer {
-            status,
-            headers,
+        let answer = Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
             text: response.text().await.unwrap(),
+        };
+        // What stands at the hosts of other scripts is a test's own
+        let host = headers.iter().find(|(name, _)| *name == "host");
+        if host.is_none_or(|(_, host)| host.starts_with("broadcast")) {
+            contract::assert_answer(method, path, &answer);
         }
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -290,6 +300,7 @@ impl Deployed {
         match self.open(path, headers).await {
             Opened::Socket(client) => {
                 assert_eq!(client.hello["type"], "connected", "{}", client.hello);
+                contract::assert_frame(&client.hello);
                 *client
             }
             Opened::Refused(status, code) => panic!("`{path}` was refused with {status} {code}"),

@@ -7,46 +7,105 @@ pub struct Close {
     pub reason: &'static str,
 }
 
-/// The client broke a rule; it should not come back unchanged.
-pub const POLICY: Close = Close {
-    code: 4001,
-    reason: "only pings and acknowledgements are accepted",
-};
-/// No ping within the idle time.
-pub const IDLE: Close = Close {
-    code: 4008,
-    reason: "no ping within the idle time",
-};
-/// A frame above the size limit.
-pub const TOO_LARGE: Close = Close {
-    code: 4009,
-    reason: "message too large",
-};
-/// It confirms far less than it is sent.
-pub const TOO_SLOW: Close = Close {
-    code: 4010,
-    reason: "too slow for what this room sends",
-};
-/// Too many frames of one client.
-pub const TOO_LOUD: Close = Close {
-    code: 4029,
-    reason: "too many messages",
-};
+/// What a client does after a close.
+#[cfg(feature = "describe")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComeBack {
+    /// Nothing, unless it or what it asks for is changed.
+    Never,
+    /// It comes back at once, as after any loss.
+    Now,
+    /// It comes back when the seconds have passed that the reason names, or else in its own time.
+    Later,
+}
 
-/// The close codes of handshakes that were refused, by the refusal's code. From 4000 to 4004 a client does not come back
-/// unchanged; from 4013 on it does, later. The last one stands for every code that is not here.
-pub const REFUSED: [(u16, &str); 10] = [
-    (4000, "invalid_token"),
-    (4003, "origin_not_allowed"),
-    (4003, "origin_required"),
-    (4004, "not_found"),
-    (4013, "room_full"),
-    (4029, "connect_rate"),
-    (4029, "too_many_connections"),
-    (4050, "misconfigured"),
-    (4053, "unknown_call"),
-    (4053, "room_unavailable"),
-];
+#[cfg(feature = "describe")]
+impl ComeBack {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Now => "now",
+            Self::Later => "later",
+        }
+    }
+}
+
+/// A close as clients are told of it.
+#[cfg(feature = "describe")]
+#[derive(Clone, Copy, Debug)]
+pub struct Described {
+    pub code: u16,
+    /// The reason; of a refused handshake its refusal's code, which `;retry=60` may follow.
+    pub reason: &'static str,
+    /// What it was closed for; of a refused handshake, its refusal's meaning says so.
+    pub meaning: &'static str,
+    pub come_back: ComeBack,
+    /// The same in words.
+    pub advice: &'static str,
+}
+
+/// Declares the closes of open sockets as constants.
+macro_rules! closes {
+    ($($(#[doc = $meaning:literal])+ $name:ident = $code:literal, $reason:literal, $come_back:ident $advice:literal;)*) => {
+        $($(#[doc = $meaning])+ pub const $name: Close = Close { code: $code, reason: $reason };)*
+        /// Every one.
+        #[cfg(feature = "describe")]
+        pub const CLOSES: &[Described] = &[$(Described {
+            code: $code,
+            reason: $reason,
+            meaning: concat!($($meaning),+),
+            come_back: ComeBack::$come_back,
+            advice: $advice,
+        }),*];
+    };
+}
+
+closes! {
+    /// the client sent something else
+    POLICY = 4001, "only pings and acknowledgements are accepted", Never "not without being changed";
+    /// it was silent for `room.idle_timeout`
+    IDLE = 4008, "no ping within the idle time", Now "at once";
+    /// its frame was above `access.max_message_bytes`
+    TOO_LARGE = 4009, "message too large", Never "not without being changed";
+    /// it was sent 8 MiB that it did not acknowledge
+    TOO_SLOW = 4010, "too slow for what this room sends", Now "at once";
+    /// it sent more than 20 frames a second
+    TOO_LOUD = 4029, "too many messages", Never "not without being changed";
+}
+
+/// Declares the closes of refused handshakes.
+macro_rules! refused {
+    ($(#[$doc:meta])* [$count:literal] $($code:literal, $refusal:literal, $come_back:ident $advice:literal;)*) => {
+        $(#[$doc])*
+        pub const REFUSED: [(u16, &str); $count] = [$(($code, $refusal)),*];
+        /// The same, as clients are told of them.
+        #[cfg(feature = "describe")]
+        pub const REFUSED_DESCRIBED: [Described; $count] = [$(Described {
+            code: $code,
+            reason: $refusal,
+            meaning: "",
+            come_back: ComeBack::$come_back,
+            advice: $advice,
+        }),*];
+    };
+}
+
+refused! {
+    /// The close codes of handshakes that were refused, by the refusal's code. From 4000 to 4004 a client does not come back
+    /// unchanged; from 4013 on it does, later. The last one stands for every code that is not here.
+    [10]
+    4000, "invalid_token", Never "not without being changed";
+    4003, "origin_not_allowed", Never "not from this page";
+    4003, "origin_required", Never "not without an `Origin`";
+    4004, "not_found", Never "not without being changed";
+    4013, "room_full", Later "after `retry`";
+    4029, "connect_rate", Later "after `retry`";
+    4029, "too_many_connections", Later "after `retry`, or when another socket was closed";
+    4050, "misconfigured", Later "later: the deployment is not whole";
+    4053, "unknown_call", Later "later: the versions of the gateway and the room do not know each other";
+    4053, "room_unavailable", Later "after `retry`";
+}
 
 /// What a refused handshake is closed with where the client asks for that, because a browser shows a page neither the status
 /// nor the body of one: a close code, and as its reason the refusal's `code`, or `code;retry=60` with the seconds after which
@@ -106,6 +165,15 @@ mod tests {
             let is_final = (400..429).contains(&status) && code != "unknown_call";
             assert_eq!(close < 4010, is_final, "{code}");
             assert!((4000..4100).contains(&close), "{code}");
+        }
+    }
+
+    #[cfg(feature = "describe")]
+    #[test]
+    fn a_client_is_told_to_stay_away_by_the_codes_that_say_so() {
+        for close in REFUSED_DESCRIBED {
+            let is_final = close.come_back == ComeBack::Never;
+            assert_eq!(close.code < 4010, is_final, "{close:?}");
         }
     }
 

@@ -8,15 +8,18 @@ use serde::{Deserialize, Serialize};
 
 /// Counts of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Counters {
-    /// Updates that were accepted.
+    /// Accepted updates.
     pub publishes: u64,
+    /// Repeats.
     pub duplicates: u64,
+    /// Updates of an older `slot`.
     pub stale: u64,
-    /// Updates whose `slot` was too far from the latest one of its key to be of the same clock.
+    /// Updates whose `slot` cannot be of the room's clock.
     pub implausible_slots: u64,
-    /// Updates that a newer one replaced before they were sent.
+    /// Updates that a newer one replaced.
     pub conflated: u64,
     /// Publishes above the room's rate.
     pub limited: u64,
@@ -24,22 +27,25 @@ pub struct Counters {
     pub deliveries: u64,
     /// Sockets whose write failed.
     pub failed_sends: u64,
+    /// Sockets opened.
     pub connects: u64,
+    /// Sockets gone.
     pub disconnects: u64,
-    /// Connections that found no place or came from an address that has too many.
+    /// Connections without a place, or of an address with too many.
     pub refused_connects: u64,
     /// Sockets closed because they were silent.
     pub swept: u64,
-    /// Sockets closed because they confirmed far less than they were sent.
+    /// Sockets closed because they acknowledged too little.
     pub slow: u64,
-    /// Sockets closed because they sent more frames than a client may.
+    /// Sockets closed because they sent too many frames.
     pub loud: u64,
     /// Shards that failed or were late, once for each broadcast.
     pub failed_shards: u64,
-    /// Times the object was started, from nothing or from hibernation.
+    /// Times that it was started.
     pub wake_ups: u64,
-    /// Accepted publishes by the secret slot that authenticated them.
+    /// Accepted publishes by secret slot.
     pub slots: Uses,
+    /// What is billed of its month.
     pub month: Month,
 }
 
@@ -72,17 +78,19 @@ impl Counters {
 
 /// Billed amounts since the month began (UTC).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Month {
     /// Months since January 1970.
     number: u64,
-    /// Requests to the object, connects and calls of other objects included.
+    /// Requests to it, connects and calls of other objects included.
     pub requests: u64,
-    /// Frames and closes of clients that reached the object: the runtime's own answers to pings are not billed. Frames of a
-    /// client that was told to go are left out.
+    /// Frames and closes of clients that reached it: the runtime's own answers to pings are not billed. Frames of a client
+    /// that was told to go are left out.
     pub messages: u64,
+    /// Rows.
     pub rows_written: u64,
-    /// An estimate of the time in which the object could not hibernate, in milliseconds.
+    /// An estimate of the time in which it could not hibernate, in milliseconds.
     pub active_ms: u64,
 }
 

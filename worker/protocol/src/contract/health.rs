@@ -8,27 +8,39 @@ pub fn version(metadata: &str) -> Option<String> {
     Some(metadata.id)
 }
 
-/// The answer of a room to [`super::call::Call::Health`].
+/// The answer of a room object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Room {
+    #[cfg_attr(feature = "describe", schemars(description = "", extend("const" = "ok")))]
     pub status: String,
+    /// The version id that this object runs.
     pub version: Option<String>,
-    /// From the gateway to the room and back, in milliseconds; the gateway adds it.
+    // The gateway adds it
+    /// From the gateway to the room and back, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(required, with = "u64"))]
     pub took_ms: Option<u64>,
-    /// The number of the object that was asked, if one was named; the gateway adds it.
+    // The gateway adds it
+    /// The number that was asked for, if one was.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "u8"))]
     pub probe: Option<u8>,
 }
 
 /// The answer of a gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Health<'gateway> {
+    #[cfg_attr(feature = "describe", schemars(description = "", extend("const" = "ok")))]
     pub status: &'static str,
+    /// `development` with `worker.debug`, else the environment's name.
     pub environment: &'gateway str,
+    /// The gateway's version id.
     pub version: Option<&'gateway str>,
-    /// With `?deep=1` only.
+    /// The answer of a room object; with `?deep=1` only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "Room"))]
     pub room: Option<Room>,
 }
 

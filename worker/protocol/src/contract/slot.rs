@@ -35,17 +35,22 @@ impl Slot {
 
 /// Uses of one slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Use {
+    /// Authenticated publishes with the value of this slot.
     pub uses: u64,
-    /// Unix milliseconds of the last use.
+    /// Unix milliseconds.
     pub last_used: Option<u64>,
 }
 
-/// Uses of both slots, as `GET /secrets/uses` answers them.
+/// Uses of both slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Uses {
+    /// The first slot.
     #[serde(rename = "WEBHOOK_SECRET", default)]
     pub primary: Use,
+    /// The second slot.
     #[serde(rename = "WEBHOOK_SECRET_ALTERNATE", default)]
     pub alternate: Use,
 }

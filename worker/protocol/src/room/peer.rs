@@ -229,6 +229,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_answered_without_waking_the_room_is_exactly_a_ping_and_a_pong() {
+        use crate::contract::frame::{ClientFrame, Ping, PingType, Pong, PongType, RoomFrame};
+        let ping = ClientFrame::Ping(Ping {
+            kind: PingType::Only,
+        });
+        assert_eq!(serde_json::to_string(&ping).unwrap(), PING);
+        let pong = Pong {
+            kind: PongType::Only,
+        };
+        assert_eq!(serde_json::to_string(&pong).unwrap(), PONG);
+        assert!(serde_json::from_str::<RoomFrame>(PONG).is_ok());
+    }
+
+    #[test]
     fn an_attachment_has_the_names_that_the_loops_over_all_sockets_read() {
         let text = r#"{"id":"i","token":"SOL","name":"SOL//1","region":"","max_message_bytes":9,"opened_ms":7,"pinged_ms":8,"epoch":"","sent":0,"clock_ms":0,"life":0}"#;
         let peer: Peer = serde_json::from_str(text).unwrap();

@@ -126,7 +126,7 @@ impl World {
             self.count("repeated");
             return Ok(());
         }
-        let items = update::items(&waiting.body);
+        let items = update::published(&waiting.body);
         self.slots.note(&receipt, &items);
         if receipt.stale {
             self.count("stale");
@@ -302,7 +302,7 @@ impl World {
 
     /// Whoever polls gets the newest value of every key.
     fn polled(&self, body: &str) -> Held {
-        let values = update::values(&update::json(body));
+        let values = update::snapshot(body);
         let given: Vec<_> = values
             .iter()
             .filter_map(|item| Some((item.key.as_str(), self.ledger.place(item)?)))

@@ -1,5 +1,8 @@
 //! Updates as they stand in frames: what the room added, and what the simulator's publishers wrote.
 
+use edge_broadcast_protocol::contract::frame::{RoomFrame, Snapshot};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// One numbered update.
@@ -42,7 +45,7 @@ impl Item {
 
 impl Greeting {
     pub(crate) fn read(frame: &str) -> Self {
-        let value = json(frame);
+        let value = exactly::<RoomFrame>(frame);
         let is = |name: &str| value[name].as_bool().unwrap_or_default();
         Self {
             epoch: text(&value, "epoch"),
@@ -55,7 +58,7 @@ impl Greeting {
 }
 
 /// The latest values in a greeting or an answer of `GET /snapshot/:token`, older first.
-pub(crate) fn values(value: &Value) -> Vec<Item> {
+fn values(value: &Value) -> Vec<Item> {
     let others = value["snapshots"].as_array().into_iter().flatten();
     let newest = Some(&value["snapshot"]).filter(|newest| newest.is_object());
     others.chain(newest).map(Item::read).collect()
@@ -70,12 +73,20 @@ pub(crate) fn first(frames: &[String]) -> (Greeting, Vec<Item>) {
 
 /// The updates of a frame.
 pub(crate) fn items(frame: &str) -> Vec<Item> {
-    let value = json(frame);
+    several(&exactly::<RoomFrame>(frame))
+}
+
+/// The updates that a publisher's body has.
+pub(crate) fn published(body: &str) -> Vec<Item> {
+    several(&json(body))
+}
+
+fn several(value: &Value) -> Vec<Item> {
     match value["updates"].as_array() {
         Some(updates) if value["type"] == "BATCH_UPDATE" => {
             updates.iter().map(Item::read).collect()
         }
-        _ => vec![Item::read(&value)],
+        _ => vec![Item::read(value)],
     }
 }
 
@@ -86,6 +97,20 @@ pub(crate) fn pushed(body: &str) -> Vec<Item> {
     updates
         .map(|update| Item::read(&json(update["text"].as_str().unwrap_or_default())))
         .collect()
+}
+
+/// The body of `GET /snapshot/:token`.
+pub(crate) fn snapshot(body: &str) -> Vec<Item> {
+    values(&exactly::<Snapshot>(body))
+}
+
+/// What rooms write by hand, as the type that describes it to clients: which reads all of it, and would write the same.
+fn exactly<T: DeserializeOwned + Serialize>(text: &str) -> Value {
+    let value = json(text);
+    let typed = T::deserialize(&value).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let again = serde_json::to_value(typed).expect("it is JSON");
+    assert_eq!(again, value, "{text}");
+    value
 }
 
 pub(crate) fn json(text: &str) -> Value {
