@@ -3,6 +3,7 @@
 mod browser;
 mod client;
 mod fallback;
+mod feeds;
 mod front;
 mod hook;
 pub(crate) mod hostile;
