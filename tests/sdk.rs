@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use edge_broadcast::build::module::hex;
 use edge_broadcast::build::toolchain::cache::Cache;
 use edge_broadcast::cloudflare::metadata::metadata;
 use edge_broadcast::environment::project::Project;
@@ -11,6 +12,7 @@ use edge_broadcast::environment::script::Script;
 use edge_broadcast::plan::{Desired, Observed, Plan, Rollout, Step, Upload};
 use edge_broadcast::secret::Value;
 use edge_broadcast::terminal::progress::Progress;
+use sha2::{Digest, Sha256};
 
 use crate::support::repository;
 
@@ -26,7 +28,16 @@ pub(crate) fn python() -> PathBuf {
 pub(crate) fn python_with(package: &str) -> PathBuf {
     let (name, version) = package.split_once("==").unwrap();
     // Of `name[extra]` both are in the name of a folder
-    let name = name.replace(['[', ']'], "-");
+    installed(&name.replace(['[', ']'], "-"), version, &[package])
+}
+
+/// Python with several packages, in a folder that is named after what they are for.
+pub(crate) fn python_for(purpose: &str, packages: &[&str]) -> PathBuf {
+    let version = hex(&Sha256::digest(packages.join(" ")));
+    installed(purpose, &version[..16], packages)
+}
+
+fn installed(name: &str, version: &str, packages: &[&str]) -> PathBuf {
     let name = format!("tests-{name}-python");
     let cache = Cache::locate(&Progress::hidden()).unwrap();
     let folder = cache.tool(&name, version);
@@ -36,14 +47,10 @@ pub(crate) fn python_with(package: &str) -> PathBuf {
         run(Command::new("python3")
             .args(["-m", "venv", "--clear"])
             .arg(&folder));
-        run(Command::new(&python).args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            package,
-        ]));
+        run(Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet"])
+            .arg("--disable-pip-version-check")
+            .args(packages));
         std::fs::write(folder.join("complete"), "").unwrap();
     }
     python

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use edge_broadcast_protocol::contract::head::MAX_ITEMS;
+use edge_broadcast_protocol::gateway::batch::MAX_BATCH_BYTES;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -120,6 +122,8 @@ pub(super) struct Publisher<'a> {
     credentials: &'static str,
     /// The largest body of an update, in bytes.
     max_message_bytes: u32,
+    /// How many updates one request has room for, were each of them as large.
+    batch: u32,
 }
 
 /// `sst/`
@@ -286,8 +290,15 @@ impl<'a> Publisher<'a> {
                 false => "bearer",
             },
             max_message_bytes: environment.gateway.max_message_bytes,
+            batch: batch(environment.gateway.max_message_bytes),
         }
     }
+}
+
+/// Updates of the largest size, each with a comma or a bracket after it, and the bracket before them.
+fn batch(max_message_bytes: u32) -> u32 {
+    let room = (MAX_BATCH_BYTES - 1) / (max_message_bytes + 1);
+    room.clamp(1, MAX_ITEMS as u32)
 }
 
 impl<'a> SstApp<'a> {
@@ -301,6 +312,21 @@ impl<'a> SstApp<'a> {
                 MigrationMode::Sqs => "false",
                 MigrationMode::Percent | MigrationMode::Dual | MigrationMode::Edge => "true",
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_of_the_largest_updates_is_as_large_as_a_request_may_be() {
+        let most = [64, 16_384, 16_383, 524_288, 1_048_576].map(batch);
+        assert_eq!(most, [100, 63, 63, 1, 1]);
+        for size in 64..=1_048_576_u32 {
+            let count = batch(size);
+            assert!(count == 1 || count * (size + 1) < MAX_BATCH_BYTES, "{size}");
         }
     }
 }

@@ -63,6 +63,15 @@ const CLIENT: &[File] = files! {
 const PUBLISHER: &[File] = files! {
     "env/publisher/README.md.hbs",
     "env/publisher/package.json.hbs",
+    "env/publisher/python/publisher.py.hbs",
+    "env/publisher/python/pyproject.toml.hbs",
+    "env/publisher/python/sqs_queue.py",
+    "env/publisher/rust/Cargo.toml.hbs",
+    "env/publisher/rust/credentials.rs",
+    "env/publisher/rust/edge.rs",
+    "env/publisher/rust/publisher.rs.hbs",
+    "env/publisher/rust/report.rs",
+    "env/publisher/rust/update.rs",
     "env/publisher/src/config.ts.hbs",
     "env/publisher/src/edge.ts",
     "env/publisher/src/handler.ts",
@@ -151,6 +160,8 @@ impl Rendering {
 }
 
 handlebars_helper!(quote_json: |value: Json| literal(value));
+handlebars_helper!(quote_python: |text: str| python(text));
+handlebars_helper!(quote_rust: |text: str| format!("\"{}\"", text.escape_default()));
 handlebars_helper!(quote_toml: |value: Json| toml(value).to_string().trim().to_owned());
 handlebars_helper!(toml_key: |name: str| toml_edit::Key::new(name).to_string());
 handlebars_helper!(concat: |one: str, two: str| format!("{one}{two}"));
@@ -161,6 +172,8 @@ fn registry() -> anyhow::Result<Handlebars<'static>> {
     registry.set_strict_mode(true);
     registry.register_escape_fn(handlebars::no_escape);
     registry.register_helper("json", Box::new(quote_json));
+    registry.register_helper("python", Box::new(quote_python));
+    registry.register_helper("rust", Box::new(quote_rust));
     registry.register_helper("toml", Box::new(quote_toml));
     registry.register_helper("key", Box::new(toml_key));
     registry.register_helper("concat", Box::new(concat));
@@ -181,6 +194,16 @@ fn literal(value: &Value) -> String {
     let json = json.replace('<', "\\u003c");
     json.replace('\u{2028}', "\\u2028")
         .replace('\u{2029}', "\\u2029")
+}
+
+/// A literal of Python: like JSON's, but a character beyond U+FFFF must not become two.
+fn python(text: &str) -> String {
+    let characters = text.chars().map(|character| match character {
+        '"' | '\\' => format!("\\{character}"),
+        ' '..='~' => character.to_string(),
+        _ => format!("\\U{:08x}", u32::from(character)),
+    });
+    format!("\"{}\"", characters.collect::<String>())
 }
 
 /// The TOML form of a JSON value that has no `null`.
@@ -275,6 +298,56 @@ mod tests {
         }
     }
 
+    /// What Python itself reads in each of these literals.
+    fn read_by_python(literals: &[String]) -> Vec<String> {
+        let program = "import ast, json, sys; print(json.dumps([ast.literal_eval(line) for line in sys.stdin]))";
+        let mut python = std::process::Command::new("python3")
+            .args(["-c", program])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = python.stdin.take().unwrap();
+        std::io::Write::write_all(&mut stdin, literals.join("\n").as_bytes()).unwrap();
+        drop(stdin);
+        let output = python.wait_with_output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    #[test]
+    fn no_text_leaves_its_python_string() {
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let any = proptest::prelude::any::<String>();
+        let mut texts: Vec<String> = (0..500)
+            .map(|_| {
+                let tree = proptest::strategy::Strategy::new_tree(&any, &mut runner).unwrap();
+                proptest::strategy::ValueTree::current(&tree)
+            })
+            .collect();
+        for hostile in [
+            "\"\"\"",
+            "\\",
+            "\\\"",
+            "{x}",
+            "a\r\nb\0",
+            "\u{2028}\u{85}\u{202e}😀'",
+        ] {
+            texts.push(hostile.to_owned());
+        }
+        let mut templates = registry().unwrap();
+        templates
+            .register_template_string("p", "{{python x}}")
+            .unwrap();
+        let literal = |text: &String| templates.render("p", &json!({ "x": text })).unwrap();
+        let literals: Vec<String> = texts.iter().map(literal).collect();
+        assert!(
+            literals
+                .iter()
+                .all(|literal| literal.bytes().all(|byte| matches!(byte, b' '..=b'~')))
+        );
+        assert_eq!(read_by_python(&literals), texts);
+    }
+
     proptest::proptest! {
         /// Nothing that ends a script of a page, a comment in one, or a line of an older engine.
         #[test]
@@ -298,6 +371,15 @@ mod tests {
             assert_eq!(toml.iter().count(), 2);
             let json: Value = serde_json::from_str(&templates.render("j", &data).unwrap()).unwrap();
             assert_eq!(json, json!({ "a": text, "b": 1 }));
+        }
+
+        #[test]
+        fn no_text_leaves_its_rust_string(text in proptest::prelude::any::<String>()) {
+            let mut templates = registry().unwrap();
+            templates.register_template_string("r", "{{rust x}}").unwrap();
+            let literal = templates.render("r", &json!({ "x": text })).unwrap();
+            assert!(literal.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+            assert_eq!(syn::parse_str::<syn::LitStr>(&literal).unwrap().value(), text);
         }
     }
 }

@@ -4,6 +4,7 @@ mod browser;
 mod client;
 pub(crate) mod contract;
 mod fallback;
+mod feeds;
 mod front;
 mod fuzz;
 mod hook;

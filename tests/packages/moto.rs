@@ -93,7 +93,7 @@ impl Moto {
         }
     }
 
-    async fn call(&self, action: &str, body: Value) -> Value {
+    pub(super) async fn call(&self, action: &str, body: Value) -> Value {
         let scope = "Credential=test/20260101/us-east-1/sqs/aws4_request";
         let signed = format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=none");
         let answer = self
