@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(value("file:bom.env").expose(), "one");
         assert_eq!(value("file:bom.json").expose(), "two");
         assert_eq!(
-            value("command:printf '\u{feff}three\\r\\n'").expose(),
+            value(r"command:printf '\357\273\277three\r\n'").expose(),
             "three"
         );
         for text in ["file:wide.env", "command:cat wide.env"] {

@@ -150,7 +150,7 @@ fn played(name: &str, deployed: &Deployed) -> Value {
 }
 
 /// Debian's Chromium, installed where it is not.
-static CHROMIUM: LazyLock<()> = LazyLock::new(|| {
+pub(super) static CHROMIUM: LazyLock<()> = LazyLock::new(|| {
     let there = || {
         Command::new("chromium")
             .arg("--version")

@@ -1,15 +1,18 @@
 //! The hook of React in a real browser, in strict mode, and on a server.
 
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
+use super::browser::CHROMIUM;
 use super::pack::fresh;
 use super::world;
 use crate::npm;
 
 #[test]
 fn components_of_one_token_share_a_socket_that_outlives_a_change_of_screens_and_no_more() {
+    LazyLock::force(&CHROMIUM);
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new("node")
         .arg(world("hook.mjs"))
