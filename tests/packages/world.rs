@@ -144,7 +144,9 @@ fn the_compilers_of_react_natives_engine_take_it() {
         let hermes = format!("react-native-{version}/sdks/hermesc/linux64-bin/hermesc");
         for script in [&bundle, &folder.path().join("react.js")] {
             let output = Command::new(npm::modules_world().join(&hermes))
-                .args(["-w", "-emit-binary", "-out", "/dev/null"])
+                .args(["-w", "-emit-binary", "-out"])
+                // Never a device: it renames a file of its own over the place, and whoever is root loses `/dev/null`
+                .arg(folder.path().join("index.hbc"))
                 .arg(script)
                 .output()
                 .unwrap();
