@@ -4,6 +4,7 @@
 import { useMemo, useSyncExternalStore } from "react";
 
 import { KEY } from "./config.ts";
+import { keyOf } from "./session.ts";
 import { subscribe } from "./subscribe.ts";
 import type { Options, State, Subscription, Update } from "./types.ts";
 
@@ -90,10 +91,6 @@ function begin(key: string, token: string, { url, aws, WebSocket }: Where): Feed
 
 /** The newest of each key with this one, which is now the newest. */
 function replaced(updates: readonly Update[], update: Update): readonly Update[] {
-  const key = keyOf(update);
-  return [...updates.filter((other) => keyOf(other) !== key), update];
-}
-
-function keyOf(update: Update): string {
-  return JSON.stringify(KEY.map((name) => update[name]));
+  const key = keyOf(KEY, update);
+  return [...updates.filter((other) => keyOf(KEY, other) !== key), update];
 }
