@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use edge_broadcast_protocol::contract::refusal::Refusal;
 use edge_broadcast_protocol::describe::header::{Form, REQUEST, RESPONSE};
 use edge_broadcast_protocol::describe::parameter::PARAMETERS;
-use edge_broadcast_protocol::describe::route::{Answer, ROUTES, Served, Who};
+use edge_broadcast_protocol::describe::route::{ROUTES, Served, Who};
 use edge_broadcast_protocol::describe::schema;
 use serde_json::{Map, Value, json};
 
@@ -170,7 +170,8 @@ fn responses(route: &Served, method: &str) -> Value {
         }
         if let Some(codes) = items.get(&status) {
             meanings.push(format!("no item was accepted: {}", listed(codes)));
-            schemas.extend(route.answers.first().and_then(results));
+            let results = route.answers.first().and_then(|answer| answer.body);
+            schemas.extend(results.map(reference));
         }
         let schema = match schemas.as_slice() {
             [only] => only.clone(),
@@ -187,10 +188,6 @@ fn responses(route: &Served, method: &str) -> Value {
         .map(|(status, response)| (status.to_string(), response))
         .collect::<Map<_, _>>()
         .into()
-}
-
-fn results(answer: &Answer) -> Option<Value> {
-    answer.body.map(reference)
 }
 
 /// `a`, `b`

@@ -51,7 +51,7 @@ pub(super) fn fill(document: &str) -> anyhow::Result<String> {
 /// Every table by its name.
 fn all() -> Vec<(String, String)> {
     let schemas = schema::all();
-    let keys = |name: &str| keys(&schemas, name);
+    let keys = |name: &str| keys(schemas, name);
     // A frame that is its `type` alone needs no table
     let frames = frame::all().into_iter();
     let told = frames.filter(|frame| members(&schemas[&frame.schema]).len() > 1);
@@ -62,7 +62,7 @@ fn all() -> Vec<(String, String)> {
         ("frames", frame_types()),
         ("closes", closes()),
         ("refused handshakes", refused()),
-        ("published members", published(&schemas)),
+        ("published members", published(schemas)),
         ("receipt", keys("Receipt")),
         ("snapshot", keys("Snapshot")),
         ("health", keys("Health")),
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn keys_are_paths_with_the_words_of_their_types() {
         let row = |name: &str, row: &str| {
-            let keys = keys(&schema::all(), name);
+            let keys = keys(schema::all(), name);
             assert!(keys.lines().any(|line| line == row), "{row} in\n{keys}");
         };
         row("BatchUpdate", "| `type` | `\"BATCH_UPDATE\"` | |");

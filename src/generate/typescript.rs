@@ -33,7 +33,7 @@ pub(super) fn protocol() -> String {
     let schemas = schema::all();
     let mut written = Vec::new();
     for root in ROOTS {
-        collect(&schemas, root, &mut written);
+        collect(schemas, root, &mut written);
     }
     let mut text = START.to_owned();
     for name in written {

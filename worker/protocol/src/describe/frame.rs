@@ -36,7 +36,7 @@ impl From {
 /// Every frame of the system's own: first what the room sends.
 pub fn all() -> Vec<Frame> {
     let schemas = schema::all();
-    let of = |union: &str, from| variants(&schemas, union, from);
+    let of = |union: &str, from| variants(schemas, union, from);
     [
         of("SystemFrame", From::Room),
         of("ClientFrame", From::Client),

@@ -10,12 +10,18 @@ use crate::contract::results::Results;
 use crate::contract::slot::Uses;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
+use std::sync::LazyLock;
 
 /// Where the documents have them, and references lead.
 const PLACE: &str = "/components/schemas";
 
 /// Every schema that a document needs. Members that are not described may be added to any object.
-pub fn all() -> Map<String, Value> {
+pub fn all() -> &'static Map<String, Value> {
+    static ALL: LazyLock<Map<String, Value>> = LazyLock::new(made);
+    &ALL
+}
+
+fn made() -> Map<String, Value> {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = PLACE.into();
     });
