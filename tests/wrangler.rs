@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Map, Value, json};
 
 use crate::npm;
-use crate::support::{Project, Run, Sandbox, api, built, manifest, repository};
+use crate::support::{Project, Run, Sandbox, api, built, changed, manifest, repository};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS13cmFuZ2xlci10ZXN0cw==";
 
@@ -75,27 +75,29 @@ fn every_generated_wrangler_toml_passes_a_dry_run_without_a_warning() {
 
 /// Every key of a manifest that reaches the API, at another value than it has by default.
 fn everything() -> String {
-    [
+    let changes = [
         (
             "name = \"glow-broadcast\"",
             "name = \"glow-broadcast\"\ndebug = true\nobservability = false\ncpu_ms = 50\ncode_update = { mode = \"deferred\", max_delay = \"45s\" }\njurisdiction = \"eu\"",
         ),
-        ("zone = \"glow.trade\"", "zone = \"glow.trade\"\nworkers_dev = true"),
+        (
+            "zone = \"glow.trade\"",
+            "zone = \"glow.trade\"\nworkers_dev = true",
+        ),
         (
             "host = \"broadcast-staging.glow.trade\"",
             "host = \"everything.glow.trade\"\ncustom_domain = true\n\n[[routes]]\nhost = \"everything-too.glow.trade\"\n\n[[regions]]\nname = \"eu\"\nhost = \"everything-eu.glow.trade\"\nlocation_hint = \"weur\"\ncontinents = [\"EU\"]",
         ),
-        ("require_signature = false", "require_signature = true\nrequire_origin = true\ncompression = true"),
+        (
+            "require_signature = false",
+            "require_signature = true\nrequire_origin = true\ncompression = true",
+        ),
         (
             "[secrets.WEBHOOK_SECRET]",
             "[secrets.ADMIN_SECRET]\nsource = \"env:ADMIN_SECRET\"\n\n[secrets.WEBHOOK_SECRET]",
         ),
-    ]
-    .iter()
-    .fold(manifest("staging"), |text, (from, to)| {
-        assert!(text.contains(from), "the manifest of staging has no `{from}`");
-        text.replacen(from, to, 1)
-    })
+    ];
+    changed(manifest("staging"), &changes)
 }
 
 /// The four environments with their generated files, in which wrangler does not build: the bundles are there.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::markdown::Document;
 use super::shape::{assert_describes, literals, shape};
 use super::source::{all, code};
-use crate::support::{Project, Run, Sandbox, api, built, manifest};
+use crate::support::{Project, Run, Sandbox, api, built, changed, manifest};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1qc29uLWRvY3VtZW50LTAwMQ==";
 const ADMIN: &str = "admin-of-the-json-document-2b9e41";
@@ -40,19 +40,13 @@ impl World {
 
     /// Writes the manifest with `changes`.
     fn manifest(&self, changes: &[(&str, &str)]) {
-        let mut text = manifest("staging").replace(
+        let text = manifest("staging").replace(
             "senders = [\"sst\"]",
             "senders = [{ kind = \"file\", path = \"key.env\" }]\nretry_horizon = \"0\"",
         );
         // All its hosts may change
-        text = text.replace("[worker]\n", "[worker]\nowner = \"glow\"\n");
-        for (from, to) in changes {
-            assert!(
-                text.contains(from),
-                "the manifest of staging has no `{from}`"
-            );
-            text = text.replacen(from, to, 1);
-        }
+        let text = text.replace("[worker]\n", "[worker]\nowner = \"glow\"\n");
+        let text = changed(text, changes);
         self.project.write("environments/staging.toml", &text);
     }
 }

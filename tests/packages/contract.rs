@@ -1,10 +1,11 @@
 //! The documents of the wire: validators that nobody here wrote take them, and whatever the suite's rooms send and answer is as they say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use edge_broadcast_protocol::contract::head;
+use edge_broadcast_protocol::contract::token::Token;
 use edge_broadcast_protocol::describe::frame;
 use jsonschema::Validator;
 use proptest::prelude::*;
@@ -106,6 +107,9 @@ const NOT_OURS: [&str; 6] = [
     "transfer-encoding",
 ];
 
+/// Those of answers, by what they answer: compiling one takes longer than an answer does.
+static VALIDATORS: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+
 /// That the gateway may answer so.
 #[track_caller]
 pub(crate) fn assert_answer(method: &str, path: &str, answer: &Answer) {
@@ -115,7 +119,7 @@ pub(crate) fn assert_answer(method: &str, path: &str, answer: &Answer) {
         return;
     }
     let document = &documents().openapi;
-    let Some(item) = described(document, path) else {
+    let Some((template, item)) = described(document, path) else {
         assert_eq!(answer.refusal(), "404 not_found", "{of}");
         return assert_valid(refusals(), &answer.json(), &of);
     };
@@ -140,7 +144,14 @@ pub(crate) fn assert_answer(method: &str, path: &str, answer: &Answer) {
         Some("application/json"),
         "{of}"
     );
-    assert_valid(&validator(content, document), &answer.json(), &of);
+    let response = format!("{} of {method} {template}", answer.status);
+    let mut validators = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
+    let validator = validators
+        .entry(response)
+        .or_insert_with(|| Arc::new(validator(content, document)));
+    let validator = Arc::clone(validator);
+    drop(validators);
+    assert_valid(&validator, &answer.json(), &of);
 }
 
 fn refusals() -> &'static Validator {
@@ -152,7 +163,7 @@ fn refusals() -> &'static Validator {
 }
 
 /// What is described of a path with a query.
-fn described<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
+fn described<'a>(document: &'a Value, path: &str) -> Option<(&'a String, &'a Value)> {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let path: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
     let fits = |template: &str| {
@@ -164,8 +175,7 @@ fn described<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
                 .all(|(part, given)| part == given || *part == "{token}" && !given.is_empty())
     };
     let paths = document["paths"].as_object().unwrap();
-    let found = paths.iter().find(|(template, _)| fits(template));
-    found.map(|(_, item)| item)
+    paths.iter().find(|(template, _)| fits(template))
 }
 
 /// Runs a module that may import the packages of `tests/npm`; what it prints.
@@ -317,6 +327,24 @@ proptest! {
         let text = body.to_string();
         let taken = head::read(&text);
         prop_assert_eq!(publish.is_valid(&body), taken.is_ok(), "{} {:?}", body, taken);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+    /// The pattern of a token is written in the documents alone.
+    #[test]
+    fn a_token_is_of_the_described_pattern_where_it_names_a_room(token in "[a-zA-Z0-9._:é/%\n-]{0,4}|[a-z0-9]{94,98}") {
+        static PATTERN: OnceLock<Validator> = OnceLock::new();
+        let pattern = PATTERN.get_or_init(|| {
+            let document = &documents().openapi;
+            let parameter = &document["paths"]["/ws/{token}"]["get"]["parameters"][0];
+            assert_eq!(parameter["name"], "token");
+            validator(&parameter["schema"], document)
+        });
+        let taken = Token::try_from(token.as_str()).is_ok();
+        prop_assert_eq!(pattern.is_valid(&json!(token)), taken, "{:?}", token);
     }
 }
 

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::npm;
-use crate::support::{Project, Run, manifest, repository};
+use crate::support::{Project, Run, changed, manifest, repository};
 
 /// A package as staging's manifest, with changes, makes it: `client` or `publisher`.
 pub(crate) struct Package {
@@ -31,14 +31,7 @@ pub(crate) struct Package {
 
 impl Package {
     pub(crate) fn generated(kind: &str, changes: &[(&str, &str)]) -> Self {
-        let mut text = manifest("staging");
-        for (from, to) in changes {
-            assert!(
-                text.contains(from),
-                "the manifest of staging has no `{from}`"
-            );
-            text = text.replacen(from, to, 1);
-        }
+        let text = changed(manifest("staging"), changes);
         let project = Project::new();
         project.write("environments/staging.toml", &text);
         Run::new(["generate"]).inside(&project).succeeds();

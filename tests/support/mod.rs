@@ -203,13 +203,9 @@ impl Project {
     /// With the repository's manifest of staging, in which `from` is replaced by `to`.
     #[track_caller]
     pub(crate) fn with_staging(from: &str, to: &str) -> Self {
-        let staging = manifest("staging");
-        assert!(
-            staging.contains(from),
-            "the manifest of staging has no `{from}`"
-        );
         let project = Self::new();
-        project.write("environments/staging.toml", &staging.replacen(from, to, 1));
+        let staging = changed(manifest("staging"), &[(from, to)]);
+        project.write("environments/staging.toml", &staging);
         project
     }
 
@@ -225,6 +221,19 @@ impl Project {
 /// The text of one of the repository's manifests.
 pub(crate) fn manifest(name: &str) -> String {
     std::fs::read_to_string(repository().join(format!("environments/{name}.toml"))).unwrap()
+}
+
+/// The text of staging's manifest with each `from` replaced by its `to`, once; every one must be there.
+#[track_caller]
+pub(crate) fn changed(mut text: String, changes: &[(&str, &str)]) -> String {
+    for (from, to) in changes {
+        assert!(
+            text.contains(from),
+            "the manifest of staging has no `{from}`"
+        );
+        text = text.replacen(from, to, 1);
+    }
+    text
 }
 
 /// `edge-broadcast sandbox`, running.

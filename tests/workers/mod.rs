@@ -32,7 +32,7 @@ use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::packages::contract;
-use crate::support::{Project, Run, Sandbox, api, built, cryptography, manifest};
+use crate::support::{Project, Run, Sandbox, api, built, changed, cryptography, manifest};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZm9yLXRlc3Rz";
 pub(crate) const ADMIN: &str = "whsec_YWRtaW4tc2VjcmV0LW9mLXRoZS13b3JrZXItdGVzdHM=";
@@ -171,19 +171,12 @@ impl Deployed {
 
     /// Deploys the environment with other changes over what is there.
     pub(crate) fn deploy(sandbox: &Sandbox, changes: &[(&str, &str)]) {
-        let mut text = manifest("staging").replace(
+        let text = manifest("staging").replace(
             "\n[analytics]",
             "\n[secrets.ADMIN_SECRET]\nsource = \"env:ADMIN_SECRET\"\n\n[analytics]",
         );
-        for (from, to) in changes {
-            assert!(
-                text.contains(from),
-                "the manifest of staging has no `{from}`"
-            );
-            text = text.replacen(from, to, 1);
-        }
         let project = Project::new();
-        project.write("environments/staging.toml", &text);
+        project.write("environments/staging.toml", &changed(text, changes));
         Run::new(["deploy", "staging"])
             .inside(&project)
             .against(sandbox)
