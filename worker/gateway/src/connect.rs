@@ -6,12 +6,13 @@ use crate::request::Request;
 use edge_broadcast_protocol::contract::binding;
 use edge_broadcast_protocol::contract::call::{self, Call, Connect, header_safe};
 use edge_broadcast_protocol::contract::close;
+use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::contract::place::Place;
 use edge_broadcast_protocol::contract::refusal::{self, Refusal};
 use edge_broadcast_protocol::contract::token::Token;
 use edge_broadcast_protocol::gateway::search::{Search, Starts};
 use edge_broadcast_protocol::gateway::subprotocol::{self, SUBPROTOCOL};
-use edge_broadcast_protocol::gateway::{address, origin, region, route};
+use edge_broadcast_protocol::gateway::{address, origin, route};
 use edge_broadcast_shell::{reply, unix_ms};
 use std::cell::RefCell;
 use worker::worker_sys::web_sys::{self, Response};
@@ -32,12 +33,7 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
     let client = request.client();
     limit(request, client.as_deref(), token).await?;
     let settings = &request.config.settings;
-    let region = if settings.regions.is_empty() {
-        None
-    } else {
-        let continent = js::continent(&request.raw);
-        region::of(&settings.regions, request.host(), continent.as_deref())
-    };
+    let (region, started_ms) = (request.region(), unix_ms());
     let connect = Connect {
         place: Place::first(token, &settings.regions, region),
         address: client,
@@ -57,6 +53,11 @@ pub(crate) async fn connect(request: &Request, token: &Token) -> Result<Response
         return Ok(response);
     }
     request.debug(|| format!("connected a client to `{}`", token.as_str()));
+    let event = Event::Handshake {
+        region: region.map_or("", |region| &region.name),
+        took_ms: unix_ms().saturating_sub(started_ms),
+    };
+    request.measure(token.as_str(), event);
     let mut headers = chosen(request.header("sec-websocket-protocol").as_deref());
     if !settings.compression {
         // The runtime negotiates permessage-deflate unless the answer names an extension that it does not know, which it then

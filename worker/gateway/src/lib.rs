@@ -19,7 +19,7 @@ mod uses;
 use config::Config;
 use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::gateway::route::{self, Route};
-use edge_broadcast_shell::{env, reply};
+use edge_broadcast_shell::reply;
 use request::Request;
 use std::convert::Infallible;
 use worker::worker_sys::web_sys::{self, Response};
@@ -64,8 +64,12 @@ async fn serve(request: &Request) -> Response {
     };
     answer.unwrap_or_else(|refusal| {
         request.debug(|| format!("refused {method}: {} {}", refusal.status, refusal.code));
-        let code = refusal.code;
-        env::measure(&request.env, "", Event::Refusal { code });
+        let event = Event::Refusal {
+            code: refusal.code,
+            region: request.region().map_or("", |region| &region.name),
+            status: refusal.status,
+        };
+        request.measure("", event);
         reply::refusal(&refusal)
     })
 }

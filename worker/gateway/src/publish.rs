@@ -11,7 +11,7 @@ use edge_broadcast_protocol::contract::token::Token;
 use edge_broadcast_protocol::contract::{binding, head};
 use edge_broadcast_protocol::gateway::batch::{self, MAX_BATCH_BYTES, Outcome};
 use edge_broadcast_protocol::gateway::envelope::{self, Envelope, Sender};
-use edge_broadcast_shell::{env, reply, unix_ms};
+use edge_broadcast_shell::{reply, unix_ms};
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
@@ -180,12 +180,16 @@ async fn send(request: &Request, call: Publish, body: &JsValue) -> Result<Respon
         let period = request.config.settings.broadcast_period;
         return Err(refusal::BROADCAST_RATE.retry_after(period));
     }
-    let call = Call::Publish(call);
+    let (call, started_ms) = (Call::Publish(call), unix_ms());
     let response = request.root(&token).ask(&call, body).await?;
     request.debug(|| format!("broadcast to `{token}`: {}", response.status()));
     if response.ok() {
-        let slot = slot.binding();
-        env::measure(&request.env, &token, Event::Publish { slot });
+        let event = Event::Publish {
+            slot: slot.binding(),
+            region: request.region().map_or("", |region| &region.name),
+            took_ms: unix_ms().saturating_sub(started_ms),
+        };
+        request.measure(&token, event);
     }
     Ok(response)
 }

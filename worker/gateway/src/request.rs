@@ -3,10 +3,12 @@
 use crate::config::Config;
 use crate::js;
 use crate::stub::Stub;
+use edge_broadcast_protocol::contract::metric::Event;
 use edge_broadcast_protocol::contract::place::Place;
-use edge_broadcast_protocol::gateway::address;
+use edge_broadcast_protocol::contract::settings::Region;
 use edge_broadcast_protocol::gateway::route::{self, parameter};
-use edge_broadcast_shell as shell;
+use edge_broadcast_protocol::gateway::{address, region};
+use edge_broadcast_shell::{self as shell, env};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::web_sys;
 use worker::{Context, Env};
@@ -35,6 +37,21 @@ impl Request {
     /// The part of the client's address that one client holds. Cloudflare sets the header and lets nobody else do it.
     pub(crate) fn client(&self) -> Option<String> {
         address::group(&self.header("cf-connecting-ip")?)
+    }
+
+    /// The region of whoever asks; none where there are no regions.
+    pub(crate) fn region(&self) -> Option<&Region> {
+        let regions = &self.config.settings.regions;
+        if regions.is_empty() {
+            return None;
+        }
+        region::of(regions, self.host(), js::continent(&self.raw).as_deref())
+    }
+
+    /// Counts what has become of this request.
+    pub(crate) fn measure(&self, token: &str, event: Event) {
+        let version = self.config.version.as_deref();
+        env::measure(&self.env, version.unwrap_or_default(), token, event);
     }
 
     /// The root object of a room. It lives where the first region is.

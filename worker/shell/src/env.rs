@@ -1,6 +1,6 @@
 //! What the deployment gives a Worker.
 
-use edge_broadcast_protocol::contract::metric::Event;
+use edge_broadcast_protocol::contract::metric::{Event, Point};
 use edge_broadcast_protocol::contract::{binding, health};
 use serde::de::DeserializeOwned;
 use worker::wasm_bindgen::JsValue;
@@ -52,13 +52,14 @@ pub fn stub(env: &JsValue, name: &str, hint: Option<&str>) -> JsValue {
     object(env, binding::ROOM, name, hint)
 }
 
-/// Writes a data point where Analytics Engine is bound; never fails. `token` is empty where the event belongs to no room.
-pub fn measure(env: &JsValue, token: &str, event: Event) {
-    let (blobs, doubles) = event.columns();
+/// Writes a data point of `version` where Analytics Engine is bound; never fails. `token` is empty where the event belongs to no
+/// room.
+pub fn measure(env: &JsValue, version: &str, token: &str, event: Event) {
+    let Point { blobs, doubles } = event.point(version);
     point(env, token, blobs.map(str::to_owned).into(), &doubles);
 }
 
 /// The same of columns that are there already.
-pub fn point(env: &JsValue, token: &str, blobs: Vec<String>, doubles: &[f64; 3]) {
+pub fn point(env: &JsValue, token: &str, blobs: Vec<String>, doubles: &[f64; 4]) {
     write(env, binding::ANALYTICS, token, blobs, doubles);
 }

@@ -333,8 +333,10 @@ fn account(step: &mut Step<'_>, delivery: &Delivery) {
         sockets: reach.sockets,
         bytes: delivery.sent.bytes as usize,
         took_ms,
+        missed: reach.failed_shards,
     };
-    let effect = Effect::measure(&step.object.membership.token, event);
+    let object = &*step.object;
+    let effect = Effect::measure(object.version(), &object.membership.token, event);
     step.add(effect);
 }
 

@@ -75,8 +75,8 @@ pub enum Effect {
     /// Count an event of the room of `token`.
     Measure {
         token: String,
-        blobs: [String; 3],
-        doubles: [f64; 3],
+        blobs: [String; 5],
+        doubles: [f64; 4],
     },
     /// Say to a developer.
     Log(String),
@@ -97,13 +97,13 @@ pub struct Opening {
 }
 
 impl Effect {
-    /// The data point of `event`.
-    pub(crate) fn measure(token: &str, event: metric::Event<'_>) -> Self {
-        let (blobs, doubles) = event.columns();
+    /// The data point of `event`, written by `version` of the room.
+    pub(crate) fn measure(version: Option<&str>, token: &str, event: metric::Event<'_>) -> Self {
+        let point = event.point(version.unwrap_or_default());
         Self::Measure {
             token: token.to_owned(),
-            blobs: blobs.map(str::to_owned),
-            doubles,
+            blobs: point.blobs.map(str::to_owned),
+            doubles: point.doubles,
         }
     }
 }

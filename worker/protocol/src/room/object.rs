@@ -12,6 +12,7 @@ use super::root::Root;
 use super::shard::Membership;
 use crate::contract::call::{Call, Part, Publish};
 use crate::contract::counters::Billed;
+use crate::contract::metric;
 use crate::contract::receipt::Receipt;
 use crate::contract::refusal::Refusal;
 use crate::contract::report::Awake;
@@ -231,6 +232,11 @@ impl Object {
         }
     }
 
+    /// The version of the room script, as its data points have it.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.identity.version.as_deref()
+    }
+
     /// A number that nothing else of this object has.
     pub(crate) fn number(&mut self) -> u32 {
         self.last = self.last.wrapping_add(1);
@@ -261,9 +267,12 @@ impl Step<'_> {
     }
 
     pub(crate) fn refuse(&mut self, request: Request, refusal: Refusal) {
-        let code = refusal.code;
-        let event = crate::contract::metric::Event::Refusal { code };
-        self.add(Effect::measure("", event));
+        let event = metric::Event::Refusal {
+            code: refusal.code,
+            region: "",
+            status: refusal.status,
+        };
+        self.add(Effect::measure(self.object.version(), "", event));
         let reply = Reply::Refused(refusal);
         self.add(Effect::Reply { request, reply });
     }

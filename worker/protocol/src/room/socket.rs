@@ -137,7 +137,11 @@ fn open(step: &mut Step<'_>, client: Client, tag: Option<String>) {
     object.room.counters.connects += 1;
     let sockets = object.sockets.estimate().unwrap_or_default();
     let region = &peer.region;
-    let measured = Effect::measure(&peer.token, metric::Event::Connect { region, sockets });
+    let measured = Effect::measure(
+        object.version(),
+        &peer.token,
+        metric::Event::Connect { region, sockets },
+    );
     let mut opened = vec![measured];
     if object.identity.verbose {
         let name = &peer.name;
@@ -220,7 +224,8 @@ pub(crate) fn closed(step: &mut Step<'_>, peer: Option<Peer>, code: u16) {
         region: &peer.region,
         sockets,
     };
-    step.add(Effect::measure(&peer.token, event));
+    let measured = Effect::measure(step.object.version(), &peer.token, event);
+    step.add(measured);
     store::counters(step, part);
     if part == Part::Shard && sockets == 0 && step.object.membership.connecting.is_empty() {
         membership::announce_leave(step, &peer.token, peer.name);
