@@ -1,7 +1,6 @@
 //! edge-broadcast: from an environment manifest to a verified deployment.
 
 pub mod build;
-pub mod cli;
 pub mod cloudflare;
 pub mod commands;
 pub mod deploy;
@@ -9,6 +8,7 @@ pub mod environment;
 pub(crate) mod generate;
 pub(crate) mod http;
 pub mod live;
+pub(crate) mod metric;
 pub mod plan;
 pub mod process;
 pub(crate) mod rotation;

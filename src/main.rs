@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use edge_broadcast::cli;
 use edge_broadcast::cloudflare::error::advice;
-use edge_broadcast::commands;
+use edge_broadcast::commands::{self, cli};
 use edge_broadcast::environment::project::Problems;
 use edge_broadcast::process::interrupt;
 use edge_broadcast::terminal::{output, screen};

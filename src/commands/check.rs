@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{Context, today};
-use crate::cli::Environments;
+use crate::commands::cli::Environments;
 use crate::environment::problem::Problem;
 use crate::environment::project::Problems;
 use crate::terminal::output::Format;

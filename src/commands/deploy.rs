@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::Context;
 use crate::build::{Bundles, Outcome, Worker};
-use crate::cli::Deploy as Args;
 use crate::cloudflare::error::advice;
 use crate::cloudflare::observe::observe;
 use crate::cloudflare::payload::Inputs;
+use crate::commands::cli::Deploy as Args;
 use crate::deploy::apply::{self, Probe};
 use crate::deploy::remote::Remote;
 use crate::deploy::running::Running;

@@ -6,10 +6,10 @@ use anyhow::{anyhow, bail};
 use serde::Serialize;
 
 use super::Context;
-use crate::cli::Destroy as Args;
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::account::{self, Zones};
 use crate::cloudflare::error::advice;
+use crate::commands::cli::Destroy as Args;
 use crate::deploy::destroy::destroy;
 use crate::deploy::running::Running;
 use crate::environment::Environment;

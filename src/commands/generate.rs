@@ -7,7 +7,7 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::{Context, today};
-use crate::cli::Generate;
+use crate::commands::cli::Generate;
 use crate::generate::artifact::{self, Artifact, Stale};
 use crate::generate::{documents, render};
 use crate::terminal::advice::Advice;

@@ -1,20 +1,31 @@
 //! One file per command: load, call the core, answer.
 //!
-//! Decisions stand in the rooms below; what can be typed is `cli`.
+//! Decisions stand in the rooms below; what can be typed is in the folder `cli`.
 //!
-//! Imports: `build`, `cli`, `cloudflare`, `deploy`, `environment`, `generate`, `live`, `plan`, `process`, `rotation`, `secret`, `terminal`
+//! Imports: `build`, `cloudflare`, `deploy`, `environment`, `generate`, `live`, `plan`, `process`, `rotation`, `secret`, `terminal`
 
+mod bench;
 mod build;
 mod check;
+pub mod cli;
+mod completions;
+mod cost;
 mod deploy;
 mod destroy;
+mod dev;
 mod doctor;
+mod environment;
 mod generate;
+mod man;
 mod plan;
 mod rollback;
+mod rooms;
 mod sandbox;
+mod schema;
 mod secrets;
+mod stats;
 mod status;
+mod tail;
 mod verify;
 
 use std::fmt::Display;
@@ -23,7 +34,7 @@ use std::time::SystemTime;
 
 use edge_broadcast_protocol::contract::binding;
 
-use crate::cli::{self, Cli, Command};
+use self::cli::{Cli, Command};
 use crate::cloudflare::credentials;
 use crate::environment::Environment;
 use crate::environment::project::Project;
@@ -103,6 +114,16 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => doctor::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
         Command::Sandbox(args) => sandbox::run(&context, &args).await,
+        Command::Dev(args) => dev::run(&context, &args),
+        Command::Tail(args) => tail::run(&context, &args),
+        Command::Rooms(args) => rooms::run(&context, &args),
+        Command::Stats(args) => stats::run(&context, &args),
+        Command::Cost(args) => cost::run(&context, &args),
+        Command::Bench(args) => bench::run(&context, &args),
+        Command::Environment(args) => environment::run(&context, &args),
+        Command::Schema => schema::run(&context),
+        Command::Completions(args) => completions::run(&context, &args),
+        Command::Man(args) => man::run(&context, &args),
     }
     .map(|()| ExitCode::SUCCESS)
 }

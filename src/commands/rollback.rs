@@ -9,12 +9,12 @@ use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use serde::Serialize;
 
 use super::Context;
-use crate::cli::Rollback as Args;
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::error::{ApiError, advice, was_not_made};
 use crate::cloudflare::execute::{self, Change, OldSecrets};
 use crate::cloudflare::observe;
 use crate::cloudflare::page::Pages;
+use crate::commands::cli::Rollback as Args;
 use crate::deploy::apply;
 use crate::deploy::causes::Causes;
 use crate::deploy::remote::Remote;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Context;
 use crate::build::toolchain;
-use crate::cli::Sandbox as Args;
+use crate::commands::cli::Sandbox as Args;
 use crate::environment::Environment;
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {

@@ -6,8 +6,8 @@ use anyhow::bail;
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 
 use super::Context;
-use crate::cli::Environment as Args;
 use crate::cloudflare::observe;
+use crate::commands::cli::Environment as Args;
 use crate::deploy::causes::Causes;
 use crate::deploy::remote::Remote;
 use crate::live::verify::{Expected, Publisher, verify};

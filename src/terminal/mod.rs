@@ -12,6 +12,11 @@ pub mod output;
 mod paint;
 pub mod progress;
 pub mod screen;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "`stats`, `bench` and `rooms` draw with it")
+)]
+pub(crate) mod sparkline;
 pub(crate) mod step_summary;
 pub(crate) mod suggestion;
 pub(crate) mod utf8;

@@ -1,14 +1,32 @@
 //! The command line: what can be typed, and nothing else.
-//!
-//! Imports: `plan`, `terminal`
+
+mod bench;
+mod cost;
+mod deployment;
+mod dev;
+mod documents;
+mod manifest;
+mod rooms;
+mod secrets;
+mod stats;
+mod tail;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::plan::Rollout;
+pub use bench::Bench;
+pub use cost::Cost;
+pub use deployment::{Deploy, Destroy, Plan, Rollback};
+pub use dev::Dev;
+pub use documents::{Completions, Man};
+pub use manifest::{Manifest, New};
+pub use rooms::{Room, Rooms};
+pub use secrets::{ListSecrets, NamedSecret, RotateSecret, Secrets, SetSecret};
+pub use stats::Stats;
+pub use tail::Tail;
+
 use crate::terminal::advice::Advice;
 use crate::terminal::output;
 
@@ -193,6 +211,28 @@ No command ever prints a value, and none takes one as an argument.")]
 Prints one JSON line with `api`, `ingress`, `account_id` and `token` when it is ready. This tool and wrangler reach it with
 CLOUDFLARE_API_BASE_URL, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN set to these. Ctrl-C ends it.")]
     Sandbox(Sandbox),
+    /// Work on the workers, with a page that shows what they do
+    Dev(Dev),
+    /// Show what happens in the live workers, as it happens
+    Tail(Tail),
+    /// Look into the rooms of an environment
+    #[command(subcommand)]
+    Rooms(Rooms),
+    /// Show what an environment has counted
+    Stats(Stats),
+    /// Compute what a month costs
+    Cost(Cost),
+    /// Load an environment, and measure what arrives
+    Bench(Bench),
+    /// Make manifests
+    #[command(subcommand)]
+    Environment(Manifest),
+    /// Print the JSON schema of manifests
+    Schema,
+    /// Print a shell's completions
+    Completions(Completions),
+    /// Write the manual pages
+    Man(Man),
 }
 
 /// One environment.
@@ -227,195 +267,6 @@ pub struct Generate {
     /// Write nothing; show how the files differ and exit 1 when they do
     #[arg(long)]
     pub check: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Plan {
-    #[command(flatten)]
-    pub environment: Environment,
-    /// Exit 2 when something has to change
-    #[arg(long)]
-    pub detailed_exitcode: bool,
-    /// Ask this room how many sockets would reconnect; may be repeated, needs the value of `ADMIN_SECRET`
-    #[arg(long, value_name = "TOKEN")]
-    pub room: Vec<String>,
-    /// Plan to move hosts over from this environment or script of ours, as in `deploy`; may be repeated
-    #[arg(long, value_name = "ENV|SCRIPT")]
-    pub take_route_from: Vec<String>,
-    /// Keep the plan, to apply exactly it later with `deploy --plan FILE`
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Plan to take this script over, as in `deploy`; may be repeated
-    #[arg(long, value_name = "SCRIPT")]
-    pub adopt: Vec<String>,
-    /// Shares of the traffic that new versions get one after the other, as in `deploy`
-    #[arg(long, value_name = "PERCENTAGES", default_value = "100")]
-    pub rollout: Rollout,
-}
-
-#[derive(Debug, Args)]
-pub struct Deploy {
-    #[command(flatten)]
-    pub environment: Environment,
-    /// Do not ask before changing a protected environment
-    #[arg(long)]
-    pub yes: bool,
-    /// Apply exactly this plan, which `plan --out FILE` kept; refused when the live state moved since
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["adopt", "sandbox", "rollout", "take_route_from"])]
-    pub plan: Option<PathBuf>,
-    /// Take this script over although it is not this project's; may be repeated
-    #[arg(long, value_name = "SCRIPT")]
-    pub adopt: Vec<String>,
-    /// Move wanted hosts over from this environment or script of ours, without a gap; may be repeated
-    #[arg(long, value_name = "ENV|SCRIPT")]
-    pub take_route_from: Vec<String>,
-    /// Shares of the traffic that new versions get one after the other, each checked: `5,25,100`
-    #[arg(long, value_name = "PERCENTAGES", default_value = "100")]
-    pub rollout: Rollout,
-    /// How long each share of a rollout is watched before it is checked
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
-    pub pause: Duration,
-    /// Deploy to a stand-in for Cloudflare that lives as long as the command
-    #[arg(long)]
-    pub sandbox: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Secrets {
-    /// Show which secrets every environment has, lacks, or has too many of
-    #[command(after_help = "Examples:
-  edge-broadcast secrets list
-  edge-broadcast secrets list staging --json
-  edge-broadcast secrets list staging --prune
-
-Exits 1 when a required secret is missing. An age is an upper bound where another tool may have set the value later, and a lower
-one after `over`.")]
-    List(ListSecrets),
-    /// Set one secret, from its source or from standard input
-    #[command(after_help = "Examples:
-  edge-broadcast secrets set staging ADMIN_SECRET
-  op read op://glow/admin/value | edge-broadcast secrets set staging ADMIN_SECRET --stdin
-
-A publisher that still has an earlier webhook secret is refused from then on: use `secrets rotate` for that one.")]
-    Set(SetSecret),
-    /// Delete one secret
-    #[command(after_help = "Examples:
-  edge-broadcast secrets remove staging OLD_KEY
-
-The last value of a secret that the manifest names is not deleted.")]
-    Remove(NamedSecret),
-    /// Replace the webhook secret without refusing one publish
-    #[command(after_help = "Examples:
-  edge-broadcast secrets rotate staging
-  edge-broadcast secrets rotate staging --status
-  edge-broadcast secrets rotate staging --finish        revoke the old value without waiting
-  edge-broadcast secrets rotate staging --abort         go back to the old value
-  edge-broadcast secrets rotate staging --compromised   end the old value first of all
-
-Killed at any moment, the same command goes on where it stopped.")]
-    Rotate(RotateSecret),
-}
-
-#[derive(Debug, Args)]
-pub struct ListSecrets {
-    #[command(flatten)]
-    pub environments: Environments,
-    /// Delete the secrets that the manifest does not name
-    #[arg(long, requires = "environments")]
-    pub prune: bool,
-    /// Do not ask before changing a protected environment
-    #[arg(long)]
-    pub yes: bool,
-}
-
-/// One secret of one environment.
-#[derive(Debug, Args)]
-pub struct NamedSecret {
-    #[command(flatten)]
-    pub environment: Environment,
-    /// The secret's name
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// Do not ask before changing a protected environment
-    #[arg(long)]
-    pub yes: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct SetSecret {
-    #[command(flatten)]
-    pub secret: NamedSecret,
-    /// Read the value from standard input instead of its source
-    #[arg(long)]
-    pub stdin: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct RotateSecret {
-    #[command(flatten)]
-    pub environment: Environment,
-    /// The secret's name; only the webhook secret has two slots
-    #[arg(value_name = "NAME", default_value = edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET)]
-    pub name: String,
-    /// Show where a rotation is, and change nothing
-    #[arg(long, conflicts_with_all = ["abort", "compromised", "finish", "without_evidence"])]
-    pub status: bool,
-    /// Undo an open rotation: hand the old value back, then revoke the new one
-    #[arg(long, conflicts_with = "compromised")]
-    pub abort: bool,
-    /// Revoke every earlier value with the first write; senders are refused until they have the new one
-    #[arg(long)]
-    pub compromised: bool,
-    /// Where `--compromised` writes the new value too: a new file, for its owner only
-    #[arg(long, value_name = "PATH", requires = "compromised")]
-    pub to_file: Option<PathBuf>,
-    /// Revoke without waiting until the value is unused
-    #[arg(long, conflicts_with = "compromised")]
-    pub finish: bool,
-    /// Go on although another run may still be at work on it; that run stops before its next step
-    #[arg(long, conflicts_with = "status")]
-    pub take_over: bool,
-    /// Wait for the retry horizon only, where no `ADMIN_SECRET` opens the counters
-    #[arg(long, conflicts_with_all = ["finish", "compromised"])]
-    pub without_evidence: bool,
-    /// Do not ask before changing a protected environment
-    #[arg(long)]
-    pub yes: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Rollback {
-    #[command(flatten)]
-    pub environment: Environment,
-    /// The version to go back to [default: the one before]
-    #[arg(long, value_name = "VERSION")]
-    pub to: Option<String>,
-    /// Do not ask before changing a protected environment
-    #[arg(long)]
-    pub yes: bool,
-    /// Go back even if a secret changed since: the old value comes back with the old version
-    #[arg(long)]
-    pub accept_old_secrets: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Destroy {
-    /// The environment: the file name of its manifest without `.toml`
-    #[arg(
-        value_name = "ENV",
-        required_unless_present = "script",
-        conflicts_with = "script"
-    )]
-    pub environment: Option<String>,
-    /// A script that no manifest names; the other one of its environment goes with it
-    #[arg(long, value_name = "NAME")]
-    pub script: Option<String>,
-    /// Do not ask, where this names once more what is destroyed
-    #[arg(long, value_name = "NAME")]
-    pub confirm: Option<String>,
-    /// With `--confirm`: do not ask before a protected environment is destroyed
-    #[arg(long)]
-    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ mod set;
 use std::process::ExitCode;
 
 use super::Context;
-use crate::cli::Secrets as Args;
+use crate::commands::cli::Secrets as Args;
 use crate::environment::Environment;
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::super::Context;
 use super::confirm;
-use crate::cli::NamedSecret as Args;
 use crate::cloudflare::secrets;
+use crate::commands::cli::NamedSecret as Args;
 use crate::deploy::remote::Remote;
 use crate::rotation::blocked::undivided;
 use crate::rotation::note::Note;

@@ -5,7 +5,7 @@ use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 
 use super::super::Context;
 use super::confirm;
-use crate::cli::RotateSecret as Args;
+use crate::commands::cli::RotateSecret as Args;
 use crate::deploy::remote::Remote;
 use crate::rotation::idle::Evidence;
 use crate::rotation::run::{Rotation, live, uses};

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::super::Context;
 use super::confirm;
-use crate::cli::SetSecret as Args;
 use crate::cloudflare::secrets::{self, Holding};
+use crate::commands::cli::SetSecret as Args;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::rotation::age;
