@@ -20,6 +20,7 @@ mod check;
 mod conflicts;
 mod conformance;
 mod connector;
+mod cost;
 mod dependencies;
 mod deploy;
 mod destroy;

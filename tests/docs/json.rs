@@ -82,6 +82,7 @@ fn of_files(world: &World, seen: &mut Seen) {
     seen.add("generate---check", world.json(&["generate", "--check"]));
     std::fs::remove_dir_all(path.join("generated/gone")).unwrap();
     seen.add("build", world.json(&["build"]));
+    seen.add("cost", world.json(&["cost", "staging"]));
 }
 
 /// An environment from nothing to one in which all that can be seen is there.

@@ -220,7 +220,13 @@ CLOUDFLARE_API_BASE_URL, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN set to t
     Rooms(Rooms),
     /// Show what an environment has counted
     Stats(Stats),
-    /// Compute what a month costs
+    /// Compute what a month costs, line by line, and what would change it
+    #[command(after_help = "Examples:
+  edge-broadcast cost
+  edge-broadcast cost production --batch 100
+  edge-broadcast cost production --users 1000000 --tokens 200 --updates-per-minute 60 --json
+
+Computed from the manifest and a list of prices; nothing is asked.")]
     Cost(Cost),
     /// Load an environment, and measure what arrives
     Bench(Bench),
