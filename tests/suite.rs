@@ -51,6 +51,7 @@ mod secrecy;
 mod secrets;
 mod shipped;
 mod smoke;
+mod tail;
 mod terminal;
 mod toolchain;
 mod workers;

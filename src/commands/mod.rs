@@ -115,7 +115,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => verify::run(&context, &args).await,
         Command::Sandbox(args) => sandbox::run(&context, &args).await,
         Command::Dev(args) => dev::run(&context, &args),
-        Command::Tail(args) => tail::run(&context, &args),
+        Command::Tail(args) => tail::run(&context, &args).await,
         Command::Rooms(args) => rooms::run(&context, &args),
         Command::Stats(args) => stats::run(&context, &args),
         Command::Cost(args) => cost::run(&context, &args),

@@ -19,6 +19,7 @@ pub mod screen;
 pub(crate) mod sparkline;
 pub(crate) mod step_summary;
 pub(crate) mod suggestion;
+pub(crate) mod tint;
 pub(crate) mod utf8;
 pub(crate) mod wait;
 mod wrap;
