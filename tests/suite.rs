@@ -44,6 +44,7 @@ mod rehearsal;
 mod requests;
 mod rollback;
 mod rollout;
+mod rooms;
 mod sandbox;
 mod sandbox_command;
 mod sdk;

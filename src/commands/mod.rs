@@ -116,7 +116,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sandbox(args) => sandbox::run(&context, &args).await,
         Command::Dev(args) => dev::run(&context, &args),
         Command::Tail(args) => tail::run(&context, &args).await,
-        Command::Rooms(args) => rooms::run(&context, &args),
+        Command::Rooms(args) => rooms::run(&context, &args).await,
         Command::Stats(args) => stats::run(&context, &args),
         Command::Cost(args) => cost::run(&context, &args),
         Command::Bench(args) => bench::run(&context, &args),

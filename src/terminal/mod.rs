@@ -11,11 +11,8 @@ pub(crate) mod escape;
 pub mod output;
 mod paint;
 pub mod progress;
+pub(crate) mod redraw;
 pub mod screen;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "`stats`, `bench` and `rooms` draw with it")
-)]
 pub(crate) mod sparkline;
 pub(crate) mod step_summary;
 pub(crate) mod suggestion;

@@ -23,7 +23,7 @@ pub use deployment::{Deploy, Destroy, Plan, Rollback};
 pub use dev::Dev;
 pub use documents::{Completions, Man};
 pub use manifest::{Manifest, New};
-pub use rooms::{Room, Rooms};
+pub use rooms::{ListRooms, Room, Rooms};
 pub use secrets::{ListSecrets, NamedSecret, RotateSecret, Secrets, SetSecret};
 pub use stats::Stats;
 pub use tail::{Role, Status as Ended, Tail};
@@ -228,6 +228,9 @@ hold a secret are never shown. Ctrl-C ends it, and closes what it has opened at 
     )]
     Tail(Tail),
     /// Look into the rooms of an environment
+    #[command(after_help = "Examples:
+  edge-broadcast rooms list staging
+  edge-broadcast rooms get staging SOL --watch")]
     #[command(subcommand)]
     Rooms(Rooms),
     /// Show what an environment has counted
