@@ -142,15 +142,15 @@ async fn a_tail_shows_what_is_wanted_goes_on_when_it_ends_or_breaks_and_leaves_n
     }
     tailed(sandbox, &[GATEWAY, GATEWAY, ROOM]).await;
 
-    // Tails that last four seconds; what happens is told once, whichever tail gives it
-    let life = json!({ "seconds": 4 });
+    // Tails that last three seconds; what happens is told once, whichever tail gives it
+    let life = json!({ "seconds": 3 });
     api::call(sandbox, "PUT", "/sandbox/tails", Some(life)).await;
     let version = versions[0].0.clone();
     let short = ["--json", "--script", "gateway", "--version", &version];
     let short = tail(sandbox, &project, &short);
     let began = Instant::now();
     let mut sent = Vec::new();
-    while began.elapsed() < Duration::from_secs(5) {
+    while began.elapsed() < Duration::from_millis(3500) {
         let path = format!("/health?probe={}", sent.len());
         deployed.get(&path, &[]).await;
         sent.push(format!("GET {path}"));
