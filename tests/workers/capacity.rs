@@ -100,7 +100,7 @@ async fn a_socket_that_the_runtime_refuses_goes_to_the_next_object_and_hurts_nob
 }
 
 #[test]
-fn both_bundles_together_are_under_250_kb_gzipped() {
+fn both_bundles_together_are_under_236_kb_gzipped() {
     let built = Run::new(["build", "--json"]).succeeds().json();
     let sizes: Vec<u64> = built["workers"]
         .as_array()
@@ -108,5 +108,5 @@ fn both_bundles_together_are_under_250_kb_gzipped() {
         .iter()
         .map(|worker| worker["gzip_bytes"].as_u64().unwrap())
         .collect();
-    assert!(sizes.iter().sum::<u64>() < 250_000, "{sizes:?}");
+    assert!(sizes.iter().sum::<u64>() < 236_000, "{sizes:?}");
 }
