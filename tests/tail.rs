@@ -236,4 +236,18 @@ help: `edge-broadcast deploy production`
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     tailed(sandbox, &[]).await;
+    // An API that does not answer holds nobody up
+    let hang = json!({ "method": "DELETE", "path": "/tails/", "kind": "hang" });
+    api::fault(sandbox, hang).await;
+    let args = ["tail", "staging", "--script", "gateway"];
+    let held = Going::start(Run::new(args).against(sandbox));
+    held.says("following `");
+    let (code, said) = held.interrupted();
+    assert_eq!(code, Some(130));
+    assert_eq!(
+        said,
+        [format!(
+            "closing a tail of `{GATEWAY}` was not over at the end"
+        )]
+    );
 }
