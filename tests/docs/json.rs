@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::markdown::Document;
 use super::shape::{assert_describes, literals, shape};
 use super::source::{all, code};
+use crate::support::going::Going;
 use crate::support::{Project, Run, Sandbox, api, built, changed, manifest};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1qc29uLWRvY3VtZW50LTAwMQ==";
@@ -212,6 +213,25 @@ async fn of_failures(world: &World, seen: &mut Seen) {
     world.run(&["deploy", "staging"]).succeeds();
 }
 
+/// What goes on until it is interrupted, and the objects.
+fn of_operation(world: &World, seen: &mut Seen) {
+    let tail = Going::start(world.run(&["tail", "staging", "--json"]));
+    for _ in 0..2 {
+        tail.says("following `");
+    }
+    let get = "rooms get staging SOL --watch --interval 1s --json";
+    let get: Vec<&str> = get.split(' ').collect();
+    let watched = Going::start(world.run(&get));
+    let read = |line: String| serde_json::from_str::<Value>(&line).unwrap();
+    // A request to the gateway, and the call of the room's object
+    for (anchor, going) in [("tail", &tail), ("rooms-get", &watched)] {
+        for _ in 0..2 {
+            seen.add(anchor, read(going.line()));
+        }
+    }
+    seen.add("rooms-list", world.json(&["rooms", "list", "staging"]));
+}
+
 /// Hosts that move to a new name of the worker, scripts that no manifest names, and the end of all.
 async fn of_destructions(world: &World, seen: &mut Seen) {
     let sandbox = &world.sandbox;
@@ -296,6 +316,7 @@ async fn every_key_of_every_answer_is_described_with_its_type_and_no_other() {
     of_deployments(&world, &mut seen).await;
     of_failures(&world, &mut seen).await;
     of_secrets(&world, &mut seen).await;
+    of_operation(&world, &mut seen);
     of_destructions(&world, &mut seen).await;
     seen.add("sandbox", world.sandbox.ready.clone());
     let document = Document::read("docs/json.md");
