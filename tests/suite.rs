@@ -53,6 +53,7 @@ mod secrecy;
 mod secrets;
 mod shipped;
 mod smoke;
+mod stats;
 mod tail;
 mod terminal;
 mod toolchain;

@@ -2,7 +2,7 @@
 //!
 //! Decisions stand in the rooms below; what can be typed is in the folder `cli`.
 //!
-//! Imports: `build`, `cloudflare`, `deploy`, `environment`, `generate`, `live`, `plan`, `process`, `rotation`, `secret`, `terminal`
+//! Imports: `build`, `cloudflare`, `deploy`, `environment`, `generate`, `live`, `metric`, `plan`, `process`, `rotation`, `secret`, `terminal`
 
 mod bench;
 mod build;
@@ -117,7 +117,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => dev::run(&context, &args),
         Command::Tail(args) => tail::run(&context, &args).await,
         Command::Rooms(args) => rooms::run(&context, &args).await,
-        Command::Stats(args) => stats::run(&context, &args),
+        Command::Stats(args) => stats::run(&context, &args).await,
         Command::Cost(args) => cost::run(&context, &args),
         Command::Bench(args) => bench::run(&context, &args),
         Command::Environment(args) => environment::run(&context, &args),

@@ -214,7 +214,7 @@ async fn of_failures(world: &World, seen: &mut Seen) {
 }
 
 /// What goes on until it is interrupted, and the objects.
-fn of_operation(world: &World, seen: &mut Seen) {
+async fn of_operation(world: &World, seen: &mut Seen) {
     let tail = Going::start(world.run(&["tail", "staging", "--json"]));
     for _ in 0..2 {
         tail.says("following `");
@@ -229,6 +229,16 @@ fn of_operation(world: &World, seen: &mut Seen) {
             seen.add(anchor, read(going.line()));
         }
     }
+    let site = world.sandbox.site("broadcast-staging.glow.trade");
+    let bearer = format!("Bearer {SECRET}");
+    let headers = [("authorization", bearer.as_str())];
+    let published = site.post("/broadcast/SOL", &headers, "{}".to_owned()).await;
+    assert_eq!(published.unwrap().0, 200);
+    let twin = manifest("staging").replace("broadcast-staging", "broadcast-twin");
+    world.project.write("environments/twin.toml", &twin);
+    let stats = ["stats", "staging", "--by", "token"];
+    seen.add("stats", world.json(&stats));
+    std::fs::remove_file(world.project.path().join("environments/twin.toml")).unwrap();
     seen.add("rooms-list", world.json(&["rooms", "list", "staging"]));
 }
 
@@ -316,7 +326,7 @@ async fn every_key_of_every_answer_is_described_with_its_type_and_no_other() {
     of_deployments(&world, &mut seen).await;
     of_failures(&world, &mut seen).await;
     of_secrets(&world, &mut seen).await;
-    of_operation(&world, &mut seen);
+    of_operation(&world, &mut seen).await;
     of_destructions(&world, &mut seen).await;
     seen.add("sandbox", world.sandbox.ready.clone());
     let document = Document::read("docs/json.md");
