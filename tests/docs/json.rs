@@ -84,6 +84,9 @@ fn of_files(world: &World, seen: &mut Seen) {
     std::fs::remove_dir_all(path.join("generated/gone")).unwrap();
     seen.add("build", world.json(&["build"]));
     seen.add("cost", world.json(&["cost", "staging"]));
+    seen.add("completions", world.json(&["completions", "bash"]));
+    let pages = path.join("man1");
+    seen.add("man", world.json(&["man", pages.to_str().unwrap()]));
 }
 
 /// An environment from nothing to one in which all that can be seen is there.
