@@ -26,6 +26,7 @@ mod deploy;
 mod destroy;
 mod docs;
 mod doctor;
+mod documents;
 mod faults;
 mod generate;
 mod habits;

@@ -84,6 +84,9 @@ fn of_files(world: &World, seen: &mut Seen) {
     std::fs::remove_dir_all(path.join("generated/gone")).unwrap();
     seen.add("build", world.json(&["build"]));
     seen.add("cost", world.json(&["cost", "staging"]));
+    seen.add("completions", world.json(&["completions", "bash"]));
+    let pages = path.join("man1");
+    seen.add("man", world.json(&["man", pages.to_str().unwrap()]));
 }
 
 /// An environment from nothing to one in which all that can be seen is there.
@@ -100,6 +103,7 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
     ] {
         seen.add(anchor, world.json(args));
     }
+    of_metrics(world, seen).await;
     // A second host, which is served, and a third, which is not
     let host = |host: &str| format!("[[routes]]\nhost = \"{host}\"\n\n[room]");
     world.manifest(&[("[room]", &host("broadcast-eu.glow.trade"))]);
@@ -213,8 +217,27 @@ async fn of_failures(world: &World, seen: &mut Seen) {
     world.run(&["deploy", "staging"]).succeeds();
 }
 
+/// What was counted of a room, and of an environment that writes to the same data set.
+async fn of_metrics(world: &World, seen: &mut Seen) {
+    let site = world.sandbox.site("broadcast-staging.glow.trade");
+    let bearer = format!("Bearer {SECRET}");
+    let headers = [("authorization", bearer.as_str())];
+    let published = site.post("/broadcast/SOL", &headers, "{}".to_owned()).await;
+    assert_eq!(published.unwrap().0, 200);
+    let twin = manifest("staging").replace("broadcast-staging", "broadcast-twin");
+    world.project.write("environments/twin.toml", &twin);
+    let stats = || world.json(&["stats", "staging", "--by", "token"]);
+    let mut answer = stats();
+    while answer["tokens"].as_array().is_some_and(Vec::is_empty) {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        answer = stats();
+    }
+    seen.add("stats", answer);
+    std::fs::remove_file(world.project.path().join("environments/twin.toml")).unwrap();
+}
+
 /// What goes on until it is interrupted, and the objects.
-async fn of_operation(world: &World, seen: &mut Seen) {
+fn of_operation(world: &World, seen: &mut Seen) {
     let tail = Going::start(world.run(&["tail", "staging", "--json"]));
     for _ in 0..2 {
         tail.says("following `");
@@ -229,16 +252,6 @@ async fn of_operation(world: &World, seen: &mut Seen) {
             seen.add(anchor, read(going.line()));
         }
     }
-    let site = world.sandbox.site("broadcast-staging.glow.trade");
-    let bearer = format!("Bearer {SECRET}");
-    let headers = [("authorization", bearer.as_str())];
-    let published = site.post("/broadcast/SOL", &headers, "{}".to_owned()).await;
-    assert_eq!(published.unwrap().0, 200);
-    let twin = manifest("staging").replace("broadcast-staging", "broadcast-twin");
-    world.project.write("environments/twin.toml", &twin);
-    let stats = ["stats", "staging", "--by", "token"];
-    seen.add("stats", world.json(&stats));
-    std::fs::remove_file(world.project.path().join("environments/twin.toml")).unwrap();
     seen.add("rooms-list", world.json(&["rooms", "list", "staging"]));
 }
 
@@ -326,7 +339,7 @@ async fn every_key_of_every_answer_is_described_with_its_type_and_no_other() {
     of_deployments(&world, &mut seen).await;
     of_failures(&world, &mut seen).await;
     of_secrets(&world, &mut seen).await;
-    of_operation(&world, &mut seen).await;
+    of_operation(&world, &mut seen);
     of_destructions(&world, &mut seen).await;
     seen.add("sandbox", world.sandbox.ready.clone());
     let document = Document::read("docs/json.md");

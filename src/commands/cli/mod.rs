@@ -257,8 +257,18 @@ Computed from the manifest and a list of prices; nothing is asked.")]
     /// Print the JSON schema of manifests
     Schema,
     /// Print a shell's completions
+    #[command(after_help = "Examples:
+  edge-broadcast completions bash > ~/.local/share/bash-completion/completions/edge-broadcast
+  edge-broadcast completions zsh > ~/.zfunc/_edge-broadcast
+  edge-broadcast completions fish > ~/.config/fish/completions/edge-broadcast.fish
+
+Needs no project.")]
     Completions(Completions),
     /// Write the manual pages
+    #[command(after_help = "Examples:
+  edge-broadcast man ~/.local/share/man/man1 && man edge-broadcast-deploy
+
+Needs no project. The folder is made; the one that it is in has to be there.")]
     Man(Man),
 }
 
