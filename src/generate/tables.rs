@@ -1,7 +1,8 @@
-//! The tables of `docs/protocol.md`, each between two comments that say which it is.
+//! The tables of `docs/protocol.md` and `docs/metrics.md`, each between two comments that say which it is.
 
 use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::close::{self, Described};
+use edge_broadcast_protocol::contract::metric::COLUMNS;
 use edge_broadcast_protocol::contract::refusal;
 use edge_broadcast_protocol::describe::frame;
 use edge_broadcast_protocol::describe::header::{REQUEST, RESPONSE};
@@ -23,13 +24,16 @@ const SECTIONS: [(&str, &str); 4] = [
     ("Uses", "uses"),
 ];
 
+/// Tables by their names.
+pub(super) type Tables = Vec<(String, String)>;
+
 /// The document with every table as it should be.
 ///
 /// # Errors
 /// When a comment names no table, a table does not end, or one that there is has no place.
-pub(super) fn fill(document: &str) -> anyhow::Result<String> {
+pub(super) fn fill(document: &str, tables: Tables) -> anyhow::Result<String> {
     let mut text = String::new();
-    let mut missing = all();
+    let mut missing = tables;
     let mut rest = document;
     while let Some((before, marked)) = rest.split_once(START) {
         let (name, inside) = marked.split_once(" -->\n").context("a marker has no end")?;
@@ -48,8 +52,16 @@ pub(super) fn fill(document: &str) -> anyhow::Result<String> {
     Ok(text + rest)
 }
 
-/// Every table by its name.
-fn all() -> Vec<(String, String)> {
+/// The tables of `docs/metrics.md`.
+pub(super) fn metrics() -> Tables {
+    let rows = COLUMNS.iter();
+    let rows = rows.map(|it| [quoted(it.place), quoted(it.name), it.what.to_owned()]);
+    let columns = table(["column", "name", "what stands in it"], rows);
+    vec![("metric columns".to_owned(), columns)]
+}
+
+/// The tables of `docs/protocol.md`.
+pub(super) fn protocol() -> Tables {
     let schemas = schema::all();
     let keys = |name: &str| keys(schemas, name);
     // A frame that is its `type` alone needs no table
@@ -323,21 +335,21 @@ mod tests {
 
     #[test]
     fn a_table_stands_between_its_comments_and_nothing_else_is_touched() {
-        let marked: String = all()
+        let marked: String = protocol()
             .iter()
             .map(|(name, _)| format!("# {name}\n{START}{name} -->\nold\n{END}\nwords\n"))
             .collect();
-        let filled = fill(&marked).unwrap();
-        for (name, table) in all() {
+        let filled = fill(&marked, protocol()).unwrap();
+        for (name, table) in protocol() {
             let place = format!("# {name}\n{START}{name} -->\n\n{table}\n{END}\nwords\n");
             assert!(filled.contains(&place), "{name}");
         }
-        assert_eq!(fill(&filled).unwrap(), filled);
+        assert_eq!(fill(&filled, protocol()).unwrap(), filled);
     }
 
     #[test]
     fn a_table_without_a_place_and_a_place_without_a_table_are_told() {
-        let error = |document: &str| fill(document).unwrap_err().to_string();
+        let error = |document: &str| fill(document, protocol()).unwrap_err().to_string();
         assert_eq!(
             error(""),
             "the table `routes` has no place: `<!-- generated: routes -->` and `<!-- end -->` mark one"

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{World, script};
+use super::{ACCOUNT, World, script};
 
 const ECHO: &str = "export default { fetch(request, env) { return new Response(env.NAME) } }";
 
@@ -244,5 +244,48 @@ async fn limits_data_points_and_the_clients_place_work_as_at_the_edge() {
     assert_eq!(points[0]["doubles"][0], 1.5);
     let logs = world.ok("GET", "/sandbox/logs", Value::Null).await;
     assert!(logs.to_string().contains("seen EU"), "{logs}");
+    data_points_answer_sql(&world).await;
     world.sandbox.stop().await.unwrap();
+}
+
+/// What the endpoint is around the statements: two methods, no envelope, refusals in plain text, and an account's own data sets.
+async fn data_points_answer_sql(world: &World) {
+    let sql = "SELECT index1, blob2, blob3, sum(double1) AS sum FROM broadcast GROUP BY index1, blob2, blob3";
+    let of = |account: &str| format!("/accounts/{account}/analytics_engine/sql");
+    let own = of(ACCOUNT);
+    let url = format!("{}{own}", world.sandbox.api());
+    let token = world.sandbox.token();
+    let posted = world.http.post(&url).bearer_auth(token).body(sql);
+    let queried = world.http.get(&url).query(&[("query", sql)]);
+    for request in [posted, queried.bearer_auth(token)] {
+        let answer = request.send().await.unwrap();
+        let kind = answer.headers()["content-type"].clone();
+        let answer = answer.text().await.unwrap();
+        assert_eq!(kind, "application/json", "{answer}");
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let row = json!({"index1": "token", "blob2": "b", "blob3": "", "sum": 6});
+        assert_eq!(answer["data"], json!([row]));
+        assert_eq!(answer.get("success"), None, "{answer}");
+    }
+    let ask = async |path: String, sql: &str| {
+        let url = format!("{}{path}", world.sandbox.api());
+        let request = world.http.post(url).bearer_auth(token);
+        let answer = request.body(sql.to_owned()).send().await.unwrap();
+        let kind = answer.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        (answer.status().as_u16(), kind, answer.text().await.unwrap())
+    };
+    let refused = |why: &str| {
+        let kind = "text/plain; charset=utf-8".to_owned();
+        (422, kind, format!("Input was invalid: {why}"))
+    };
+    let unknown = ask(own, "SELECT uniq(blob1) FROM broadcast").await;
+    assert_eq!(unknown, refused("unknown function call: uniq"));
+    let other = ask(of(&"0".repeat(32)), sql).await;
+    assert_eq!(other, refused("unknown table: broadcast"));
+    let nobody = world.http.post(url).body(sql).send().await.unwrap();
+    let nobody: Value = nobody.json().await.unwrap();
+    assert_eq!(nobody["success"], false, "{nobody}");
 }

@@ -28,6 +28,17 @@ pub(crate) async fn call(
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// Asks the account's data points; the status and the answer, which has no envelope.
+pub(crate) async fn sql(sandbox: &Sandbox, statement: &str) -> (u16, String) {
+    cryptography();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let path = of_account(sandbox, "analytics_engine/sql");
+    let request = client.post(format!("{}{path}", sandbox.api));
+    let request = request.bearer_auth(&sandbox.token);
+    let answer = request.body(statement.to_owned()).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
 /// Makes the next matching calls of the API go wrong.
 pub(crate) async fn fault(sandbox: &Sandbox, fault: Value) {
     let answer = call(sandbox, "POST", "/sandbox/faults", Some(fault)).await;
