@@ -119,7 +119,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rooms(args) => rooms::run(&context, &args).await,
         Command::Stats(args) => stats::run(&context, &args),
         Command::Cost(args) => cost::run(&context, &args),
-        Command::Bench(args) => bench::run(&context, &args),
+        Command::Bench(args) => bench::run(&context, &args).await,
         Command::Environment(args) => environment::run(&context, &args),
         Command::Schema => schema::run(&context),
         Command::Completions(args) => completions::run(&context, &args),

@@ -244,6 +244,14 @@ hold a secret are never shown. Ctrl-C ends it, and closes what it has opened at 
 Computed from the manifest and a list of prices; nothing is asked.")]
     Cost(Cost),
     /// Load an environment, and measure what arrives
+    #[command(after_help = "Examples:
+  WEBHOOK_SECRET=… edge-broadcast bench staging
+  edge-broadcast bench staging --sockets 2000 --tokens 20 --rate 50 --duration 1m --json > before.json
+  edge-broadcast bench staging --sockets 2000 --tokens 20 --rate 50 --duration 1m --against before.json
+  WEBHOOK_SECRET=… edge-broadcast bench https://broadcast.glow.trade --origin https://app.glow.trade
+
+Latency is from when an update was due, so that a system that stalls cannot hide it. With a URL the value of the
+variable WEBHOOK_SECRET signs; `http://HOST:PORT` is HOST in a sandbox on this machine. Ctrl-C shows the result so far.")]
     Bench(Bench),
     /// Make manifests
     #[command(subcommand)]
