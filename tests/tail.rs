@@ -173,7 +173,7 @@ async fn a_tail_shows_what_is_wanted_goes_on_when_it_ends_or_breaks_and_leaves_n
     .await;
     api::call(sandbox, "DELETE", "/sandbox/tails/sockets", None).await;
     short.says(
-        "broke: its socket was closed with 1000: the tail was closed; the next try is in 0.5 s",
+        "broke: its socket was closed with 1000: the tail was closed; it is opened again at once",
     );
     short.says("is open again");
     deployed.get("/health?probe=7", &[]).await;

@@ -170,12 +170,13 @@ pub(crate) async fn follow(
             End::Due => match Live::open(cloudflare, script, filters).await {
                 Ok(next) => {
                     live = replace(live, next, out).await;
+                    failures = 0;
                     continue;
                 }
                 Err(error) => {
                     let why = refused(error)?;
                     failures += 1;
-                    live.renew_at = Instant::now() + schedule::pause(failures);
+                    live.renew_at = Instant::now() + schedule::pause(failures + 1);
                     if live.renew_at < live.ends_at {
                         continue;
                     }
@@ -203,9 +204,12 @@ async fn again(
     loop {
         *failures += 1;
         let pause = schedule::pause(*failures);
+        let next = match pause {
+            Duration::ZERO => "at once".to_owned(),
+            pause => format!("in {}", seconds(pause)),
+        };
         cloudflare.say(&format!(
-            "the tail of `{script}` broke: {why}; the next try is in {}, and what happens meanwhile is lost",
-            seconds(pause)
+            "the tail of `{script}` broke: {why}; it is opened again {next}, and what happens meanwhile is lost"
         ));
         sleep(pause).await;
         match Live::open(cloudflare, script, filters).await {

@@ -34,7 +34,7 @@ async fn opened(address: &str) -> anyhow::Result<Socket> {
     let request = request.header("sec-websocket-protocol", PROTOCOL);
     let sent = handshake.ask(request).send().await;
     let response = sent.map_err(|error| {
-        let lost = http.lost(&url, &error);
+        let lost = http.lost(&url, &error.without_url());
         anyhow::anyhow!("{lost}")
     })?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -49,4 +49,59 @@ async fn opened(address: &str) -> anyhow::Result<Socket> {
     let hello = Message::text(r#"{"debug":false}"#);
     socket.send(hello).await.context("saying the first word")?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, StatusCode};
+    use axum::response::{IntoResponse, Response};
+    use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef";
+
+    /// What is said of a server that answers so.
+    async fn refused(answer: fn(&HeaderMap) -> Response) -> String {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let server = axum::Router::new().fallback(async move |asked: HeaderMap| answer(&asked));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, server).await });
+        told(&format!("ws://{address}/{ID}")).await
+    }
+
+    async fn told(address: &str) -> String {
+        let error = format!("{:#}", open(address).await.unwrap_err());
+        assert!(
+            !error.contains(ID),
+            "who knows the address may read: {error}"
+        );
+        error
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_of_a_tail_is_told_without_its_address() {
+        let doing = "opening the socket of a tail at `127.0.0.1`";
+        let gone = refused(|_| StatusCode::NOT_FOUND.into_response());
+        assert_eq!(gone.await, format!("{doing}: it answered 404"));
+        let other = refused(|asked| {
+            assert_eq!(asked["sec-websocket-protocol"], PROTOCOL);
+            let key = derive_accept_key(asked["sec-websocket-key"].as_bytes());
+            let upgrade = [("upgrade", "websocket"), ("connection", "Upgrade")];
+            let accept = [("sec-websocket-accept", key)];
+            (StatusCode::SWITCHING_PROTOCOLS, upgrade, accept).into_response()
+        });
+        assert_eq!(
+            other.await,
+            format!("{doing}: it does not speak `trace-v1`")
+        );
+        let closed = told(&format!("ws://127.0.0.1:1/{ID}")).await;
+        assert!(closed.starts_with(&format!("{doing}: ")), "{closed}");
+        let page = told(&format!("https://tail.example.com/{ID}")).await;
+        assert_eq!(
+            page,
+            "opening the socket of a tail at `tail.example.com`: it is no WebSocket's address"
+        );
+    }
 }
