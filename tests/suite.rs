@@ -15,6 +15,7 @@ mod support;
 mod access;
 mod answers;
 mod architecture;
+mod bench;
 mod build;
 mod check;
 mod conflicts;

@@ -136,7 +136,7 @@ async fn of_project(
         Command::Rooms(args) => rooms::run(&context, &args).await,
         Command::Stats(args) => stats::run(&context, &args).await,
         Command::Cost(args) => cost::run(&context, &args),
-        Command::Bench(args) => bench::run(&context, &args),
+        Command::Bench(args) => bench::run(&context, &args).await,
         Command::Environment(args) => environment::run(&context, &args),
         Command::Schema => schema::run(&context),
         Command::Completions(_) | Command::Man(_) => unreachable!("they need no project"),

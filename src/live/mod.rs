@@ -5,6 +5,8 @@
 //! Imports: `environment`, `http`, `secret`, `terminal`
 
 pub(crate) mod acceptance;
+pub(crate) mod bench;
+pub(crate) mod credential;
 pub(crate) mod elsewhere;
 pub(crate) mod header;
 pub(crate) mod occupancy;

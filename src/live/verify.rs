@@ -2,17 +2,16 @@
 
 use std::fmt;
 use std::future::Future;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use edge_broadcast_protocol::contract::signature::signature;
 use edge_broadcast_protocol::contract::token::PROBE_PREFIX;
 use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use crate::environment::Environment;
+use crate::live::credential::Credential;
 use crate::live::elsewhere::{self, Elsewhere};
 use crate::live::site::{Handshake, Site, Socket, next_frame};
 use crate::secret::Value;
@@ -341,19 +340,21 @@ pub(crate) async fn ask_hosts(
     join_all(hosts).await
 }
 
+/// The origin of a page that may connect; `None` where none may.
+pub(crate) fn allowed_origin(environment: &Environment) -> Option<String> {
+    let origins = &environment.gateway.allowed_origins;
+    origins.first().map(|origin| match origin.as_str() {
+        "*" => format!("https://{}", environment.main_host()),
+        origin => origin.replacen("*.", "verify.", 1),
+    })
+}
+
 async fn connect(
     site: &Site,
     environment: &Environment,
     token: &str,
 ) -> anyhow::Result<Box<Socket>> {
-    let origin = environment
-        .gateway
-        .allowed_origins
-        .first()
-        .map(|origin| match origin.as_str() {
-            "*" => format!("https://{}", environment.main_host()),
-            origin => origin.replacen("*.", "verify.", 1),
-        });
+    let origin = allowed_origin(environment);
     let path = format!("/ws/{token}");
     let mut socket = match site.socket(&path, origin.as_deref()).await? {
         Handshake::Open(socket) => socket,
@@ -410,20 +411,7 @@ pub(super) async fn publish(
     let body = update.to_string();
     let headers = match secret {
         None => Vec::new(),
-        Some(secret) if environment.gateway.require_signature => {
-            let id = format!("msg_{:016x}", rand::random::<u64>());
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .context("the clock is before 1970")?
-                .as_secs();
-            let signature = signature(secret.expose(), &id, now, body.as_bytes());
-            vec![
-                ("webhook-id", Zeroizing::new(id)),
-                ("webhook-timestamp", Zeroizing::new(now.to_string())),
-                ("webhook-signature", Zeroizing::new(signature)),
-            ]
-        }
-        Some(secret) => vec![("authorization", secret.bearer())],
+        Some(secret) => Credential::of(environment).headers(secret, &body)?,
     };
     let path = format!("/broadcast/{token}");
     let (status, answer) = site.post(&path, &headers, body).await?;

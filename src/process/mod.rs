@@ -5,6 +5,7 @@
 //!
 //! Imports: `terminal`
 
+pub(crate) mod descriptors;
 pub mod farewell;
 pub(crate) mod file;
 pub(crate) mod file_lock;

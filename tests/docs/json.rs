@@ -103,6 +103,17 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
     ] {
         seen.add(anchor, world.json(args));
     }
+    let bench = "bench staging --sockets 2 --duration 200ms --warm-up 0s";
+    let bench: Vec<&str> = bench.split(' ').collect();
+    let result = world.json(&bench);
+    world.project.write("bench.json", &result.to_string());
+    seen.add("bench", result);
+    for more in [
+        ["--against", "bench.json"],
+        ["--origin", "https://a.example"],
+    ] {
+        seen.add("bench", world.json(&[&bench[..], &more].concat()));
+    }
     of_metrics(world, seen).await;
     // A second host, which is served, and a third, which is not
     let host = |host: &str| format!("[[routes]]\nhost = \"{host}\"\n\n[room]");

@@ -250,6 +250,14 @@ Asks the data set of `[analytics]`, which gets what happens within a minute or t
 Computed from the manifest and a list of prices; nothing is asked.")]
     Cost(Cost),
     /// Load an environment, and measure what arrives
+    #[command(after_help = "Examples:
+  WEBHOOK_SECRET=… edge-broadcast bench staging
+  edge-broadcast bench staging --sockets 2000 --tokens 20 --rate 50 --duration 1m --json > before.json
+  edge-broadcast bench staging --sockets 2000 --tokens 20 --rate 50 --duration 1m --against before.json
+  WEBHOOK_SECRET=… edge-broadcast bench https://broadcast.glow.trade --origin https://app.glow.trade
+
+Latency is from when an update was due, so that a system that stalls cannot hide it. With a URL the value of the
+variable WEBHOOK_SECRET signs; `http://HOST:PORT` is HOST in a sandbox on this machine. Ctrl-C shows the result so far.")]
     Bench(Bench),
     /// Make manifests
     #[command(subcommand)]
