@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use edge_broadcast::cloudflare::error::advice;
 use edge_broadcast::commands::{self, cli};
 use edge_broadcast::environment::project::Problems;
-use edge_broadcast::process::interrupt;
+use edge_broadcast::process::{farewell, interrupt};
 use edge_broadcast::terminal::{output, screen};
 
 #[tokio::main]
@@ -16,13 +16,15 @@ async fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     interrupt::watch();
     let result = tokio::select! {
-        result = commands::run(cli) => result,
+        result = commands::run(cli) => Some(result),
         // Dropping the command ends every process that it started
-        () = interrupt::wait() => return ExitCode::from(interrupt::EXIT_STATUS),
+        () = interrupt::wait() => None,
     };
+    farewell::wait().await;
     match result {
-        Ok(code) => code,
-        Err(error) => {
+        None => ExitCode::from(interrupt::EXIT_STATUS),
+        Some(Ok(code)) => code,
+        Some(Err(error)) => {
             match error.downcast_ref::<Problems>() {
                 // Drawn under its source lines, each with a heading of its own
                 Some(problems) => output::point_out(&problems.to_string()),

@@ -23,11 +23,13 @@ pub(super) struct Envelope {
 }
 
 /// Which part of a list an answer is. Not every list tells all of it; some tell nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Info {
     pub(super) total_pages: Option<u64>,
     pub(super) total_count: Option<u64>,
     pub(super) per_page: Option<u64>,
+    /// Of a list that is read by cursors: where its next part begins.
+    pub(super) cursor: Option<String>,
 }
 
 /// The call that an answer is of, for errors.
@@ -67,6 +69,12 @@ impl Info {
             total_pages: number("total_pages"),
             total_count: number("total_count"),
             per_page: number("per_page"),
+            // The SDKs of different years read one or the other
+            cursor: [&info["cursors"]["after"], &info["cursor"]]
+                .into_iter()
+                .filter_map(Json::as_str)
+                .find(|cursor| !cursor.is_empty())
+                .map(str::to_owned),
         }
     }
 }

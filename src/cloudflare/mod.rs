@@ -5,6 +5,7 @@
 //! - `envelope`: what is in an answer: null means absent
 //! - `page`: lists, page by page; `lists`: what was read of them
 //! - `namespaces`: the Durable Object classes of an account
+//! - `objects`: the objects of a namespace; `tail`: what happens in a script, as it happens
 //! - `zone`: which zone is meant, and what of it decides whether requests reach a Worker
 //! - `wire`: the shapes of the answers; `code`: the code of a version
 //! - `copy`: a copy of the deployed version with other secrets
@@ -21,9 +22,10 @@
 //!
 //! Nothing here decides what to change: that is [`crate::plan`].
 //!
-//! Imports: `build`, `environment`, `http`, `plan`, `secret`, `terminal`
+//! Imports: `build`, `environment`, `http`, `plan`, `process`, `secret`, `terminal`
 
 pub(crate) mod account;
+pub(crate) mod analytics;
 pub(crate) mod client;
 mod code;
 mod copy;
@@ -37,6 +39,7 @@ mod history;
 pub(crate) mod lists;
 pub mod metadata;
 mod namespaces;
+pub(crate) mod objects;
 pub mod observe;
 pub(crate) mod older;
 mod once;
@@ -49,6 +52,7 @@ pub(crate) mod payload;
 mod rate_limit;
 mod redacted;
 pub(crate) mod secrets;
+pub(crate) mod tail;
 mod turn;
 mod wire;
 mod zone;

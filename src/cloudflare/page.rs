@@ -78,7 +78,7 @@ impl<'a, T: DeserializeOwned> Pages<'a, T> {
             .into_iter()
             .filter_map(|(id, item)| self.seen.insert(id).then_some(item))
             .collect();
-        self.is_over = fresh.is_empty() || self.is_last(count, info);
+        self.is_over = fresh.is_empty() || self.is_last(count, &info);
         Ok(fresh)
     }
 
@@ -127,7 +127,7 @@ impl<'a, T: DeserializeOwned> Pages<'a, T> {
 
     /// Whether a page of `count` items is the last one, by what the API tells about the list. What says nothing about its pages has
     /// a further one when this one may be full.
-    fn is_last(&self, count: u64, info: Info) -> bool {
+    fn is_last(&self, count: u64, info: &Info) -> bool {
         match (info.total_count, info.total_pages) {
             // Fewer than were there is no total
             (Some(total), _) if total >= self.read => total == self.read,

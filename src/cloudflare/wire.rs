@@ -315,6 +315,15 @@ pub(super) struct Namespace {
     pub(super) class: Option<String>,
 }
 
+/// An item of `GET /accounts/A/workers/durable_objects/namespaces/N/objects`
+#[derive(Debug, Deserialize)]
+pub(super) struct Object {
+    #[serde(deserialize_with = "id")]
+    pub(super) id: String,
+    #[serde(default, rename = "hasStoredData")]
+    pub(super) has_stored_data: bool,
+}
+
 /// `GET /sandbox`, which only a sandbox has.
 #[derive(Deserialize)]
 pub(super) struct Sandbox {
@@ -580,6 +589,13 @@ mod tests {
             many::<Namespace>,
             &[],
         );
+        get(
+            "workers/durable_objects/namespaces/n/objects",
+            json!([{ "id": "o", "hasStoredData": true }]),
+            json!({ "count": 1, "cursor": "c", "cursors": { "after": "c" } }),
+            many::<Object>,
+            &[],
+        );
         answers
     }
 
@@ -782,6 +798,7 @@ mod tests {
                 "workers/domains: hostname",
                 "workers/domains: id",
                 "workers/domains: service",
+                "workers/durable_objects/namespaces/n/objects: id",
                 "workers/durable_objects/namespaces: id",
                 "zones: id",
             ]

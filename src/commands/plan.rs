@@ -61,7 +61,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     tell_vain_takes(context, &take, &observed);
     tell_needless(context, &desired, &observed);
     let title = format!("plan for {}", environment.name);
-    let findings = finding::of(&environment, &observed);
+    let findings = finding::of_change(&environment, &observed);
     let plan = match Plan::between(&desired, &observed, &args.rollout) {
         Ok(plan) => plan,
         Err(conflicts) => {

@@ -38,7 +38,6 @@ pub(crate) struct Manifest {
     pub verify: Verify,
     pub analytics: Option<Analytics>,
     pub sst: Option<Sst>,
-    #[expect(dead_code, reason = "checked; no command reads it yet")]
     pub traffic: Option<Traffic>,
 }
 
@@ -237,14 +236,20 @@ pub enum MigrationMode {
     Edge,
 }
 
-/// `[traffic]`: what to expect. No command reads it yet.
-#[expect(dead_code, reason = "checked; no command reads it yet")]
+/// `[traffic]`: what to expect, for `cost` and `plan`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Traffic {
     pub users: Whole<0, 1_000_000_000>,
     pub tokens: Whole<0, 100_000_000>,
+    /// Of each token.
     pub updates_per_minute: Whole<0, 1_000_000>,
+    /// How often a user opens the app on a day.
+    pub connects_per_day: Option<Whole<0, 10_000>>,
+    /// Rooms that a user is in at once.
+    pub tokens_per_user: Option<Whole<0, 10_000>>,
+    /// Updates that a publisher sends in one request.
+    pub batch: Option<Whole<1, 1000>>,
 }
 
 /// Reads a manifest's text. `path` is only for the problem.

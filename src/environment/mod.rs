@@ -5,6 +5,7 @@
 //! Imports: `build`, `secret`, `terminal`
 
 mod clash;
+pub mod cost;
 mod day;
 pub(crate) mod manifest;
 pub mod name;
@@ -60,6 +61,8 @@ pub struct Environment {
     /// Headers of every request to the hosts, by name: where each value comes from.
     pub headers: BTreeMap<String, Source>,
     pub sst: Option<Sst>,
+    /// What is expected of a month; only computed with.
+    pub traffic: Option<cost::Traffic>,
 }
 
 /// Time at which Durable Objects restart on new code: `code_update_strategy` of a deployment (wrangler 4.141 and later send it).

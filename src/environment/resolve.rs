@@ -10,6 +10,7 @@ use edge_broadcast_protocol::contract::settings::{
 
 use super::rules::{self, Broken};
 use super::{CodeUpdateStrategy, Environment, OverrideDns, Rate, Secret, Served, ServedBy, Sst};
+use crate::environment::cost::Traffic;
 use crate::environment::manifest::{self, CodeUpdateMode, Manifest};
 use crate::environment::name::{EnvironmentName, Span, Whole};
 use crate::environment::problem::Problem;
@@ -77,6 +78,22 @@ fn environment(
             stage: table.stage,
             migration: table.migration.into_inner(),
         }),
+        traffic: manifest.traffic.as_ref().map(traffic),
+    }
+}
+
+fn traffic(table: &manifest::Traffic) -> Traffic {
+    let or = |value: Option<u32>, usual| value.unwrap_or(usual);
+    Traffic {
+        users: table.users.get(),
+        tokens: table.tokens.get(),
+        updates_per_minute: table.updates_per_minute.get(),
+        connects_per_day: or(
+            table.connects_per_day.map(Whole::get),
+            Traffic::CONNECTS_PER_DAY,
+        ),
+        tokens_per_user: or(table.tokens_per_user.map(Whole::get), 1),
+        batch: or(table.batch.map(Whole::get), 1),
     }
 }
 

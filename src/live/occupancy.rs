@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use edge_broadcast_protocol::contract::binding::ADMIN_SECRET;
+use edge_broadcast_protocol::contract::report::Report;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -65,6 +66,19 @@ pub(crate) async fn dropped(
     dropped.collect()
 }
 
+/// Asks one room for everything.
+pub(crate) async fn report(
+    site: &Site,
+    environment: &Environment,
+    token: &str,
+    secrets: &Secrets<'_>,
+) -> anyhow::Result<Report> {
+    let rooms = rooms(site, environment, &[token.to_owned()], secrets).await?;
+    let (_, room) = rooms.into_iter().next().context("the room was not asked")?;
+    serde_json::from_value(room)
+        .with_context(|| format!("the report of the room `{token}` has another shape"))
+}
+
 fn number(figures: &Json, name: &str, token: &str) -> anyhow::Result<u64> {
     let number = figures[name].as_u64();
     number.with_context(|| format!("the room `{token}` does not say its {name}"))
@@ -81,11 +95,16 @@ async fn rooms(
     if tokens.is_empty() {
         return Ok(rooms);
     }
+    let name = &environment.name;
     if !environment.secrets.contains_key(ADMIN_SECRET) {
-        bail!(
-            "the rooms of `{}` cannot be asked: its manifest names no `[secrets.{ADMIN_SECRET}]`",
-            environment.name
-        );
+        bail!(Advice::new(
+            format!(
+                "the rooms of `{name}` cannot be asked: its manifest names no `[secrets.{ADMIN_SECRET}]`"
+            ),
+            format!(
+                "add it with `source = \"env:{ADMIN_SECRET}\"`, and set it with `edge-broadcast secrets set {name} {ADMIN_SECRET}`"
+            ),
+        ));
     }
     let value = secrets.value(ADMIN_SECRET)?;
     for token in tokens {
@@ -94,13 +113,13 @@ async fn rooms(
             .get_with(&format!("/rooms/{token}"), &authorization)
             .await?;
         if status != 200 {
-            bail!(Advice::new(
-                format!(
-                    "the room `{token}` of `{}` answered {status}",
-                    environment.name
-                ),
-                format!("is `{ADMIN_SECRET}` the deployed value?")
-            ));
+            let set = format!("`edge-broadcast secrets set {name} {ADMIN_SECRET}`");
+            let fix = match status {
+                404 => format!("no `{ADMIN_SECRET}` is deployed: {set}"),
+                _ => format!("is `{ADMIN_SECRET}` the deployed value? {set} makes it so"),
+            };
+            let what = format!("the room `{token}` of `{name}` answered {status}");
+            bail!(Advice::new(what, fix));
         }
         let room: Json = serde_json::from_str(&body)
             .with_context(|| format!("the answer of the room `{token}` is no JSON"))?;

@@ -3,17 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use futures_util::{Stream, StreamExt};
 use reqwest::{Method, StatusCode, Upgraded};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::client::generate_key;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::http::body;
 use crate::http::connector::{Connector, Offer};
+use crate::http::web_socket;
 use crate::live::elsewhere;
 use crate::live::header::Headers;
 use crate::terminal::advice::Advice;
@@ -166,33 +164,25 @@ impl Site {
         .into()
     }
 
-    /// Opens a WebSocket at `path`, as a page of `origin` would: a request like every other one, until it is answered (RFC 6455, 4.1).
+    /// Opens a WebSocket at `path`, as a page of `origin` would.
     pub async fn socket(&self, path: &str, origin: Option<&str>) -> anyhow::Result<Handshake> {
         let url = self.url(path);
         let shown = url.replacen("http", "ws", 1);
-        let key = generate_key();
-        let mut headers = vec![
-            ("connection", "Upgrade"),
-            ("upgrade", "websocket"),
-            ("sec-websocket-version", "13"),
-            ("sec-websocket-key", &key),
-        ];
-        headers.extend(origin.map(|origin| ("origin", origin)));
-        let sent = self.request(Method::GET, &url, &headers).send().await;
+        let headers: Vec<_> = origin
+            .map(|origin| ("origin", origin))
+            .into_iter()
+            .collect();
+        let handshake = web_socket::Handshake::new();
+        let request = handshake.ask(self.request(Method::GET, &url, &headers));
+        let sent = request.send().await;
         let response = sent.map_err(|error| self.lost("opening", &shown, &error))?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let (status, body) = answer(&url, response).await?;
             elsewhere::refusal(&url, status, &body)?;
             return Ok(Handshake::Refused(status));
         }
-        let accepted = response.headers().get("sec-websocket-accept");
-        ensure!(
-            accepted.is_some_and(|accepted| *accepted == *derive_accept_key(key.as_bytes())),
-            "opening `{shown}`: the answer belongs to another handshake"
-        );
-        let upgraded = response.upgrade().await;
-        let upgraded = upgraded.map_err(|error| self.lost("opening", &shown, &error))?;
-        let socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
+        let opened = handshake.accept(response).await;
+        let socket = opened.with_context(|| format!("opening `{shown}`"))?;
         Ok(Handshake::Open(Box::new(socket)))
     }
 }

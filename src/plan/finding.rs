@@ -10,7 +10,7 @@ use super::desired::Desired;
 use super::observed::{Live, Observed};
 use super::obstacle;
 use super::rollout::Rollout;
-use super::{Conflicts, Plan};
+use super::{Conflicts, Plan, monthly};
 use crate::build::Bundles;
 use crate::environment::Environment;
 use crate::environment::name::Jurisdiction;
@@ -75,7 +75,14 @@ pub fn of(environment: &Environment, observed: &Observed) -> Vec<Finding> {
     .collect()
 }
 
-/// The same, and where the workers are not built what is in the way of any deployment too: no plan is made there, which would say it.
+/// The same of an environment that is about to be deployed, and what that does to the month's bill.
+pub(crate) fn of_change(environment: &Environment, observed: &Observed) -> Vec<Finding> {
+    let mut findings = of(environment, observed);
+    findings.extend(monthly::change(environment, observed).map(Finding::note));
+    findings
+}
+
+/// The same as [`of`], and where the workers are not built what is in the way of any deployment too: no plan is made there, which would say it.
 pub(crate) fn of_built(
     environment: &Environment,
     bundles: &anyhow::Result<Bundles>,

@@ -13,6 +13,7 @@ pub mod finding;
 pub(crate) mod foreign;
 pub(crate) mod history;
 mod host;
+mod monthly;
 mod observed;
 pub(crate) mod obstacle;
 pub(crate) mod ownership;

@@ -1,10 +1,11 @@
 //! What a command has of its machine: other people's programs (their command lines, what they get of the environment, their output,
-//! and that they end with this command), and files that are locked, or replaced as a whole.
+//! and that they end with this command), what is sent at its end, and files that are locked, or replaced as a whole.
 //!
 //! Knows nothing of what the programs and files are for.
 //!
 //! Imports: `terminal`
 
+pub mod farewell;
 pub(crate) mod file;
 pub(crate) mod file_lock;
 mod group;

@@ -11,14 +11,12 @@ pub(crate) mod escape;
 pub mod output;
 mod paint;
 pub mod progress;
+pub(crate) mod redraw;
 pub mod screen;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "`stats`, `bench` and `rooms` draw with it")
-)]
 pub(crate) mod sparkline;
 pub(crate) mod step_summary;
 pub(crate) mod suggestion;
+pub(crate) mod tint;
 pub(crate) mod utf8;
 pub(crate) mod wait;
 mod wrap;

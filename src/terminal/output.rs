@@ -59,9 +59,20 @@ pub fn json(answer: &impl Serialize) -> anyhow::Result<()> {
 
 /// Writes one line to stdout, its colours only where they are wanted. A reader that went away (`| head`) is not an error.
 pub fn line(text: &str) -> anyhow::Result<()> {
+    is_heard(text).map(drop)
+}
+
+/// The same for what goes on for ever: whether there is still a reader.
+pub(crate) fn is_heard(text: &str) -> anyhow::Result<bool> {
     let mut stdout = anstream::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("writing to stdout"),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true).context("writing to stdout"),
     }
+}
+
+/// An answer among many as one line of JSON.
+pub(crate) fn json_line(answer: &impl Serialize) -> anyhow::Result<String> {
+    let text = serde_json::to_string(answer).context("writing the answer as JSON")?;
+    Ok(escape::json_text(&text).into_owned())
 }

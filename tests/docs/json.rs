@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::markdown::Document;
 use super::shape::{assert_describes, literals, shape};
 use super::source::{all, code};
+use crate::support::going::Going;
 use crate::support::{Project, Run, Sandbox, api, built, changed, manifest};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1qc29uLWRvY3VtZW50LTAwMQ==";
@@ -82,6 +83,10 @@ fn of_files(world: &World, seen: &mut Seen) {
     seen.add("generate---check", world.json(&["generate", "--check"]));
     std::fs::remove_dir_all(path.join("generated/gone")).unwrap();
     seen.add("build", world.json(&["build"]));
+    seen.add("cost", world.json(&["cost", "staging"]));
+    seen.add("completions", world.json(&["completions", "bash"]));
+    let pages = path.join("man1");
+    seen.add("man", world.json(&["man", pages.to_str().unwrap()]));
 }
 
 /// An environment from nothing to one in which all that can be seen is there.
@@ -98,6 +103,7 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
     ] {
         seen.add(anchor, world.json(args));
     }
+    of_metrics(world, seen).await;
     // A second host, which is served, and a third, which is not
     let host = |host: &str| format!("[[routes]]\nhost = \"{host}\"\n\n[room]");
     world.manifest(&[("[room]", &host("broadcast-eu.glow.trade"))]);
@@ -211,6 +217,44 @@ async fn of_failures(world: &World, seen: &mut Seen) {
     world.run(&["deploy", "staging"]).succeeds();
 }
 
+/// What was counted of a room, and of an environment that writes to the same data set.
+async fn of_metrics(world: &World, seen: &mut Seen) {
+    let site = world.sandbox.site("broadcast-staging.glow.trade");
+    let bearer = format!("Bearer {SECRET}");
+    let headers = [("authorization", bearer.as_str())];
+    let published = site.post("/broadcast/SOL", &headers, "{}".to_owned()).await;
+    assert_eq!(published.unwrap().0, 200);
+    let twin = manifest("staging").replace("broadcast-staging", "broadcast-twin");
+    world.project.write("environments/twin.toml", &twin);
+    let stats = || world.json(&["stats", "staging", "--by", "token"]);
+    let mut answer = stats();
+    while answer["tokens"].as_array().is_some_and(Vec::is_empty) {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        answer = stats();
+    }
+    seen.add("stats", answer);
+    std::fs::remove_file(world.project.path().join("environments/twin.toml")).unwrap();
+}
+
+/// What goes on until it is interrupted, and the objects.
+fn of_operation(world: &World, seen: &mut Seen) {
+    let tail = Going::start(world.run(&["tail", "staging", "--json"]));
+    for _ in 0..2 {
+        tail.says("following `");
+    }
+    let get = "rooms get staging SOL --watch --interval 1s --json";
+    let get: Vec<&str> = get.split(' ').collect();
+    let watched = Going::start(world.run(&get));
+    let read = |line: String| serde_json::from_str::<Value>(&line).unwrap();
+    // A request to the gateway, and the call of the room's object
+    for (anchor, going) in [("tail", &tail), ("rooms-get", &watched)] {
+        for _ in 0..2 {
+            seen.add(anchor, read(going.line()));
+        }
+    }
+    seen.add("rooms-list", world.json(&["rooms", "list", "staging"]));
+}
+
 /// Hosts that move to a new name of the worker, scripts that no manifest names, and the end of all.
 async fn of_destructions(world: &World, seen: &mut Seen) {
     let sandbox = &world.sandbox;
@@ -295,6 +339,7 @@ async fn every_key_of_every_answer_is_described_with_its_type_and_no_other() {
     of_deployments(&world, &mut seen).await;
     of_failures(&world, &mut seen).await;
     of_secrets(&world, &mut seen).await;
+    of_operation(&world, &mut seen);
     of_destructions(&world, &mut seen).await;
     seen.add("sandbox", world.sandbox.ready.clone());
     let document = Document::read("docs/json.md");

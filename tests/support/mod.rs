@@ -1,6 +1,7 @@
 //! What every test needs: the binary, projects to run it in, a sandbox to run it against.
 
 pub(crate) mod api;
+pub(crate) mod going;
 pub(crate) mod rig;
 mod terminal;
 

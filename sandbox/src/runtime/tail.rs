@@ -19,7 +19,23 @@ const WAITING: usize = 4096;
 
 /// Every open tail, shared by everyone who holds a clone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tails(Arc<Mutex<Vec<Tail>>>);
+pub(crate) struct Tails(Arc<Mutex<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    tails: Vec<Tail>,
+    /// How long a new one lasts.
+    lasts: Duration,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            tails: Vec::new(),
+            lasts: LASTS,
+        }
+    }
+}
 
 /// A tail's request.
 #[derive(Clone, Debug)]
@@ -55,9 +71,9 @@ impl Tails {
     /// Opens a tail; nothing is kept for it before its socket is there.
     pub(crate) fn open(&self, wanted: Wanted, now: SystemTime) -> Opened {
         let id = format!("{:032x}", rand::random::<u128>());
-        let expires_at = now + LASTS;
+        let Known { tails, lasts } = &mut *self.0.lock();
+        let expires_at = now + *lasts;
         let opened = Opened { id, expires_at };
-        let mut tails = self.0.lock();
         tails.retain(|tail| tail.opened.expires_at > now || !tail.is_left());
         tails.push(Tail {
             opened: opened.clone(),
@@ -69,7 +85,7 @@ impl Tails {
 
     /// The messages for a tail's socket. A second socket of one tail takes the place of the first.
     pub(crate) fn attach(&self, id: &str) -> Option<mpsc::Receiver<String>> {
-        let mut tails = self.0.lock();
+        let tails = &mut self.0.lock().tails;
         let tail = tails.iter_mut().find(|tail| tail.opened.id == id)?;
         let (sender, receiver) = mpsc::channel(WAITING);
         tail.socket = Some(sender);
@@ -78,7 +94,7 @@ impl Tails {
 
     /// The newest tail of a script that is not over.
     pub(crate) fn newest(&self, account: &str, script: &str, now: SystemTime) -> Option<Opened> {
-        let tails = self.0.lock();
+        let tails = &self.0.lock().tails;
         let mut open = tails.iter().filter(|tail| tail.opened.expires_at > now);
         let newest = open.rfind(|tail| tail.is_of(account, script))?;
         Some(newest.opened.clone())
@@ -86,7 +102,7 @@ impl Tails {
 
     /// Closes a tail and its socket; says whether there was one.
     pub(crate) fn close(&self, account: &str, script: &str, id: &str) -> bool {
-        let mut tails = self.0.lock();
+        let tails = &mut self.0.lock().tails;
         let before = tails.len();
         tails.retain(|tail| tail.opened.id != id || !tail.is_of(account, script));
         tails.len() < before
@@ -94,7 +110,7 @@ impl Tails {
 
     /// Passes events on to whoever wants them; says whether anybody still wants any.
     pub(crate) fn deliver(&self, batch: &Batch, now: SystemTime) -> bool {
-        let tails = self.0.lock();
+        let tails = &self.0.lock().tails;
         let open = || tails.iter().filter(|tail| tail.opened.expires_at > now);
         if batch.dropped > 0 {
             let told = overload(batch.dropped, milliseconds(now)).to_string();
@@ -110,6 +126,29 @@ impl Tails {
             takers.for_each(|tail| tail.send(message.clone()));
         }
         open().any(|tail| !tail.is_left())
+    }
+
+    /// Has every new tail last for so long.
+    #[cfg(feature = "faults")]
+    pub(crate) fn last_for(&self, span: Duration) {
+        self.0.lock().lasts = span;
+    }
+
+    /// Ends every socket; the tails stay.
+    #[cfg(feature = "faults")]
+    pub(crate) fn cut(&self) {
+        let tails = &mut self.0.lock().tails;
+        for tail in tails {
+            tail.socket = None;
+        }
+    }
+
+    /// The scripts that have tails, one for each.
+    #[cfg(feature = "faults")]
+    pub(crate) fn scripts(&self) -> Vec<String> {
+        let tails = &self.0.lock().tails;
+        let scripts = tails.iter().map(|tail| tail.wanted.script.clone());
+        scripts.collect()
     }
 }
 

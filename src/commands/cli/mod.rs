@@ -10,6 +10,7 @@ mod rooms;
 mod secrets;
 mod stats;
 mod tail;
+mod token;
 
 use std::path::PathBuf;
 
@@ -22,10 +23,10 @@ pub use deployment::{Deploy, Destroy, Plan, Rollback};
 pub use dev::Dev;
 pub use documents::{Completions, Man};
 pub use manifest::{Manifest, New};
-pub use rooms::{Room, Rooms};
+pub use rooms::{ListRooms, Room, Rooms};
 pub use secrets::{ListSecrets, NamedSecret, RotateSecret, Secrets, SetSecret};
-pub use stats::Stats;
-pub use tail::Tail;
+pub use stats::{By, Stats};
+pub use tail::{Role, Status as Ended, Tail};
 
 use crate::terminal::advice::Advice;
 use crate::terminal::output;
@@ -214,13 +215,39 @@ CLOUDFLARE_API_BASE_URL, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN set to t
     /// Work on the workers, with a page that shows what they do
     Dev(Dev),
     /// Show what happens in the live workers, as it happens
+    #[command(
+        disable_version_flag = true,
+        after_help = "Examples:
+  edge-broadcast tail staging
+  edge-broadcast tail production --token SOL --status error
+  edge-broadcast tail production --script gateway --method POST --ip self --sampling 0.1
+  edge-broadcast tail staging --json | jq -c 'select(.status >= 500)'
+
+A line is written when a request, a call of an object or a frame of a socket is over. Values of headers and of query parameters that may
+hold a secret are never shown. Ctrl-C ends it, and closes what it has opened at Cloudflare."
+    )]
     Tail(Tail),
     /// Look into the rooms of an environment
+    #[command(after_help = "Examples:
+  edge-broadcast rooms list staging
+  edge-broadcast rooms get staging SOL --watch")]
     #[command(subcommand)]
     Rooms(Rooms),
-    /// Show what an environment has counted
+    /// Show what an environment has counted: sockets, publishes, deliveries, times, refusals
+    #[command(after_help = "Examples:
+  edge-broadcast stats production
+  edge-broadcast stats production --since 24h --by version
+  edge-broadcast stats production --since 7d --by token --csv > tokens.csv
+
+Asks the data set of `[analytics]`, which gets what happens within a minute or two. The API token needs `Account Analytics Read`.")]
     Stats(Stats),
-    /// Compute what a month costs
+    /// Compute what a month costs, line by line, and what would change it
+    #[command(after_help = "Examples:
+  edge-broadcast cost
+  edge-broadcast cost production --batch 100
+  edge-broadcast cost production --users 1000000 --tokens 200 --updates-per-minute 60 --json
+
+Computed from the manifest and a list of prices; nothing is asked.")]
     Cost(Cost),
     /// Load an environment, and measure what arrives
     Bench(Bench),
@@ -230,8 +257,18 @@ CLOUDFLARE_API_BASE_URL, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN set to t
     /// Print the JSON schema of manifests
     Schema,
     /// Print a shell's completions
+    #[command(after_help = "Examples:
+  edge-broadcast completions bash > ~/.local/share/bash-completion/completions/edge-broadcast
+  edge-broadcast completions zsh > ~/.zfunc/_edge-broadcast
+  edge-broadcast completions fish > ~/.config/fish/completions/edge-broadcast.fish
+
+Needs no project.")]
     Completions(Completions),
     /// Write the manual pages
+    #[command(after_help = "Examples:
+  edge-broadcast man ~/.local/share/man/man1 && man edge-broadcast-deploy
+
+Needs no project. The folder is made; the one that it is in has to be there.")]
     Man(Man),
 }
 

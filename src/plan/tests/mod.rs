@@ -11,6 +11,7 @@ mod finding;
 mod foreign;
 mod key;
 mod law;
+mod monthly;
 mod obstacle;
 mod rollout;
 mod step;

@@ -164,6 +164,11 @@ impl World {
         Lines(&finding::of(&self.environment(), &self.live)).to_string()
     }
 
+    /// The findings of a plan.
+    pub(super) fn findings_of_change(&self) -> String {
+        Lines(&finding::of_change(&self.environment(), &self.live)).to_string()
+    }
+
     /// The findings where the workers are not built.
     pub(super) fn in_the_way(&self) -> String {
         Lines(&finding::in_the_way(&self.environment(), &self.live)).to_string()

@@ -5,11 +5,14 @@ mod fault;
 pub(crate) mod guard;
 pub(crate) mod journal;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::{Response, StatusCode};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::fault::Fault;
@@ -34,6 +37,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         delete("/sandbox", "/guards", open),
         get("/sandbox", "/requests", requests),
         delete("/sandbox", "/requests", clear),
+        get("/sandbox", "/tails", tails),
+        put("/sandbox", "/tails", shorten_tails),
+        delete("/sandbox", "/tails/sockets", cut_tails),
         get("/sandbox", "/limits", limits),
         put("/sandbox", "/limits", keep_limits),
         delete("/sandbox", "/limits", tell_limits),
@@ -70,6 +76,30 @@ where
 
 async fn broken() {
     panic!("asked for by a test");
+}
+
+/// The scripts that are tailed, each as often as it is.
+async fn tails(State(context): Shared) -> Answer {
+    result(json!(context.tails.scripts()))
+}
+
+#[derive(Deserialize)]
+struct Life {
+    seconds: u64,
+}
+
+/// Has new tails end soon.
+async fn shorten_tails(State(context): Shared, body: Bytes) -> Answer {
+    let life: Life = serde_json::from_slice(&body)
+        .map_err(|error| invalid(10026, format!("no such life: {error}")))?;
+    context.tails.last_for(Duration::from_secs(life.seconds));
+    result(Value::Null)
+}
+
+/// Ends the sockets of all tails, as a place of the network that goes away does.
+async fn cut_tails(State(context): Shared) -> Answer {
+    context.tails.cut();
+    result(Value::Null)
 }
 
 async fn faults(State(context): Shared) -> Answer {
