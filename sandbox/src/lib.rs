@@ -6,11 +6,13 @@
 //! - `api`: the calls
 //! - `engine`: the only owner of state and runtime
 //! - `runtime`: workerd, and what it says · `edge`: from a request to the Worker that answers it
+//! - `analytics`: data points, and the SQL on them
 //! - `store`: the state directory · `account`: what there is and how it changes, pure · `server`: loopback HTTP
 //!
 //! Everything listens on the loopback interface only.
 
 mod account;
+mod analytics;
 mod api;
 mod edge;
 mod engine;
@@ -32,13 +34,13 @@ pub use crate::account::dns::{answering, is_deep};
 pub use crate::account::state::Strictness;
 use crate::account::value::SecretValue;
 use crate::account::{dns, stamp};
+use crate::analytics::store::Points;
 use crate::api::context::{ACCOUNT, BASE, Context};
 use crate::api::quota::Quotas;
 use crate::edge::ingress;
 pub use crate::edge::pattern::{End, Pattern};
 use crate::engine::Engine;
-use crate::runtime::analytics;
-use crate::runtime::analytics::Points;
+use crate::runtime::analytics as sink;
 use crate::runtime::tail::Tails;
 use crate::server::arriving::Arriving;
 use crate::store::Store;
@@ -80,10 +82,10 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
     let mut state = store.load()?;
     state.zones.extend(options.zones);
     dns::prepare(&mut state, &options.records, &stamp::stamp(None))?;
-    let points = Points::default();
+    let points = Points::open(store.points().as_deref())?;
     let tails = Tails::default();
-    let sink = api::tails::sink(tails.clone());
-    let analytics = analytics::serve(points.clone(), sink, &mut tasks).await?;
+    let traces = api::tails::sink(tails.clone());
+    let analytics = sink::serve(points.clone(), traces, &mut tasks).await?;
     let api_listener = server::bind(options.api_port).await?;
     let ingress_listener = server::bind(options.port).await?;
     let (api, ingress) = (api_listener.local_addr()?, ingress_listener.local_addr()?);
@@ -165,6 +167,7 @@ impl Sandbox {
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.tasks.shutdown().await;
         self.engine.end().await;
+        self.engine.points.flush()?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The state directory: `state.json` without any secret, `secrets.json` for the owner only, `modules/`, `objects/`.
+//! The state directory: `state.json` without any secret, `secrets.json` for the owner only, `modules/`, `objects/`, `points.sqlite`.
 //!
 //! Imports: `account`
 
@@ -83,6 +83,14 @@ impl Store {
     /// The directory.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The file of the data points; nowhere in a temporary directory.
+    pub(crate) fn points(&self) -> Option<PathBuf> {
+        match self.kind {
+            Kind::Temporary(_) => None,
+            Kind::Lasting(_) => Some(self.path.join("points.sqlite")),
+        }
     }
 
     /// What an earlier sandbox left here.

@@ -69,6 +69,13 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
+impl Answer {
+    /// Whether its status says so.
+    pub(super) fn is_success(&self) -> bool {
+        self.status.is_success()
+    }
+}
+
 impl Cloudflare {
     /// The account of `environment`, from the manifest and the environment variables that wrangler reads too.
     pub fn from_env(environment: &Environment) -> anyhow::Result<Self> {
@@ -290,7 +297,7 @@ impl Cloudflare {
     }
 
     /// Sends until `open` finds something in an answer, a refusal is final, or the tries are used up.
-    async fn answered<T>(
+    pub(super) async fn answered<T>(
         &self,
         call: Call<'_>,
         repeat: Repeat,

@@ -25,6 +25,7 @@
 //! Imports: `build`, `environment`, `http`, `plan`, `process`, `secret`, `terminal`
 
 pub(crate) mod account;
+pub(crate) mod analytics;
 pub(crate) mod client;
 mod code;
 mod copy;

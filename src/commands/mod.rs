@@ -2,7 +2,7 @@
 //!
 //! Decisions stand in the rooms below; what can be typed is in the folder `cli`.
 //!
-//! Imports: `build`, `cloudflare`, `deploy`, `environment`, `generate`, `live`, `plan`, `process`, `rotation`, `secret`, `terminal`
+//! Imports: `build`, `cloudflare`, `deploy`, `environment`, `generate`, `live`, `metric`, `plan`, `process`, `rotation`, `secret`, `terminal`
 
 mod bench;
 mod build;
@@ -29,6 +29,7 @@ mod tail;
 mod verify;
 
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -86,7 +87,23 @@ impl Context {
 
 /// Runs the command that was typed.
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let from = match cli.project {
+    let format = if cli.json { Format::Json } else { Format::Text };
+    match cli.command {
+        // Of the command line alone: whoever packages the tool has no project
+        Command::Completions(args) => completions::run(format, &args),
+        Command::Man(args) => man::run(format, &args),
+        command => return of_project(command, cli.project, format).await,
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+/// Runs a command on the project at or above `folder`, or above the folder that the tool is in.
+async fn of_project(
+    command: Command,
+    folder: Option<PathBuf>,
+    format: Format,
+) -> anyhow::Result<ExitCode> {
+    let from = match folder {
         Some(folder) => folder,
         None => std::env::current_dir()?,
     };
@@ -97,10 +114,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         },
         withheld: secret_variables(&project),
         project,
-        format: if cli.json { Format::Json } else { Format::Text },
+        format,
         progress,
     };
-    match cli.command {
+    match command {
         // These say with their status what they found
         Command::Check(args) => return check::run(&context, &args),
         Command::Plan(args) => return plan::run(&context, &args).await,
@@ -117,13 +134,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => dev::run(&context, &args).await,
         Command::Tail(args) => tail::run(&context, &args).await,
         Command::Rooms(args) => rooms::run(&context, &args).await,
-        Command::Stats(args) => stats::run(&context, &args),
+        Command::Stats(args) => stats::run(&context, &args).await,
         Command::Cost(args) => cost::run(&context, &args),
         Command::Bench(args) => bench::run(&context, &args),
         Command::Environment(args) => environment::run(&context, &args),
         Command::Schema => schema::run(&context),
-        Command::Completions(args) => completions::run(&context, &args),
-        Command::Man(args) => man::run(&context, &args),
+        Command::Completions(_) | Command::Man(_) => unreachable!("they need no project"),
     }
     .map(|()| ExitCode::SUCCESS)
 }

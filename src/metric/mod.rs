@@ -3,3 +3,6 @@
 //! Pure: a question is text for Analytics Engine's SQL, an answer its rows. The columns are `edge_broadcast_protocol::contract::metric`.
 //!
 //! Imports: nothing
+
+pub(crate) mod figures;
+pub(crate) mod question;

@@ -84,6 +84,9 @@ fn of_files(world: &World, seen: &mut Seen) {
     std::fs::remove_dir_all(path.join("generated/gone")).unwrap();
     seen.add("build", world.json(&["build"]));
     seen.add("cost", world.json(&["cost", "staging"]));
+    seen.add("completions", world.json(&["completions", "bash"]));
+    let pages = path.join("man1");
+    seen.add("man", world.json(&["man", pages.to_str().unwrap()]));
 }
 
 /// An environment from nothing to one in which all that can be seen is there.
@@ -100,6 +103,7 @@ async fn of_deployments(world: &World, seen: &mut Seen) {
     ] {
         seen.add(anchor, world.json(args));
     }
+    of_metrics(world, seen).await;
     // A second host, which is served, and a third, which is not
     let host = |host: &str| format!("[[routes]]\nhost = \"{host}\"\n\n[room]");
     world.manifest(&[("[room]", &host("broadcast-eu.glow.trade"))]);
@@ -211,6 +215,25 @@ async fn of_failures(world: &World, seen: &mut Seen) {
         ("connections_per_ip = 500", "connections_per_ip = 22"),
     ]);
     world.run(&["deploy", "staging"]).succeeds();
+}
+
+/// What was counted of a room, and of an environment that writes to the same data set.
+async fn of_metrics(world: &World, seen: &mut Seen) {
+    let site = world.sandbox.site("broadcast-staging.glow.trade");
+    let bearer = format!("Bearer {SECRET}");
+    let headers = [("authorization", bearer.as_str())];
+    let published = site.post("/broadcast/SOL", &headers, "{}".to_owned()).await;
+    assert_eq!(published.unwrap().0, 200);
+    let twin = manifest("staging").replace("broadcast-staging", "broadcast-twin");
+    world.project.write("environments/twin.toml", &twin);
+    let stats = || world.json(&["stats", "staging", "--by", "token"]);
+    let mut answer = stats();
+    while answer["tokens"].as_array().is_some_and(Vec::is_empty) {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        answer = stats();
+    }
+    seen.add("stats", answer);
+    std::fs::remove_file(world.project.path().join("environments/twin.toml")).unwrap();
 }
 
 /// What goes on until it is interrupted, and the objects.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::context::Shared;
+use crate::account::error::internal;
 use crate::api::envelope::{Answer, result};
 
 /// Not in the envelope: it is read by `verify` before anything else is known.
@@ -17,9 +18,10 @@ pub(super) struct Wanted {
     dataset: Option<String>,
 }
 
-/// Data points are written by a binding and read by SQL, which the sandbox has not.
+/// The newest data points as they were written, of every account.
 pub(super) async fn analytics(State(context): Shared, Query(wanted): Query<Wanted>) -> Answer {
-    result(json!(context.engine.points.of(wanted.dataset.as_deref())))
+    let points = context.engine.points.of(wanted.dataset.as_deref());
+    result(json!(points.map_err(|error| internal(&error))?))
 }
 
 /// Where the ingress points when the runtime does not start.

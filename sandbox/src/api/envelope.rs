@@ -38,6 +38,10 @@ pub(crate) fn informed(value: impl Into<Value>, info: &Value) -> Answer {
     Ok(Json(body).into_response())
 }
 
+/// On a refusal that stays as it is: in plain text, as a product outside of the envelope has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plain;
+
 /// What else the framework refuses (a body that is too large, a query that cannot be read) gets the envelope too, with its words.
 pub(crate) async fn enveloped(response: Response) -> Response {
     let status = response.status();
@@ -45,7 +49,8 @@ pub(crate) async fn enveloped(response: Response) -> Response {
         .headers()
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if json || !(status.is_client_error() || status.is_server_error()) {
+    let plain = response.extensions().get::<Plain>().is_some();
+    if json || plain || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let words = to_bytes(response.into_body(), 4096)

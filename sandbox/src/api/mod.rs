@@ -1,9 +1,10 @@
 //! The API: a table of its calls, and one file per product with what answers them: reads a request, calls a pure change, and shows the
 //! result; before them credential, quota and faults, around them the envelope. What a change does to an account is decided in `account`.
 //!
-//! Imports: `account`, `engine`, `runtime`, `server`
+//! Imports: `account`, `analytics`, `engine`, `runtime`, `server`
 
 mod accounts;
+mod analytics;
 mod call;
 mod certificates;
 pub(crate) mod context;
@@ -57,6 +58,8 @@ fn endpoints() -> Vec<Endpoint> {
         get("/accounts", "", accounts::accounts),
         get(ACCOUNT, "", accounts::account),
         get(ACCOUNT, "/tokens/verify", accounts::verify),
+        get(ACCOUNT, "/analytics_engine/sql", analytics::sql),
+        post(ACCOUNT, "/analytics_engine/sql", analytics::sql),
         get("/sandbox", "", control::about),
         get("/sandbox", "/analytics", control::analytics),
         get("/sandbox", "/logs", control::logs),

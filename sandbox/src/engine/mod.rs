@@ -1,6 +1,6 @@
 //! The sandbox's only owner of state and runtime: every change is decided purely, brought to the runtime, and only then kept.
 //!
-//! Imports: `account`, `edge`, `runtime`, `store`
+//! Imports: `account`, `analytics`, `edge`, `runtime`, `store`
 
 mod machine;
 
@@ -24,9 +24,9 @@ use crate::account::module::Module;
 use crate::account::script::Script;
 use crate::account::stamp::milliseconds;
 use crate::account::state::{State, Strictness};
+use crate::analytics::store::Points;
 use crate::edge::gate::Gate;
 use crate::edge::ingress::Upstream;
-use crate::runtime::analytics::Points;
 use crate::runtime::ask::ask;
 use crate::runtime::config::{Config, render};
 use crate::runtime::log::Log;

@@ -1,4 +1,4 @@
-//! The last of what the runtime wrote and posted: log lines, data points.
+//! The last of what the runtime wrote: log lines.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

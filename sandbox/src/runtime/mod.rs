@@ -1,7 +1,7 @@
 //! workerd: its configuration, its process, and what it says of itself (logs, data points, trace events, objects). What is deployed is
 //! decided elsewhere, and no request of a client comes by here.
 //!
-//! Imports: `account`, `store`
+//! Imports: `account`, `analytics`, `store`
 
 pub(crate) mod analytics;
 pub(crate) mod ask;

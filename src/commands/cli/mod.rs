@@ -25,7 +25,7 @@ pub use documents::{Completions, Man};
 pub use manifest::{Manifest, New};
 pub use rooms::{ListRooms, Room, Rooms};
 pub use secrets::{ListSecrets, NamedSecret, RotateSecret, Secrets, SetSecret};
-pub use stats::Stats;
+pub use stats::{By, Stats};
 pub use tail::{Role, Status as Ended, Tail};
 
 use crate::terminal::advice::Advice;
@@ -241,7 +241,13 @@ hold a secret are never shown. Ctrl-C ends it, and closes what it has opened at 
   edge-broadcast rooms get staging SOL --watch")]
     #[command(subcommand)]
     Rooms(Rooms),
-    /// Show what an environment has counted
+    /// Show what an environment has counted: sockets, publishes, deliveries, times, refusals
+    #[command(after_help = "Examples:
+  edge-broadcast stats production
+  edge-broadcast stats production --since 24h --by version
+  edge-broadcast stats production --since 7d --by token --csv > tokens.csv
+
+Asks the data set of `[analytics]`, which gets what happens within a minute or two. The API token needs `Account Analytics Read`.")]
     Stats(Stats),
     /// Compute what a month costs, line by line, and what would change it
     #[command(after_help = "Examples:
@@ -259,8 +265,18 @@ Computed from the manifest and a list of prices; nothing is asked.")]
     /// Print the JSON schema of manifests
     Schema,
     /// Print a shell's completions
+    #[command(after_help = "Examples:
+  edge-broadcast completions bash > ~/.local/share/bash-completion/completions/edge-broadcast
+  edge-broadcast completions zsh > ~/.zfunc/_edge-broadcast
+  edge-broadcast completions fish > ~/.config/fish/completions/edge-broadcast.fish
+
+Needs no project.")]
     Completions(Completions),
     /// Write the manual pages
+    #[command(after_help = "Examples:
+  edge-broadcast man ~/.local/share/man/man1 && man edge-broadcast-deploy
+
+Needs no project. The folder is made; the one that it is in has to be there.")]
     Man(Man),
 }
 
