@@ -25,6 +25,7 @@ mod cost;
 mod dependencies;
 mod deploy;
 mod destroy;
+mod dev;
 mod docs;
 mod doctor;
 mod documents;

@@ -53,7 +53,7 @@ fn of_inputs(root: &Path, worker: Worker, tools: &[String], own: &[OsString]) ->
 }
 
 /// The input files, relative to the root, in an order that does not depend on the file system.
-fn files(root: &Path, worker: Worker) -> Result<Vec<PathBuf>> {
+pub(super) fn files(root: &Path, worker: Worker) -> Result<Vec<PathBuf>> {
     let mut found: Vec<PathBuf> = ROOT_FILES
         .iter()
         .map(PathBuf::from)

@@ -14,8 +14,9 @@ mod size;
 pub mod toolchain;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -120,6 +121,13 @@ pub fn build(root: &Path, runner: &Runner) -> Result<[(Bundle, Outcome); 2]> {
         Ok((made, Outcome::Built))
     };
     Ok([ensure(Worker::Gateway)?, ensure(Worker::Room)?])
+}
+
+/// The files that the bundles are made of, relative to `root`.
+pub(crate) fn inputs(root: &Path) -> Result<BTreeSet<PathBuf>> {
+    let of = |worker| fingerprint::files(root, worker);
+    let [gateway, room] = [of(Worker::Gateway)?, of(Worker::Room)?];
+    Ok(gateway.into_iter().chain(room).collect())
 }
 
 /// The finished bundle, when building it again, by `compiler` if there is one, would give the same.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use serde::Serialize;
@@ -21,7 +22,7 @@ use crate::live::site::Site;
 use crate::live::verify;
 use crate::plan::finding::{self, Finding, Lines};
 use crate::plan::saved::SavedPlan;
-use crate::plan::{self, Desired, Observed, Plan};
+use crate::plan::{self, Desired, Observed, Plan, Rollout};
 use crate::secret::{Secrets, Value};
 use crate::terminal::advice::Advice;
 use crate::terminal::output::Format;
@@ -124,6 +125,36 @@ async fn remote(
     }
 }
 
+/// Deploys to a sandbox that goes on, as far as it is not there yet; what was done.
+pub(super) async fn brought_up(
+    context: &Context,
+    remote: &Remote,
+    environment: &Environment,
+    sources: &Secrets<'_>,
+) -> anyhow::Result<Plan> {
+    let artifacts = super::generate::rendered_if_all_are_good(context)?;
+    let site = remote.site(environment, &context.headers(environment))?;
+    let (bundles, observed) = built(context, remote, environment, sources).await?;
+    let desired = Desired::of(environment, &bundles);
+    let plan = Plan::between(&desired, &observed, &Rollout::at_once())?;
+    let (secrets, publishes) = read_secrets(sources, &plan)?;
+    super::generate::refresh(context, &artifacts)?;
+    let inputs = inputs(desired, bundles, secrets);
+    let (answer, error) = carried_out(
+        context,
+        Duration::ZERO,
+        remote,
+        site,
+        environment,
+        &observed,
+        plan,
+        &inputs,
+        publishes,
+    )
+    .await;
+    error.map_or(Ok(answer.plan), Err)
+}
+
 /// Applies `plan` and verifies what came of it; answers in any case.
 #[expect(clippy::too_many_arguments, reason = "all that a deployment needs")]
 async fn carry_out(
@@ -137,17 +168,45 @@ async fn carry_out(
     inputs: &Inputs,
     publishes: Publishes,
 ) -> anyhow::Result<()> {
-    let tell = |line: &str| context.progress.say(line);
-    let verification = Verification::new(
-        environment,
-        site,
-        publishes,
-        &plan,
-        observed,
+    let (answer, error) = carried_out(
+        context,
         args.pause,
-        &tell,
+        remote,
+        site,
+        environment,
+        observed,
+        plan,
+        inputs,
+        publishes,
     )
     .await;
+    if answer.verified.is_some() || context.format == Format::Json {
+        context.format.answer(&answer)?;
+    }
+    let title = title(environment);
+    match error.as_ref().map(advice) {
+        Some(told) => step_summary::append(&title, &format!("{answer}\n\n{told:#}")),
+        None => step_summary::append(&title, &answer),
+    }
+    error.map_or(Ok(()), Err)
+}
+
+/// The same without a word on stdout: the answer, and why it failed.
+#[expect(clippy::too_many_arguments, reason = "all that a deployment needs")]
+async fn carried_out(
+    context: &Context,
+    pause: Duration,
+    remote: &Remote,
+    site: Site,
+    environment: &Environment,
+    observed: &Observed,
+    plan: Plan,
+    inputs: &Inputs,
+    publishes: Publishes,
+) -> (Answer, Option<anyhow::Error>) {
+    let tell = |line: &str| context.progress.say(line);
+    let verification =
+        Verification::new(environment, site, publishes, &plan, observed, pause, &tell).await;
     let mut running = Running::new(["deployment", "deploy"], environment.name.as_str());
     let applied = apply::apply(
         &remote.cloudflare,
@@ -167,17 +226,9 @@ async fn carry_out(
         plan,
         applied: running.finish(),
         failure: told.as_ref().map(|told| told.what.clone()),
-        help: told.as_ref().and_then(|told| told.fix.clone()),
+        help: told.and_then(|told| told.fix),
     };
-    if answer.verified.is_some() || context.format == Format::Json {
-        context.format.answer(&answer)?;
-    }
-    let title = title(environment);
-    match &told {
-        Some(told) => step_summary::append(&title, &format!("{answer}\n\n{told:#}")),
-        None => step_summary::append(&title, &answer),
-    }
-    error.map_or(Ok(()), Err)
+    (answer, error)
 }
 
 /// The scripts that may lose hosts: as a saved plan has them, or as they were typed.

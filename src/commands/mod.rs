@@ -131,7 +131,7 @@ async fn of_project(
         Command::Doctor(args) => doctor::run(&context, &args).await,
         Command::Verify(args) => verify::run(&context, &args).await,
         Command::Sandbox(args) => sandbox::run(&context, &args).await,
-        Command::Dev(args) => dev::run(&context, &args),
+        Command::Dev(args) => dev::run(&context, &args).await,
         Command::Tail(args) => tail::run(&context, &args).await,
         Command::Rooms(args) => rooms::run(&context, &args).await,
         Command::Stats(args) => stats::run(&context, &args).await,

@@ -1,6 +1,7 @@
 //! Where an environment is deployed: Cloudflare, whatever `CLOUDFLARE_API_BASE_URL` names, or a sandbox of this command's own.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use edge_broadcast_sandbox::{self as sandbox, Options, Sandbox, Strictness};
@@ -62,6 +63,16 @@ impl Remote {
         environment: &Environment,
         runner: &Runner,
     ) -> anyhow::Result<Self> {
+        Self::sandbox(environment, runner, 0, None).await
+    }
+
+    /// The same with the hosts at `port`, where 0 is any free one, and with what an earlier one left in the folder `state`.
+    pub(crate) async fn sandbox(
+        environment: &Environment,
+        runner: &Runner,
+        port: u16,
+        state: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
         let runner = runner.clone();
         let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&runner))
             .await
@@ -69,8 +80,8 @@ impl Remote {
         let sandbox = sandbox::start(Options {
             workerd,
             api_port: 0,
-            port: 0,
-            state: None,
+            port,
+            state,
             zones: vec![environment.zone.to_string()],
             records: environment.routed_hosts(),
             strictness: Strictness::Strict,
@@ -115,6 +126,23 @@ impl Remote {
 
     fn bare_site(&self, environment: &Environment) -> anyhow::Result<Site> {
         Site::new(environment.main_host().as_str(), self.via)
+    }
+
+    /// The sandbox, if it is one of the command's own.
+    pub(crate) fn own(&self) -> Option<&Sandbox> {
+        self.sandbox.as_ref()
+    }
+
+    /// What the sandbox says without being asked; without one it never says anything.
+    pub(crate) async fn notice(&mut self) -> String {
+        let notice = match &mut self.sandbox {
+            Some(sandbox) => sandbox.notice().await,
+            None => None,
+        };
+        match notice {
+            Some(notice) => notice,
+            None => std::future::pending().await,
+        }
     }
 
     /// Ends the sandbox, if there is one.

@@ -34,6 +34,10 @@ impl Going {
         }
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line of its answer.
     #[track_caller]
     pub(crate) fn line(&self) -> String {

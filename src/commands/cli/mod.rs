@@ -212,7 +212,15 @@ No command ever prints a value, and none takes one as an argument.")]
 Prints one JSON line with `api`, `ingress`, `account_id` and `token` when it is ready. This tool and wrangler reach it with
 CLOUDFLARE_API_BASE_URL, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN set to these. Ctrl-C ends it.")]
     Sandbox(Sandbox),
-    /// Work on the workers, with a page that shows what they do
+    /// Work on the workers: a sandbox that is kept at what sources and manifest say
+    #[command(after_help = "Examples:
+  edge-broadcast dev
+  edge-broadcast dev --port 8788
+  WEBHOOK_SECRET=whsec_... edge-broadcast dev local --json
+
+Deploys the environment to a sandbox of its own and tells where its host is. What changes from then on is deployed again: a manifest
+as the settings that it changes, a source as the worker that is made of it. A mistake is told, and what was deployed before stays.
+Secrets whose source has no value here are made up. Ctrl-C ends it and leaves nothing behind but what `--state` names.")]
     Dev(Dev),
     /// Show what happens in the live workers, as it happens
     #[command(

@@ -1,0 +1,106 @@
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+
+use edge_broadcast::live::site::Site;
+use serde_json::{Value, json};
+
+use crate::sandbox_command::runtime_of;
+use crate::support::going::Going;
+use crate::support::{Project, Run, built, cryptography, manifest};
+
+const MANIFEST: &str = "environments/local.toml";
+const ROOM: &str = "glow-broadcast-local-room";
+
+fn event(dev: &Going) -> Value {
+    serde_json::from_str(&dev.line()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_nothing() {
+    built();
+    cryptography();
+    let project = Project::with_all();
+    let dev = Going::start(Run::new(["dev", "--json"]).inside(&project));
+    let ready = event(&dev);
+    assert_eq!(ready["event"], "ready", "{ready}");
+    let ingress = ready["ingress"].as_str().unwrap();
+    let ingress: SocketAddr = ingress.trim_start_matches("http://").parse().unwrap();
+    assert_eq!(
+        ready["url"],
+        format!("http://broadcast.glow.localhost:{}", ingress.port())
+    );
+    let deployed = event(&dev);
+    assert_eq!(deployed["event"], "deployed", "{deployed}");
+    assert_eq!(deployed["because"], json!([]));
+    assert_eq!(
+        deployed["steps"][0],
+        format!("upload `{ROOM}` and deploy it")
+    );
+    let site = Site::new("broadcast.glow.localhost", Some(ingress)).unwrap();
+    assert_eq!(site.get("/health").await.unwrap().0, 200);
+
+    // One setting: nothing is compiled, and the gateway stays as it is
+    let local = manifest("local");
+    let changed = local.replace("history = 64", "history = 65");
+    project.write(MANIFEST, &changed);
+    let mut redeployed = event(&dev);
+    assert!(redeployed["took_ms"].take().is_u64(), "{redeployed}");
+    assert_eq!(
+        redeployed,
+        json!({
+            "event": "deployed",
+            "because": [MANIFEST],
+            "steps": [
+                format!("upload a version of `{ROOM}`"),
+                format!("give all traffic of `{ROOM}` to the new version"),
+            ],
+            "socket_impact": "reconnect",
+            "took_ms": null,
+        })
+    );
+
+    project.write(MANIFEST, &changed.replace("history", "histroy"));
+    let failed = event(&dev);
+    assert_eq!(failed["event"], "failed", "{failed}");
+    assert_eq!(failed["because"], json!([MANIFEST]));
+    let told = failed["error"].as_str().unwrap();
+    assert!(told.contains("unknown field `histroy`"), "{told}");
+    assert_eq!(site.get("/health").await.unwrap().0, 200);
+
+    let moved = changed.replace("broadcast.glow.localhost", "moved.glow.localhost");
+    project.write(MANIFEST, &moved);
+    assert_eq!(
+        event(&dev),
+        json!({
+            "event": "failed",
+            "because": [MANIFEST],
+            "error": "the manifest names another zone or other hosts than when `dev` began",
+            "help": "end `dev` with Ctrl-C and start it again",
+        })
+    );
+
+    project.write(MANIFEST, &changed);
+    let mended = event(&dev);
+    assert_eq!(mended["event"], "deployed", "{mended}");
+    assert_eq!(mended["steps"], json!([]));
+
+    let runtime = runtime_of(dev.process_id());
+    assert_ne!(runtime, "");
+    let (code, _) = dev.interrupted();
+    assert_eq!(code, Some(130));
+    assert!(TcpStream::connect(ingress).is_err());
+    let stat = std::fs::read_to_string(Path::new("/proc").join(&runtime).join("stat"));
+    assert!(
+        stat.is_err() || stat.unwrap().contains(") Z "),
+        "`{runtime}` is still running"
+    );
+}
+
+#[test]
+fn an_environment_that_is_not_for_development_is_refused() {
+    let printed = Run::new(["dev", "staging"]).fails();
+    assert_eq!(
+        printed.stderr,
+        "error: `dev` is for environments with `worker.debug = true`, and `staging` has not\nhelp: `edge-broadcast dev` takes `local`; `edge-broadcast deploy staging --sandbox` rehearses this one\n"
+    );
+}
