@@ -29,6 +29,7 @@ mod dev;
 mod docs;
 mod doctor;
 mod documents;
+mod environment;
 mod faults;
 mod generate;
 mod habits;

@@ -7,6 +7,7 @@
 mod clash;
 pub mod cost;
 mod day;
+pub(crate) mod draft;
 pub(crate) mod manifest;
 pub mod name;
 mod owner;

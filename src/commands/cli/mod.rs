@@ -267,7 +267,9 @@ Computed from the manifest and a list of prices; nothing is asked.")]
 Latency is from when an update was due, so that a system that stalls cannot hide it. With a URL the value of the
 variable WEBHOOK_SECRET signs; `http://HOST:PORT` is HOST in a sandbox on this machine. Ctrl-C shows the result so far.")]
     Bench(Bench),
-    /// Make manifests
+    /// Make the manifest of a new environment
+    #[command(after_help = "Examples:
+  edge-broadcast environment new qa --from staging")]
     #[command(subcommand)]
     Environment(Manifest),
     /// Print the JSON schema of manifests
