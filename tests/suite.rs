@@ -52,6 +52,7 @@ mod rollout;
 mod rooms;
 mod sandbox;
 mod sandbox_command;
+mod schema;
 mod sdk;
 mod secrecy;
 mod secrets;

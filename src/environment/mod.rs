@@ -15,6 +15,7 @@ pub(crate) mod problem;
 pub mod project;
 mod resolve;
 mod rules;
+pub(crate) mod schema;
 pub mod script;
 pub(crate) mod script_name;
 

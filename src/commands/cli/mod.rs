@@ -272,7 +272,11 @@ variable WEBHOOK_SECRET signs; `http://HOST:PORT` is HOST in a sandbox on this m
   edge-broadcast environment new qa --from staging")]
     #[command(subcommand)]
     Environment(Manifest),
-    /// Print the JSON schema of manifests
+    /// Print the JSON schema of manifests, for editors
+    #[command(after_help = "Examples:
+  edge-broadcast schema > environment.schema.json
+
+A manifest names it in its first line: `#:schema ./environment.schema.json`. `generate` keeps the project's own up to date.")]
     Schema,
     /// Print a shell's completions
     #[command(after_help = "Examples:
