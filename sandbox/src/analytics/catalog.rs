@@ -65,7 +65,7 @@ pub(super) enum Parameter {
 pub(super) struct Function {
     /// Its name and its other names; the case of letters is free.
     pub names: &'static [&'static str],
-    /// The page that documents it, below [`REFERENCE`].
+    /// The page that documents it, below `REFERENCE`.
     pub page: &'static str,
     pub parameter: Parameter,
     /// Its arguments; the last one may be repeated where `{all}` is in the replacement.
