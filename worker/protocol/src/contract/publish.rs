@@ -1,4 +1,4 @@
-//! The bodies of publishes, as shapes: what [`head`](super::head) reads of them.
+//! The bodies of publishes, as shapes: what [`head`] reads of them.
 
 use super::frame::{BatchUpdateType, OwnType};
 use super::head::{self, MAX_ITEMS};
