@@ -82,3 +82,48 @@ fn is_refused(error: &anyhow::Error) -> bool {
     let refused = |error: &ApiError| matches!(error.status, 401 | 403);
     error.downcast_ref().is_some_and(refused)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Method, StatusCode, Uri};
+    use axum::response::IntoResponse;
+    use serde_json::json;
+
+    use super::super::paged::answering;
+    use super::*;
+
+    /// The API where only the calls of `open` are allowed.
+    async fn allowing(open: &'static [&'static str]) -> Cloudflare {
+        answering(move |_: &Method, uri: &Uri, _: &[u8]| {
+            let is_open = open.iter().any(|path| uri.path().ends_with(path));
+            if !is_open {
+                let error = json!({ "code": 1000, "message": "Invalid API Token" });
+                let refusal = json!({ "success": false, "errors": [error] });
+                return (StatusCode::UNAUTHORIZED, axum::Json(refusal)).into_response();
+            }
+            let result = json!({ "status": "active", "expires_on": null });
+            let answer = json!({ "success": true, "result": result });
+            let date = [("date", "Thu, 01 Jan 2026 00:00:00 GMT")];
+            (date, axum::Json(answer)).into_response()
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_token_of_an_account_is_found_there_and_one_that_is_nowhere_is_refused() {
+        let account = allowing(&["/accounts/acc0/tokens/verify"]).await;
+        let known = known(&account).await.unwrap();
+        assert_eq!(known.status.as_deref(), Some("active"));
+        let now = humantime::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+        assert_eq!((known.expires_on, known.now), (None, Some(now)));
+        let nowhere = super::known(&allowing(&[]).await).await;
+        assert!(is_refused(&nowhere.unwrap_err()));
+    }
+
+    #[tokio::test]
+    async fn a_right_is_missing_where_its_read_is_refused() {
+        let tails = allowing(&["/tails"]).await;
+        assert!(reads_tails(&tails, "w").await.unwrap());
+        assert!(!reads_analytics(&tails).await.unwrap());
+    }
+}
