@@ -538,7 +538,7 @@ error: 30 is not a rate limit's period
 error: the secret `WEBHOOK_SECRET` is missing: without it nobody can publish
  --> environments/staging.toml:1:1
   |
-1 | # Where a change is proved before production gets it.
+1 | #:schema ./environment.schema.json
   | ^
   |
   = help: add `[secrets.WEBHOOK_SECRET]` with `source = "env:WEBHOOK_SECRET"`

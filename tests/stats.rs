@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::support::{Printed, Run};
+use crate::support::{Printed, Run, api, repository};
 use crate::workers::Deployed;
 
 fn stats(deployed: &Deployed, more: &[&str]) -> Printed {
@@ -101,6 +101,50 @@ async fn what_was_done_is_what_is_counted() {
         .map(|it| it["figures"]["deliveries"].as_u64().unwrap())
         .sum();
     assert_eq!(by["all"]["deliveries"], delivered);
+    dashboards_are_answered(&deployed).await;
+}
+
+/// What the plugin writes for its macros, of the last hour in steps of a minute (Altinity's README, "Macros support").
+fn expanded(question: &str) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.unwrap().as_secs();
+    let series = "(intDiv(toUInt32(timestamp), 60) * 60) * 1000";
+    let filter = format!(
+        "timestamp >= toDateTime({}) AND timestamp <= toDateTime({now})",
+        now - 3600
+    );
+    question
+        .replace("$timeSeries", series)
+        .replace("$timeFilter", &filter)
+}
+
+/// Every text behind the key `query`, wherever it stands.
+fn questions(value: &serde_json::Value) -> Vec<String> {
+    match value {
+        serde_json::Value::Object(map) => map
+            .iter()
+            .flat_map(|(key, value)| match (key.as_str(), value) {
+                ("query", serde_json::Value::String(text)) => vec![text.clone()],
+                (_, value) => questions(value),
+            })
+            .collect(),
+        serde_json::Value::Array(list) => list.iter().flat_map(questions).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Each is asked of what the workers wrote: Grafana itself is not here.
+async fn dashboards_are_answered(deployed: &Deployed) {
+    for (file, count) in [("dashboard", 11), ("alerts", 4)] {
+        let path = format!("generated/staging/grafana/{file}.json");
+        let text = std::fs::read_to_string(repository().join(path)).unwrap();
+        let asked = questions(&serde_json::from_str(&text).unwrap());
+        assert_eq!(asked.len(), count, "{file}");
+        for question in asked {
+            let (status, answer) = api::sql(&deployed.sandbox, &expanded(&question)).await;
+            assert_eq!(status, 200, "{question}: {answer}");
+        }
+    }
 }
 
 #[test]

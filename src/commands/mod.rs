@@ -92,6 +92,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         // Of the command line alone: whoever packages the tool has no project
         Command::Completions(args) => completions::run(format, &args),
         Command::Man(args) => man::run(format, &args),
+        Command::Schema => schema::run(),
         command => return of_project(command, cli.project, format).await,
     }
     .map(|()| ExitCode::SUCCESS)
@@ -138,8 +139,9 @@ async fn of_project(
         Command::Cost(args) => cost::run(&context, &args),
         Command::Bench(args) => bench::run(&context, &args).await,
         Command::Environment(args) => environment::run(&context, &args),
-        Command::Schema => schema::run(&context),
-        Command::Completions(_) | Command::Man(_) => unreachable!("they need no project"),
+        Command::Schema | Command::Completions(_) | Command::Man(_) => {
+            unreachable!("they need no project")
+        }
     }
     .map(|()| ExitCode::SUCCESS)
 }

@@ -1,9 +1,9 @@
 //! `schema`: the JSON schema of manifests.
 
-use anyhow::bail;
+use crate::environment::schema::schema;
+use crate::terminal::output;
 
-use super::Context;
-
-pub(super) fn run(_context: &Context) -> anyhow::Result<()> {
-    bail!("`schema` is not there yet")
+/// It is JSON in any case, and needs no project.
+pub(super) fn run() -> anyhow::Result<()> {
+    output::line(&format!("{:#}", schema()))
 }

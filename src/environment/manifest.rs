@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use edge_broadcast_protocol::contract::settings::MAX_SHARDS;
+use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_spanned::Spanned;
@@ -19,7 +20,7 @@ use crate::secret::{Source, sender};
 use crate::terminal::decoding;
 
 /// One environment as written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
     pub worker: Worker,
@@ -33,6 +34,7 @@ pub(crate) struct Manifest {
     #[serde(default)]
     pub access: Access,
     #[serde(default)]
+    #[schemars(with = "BTreeMap<SecretName, Secret>")]
     pub secrets: BTreeMap<Spanned<SecretName>, Secret>,
     #[serde(default)]
     pub verify: Verify,
@@ -42,10 +44,11 @@ pub(crate) struct Manifest {
 }
 
 /// `[worker]`: what both scripts share.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Worker {
     /// Script names begin with it.
+    #[schemars(with = "WorkerName")]
     pub name: Spanned<WorkerName>,
     /// Whose the scripts are; without it, the repository's.
     pub owner: Option<Owner>,
@@ -64,7 +67,7 @@ pub(crate) struct Worker {
 }
 
 /// `worker.code_update`: when running Durable Objects are restarted on a new version of the room.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CodeUpdate {
     pub mode: CodeUpdateMode,
@@ -72,7 +75,7 @@ pub(crate) struct CodeUpdate {
 }
 
 /// `code_update_strategy.mode` of Cloudflare's deployments.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CodeUpdateMode {
     Immediate,
@@ -81,7 +84,7 @@ pub enum CodeUpdateMode {
 }
 
 /// `[cloudflare]`: where it runs.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cloudflare {
     pub account_id: Option<AccountId>,
@@ -95,37 +98,44 @@ pub(crate) struct Cloudflare {
 }
 
 /// `[[routes]]`: a host that the gateway serves for clients of every region.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Route {
+    #[schemars(with = "Host")]
     pub host: Spanned<Host>,
     /// A custom domain (Cloudflare makes the DNS record and certificate) instead of a zone route `host/*`.
     #[serde(default)]
     pub custom_domain: bool,
     /// Whether a custom domain may take over a DNS record: Cloudflare does that for the record of another Worker only.
     #[serde(default)]
+    #[schemars(with = "Option<bool>")]
     pub override_dns: Option<Spanned<bool>>,
 }
 
 /// `[[regions]]`: a host that chooses a region, and where the region's shards live.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Region {
+    #[schemars(with = "RegionName")]
     pub name: Spanned<RegionName>,
+    #[schemars(with = "Host")]
     pub host: Spanned<Host>,
+    #[schemars(with = "LocationHint")]
     pub location_hint: Spanned<LocationHint>,
     /// Clients of these continents get this region on the main hosts.
     #[serde(default)]
+    #[schemars(with = "Vec<Continent>")]
     pub continents: Vec<Spanned<Continent>>,
 }
 
 /// `[room]`: the Durable Object. Changing it makes every socket reconnect.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Room {
     pub max_connections: Option<Whole<1, 32_768>>,
     pub max_shards: Option<Whole<1, MAX_SHARDS>>,
     pub batch_window: Option<Span<0, 10_000>>,
+    #[schemars(schema_with = "super::schema::conflate")]
     pub conflate: Option<edge_broadcast_protocol::contract::settings::Conflate>,
     pub conflate_key: Option<MemberNames>,
     pub history: Option<Whole<0, 10_000>>,
@@ -135,7 +145,7 @@ pub(crate) struct Room {
 }
 
 /// `[access]`: who may connect and publish, and how much.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Access {
     /// Without it every page may connect; an empty list refuses every browser.
@@ -153,12 +163,13 @@ pub(crate) struct Access {
 }
 
 /// A limit of Cloudflare's rate-limit binding.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rate {
     pub limit: Whole<1, 1_000_000>,
     /// Seconds over which it counts.
     #[serde(deserialize_with = "period")]
+    #[schemars(schema_with = "super::schema::period")]
     pub period: u32,
 }
 
@@ -173,7 +184,7 @@ fn period<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
 }
 
 /// `[secrets.NAME]`: where a value comes from. Never the value.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Secret {
     pub source: Source,
@@ -182,43 +193,46 @@ pub(crate) struct Secret {
     pub retry_horizon: Option<Span<0, 604_800_000>>,
     /// Programs and files that must learn a new value.
     #[serde(default)]
+    #[schemars(with = "Vec<sender::Entry>")]
     pub senders: Vec<Spanned<sender::Entry>>,
 }
 
 /// `[verify]`: what requests to the hosts need beside the gateway's own credentials.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Verify {
     /// Headers that open what stands before the hosts, like those of a service token of Cloudflare Access.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<HeaderName, Header>")]
     pub headers: BTreeMap<Spanned<HeaderName>, Header>,
 }
 
 /// `[verify.headers.NAME]`: where the header's value comes from. Never the value.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Header {
     pub source: Source,
 }
 
 /// `[analytics]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Analytics {
     pub dataset: Dataset,
 }
 
 /// `[sst]`: the publisher's side, for what is generated for it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sst {
     pub app: SstName,
     pub stage: SstName,
+    #[schemars(with = "Migration")]
     pub migration: Spanned<Migration>,
 }
 
 /// How a publisher moves from SQS to the edge.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Migration {
     pub mode: MigrationMode,
@@ -227,7 +241,7 @@ pub struct Migration {
 }
 
 /// `sst.migration.mode`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MigrationMode {
     Sqs,
@@ -237,7 +251,7 @@ pub enum MigrationMode {
 }
 
 /// `[traffic]`: what to expect, for `cost` and `plan`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Traffic {
     pub users: Whole<0, 1_000_000_000>,

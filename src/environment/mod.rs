@@ -7,6 +7,7 @@
 mod clash;
 pub mod cost;
 mod day;
+pub(crate) mod draft;
 pub(crate) mod manifest;
 pub mod name;
 mod owner;
@@ -14,6 +15,7 @@ pub(crate) mod problem;
 pub mod project;
 mod resolve;
 mod rules;
+pub(crate) mod schema;
 pub mod script;
 pub(crate) mod script_name;
 

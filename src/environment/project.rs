@@ -147,6 +147,24 @@ impl Project {
         }
     }
 
+    /// Whether `source` could be the manifest of `name` beside those that are there.
+    ///
+    /// # Errors
+    /// Its problems, and what another environment has already.
+    pub(crate) fn admits(&self, name: &EnvironmentName, source: &str) -> anyhow::Result<()> {
+        let path = format!("environments/{name}.toml");
+        let drafted = Environment::resolve(name, &path, source).map_err(Problems)?;
+        let clashes = self
+            .good()
+            .flat_map(|other| clash::between(&drafted, other));
+        let problem = |clash: Clash| Problem::at(&path, source, clash.span(source), &clash.message);
+        let problems: Vec<Problem> = clashes.map(problem).collect();
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(Problems(problems).into()),
+        }
+    }
+
     fn problem(&self, environment: &Environment, clash: &Clash) -> Problem {
         let path = format!("environments/{}.toml", environment.name);
         let bytes = std::fs::read(self.root.join(&path)).unwrap_or_default();

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::tables::Tables;
 use super::{asyncapi, openapi, tables};
+use crate::environment::schema;
 use crate::generate::artifact::Artifact;
 
 /// The page for people, whose tables are generated and whose words are not.
@@ -29,6 +30,7 @@ pub(crate) fn documents(root: &Path) -> anyhow::Result<Vec<Artifact>> {
         page,
     ];
     documents.extend(self::page(root, METRICS, tables::metrics())?);
+    documents.push(artifact(schema::PATH, json(&schema::schema())));
     Ok(documents)
 }
 

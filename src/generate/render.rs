@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::data::{Client, Publisher, Routes, Sources, SstApp, Workflow, Wrangler};
-use super::typescript;
+use super::{grafana, typescript};
 use crate::environment::Environment;
 use crate::environment::script::{self, Script};
 use crate::generate::artifact::Artifact;
@@ -131,6 +131,7 @@ impl Rendering {
             path: format!("generated/{folder}/client/src/protocol.ts"),
             text: typescript::protocol(),
         });
+        self.artifacts.extend(grafana::files(environment)?);
         self.files(PUBLISHER, folder, &Publisher::of(environment))?;
         if let Some(sst) = &environment.sst {
             self.files(SST, folder, &SstApp::of(environment, sst))?;

@@ -5,4 +5,5 @@
 //! Imports: nothing
 
 pub(crate) mod figures;
+pub(crate) mod panel;
 pub(crate) mod question;

@@ -84,6 +84,9 @@ fn of_files(world: &World, seen: &mut Seen) {
     std::fs::remove_dir_all(path.join("generated/gone")).unwrap();
     seen.add("build", world.json(&["build"]));
     seen.add("cost", world.json(&["cost", "staging"]));
+    let new = ["environment", "new", "qa", "--from", "staging"];
+    seen.add("environment-new", world.json(&new));
+    std::fs::remove_file(path.join("environments/qa.toml")).unwrap();
     seen.add("completions", world.json(&["completions", "bash"]));
     let pages = path.join("man1");
     seen.add("man", world.json(&["man", pages.to_str().unwrap()]));

@@ -4,7 +4,12 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub enum Manifest {
-    /// Write the manifest of a new environment
+    /// Write the manifest of a new environment, like another one's
+    #[command(after_help = "Examples:
+  edge-broadcast environment new qa --from staging
+
+Hosts, the data set and the SST stage get the new name; all else, comments too, stays. Nothing is written that `check` would
+refuse.")]
     New(New),
 }
 

@@ -268,10 +268,16 @@ Computed from the manifest and a list of prices; nothing is asked.")]
 Latency is from when an update was due, so that a system that stalls cannot hide it. With a URL the value of the
 variable WEBHOOK_SECRET signs; `http://HOST:PORT` is HOST in a sandbox on this machine. Ctrl-C shows the result so far.")]
     Bench(Bench),
-    /// Make manifests
+    /// Make the manifest of a new environment
+    #[command(after_help = "Examples:
+  edge-broadcast environment new qa --from staging")]
     #[command(subcommand)]
     Environment(Manifest),
-    /// Print the JSON schema of manifests
+    /// Print the JSON schema of manifests, for editors
+    #[command(after_help = "Examples:
+  edge-broadcast schema > environment.schema.json
+
+A manifest names it in its first line: `#:schema ./environment.schema.json`. `generate` keeps the project's own up to date.")]
     Schema,
     /// Print a shell's completions
     #[command(after_help = "Examples:
