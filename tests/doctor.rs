@@ -1,3 +1,6 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::{Value, json};
 
 use crate::support::{Project, Run, Sandbox, api, built, manifest};
@@ -5,6 +8,7 @@ use crate::workers::{ADMIN, Deployed};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1kb2N0b3ItdGVzdHMtMDE=";
 const GATEWAY: &str = "glow-broadcast-staging";
+const ORIGINS: &str = r#"allowed_origins = ["https://app.glow.trade", "http://localhost:3000"]"#;
 
 fn deployed() -> Sandbox {
     built();
@@ -23,10 +27,14 @@ fn nothing_is_wrong_with_an_environment_that_was_just_deployed() {
     insta::assert_snapshot!(printed.stdout, @r"
 staging
   ok     the workers are built
+  ok     the tools and the Rust compiler are those that the project needs
+  ok     the generated files are as the manifests want them
+  ok     this machine's clock is right
   ok     the API token reads the account and the zone `glow.trade`
   ok     what is live is what the manifest asks for
   ok     every secret is there and none is due
   ok     `broadcast-staging.glow.trade` answers
+  ok     `broadcast-staging.glow.trade` refuses pages of foreign origins
 ");
     assert_eq!(printed.stderr, "");
 }
@@ -39,6 +47,9 @@ fn what_is_not_deployed_is_said_with_the_command_that_deploys_it() {
     insta::assert_snapshot!(printed.stdout, @r"
 staging
   ok     the workers are built
+  ok     the tools and the Rust compiler are those that the project needs
+  ok     the generated files are as the manifests want them
+  ok     this machine's clock is right
   ok     the API token reads the account and the zone `glow.trade`
   WRONG  it is not deployed
          edge-broadcast deploy staging
@@ -67,6 +78,105 @@ fn a_token_that_reads_nothing_is_named_and_the_next_environment_is_looked_at_all
     assert_eq!(
         printed.stderr,
         "error: something is wrong with `staging`, `production`\n"
+    );
+}
+
+/// One deployment, and all that can be wrong around it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_around_a_deployment_is_said_with_what_mends_it() {
+    let sandbox = deployed();
+    let doctor = |args: &[&'static str]| {
+        let args = ["doctor", "staging"].iter().chain(args).copied();
+        Run::new(args).against(&sandbox)
+    };
+    let has = |printed: &str, told: &str| assert!(printed.contains(told), "{told}\n\n{printed}");
+
+    let published = doctor(&["--publish"]).env("WEBHOOK_SECRET", SECRET);
+    has(
+        &published.succeeds().stdout,
+        "\n  ok     what is published with the manifest's secret arrives\n",
+    );
+    let other = "whsec_b3RoZXItc2VjcmV0LW9mLXRoZS1kb2N0b3ItdGVzdHM=";
+    has(
+        &doctor(&["--publish"])
+            .env("WEBHOOK_SECRET", other)
+            .fails()
+            .stdout,
+        "\n  WRONG  nothing can be published: the publish was answered with 403: the deployed secret is another one than the manifest's source gives\n         edge-broadcast secrets set staging WEBHOOK_SECRET\n",
+    );
+
+    // Rights that a deployment does not need are notes
+    for path in ["/analytics_engine/sql", "/tails", "/dns_records"] {
+        api::fault(
+            &sandbox,
+            json!({ "path": path, "kind": "status", "status": 403 }),
+        )
+        .await;
+    }
+    let printed = doctor(&[]).succeeds().stdout;
+    for (right, needs) in [
+        ("DNS Read` on the zone", "the look at its records needs"),
+        (
+            "Account Analytics Read` on the account",
+            "`stats` and a rollout by evidence need",
+        ),
+        ("Workers Tail Read` on the account", "`tail` needs"),
+    ] {
+        let told = format!(
+            "\n  note   the API token has not `{right}, which {needs}: add it in the dashboard (My Profile, API Tokens)\n"
+        );
+        has(&printed, &told);
+    }
+
+    let old = json!({ "path": "/user/tokens/verify", "kind": "old_date" });
+    api::fault(&sandbox, old).await;
+    let printed = doctor(&[]).fails().stdout;
+    let (_, told) = printed
+        .split_once("\n  WRONG  this machine's clock is ")
+        .unwrap();
+    let (seconds, told) = told.split_once(' ').unwrap();
+    assert!(seconds.parse::<u64>().unwrap() > 300, "{seconds}");
+    let mend = "s ahead of the API's: what it signs is refused, which allows 300 s\n         timedatectl set-ntp true\n";
+    assert!(told.starts_with(mend), "{told}");
+
+    let project = Project::with_all();
+    let inside = || doctor(&[]).inside(&project);
+    has(
+        &inside().succeeds().stdout,
+        "\n  note   nothing is generated yet: a deployment does it, or `edge-broadcast generate`\n",
+    );
+    Run::new(["generate"]).inside(&project).succeeds();
+    project.write("generated/staging/routes.toml", "stale\n");
+    let own = project.path().join("own");
+    project.write("own", "#!/bin/sh\necho wasm-bindgen 0.0.1\n");
+    std::fs::set_permissions(&own, Permissions::from_mode(0o755)).unwrap();
+    let own = own.to_str().unwrap();
+    let printed = inside()
+        .env("WASM_BINDGEN_BIN", own)
+        .env("ESBUILD_BIN", own);
+    let printed = printed.fails().stdout;
+    has(
+        &printed,
+        "\n  WRONG  the generated files are stale: `generated/staging/routes.toml`\n         edge-broadcast generate\n",
+    );
+    let told = format!(
+        "\n  WRONG  `WASM_BINDGEN_BIN` names `{own}` of version 0.0.1, and `Cargo.lock` has "
+    );
+    has(&printed, &told);
+    let told =
+        format!("\n  note   `ESBUILD_BIN` names `{own}`, which is used in place of `esbuild` ");
+    has(&printed, &told);
+
+    // Whoever deployed before named no origin, so that every page may connect
+    let open = Project::with_staging(ORIGINS, "");
+    Run::new(["deploy", "staging"])
+        .inside(&open)
+        .against(&sandbox)
+        .env("WEBHOOK_SECRET", SECRET)
+        .succeeds();
+    has(
+        &doctor(&[]).fails().stdout,
+        "\n  WRONG  a page of a foreign origin asked `broadcast-staging.glow.trade` for a socket: it got a socket\n         edge-broadcast deploy staging\n",
     );
 }
 

@@ -127,13 +127,20 @@ that hold sockets change within 300 s)
     insta::assert_snapshot!(doctor.stdout, @r"
 staging
   ok     the workers are built
+  ok     the tools and the Rust compiler are those that the project needs
+  ok     the generated files are as the manifests want them
+  ok     this machine's clock is right
   ok     the API token reads the account and the zone `glow.trade`
   ok     what is live is what the manifest asks for
   ok     every secret is there and none is due
   ok     `broadcast-staging.glow.trade` answers
+  ok     `broadcast-staging.glow.trade` refuses pages of foreign origins
 
 production
   ok     the workers are built
+  ok     the tools and the Rust compiler are those that the project needs
+  ok     the generated files are as the manifests want them
+  ok     this machine's clock is right
   ok     the API token reads the account and the zone `glow.trade`
   WRONG  it is not deployed
          edge-broadcast deploy production

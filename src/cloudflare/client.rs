@@ -164,6 +164,16 @@ impl Cloudflare {
         self.base != BASE
     }
 
+    /// The proxy on the way to the API.
+    pub(crate) fn proxy(&self) -> Option<String> {
+        self.http.proxy(&self.base)
+    }
+
+    /// Whether it is a token that opens the API, and not a user's global key.
+    pub(super) fn has_token(&self) -> bool {
+        matches!(self.credentials, Credentials::Token(_))
+    }
+
     /// Says something to whoever watches.
     pub(super) fn say(&self, line: &str) {
         self.progress.say(line);

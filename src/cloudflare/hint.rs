@@ -63,6 +63,7 @@ fn right(path: &str) -> Option<(&'static str, &'static str)> {
         ["zones", _, "workers", "routes", ..] => ("Workers Routes *", "the zone"),
         ["zones", _, "dns_records", ..] => ("DNS *", "the zone"),
         ["zones", _, "ssl", ..] => ("SSL and Certificates *", "the zone"),
+        ["accounts", _, "analytics_engine", ..] => ("Account Analytics Read", "the account"),
         ["accounts", _, "workers", ..] => ("Workers Scripts *", "the account"),
         _ => return None,
     })
@@ -189,6 +190,7 @@ mod tests {
             "PUT /accounts/a0/workers/domains: Workers Scripts Write on the account",
             "PATCH /accounts/a0/workers/scripts/s/secrets-bulk: Workers Scripts Write on the account",
             "GET /accounts/a0/workers/durable_objects/namespaces: Workers Scripts Read on the account",
+            "POST /accounts/a0/analytics_engine/sql: Account Analytics Read on the account",
             "GET /zones/z0/ssl/certificate_packs?status=all: SSL and Certificates Read on the zone",
         ] {
             let (call, right) = line.split_once(": ").unwrap();

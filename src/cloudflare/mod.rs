@@ -15,6 +15,7 @@
 //! - `overtaken`: somebody else deployed meanwhile
 //! - `credentials`: what opens the API, and where it is
 //! - `rate_limit`: how fast calls may follow each other; `turn`: a call's turn by a clock
+//! - `token`: what the API says of the credential, and which rights it lacks
 //! - `path`: what may stand in the address of a call
 //! - `error`: what the API answered instead; `hint`: what to do about it
 //! - `redacted`: an error without the values that were sent
@@ -53,6 +54,7 @@ mod rate_limit;
 mod redacted;
 pub(crate) mod secrets;
 pub(crate) mod tail;
+pub(crate) mod token;
 mod turn;
 mod wire;
 mod zone;

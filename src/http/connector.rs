@@ -68,7 +68,7 @@ impl Connector {
     }
 
     /// The proxy on the way to `url`, without what opens it.
-    fn proxy(&self, url: &str) -> Option<String> {
+    pub(crate) fn proxy(&self, url: &str) -> Option<String> {
         let uri: Uri = url.parse().ok()?;
         let proxy = self.proxies.as_ref()?.intercept(&uri)?;
         // Not its text: of a password with an `@` a part is left in it

@@ -82,6 +82,11 @@ impl Site {
         }
     }
 
+    /// The proxy on the way to it.
+    pub(crate) fn proxy(&self) -> Option<String> {
+        self.http.proxy(&self.url("/"))
+    }
+
     /// Whether it is a sandbox's, where a new version is everywhere at once.
     pub fn is_sandboxed(&self) -> bool {
         self.via.is_some()

@@ -274,12 +274,43 @@ async fn refusals(report: &mut Checked, site: &Site, environment: &Environment, 
         };
         report.check(name, refused).await;
     }
-    // Where every page may connect there is no foreign one
-    let mut origins = environment.gateway.allowed_origins.iter();
-    if !origins.any(|origin| origin == "*") {
+    if names_origins(environment) {
         let refused = refused_origin(site, token);
         report.check("a foreign origin is refused", refused).await;
     }
+}
+
+/// Whether there is a foreign origin: where every page may connect there is none.
+fn names_origins(environment: &Environment) -> bool {
+    let mut origins = environment.gateway.allowed_origins.iter();
+    !origins.any(|origin| origin == "*")
+}
+
+/// Whether a page of a foreign origin is refused; `None` where there is none.
+pub(crate) async fn foreign_origin(
+    site: &Site,
+    environment: &Environment,
+) -> Option<anyhow::Result<()>> {
+    match names_origins(environment) {
+        true => Some(refused_origin(site, &room()).await),
+        false => None,
+    }
+}
+
+/// Publishes once into a room of its own, and waits for the message there; milliseconds from the one to the other.
+pub(crate) async fn published(
+    site: &Site,
+    environment: &Environment,
+    secret: &Value,
+) -> anyhow::Result<f64> {
+    let token = room();
+    let mut socket = connect(site, environment, &token).await?;
+    own_message(site, environment, secret, &token, &mut socket).await
+}
+
+/// Whether a publish failed because the gateway knows another secret.
+pub(crate) fn is_other_secret(why: &str) -> bool {
+    why == OTHER_SECRET
 }
 
 /// The token of a room that no client has, and that stores nothing.

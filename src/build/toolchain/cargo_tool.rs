@@ -230,7 +230,7 @@ fn program_in(place: &Path, tool: &CargoTool) -> PathBuf {
 }
 
 /// The last word of `--version`.
-fn version_of(program: &Path) -> Option<String> {
+pub(super) fn version_of(program: &Path) -> Option<String> {
     let output =
         run::answer(&Invocation::new(Purpose::Build, program, ".").arg("--version")).ok()?;
     let said = String::from_utf8(output.stdout).ok()?;

@@ -8,6 +8,7 @@ mod cargo_tool;
 mod locked_versions;
 pub mod npm;
 mod override_variable;
+pub(crate) mod present;
 pub(super) mod wasm_target;
 
 use std::path::{Path, PathBuf};

@@ -158,6 +158,14 @@ pub fn tool(tool: &NpmTool, cache: &Cache, runner: &Runner) -> Result<PathBuf> {
     Ok(program)
 }
 
+/// Whether it is installed already.
+pub(super) fn is_installed(tool: &NpmTool, cache: &Cache) -> Result<bool> {
+    let modules = cache
+        .tool(tool.package, &version(tool)?)
+        .join("node_modules");
+    Ok(modules.join(program(tool)?).is_file())
+}
+
 /// Where the program is below `node_modules`, on this platform.
 fn program(tool: &NpmTool) -> Result<String> {
     if !tool.program.contains("{os}") {

@@ -185,8 +185,9 @@ The manifest stays: `deploy` makes the environment anew.")]
   edge-broadcast doctor
   edge-broadcast doctor production --json
   edge-broadcast doctor production --room SOL   whether updates of a room are dropped for their slot
+  edge-broadcast doctor production --publish    whether what is signed with the manifest's secret arrives
 
-Changes nothing and, without --room, reads no secret's value. Exits 1 when something is wrong.")]
+Changes nothing and, without --room and --publish, reads no secret's value. Exits 1 when something is wrong.")]
     Doctor(Doctor),
     /// Prove that a deployed environment works
     #[command(after_help = "Examples:
@@ -317,6 +318,9 @@ pub struct Doctor {
     /// Look at this room too; may be repeated, needs the value of `ADMIN_SECRET`
     #[arg(long, value_name = "TOKEN")]
     pub room: Vec<String>,
+    /// Publish once into a room of its own too; needs the value of `WEBHOOK_SECRET`
+    #[arg(long)]
+    pub publish: bool,
 }
 
 #[derive(Debug, Args)]

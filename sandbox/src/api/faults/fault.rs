@@ -47,6 +47,8 @@ pub(crate) enum Kind {
     Panic,
     /// The call is handled; then the connection is reset instead of an answer.
     Lost,
+    /// The call is handled, and its answer has the date of a clock that is far behind.
+    OldDate,
 }
 
 fn one() -> u32 {
