@@ -321,6 +321,7 @@ Environment {
     },
     headers: {},
     sst: None,
+    traffic: None,
 }
 "#);
     }

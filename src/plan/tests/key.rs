@@ -77,6 +77,9 @@ migration = { mode = "percent", percent = 10 }
 users = 1
 tokens = 1
 updates_per_minute = 1
+connects_per_day = 1
+tokens_per_user = 1
+batch = 1
 "#;
 
 /// The keys that were changed, to find those that were forgotten.
@@ -144,6 +147,17 @@ fn each_key_that_reaches_cloudflare_is_a_step_of_the_plan_and_no_other_is() {
             "updates_per_minute = 1",
             "updates_per_minute = 2",
         ),
+        (
+            "traffic.connects_per_day",
+            "connects_per_day = 1",
+            "connects_per_day = 2",
+        ),
+        (
+            "traffic.tokens_per_user",
+            "tokens_per_user = 1",
+            "tokens_per_user = 2",
+        ),
+        ("traffic.batch", "batch = 1", "batch = 2"),
     ];
     for (key, from, to) in unplanned {
         assert_eq!(keys.change(key, from, to), "e: nothing to change", "{key}");

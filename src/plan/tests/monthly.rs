@@ -22,7 +22,10 @@ fn a_change_that_moves_the_bill_tells_by_how_much() {
 
       note   a month costs $86.86 instead of $192.94 with this (-$106.08), by `[traffic]`; `edge-broadcast cost e` has every line
     ");
-    assert_snapshot!(deployed().manifest("[traffic]", &format!("{regions}[traffic]")).findings_of_change(), @"");
+    assert_snapshot!(deployed().manifest("[traffic]", &format!("{regions}[traffic]")).findings_of_change(), @r"
+
+      note   a month costs $264.65 instead of $192.94 with this (+$71.71), by `[traffic]`; `edge-broadcast cost e` has every line
+    ");
 }
 
 #[test]
