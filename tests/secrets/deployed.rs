@@ -94,6 +94,8 @@ async fn secrets_change_on_the_deployed_code_after_a_rollback_an_automatic_retur
     let note = format!(
         "  note   the newest version of `{SCRIPT}`, `{newest}`, is not the deployed one, `{live}`"
     );
+    // `doctor` would say that they are stale
+    world.run(&["generate"]).succeeds();
     for command in ["plan", "status", "doctor"] {
         let printed = world.run(&[command, "staging"]).succeeds();
         assert!(printed.stdout.contains(&note), "{}", printed.stdout);

@@ -11,7 +11,7 @@ use crate::live::project;
 use crate::support::{api, built};
 
 /// The words of bodies that a report shows as they are. Everything else that was on the wire must not be in it.
-const SHOWN: [&str; 33] = [
+const SHOWN: [&str; 34] = [
     "AAAA",
     "ADMIN_SECRET",
     "BROADCAST_RATE",
@@ -44,6 +44,7 @@ const SHOWN: [&str; 33] = [
     "standard",
     "type",
     "upload",
+    "user",
     "version_metadata",
 ];
 
