@@ -1,7 +1,7 @@
 //! The manifest of a new environment, made of another one's: its text with its comments, and what had to be different. Pure.
 
 use serde::Serialize;
-use toml_edit::{DocumentMut, Item, Table, Value};
+use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 /// A manifest that nobody has written yet.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,10 +27,7 @@ pub(crate) fn draft(source: &str, from: &str, name: &str) -> Result<Draft, toml_
     let mut document: DocumentMut = source.parse()?;
     let mut changes = Vec::new();
     for table in ["routes", "regions"] {
-        let tables = document
-            .get_mut(table)
-            .and_then(Item::as_array_of_tables_mut);
-        for each in tables.into_iter().flat_map(|tables| tables.iter_mut()) {
+        for each in document.get_mut(table).map(tables).into_iter().flatten() {
             let host = |host: &str| host_of(host, from, name);
             changes.extend(change(each, "host", host).map(|it| it.of(table)));
         }
@@ -40,7 +37,7 @@ pub(crate) fn draft(source: &str, from: &str, name: &str) -> Result<Draft, toml_
             "dataset" => dataset_of(text, from, name),
             _ => name.to_owned(),
         };
-        let found = document.get_mut(table).and_then(Item::as_table_mut);
+        let found = document.get_mut(table).and_then(Item::as_table_like_mut);
         let changed = found.and_then(|found| change(found, key, edited));
         changes.extend(changed.map(|it| it.of(table)));
     }
@@ -48,6 +45,21 @@ pub(crate) fn draft(source: &str, from: &str, name: &str) -> Result<Draft, toml_
         text: document.to_string(),
         changes,
     })
+}
+
+/// The tables of a list, whether each has a header or they stand in brackets.
+fn tables(list: &mut Item) -> Vec<&mut dyn TableLike> {
+    fn like<T: TableLike>(table: &mut T) -> &mut dyn TableLike {
+        table
+    }
+    match list {
+        Item::ArrayOfTables(tables) => tables.iter_mut().map(like).collect(),
+        Item::Value(Value::Array(list)) => {
+            let inline = list.iter_mut().filter_map(Value::as_inline_table_mut);
+            inline.map(like).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 impl Change {
@@ -60,7 +72,7 @@ impl Change {
 }
 
 /// Writes another text in the place of a key's, with the comments around it.
-fn change(table: &mut Table, key: &str, edited: impl Fn(&str) -> String) -> Option<Change> {
+fn change(table: &mut dyn TableLike, key: &str, edited: impl Fn(&str) -> String) -> Option<Change> {
     let value = table.get_mut(key)?.as_value_mut()?;
     let before = value.as_str()?.to_owned();
     let after = edited(&before);
@@ -125,6 +137,17 @@ mod tests {
                 "sst.stage"
             ]
         );
+    }
+
+    #[test]
+    fn tables_in_braces_are_tables_too() {
+        let source = "routes = [{ host = \"a-staging.glow.trade\" }, { host = \"b.glow.trade\" }] # all\nanalytics = { dataset = \"staging\" }\nsst = { stage = \"staging\", app = \"staging\" }\n";
+        let Draft { text, changes } = draft(source, "staging", "qa").unwrap();
+        assert_eq!(
+            text,
+            "routes = [{ host = \"a-qa.glow.trade\" }, { host = \"b-qa.glow.trade\" }] # all\nanalytics = { dataset = \"qa\" }\nsst = { stage = \"qa\", app = \"staging\" }\n"
+        );
+        assert_eq!(changes.len(), 4);
     }
 
     #[test]
