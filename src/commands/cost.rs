@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Context;
 use super::cli::Cost as Args;
 use crate::environment::Environment;
-use crate::environment::cost::{Bill, Choice, Line, Naive, Prices, Setup, Traffic, choices};
+use crate::environment::cost::{Bill, Choice, Line, Naive, Prices, Said, Setup, Traffic, choices};
 use crate::terminal::advice::Advice;
 
 #[derive(Serialize)]
@@ -67,28 +67,16 @@ fn cost(environment: &Environment, args: &Args) -> Result<Cost, Advice> {
 
 /// What was typed, or else what the manifest says.
 fn traffic(environment: &Environment, args: &Args) -> Result<Traffic, Advice> {
-    let known = environment.traffic;
-    let must = |typed: Option<u32>, written: fn(&Traffic) -> u32| {
-        let written = known.as_ref().map(written);
-        typed
-            .or(written)
-            .ok_or_else(|| unknown(&format!("`{}`", environment.name)))
+    let typed = Said {
+        users: args.users,
+        tokens: args.tokens,
+        updates_per_minute: args.updates_per_minute,
+        connects_per_day: args.connects_per_day,
+        tokens_per_user: args.tokens_per_user,
+        batch: args.batch,
     };
-    let or = |typed: Option<u32>, written: fn(&Traffic) -> u32, usual| {
-        typed.or(known.as_ref().map(written)).unwrap_or(usual)
-    };
-    Ok(Traffic {
-        users: must(args.users, |it| it.users)?,
-        tokens: must(args.tokens, |it| it.tokens)?,
-        updates_per_minute: must(args.updates_per_minute, |it| it.updates_per_minute)?,
-        connects_per_day: or(
-            args.connects_per_day,
-            |it| it.connects_per_day,
-            Traffic::CONNECTS_PER_DAY,
-        ),
-        tokens_per_user: or(args.tokens_per_user, |it| it.tokens_per_user, 1),
-        batch: or(args.batch, |it| it.batch, 1),
-    })
+    let traffic = typed.or(environment.traffic);
+    traffic.ok_or_else(|| unknown(&format!("`{}`", environment.name)))
 }
 
 fn unknown(whose: &str) -> Advice {

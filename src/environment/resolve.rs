@@ -10,7 +10,7 @@ use edge_broadcast_protocol::contract::settings::{
 
 use super::rules::{self, Broken};
 use super::{CodeUpdateStrategy, Environment, OverrideDns, Rate, Secret, Served, ServedBy, Sst};
-use crate::environment::cost::Traffic;
+use crate::environment::cost::{Said, Traffic};
 use crate::environment::manifest::{self, CodeUpdateMode, Manifest};
 use crate::environment::name::{EnvironmentName, Span, Whole};
 use crate::environment::problem::Problem;
@@ -78,23 +78,20 @@ fn environment(
             stage: table.stage,
             migration: table.migration.into_inner(),
         }),
-        traffic: manifest.traffic.as_ref().map(traffic),
+        traffic: manifest.traffic.as_ref().and_then(traffic),
     }
 }
 
-fn traffic(table: &manifest::Traffic) -> Traffic {
-    let or = |value: Option<u32>, usual| value.unwrap_or(usual);
-    Traffic {
-        users: table.users.get(),
-        tokens: table.tokens.get(),
-        updates_per_minute: table.updates_per_minute.get(),
-        connects_per_day: or(
-            table.connects_per_day.map(Whole::get),
-            Traffic::CONNECTS_PER_DAY,
-        ),
-        tokens_per_user: or(table.tokens_per_user.map(Whole::get), 1),
-        batch: or(table.batch.map(Whole::get), 1),
-    }
+fn traffic(table: &manifest::Traffic) -> Option<Traffic> {
+    let said = Said {
+        users: Some(table.users.get()),
+        tokens: Some(table.tokens.get()),
+        updates_per_minute: Some(table.updates_per_minute.get()),
+        connects_per_day: table.connects_per_day.map(Whole::get),
+        tokens_per_user: table.tokens_per_user.map(Whole::get),
+        batch: table.batch.map(Whole::get),
+    };
+    said.or(None)
 }
 
 fn code_update(table: &manifest::CodeUpdate) -> CodeUpdateStrategy {

@@ -8,4 +8,4 @@ mod traffic;
 pub use bill::{Bill, Line, Setup, Switch};
 pub use choice::{Choice, Naive, choices};
 pub use price::{Price, Prices};
-pub use traffic::Traffic;
+pub use traffic::{Said, Traffic};

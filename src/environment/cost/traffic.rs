@@ -22,10 +22,42 @@ pub struct Traffic {
     pub batch: u32,
 }
 
-impl Traffic {
-    /// Opens the app on a day, where a manifest does not say.
-    pub const CONNECTS_PER_DAY: u32 = 4;
+/// What is said of the load, key by key.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said {
+    pub users: Option<u32>,
+    pub tokens: Option<u32>,
+    pub updates_per_minute: Option<u32>,
+    pub connects_per_day: Option<u32>,
+    pub tokens_per_user: Option<u32>,
+    pub batch: Option<u32>,
+}
 
+impl Said {
+    /// The load, each key of which is said here, or else is that of `known`, or else has its default; none where nothing says what
+    /// has no default.
+    pub fn or(self, known: Option<Traffic>) -> Option<Traffic> {
+        let known = |key: fn(&Traffic) -> u32| known.as_ref().map(key);
+        Some(Traffic {
+            users: self.users.or(known(|it| it.users))?,
+            tokens: self.tokens.or(known(|it| it.tokens))?,
+            updates_per_minute: self
+                .updates_per_minute
+                .or(known(|it| it.updates_per_minute))?,
+            connects_per_day: self
+                .connects_per_day
+                .or(known(|it| it.connects_per_day))
+                .unwrap_or(4),
+            tokens_per_user: self
+                .tokens_per_user
+                .or(known(|it| it.tokens_per_user))
+                .unwrap_or(1),
+            batch: self.batch.or(known(|it| it.batch)).unwrap_or(1),
+        })
+    }
+}
+
+impl Traffic {
     /// Updates of a month.
     pub(super) fn updates(&self) -> f64 {
         f64::from(self.tokens) * f64::from(self.updates_per_minute) * MINUTES
