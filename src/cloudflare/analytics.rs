@@ -17,6 +17,12 @@ struct Answer {
     data: Vec<Map<String, Value>>,
 }
 
+/// What is no failure.
+enum Answered {
+    Rows,
+    NoTable,
+}
+
 /// What a refusal has in it that says that nothing was ever written to a data set: its table is made with the first point.
 const NO_TABLE: [&str; 2] = ["unknown table", "unable to find type of table"];
 
@@ -41,17 +47,18 @@ pub(crate) async fn ask(
                 answer.is_success(),
                 NO_TABLE.iter().any(|words| said.contains(words)),
             ) {
-                (true, _) => Some(Some(answer.body.clone())),
-                (false, true) => Some(None),
+                (true, _) => Some(Answered::Rows),
+                (false, true) => Some(Answered::NoTable),
                 (false, false) => None,
             }
         },
     );
-    let (text, _) = answered.await?;
-    let Some(text) = text else {
-        return Ok(Vec::new());
-    };
-    let answer: Answer = serde_json::from_slice(&text)
-        .with_context(|| format!("reading the answer of `POST {path}`"))?;
-    Ok(answer.data)
+    match answered.await? {
+        (Answered::NoTable, _) => Ok(Vec::new()),
+        (Answered::Rows, answer) => {
+            let answer: Answer = serde_json::from_slice(&answer.body)
+                .with_context(|| format!("reading the answer of `POST {path}`"))?;
+            Ok(answer.data)
+        }
+    }
 }
