@@ -86,16 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// With the codes as a reader can tell them.
-    fn told(text: &str) -> String {
-        text.replace("\u{1b}[0m", "</>")
-            .replace("\u{1b}[1m", "<bold>")
-            .replace("\u{1b}[31m", "<red>")
-            .replace("\u{1b}[32m", "<green>")
-            .replace("\u{1b}[33m", "<yellow>")
-            .replace("\u{1b}[36m", "<cyan>")
-    }
+    use crate::terminal::tint::told;
 
     #[test]
     fn a_plan_has_terraforms_colours() {

@@ -33,6 +33,18 @@ impl Tint {
     }
 }
 
+/// The codes of a colour as a reader can tell them.
+#[cfg(test)]
+pub(crate) fn told(text: &str) -> String {
+    text.replace("\u{1b}[0m", "</>")
+        .replace("\u{1b}[1m", "<bold>")
+        .replace("\u{1b}[2m", "<faint>")
+        .replace("\u{1b}[31m", "<red>")
+        .replace("\u{1b}[32m", "<green>")
+        .replace("\u{1b}[33m", "<yellow>")
+        .replace("\u{1b}[36m", "<cyan>")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

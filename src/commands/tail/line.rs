@@ -91,19 +91,9 @@ mod tests {
 
     use super::super::trace::Objects;
     use super::*;
+    use crate::terminal::tint::told;
 
     const OBJECT: &str = "01f2891c3caa114b8c572bd622638230ec00179694dcb711e84500018a5acc1e";
-
-    /// With the codes as a reader can tell them.
-    fn told(text: &str) -> String {
-        text.replace("\u{1b}[0m", "</>")
-            .replace("\u{1b}[1m", "<bold>")
-            .replace("\u{1b}[2m", "<faint>")
-            .replace("\u{1b}[31m", "<red>")
-            .replace("\u{1b}[32m", "<green>")
-            .replace("\u{1b}[33m", "<yellow>")
-            .replace("\u{1b}[36m", "<cyan>")
-    }
 
     /// As workerd 1.20261023.1 writes a message for these scripts, with another `event`.
     fn message(event: &Json) -> Json {
