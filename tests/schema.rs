@@ -25,8 +25,12 @@ fn conforms(source: &str) -> bool {
 fn the_examples_conform_and_name_it_in_their_first_line() {
     let file = std::fs::read_to_string(repository().join(FILE)).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&file).unwrap(), printed());
-    for name in ["local", "staging", "production"] {
-        let source = manifest(name);
+    let names = std::fs::read_dir(repository().join("environments")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names.filter(|name| name.ends_with(".toml")).collect();
+    assert!(names.len() >= 3, "{names:?}");
+    for name in names {
+        let source = manifest(name.trim_end_matches(".toml"));
         assert_eq!(
             source.lines().next(),
             Some("#:schema ./environment.schema.json")

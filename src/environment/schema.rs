@@ -184,6 +184,40 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn what_is_chosen_from_a_list_is_in_its_schema() -> Result<(), TestCaseError> {
+        let jurisdictions = JURISDICTIONS.map(|(name, _)| name);
+        let known = LOCATION_HINTS
+            .iter()
+            .chain(&CONTINENTS)
+            .chain(&jurisdictions);
+        for text in known.chain(&["", "EU ", "xnam"]) {
+            is_the_rule::<LocationHint>(&json!(text))?;
+            is_the_rule::<Continent>(&json!(text))?;
+            is_the_rule::<Jurisdiction>(&json!(text))?;
+        }
+        for names in [
+            json!(["a"]),
+            json!(["a", "b", "c", "d"]),
+            json!(["a", "b", "c", "d", "e"]),
+            json!([]),
+            json!([""]),
+            json!(["a", "a"]),
+        ] {
+            is_the_rule::<MemberNames>(&names)?;
+        }
+        for sender in [
+            json!("sst"),
+            json!("else"),
+            json!({"kind": "file", "path": "a.env"}),
+            json!({"path": "a.env"}),
+            json!({"kind": "sst", "x": 1}),
+        ] {
+            is_the_rule::<sender::Entry>(&sender)?;
+        }
+        Ok(())
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
