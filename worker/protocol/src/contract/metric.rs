@@ -1,7 +1,7 @@
 //! Analytics Engine data points: what each column means, in one table.
 //!
 //! The columns are a contract with everything that was ever written: they are added to at the end, and never reordered or
-//! used for something else. `edge-broadcast stats`, the generated dashboard and rollouts ask for them by their places.
+//! used for something else. `edge-broadcast stats` and the generated dashboard ask for them by their places.
 
 /// One column of a data point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,16 +70,6 @@ pub const COLUMNS: [Column; 10] = [
         "missed",
         "of `broadcast`: the objects that did not take it",
     ),
-];
-
-/// The name of an event, as `blob1` has it.
-pub const EVENTS: [&str; 6] = [
-    "connect",
-    "disconnect",
-    "broadcast",
-    "handshake",
-    "publish",
-    "refusal",
 ];
 
 /// The event that a data point counts.
@@ -190,6 +180,16 @@ impl<'event> Event<'event> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The name of an event, as `blob1` has it.
+    const EVENTS: [&str; 6] = [
+        "connect",
+        "disconnect",
+        "broadcast",
+        "handshake",
+        "publish",
+        "refusal",
+    ];
 
     /// The blobs, with `|` between them, and the doubles of an event that version `v1` counts.
     fn written(event: Event) -> (String, [f64; 4]) {
