@@ -118,7 +118,7 @@ async fn what_is_wrong_around_a_deployment_is_said_with_what_mends_it() {
         ("DNS Read` on the zone", "the look at its records needs"),
         (
             "Account Analytics Read` on the account",
-            "`stats` and a rollout by evidence need",
+            "`stats` needs",
         ),
         ("Workers Tail Read` on the account", "`tail` needs"),
     ] {
