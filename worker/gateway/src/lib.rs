@@ -51,16 +51,18 @@ async fn fetch(raw: web_sys::Request, env: Env, context: Context) -> Result<Resp
 
 async fn serve(request: &Request) -> Response {
     let method = request.raw.method();
-    let answer = match Route::of(&method, route::path(&request.url)) {
+    let route = Route::of(&method, route::path(&request.url));
+    let probe = route.as_ref().map_or("", Route::probe);
+    let answer = match &route {
         Ok(Route::Health) => health::health(request).await,
-        Ok(Route::Connect(token)) => connect::connect(request, &token).await,
-        Ok(Route::Publish(token)) => publish::publish(request, &token).await,
+        Ok(Route::Connect(token)) => connect::connect(request, token).await,
+        Ok(Route::Publish(token)) => publish::publish(request, token).await,
         Ok(Route::PublishMany) => publish::publish_many(request).await,
-        Ok(Route::Snapshot(token)) => snapshot::snapshot(request, &token).await,
+        Ok(Route::Snapshot(token)) => snapshot::snapshot(request, token).await,
         Ok(Route::SnapshotPreflight) => snapshot::preflight(request),
-        Ok(Route::Room(token)) => inspect::room(request, &token).await,
+        Ok(Route::Room(token)) => inspect::room(request, token).await,
         Ok(Route::SecretUses) => inspect::secret_uses(request).await,
-        Err(refusal) => Err(refusal),
+        Err(refusal) => Err(refusal.clone()),
     };
     answer.unwrap_or_else(|refusal| {
         request.debug(|| format!("refused {method}: {} {}", refusal.status, refusal.code));
@@ -69,7 +71,7 @@ async fn serve(request: &Request) -> Response {
             region: request.region().map_or("", |region| &region.name),
             status: refusal.status,
         };
-        request.measure("", event);
+        request.measure(probe, event);
         reply::refusal(&refusal)
     })
 }

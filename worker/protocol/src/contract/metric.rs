@@ -23,7 +23,7 @@ pub const COLUMNS: [Column; 10] = [
     column(
         "index1",
         "token",
-        "the token of the room; empty where the event belongs to none. Cloudflare samples by it",
+        "the token of the room; empty where the event belongs to none, and of a refusal, unless it is one of a check of this tool. Cloudflare samples by it",
     ),
     column(
         "blob1",

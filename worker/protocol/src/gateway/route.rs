@@ -1,7 +1,7 @@
 //! The routes of the gateway, by method and path.
 
 use crate::contract::refusal::{self, Refusal};
-use crate::contract::token::Token;
+use crate::contract::token::{self, Token};
 use percent_encoding::percent_decode_str;
 
 /// A request that the gateway serves.
@@ -71,6 +71,23 @@ impl Route {
             _ => Err(refusal::NOT_FOUND),
         }
     }
+
+    /// The token that a refusal of it is counted under: the room of a check, so that figures can leave checks out, and empty for
+    /// everybody else. Tokens of refused requests are whatever anybody writes, and Analytics Engine samples by them.
+    pub fn probe(&self) -> &str {
+        match self {
+            Self::Health => token::PROBE_PREFIX,
+            Self::Connect(token)
+            | Self::Publish(token)
+            | Self::Snapshot(token)
+            | Self::Room(token)
+                if token::is_probe(token.as_str()) =>
+            {
+                token.as_str()
+            }
+            _ => "",
+        }
+    }
 }
 
 /// The first segment of a raw path: what is asked for, whether or not it is there.
@@ -136,6 +153,21 @@ mod tests {
             ("GET", "/secrets/uses", Route::SecretUses),
         ] {
             assert_eq!(Route::of(method, path), Ok(route), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_counted_under_the_token_of_a_check_and_of_nobody_else() {
+        let check = "edge-broadcast-verify-0123456789abcdef";
+        for (method, path, probe) in [
+            ("GET", "/health", "edge-broadcast-verify"),
+            ("GET", &*format!("/ws/{check}"), check),
+            ("POST", &format!("/broadcast/{check}"), check),
+            ("GET", "/ws/SOL", ""),
+            ("POST", "/broadcast", ""),
+            ("GET", "/secrets/uses", ""),
+        ] {
+            assert_eq!(Route::of(method, path).unwrap().probe(), probe, "{path}");
         }
     }
 
