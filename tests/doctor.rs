@@ -116,7 +116,10 @@ async fn what_is_wrong_around_a_deployment_is_said_with_what_mends_it() {
     let printed = doctor(&[]).succeeds().stdout;
     for (right, needs) in [
         ("DNS Read` on the zone", "the look at its records needs"),
-        ("Account Analytics Read` on the account", "`stats` needs"),
+        (
+            "Account Analytics Read` on the account",
+            "`stats` and a rollout by evidence need",
+        ),
         ("Workers Tail Read` on the account", "`tail` needs"),
     ] {
         let told = format!(

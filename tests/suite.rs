@@ -46,6 +46,7 @@ mod packages;
 mod readme;
 mod refusals;
 mod rehearsal;
+mod releases;
 mod requests;
 mod rollback;
 mod rollout;

@@ -17,6 +17,7 @@ use crate::deploy::apply::{self, Probe};
 use crate::deploy::remote::Remote;
 use crate::deploy::running::Running;
 use crate::deploy::verification::{Publishes, Verification};
+use crate::deploy::watch::{Judged, Watch};
 use crate::environment::{Environment, script};
 use crate::live::site::Site;
 use crate::live::verify;
@@ -36,6 +37,9 @@ struct Answer {
     applied: apply::Report,
     /// Absent when a step failed before.
     verified: Option<verify::Report>,
+    /// What was said of each share of a rollout; absent where nothing was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    evidence: Vec<Judged>,
     /// Why the command failed.
     failure: Option<String>,
     /// And what to do about it, where that is known.
@@ -73,7 +77,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     super::plan::tell_needless(context, &desired, &observed);
     let rollout = match &saved {
         Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
-        None => args.rollout.clone(),
+        None => super::plan::rollout(&environment, &args.rollout)?,
     };
     let plan = match Plan::between(&desired, &observed, &rollout) {
         Ok(plan) => plan,
@@ -98,19 +102,30 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     }
     super::generate::refresh(context, &artifacts)?;
     let inputs = inputs(desired, bundles, secrets);
-    carry_out(
-        context,
-        args,
-        &remote,
+    let ready = Ready {
+        remote: &remote,
         site,
-        &environment,
-        &observed,
+        environment: &environment,
+        observed: &observed,
         plan,
-        &inputs,
+        inputs: &inputs,
         publishes,
-    )
-    .await?;
+        pause: args.pause,
+    };
+    carry_out(context, ready).await?;
     remote.close().await
+}
+
+/// All that a deployment needs.
+struct Ready<'a> {
+    remote: &'a Remote,
+    site: Site,
+    environment: &'a Environment,
+    observed: &'a Observed,
+    plan: Plan,
+    inputs: &'a Inputs,
+    publishes: Publishes,
+    pause: Duration,
 }
 
 /// The remote that is deployed to; for a rehearsal a sandbox of its own.
@@ -140,46 +155,24 @@ pub(super) async fn brought_up(
     let (secrets, publishes) = read_secrets(sources, &plan)?;
     super::generate::refresh(context, &artifacts)?;
     let inputs = inputs(desired, bundles, secrets);
-    let (answer, error) = carried_out(
-        context,
-        Duration::ZERO,
+    let ready = Ready {
         remote,
         site,
         environment,
-        &observed,
+        observed: &observed,
         plan,
-        &inputs,
+        inputs: &inputs,
         publishes,
-    )
-    .await;
+        pause: Duration::ZERO,
+    };
+    let (answer, error) = carried_out(context, ready).await?;
     error.map_or(Ok(answer.plan), Err)
 }
 
-/// Applies `plan` and verifies what came of it; answers in any case.
-#[expect(clippy::too_many_arguments, reason = "all that a deployment needs")]
-async fn carry_out(
-    context: &Context,
-    args: &Args,
-    remote: &Remote,
-    site: Site,
-    environment: &Environment,
-    observed: &Observed,
-    plan: Plan,
-    inputs: &Inputs,
-    publishes: Publishes,
-) -> anyhow::Result<()> {
-    let (answer, error) = carried_out(
-        context,
-        args.pause,
-        remote,
-        site,
-        environment,
-        observed,
-        plan,
-        inputs,
-        publishes,
-    )
-    .await;
+/// Applies the plan and verifies what came of it; answers as soon as anything may have been written.
+async fn carry_out(context: &Context, ready: Ready<'_>) -> anyhow::Result<()> {
+    let environment = ready.environment;
+    let (answer, error) = carried_out(context, ready).await?;
     if answer.verified.is_some() || context.format == Format::Json {
         context.format.answer(&answer)?;
     }
@@ -192,21 +185,31 @@ async fn carry_out(
 }
 
 /// The same without a word on stdout: the answer, and why it failed.
-#[expect(clippy::too_many_arguments, reason = "all that a deployment needs")]
+///
+/// # Errors
+/// What was found before anything was written.
 async fn carried_out(
     context: &Context,
-    pause: Duration,
-    remote: &Remote,
-    site: Site,
-    environment: &Environment,
-    observed: &Observed,
-    plan: Plan,
-    inputs: &Inputs,
-    publishes: Publishes,
-) -> (Answer, Option<anyhow::Error>) {
+    ready: Ready<'_>,
+) -> anyhow::Result<(Answer, Option<anyhow::Error>)> {
+    let Ready {
+        remote,
+        site,
+        environment,
+        observed,
+        plan,
+        inputs,
+        publishes,
+        pause,
+    } = ready;
     let tell = |line: &str| context.progress.say(line);
-    let verification =
+    let watch = Watch::of(&remote.cloudflare, environment, &plan);
+    if let Some(watch) = &watch {
+        watch.can_ask().await?;
+    }
+    let mut verification =
         Verification::new(environment, site, publishes, &plan, observed, pause, &tell).await;
+    verification.watch = watch;
     let mut running = Running::new(["deployment", "deploy"], environment.name.as_str());
     let applied = apply::apply(
         &remote.cloudflare,
@@ -222,13 +225,17 @@ async fn carried_out(
     let answer = Answer {
         environment: environment.name.to_string(),
         verified: verification.report.take(),
+        evidence: verification
+            .watch
+            .map(|watch| watch.judged())
+            .unwrap_or_default(),
         findings: verification.causes.findings,
         plan,
         applied: running.finish(),
         failure: told.as_ref().map(|told| told.what.clone()),
         help: told.and_then(|told| told.fix),
     };
-    (answer, error)
+    Ok((answer, error))
 }
 
 /// The scripts that may lose hosts: as a saved plan has them, or as they were typed.

@@ -11,14 +11,14 @@ use super::secrets::facts::Facts;
 use crate::build;
 use crate::cloudflare::lists::Lists;
 use crate::cloudflare::observe::observe;
-use crate::commands::cli::Plan as Args;
+use crate::commands::cli::{Plan as Args, Shares};
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
 use crate::live::occupancy::{self, Occupied};
 use crate::plan::finding::{self, Finding, Lines};
 use crate::plan::saved::SavedPlan;
-use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, SocketImpact, ownership};
+use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, Rollout, SocketImpact, ownership};
 use crate::terminal::advice::Advice;
 use crate::terminal::output::{self, Format};
 use crate::terminal::step_summary;
@@ -49,6 +49,22 @@ impl fmt::Display for Answer {
     }
 }
 
+/// The shares of `--rollout`; without a value those of the manifest.
+pub(super) fn rollout(environment: &Environment, asked: &Shares) -> anyhow::Result<Rollout> {
+    let wanted = &environment.rollout;
+    match (asked, wanted) {
+        (Shares::These(rollout), _) => Ok(rollout.clone()),
+        (Shares::AsManifest, Some(wanted)) => Ok(wanted.steps.clone().into()),
+        (Shares::AsManifest, None) => bail!(Advice::new(
+            format!(
+                "the manifest of `{}` has no `[rollout]`, and `--rollout` names no shares",
+                environment.name
+            ),
+            "write `--rollout 5,25,100`, or add `[rollout]` to the manifest",
+        )),
+    }
+}
+
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = super::distinct(context, &args.environment)?;
     let remote = Remote::reading(&environment, &context.progress, &Lists::default()).await?;
@@ -62,7 +78,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     tell_needless(context, &desired, &observed);
     let title = format!("plan for {}", environment.name);
     let findings = finding::of_change(&environment, &observed);
-    let plan = match Plan::between(&desired, &observed, &args.rollout) {
+    let rollout = rollout(&environment, &args.rollout)?;
+    let plan = match Plan::between(&desired, &observed, &rollout) {
         Ok(plan) => plan,
         Err(conflicts) => {
             return Err(refuse(context, &environment, &title, findings, conflicts));
@@ -70,8 +87,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     };
     if let Some(path) = &args.out {
         let account = remote.cloudflare.account();
-        SavedPlan::new(account, &observed, &plan, &args.rollout, &args.adopt, &take)?
-            .write(path)?;
+        SavedPlan::new(account, &observed, &plan, &rollout, &args.adopt, &take)?.write(path)?;
     }
     let occupied = match plan.socket_impact {
         SocketImpact::Reconnect if !args.room.is_empty() => {

@@ -11,6 +11,7 @@ use crate::cloudflare::execute::{self, Change, OldSecrets};
 use crate::cloudflare::overtaken::Overtaken;
 pub use crate::cloudflare::payload::Inputs;
 use crate::cloudflare::{Cloudflare, observe};
+use crate::deploy::watch::Held;
 use crate::live::elsewhere::Unproved;
 use crate::plan::{Lane, Plan, Shift, Split, Step, Then, release};
 use crate::terminal::advice::Advice;
@@ -57,8 +58,9 @@ pub enum Probe<'a> {
     Version { script: &'a str, version: &'a str },
     /// Rooms, of which the version has a share.
     Rooms { version: &'a str, percent: u8 },
-    /// The answers that clients get in the middle of a gradual deployment: one version or the other.
-    Live,
+    /// The answers that clients get in the middle of a gradual deployment, from one version or the other, and what the workers count
+    /// of both. The version is the one that has the share of the shift.
+    Live { shift: &'a Shift, version: &'a str },
     /// The environment after every change, before anything is removed. The versions are this run's, by script.
     Whole {
         versions: &'a BTreeMap<String, String>,
@@ -118,7 +120,7 @@ pub async fn apply(
             Err(error)
         }
         // The version before would not be answered for either
-        Err(Stop::Check(error)) if error.is::<Unproved>() => Err(error),
+        Err(Stop::Check(error)) if error.is::<Unproved>() || error.is::<Held>() => Err(error),
         Err(Stop::Step(error) | Stop::Check(error)) => {
             run.move_back(&plan.steps).await;
             run.undo(&plan.steps).await;
@@ -158,13 +160,24 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
                 && shift.then == Then::Check
             {
                 let checked = self.check_shift(shift).await;
+                let is_held = checked.as_ref().is_err_and(|error| error.is::<Held>());
+                if checked.is_ok() || is_held {
+                    self.report.unverified.remove(&shift.script);
+                }
+                if is_held {
+                    self.report.end();
+                }
                 checked.map_err(|error| {
+                    let result = if is_held {
+                        "found too little"
+                    } else {
+                        "failed"
+                    };
                     Stop::Check(error.context(format!(
-                        "the check at {} % of `{}` failed",
+                        "the check at {} % of `{}` {result}",
                         shift.percent, shift.script
                     )))
                 })?;
-                self.report.unverified.remove(&shift.script);
             }
             self.report.end();
         }
@@ -219,7 +232,8 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
         self.check_share(&shift.script, Given { role, percent })
             .await?;
         if percent > 0 {
-            (self.check)(Probe::Live).await?;
+            let version = &self.report.versions[&shift.script];
+            (self.check)(Probe::Live { shift, version }).await?;
         }
         Ok(())
     }

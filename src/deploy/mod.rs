@@ -2,7 +2,7 @@
 //!
 //! Here stand the order of writes and the way back. What to write is decided in `plan`, how a call looks in `cloudflare`.
 //!
-//! Imports: `build`, `cloudflare`, `environment`, `live`, `plan`, `process`, `secret`, `terminal`
+//! Imports: `build`, `cloudflare`, `environment`, `live`, `metric`, `plan`, `process`, `secret`, `terminal`
 
 pub mod apply;
 pub(crate) mod causes;
@@ -10,3 +10,4 @@ pub(crate) mod destroy;
 pub(crate) mod remote;
 pub(crate) mod running;
 pub(crate) mod verification;
+pub(crate) mod watch;

@@ -10,14 +10,16 @@ use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
 use super::apply::{Probe, Report};
 use super::causes::Causes;
 use super::running::Running;
+use super::watch::Watch;
 use crate::build::Worker;
 use crate::environment::Environment;
 use crate::live::acceptance::{self, Answer};
 use crate::live::elsewhere::{Elsewhere, Unproved, is_certain};
+use crate::live::loss::{self, Trials};
 use crate::live::rooms::{self, Proof, Sought};
 use crate::live::site::Site;
 use crate::live::verify::{self, Expected, Publisher, ask_health, verify, verify_main};
-use crate::plan::{Observed, Plan, Step};
+use crate::plan::{Observed, Plan, Shift, Step};
 use crate::secret::Value;
 use crate::terminal::advice::Advice;
 use crate::terminal::wait::{until, wait};
@@ -53,6 +55,8 @@ pub(crate) struct Verification<'a> {
     /// The room to ask next: one that was asked a moment ago may keep the version that it ran then.
     next_room: Cell<u8>,
     tell: &'a dyn Fn(&str),
+    /// What goes by what the workers count, where the manifest wants it.
+    pub(crate) watch: Option<Watch<'a>>,
 }
 
 impl<'a> Verification<'a> {
@@ -79,6 +83,7 @@ impl<'a> Verification<'a> {
             report: RefCell::default(),
             next_room: Cell::new(rand::random()),
             tell,
+            watch: None,
         };
         if let Ok(secret) = &new.secret
             && !new.brings_secret()
@@ -98,14 +103,45 @@ impl<'a> Verification<'a> {
                 self.share(&site, Some(version), SPREAD).await
             }
             Probe::Rooms { version, percent } => self.rooms(version, percent).await,
-            Probe::Live => {
-                let why = "clients get both versions, and are watched for that long";
-                wait(self.tell, self.pause, why).await;
-                self.share(&self.site, None, Duration::ZERO).await
-            }
+            Probe::Live { shift, version } => self.live(shift, version).await,
             Probe::Whole { versions } => self.whole(versions).await,
             Probe::Left => self.share(&self.site, None, Duration::ZERO).await,
         }
+    }
+
+    /// Checks what clients get while a version has a share of the traffic, and judges it by what was counted in that time.
+    async fn live(&self, shift: &Shift, version: &str) -> anyhow::Result<()> {
+        if let Some(watch) = &self.watch {
+            watch.begin(shift.role);
+        }
+        let why = "clients get both versions, and are watched for that long";
+        wait(self.tell, self.pause, why).await;
+        self.share(&self.site, None, Duration::ZERO).await?;
+        self.lost(shift, version).await?;
+        match &self.watch {
+            Some(watch) => watch.judge(shift, version, self.tell).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Publishes until a version that loses some of what it accepts would have lost one. A request can name a version of the gateway; of
+    /// rooms as many are tried as are asked for their version.
+    async fn lost(&self, shift: &Shift, version: &str) -> anyhow::Result<()> {
+        let Publisher::Secret(secret) = self.publisher() else {
+            return Ok(());
+        };
+        let (site, trials) = match shift.role {
+            Worker::Gateway => {
+                let site = self.site.at_version(&shift.script, version);
+                (site, Trials { rooms: 4, each: 10 })
+            }
+            Worker::Room => {
+                let rooms = rooms::needed(shift.percent);
+                (self.site.clone(), Trials { rooms, each: 3 })
+            }
+        };
+        let trials = trials.within(self.environment);
+        loss::none_is_lost(&site, self.environment, secret, trials).await
     }
 
     /// Checks a version that has a share of the traffic.

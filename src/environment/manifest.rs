@@ -12,8 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_spanned::Spanned;
 
 use crate::environment::name::{
-    AccountId, CompatibilityDate, Continent, Dataset, HeaderName, Host, Jurisdiction, LocationHint,
-    MemberNames, Origin, Owner, RegionName, SecretName, Span, SstName, Whole, WorkerName,
+    AccountId, CompatibilityDate, Continent, Dataset, Decimal, HeaderName, Host, Jurisdiction,
+    LocationHint, MemberNames, Origin, Owner, RegionName, SecretName, Span, SstName, Stages, Whole,
+    WorkerName,
 };
 use crate::environment::problem::{self, Problem};
 use crate::secret::{Source, sender};
@@ -41,6 +42,8 @@ pub(crate) struct Manifest {
     pub analytics: Option<Analytics>,
     pub sst: Option<Sst>,
     pub traffic: Option<Traffic>,
+    #[schemars(with = "Option<Rollout>")]
+    pub rollout: Option<Spanned<Rollout>>,
 }
 
 /// `[worker]`: what both scripts share.
@@ -266,6 +269,30 @@ pub(crate) struct Traffic {
     pub batch: Option<Whole<1, 1000>>,
 }
 
+/// `[rollout]`: how a new version gets the traffic, and what sends it back.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rollout {
+    /// Shares of the traffic in percent.
+    pub steps: Option<Stages>,
+    /// Events that each version must have counted.
+    pub min_samples: Option<Whole<1, 1_000_000>>,
+    /// How much greater the new version's share of refused events may be.
+    pub max_refusal_delta: Option<Decimal<0, 1>>,
+    /// How many times as long the new version's slowest hundredth may take.
+    pub max_p99_ratio: Option<Decimal<1, 100>>,
+    pub on_inconclusive: Option<OnInconclusive>,
+}
+
+/// What follows where too little was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnInconclusive {
+    /// The rollout stays where it is.
+    Hold,
+    Continue,
+}
+
 /// Reads a manifest's text. `path` is only for the problem.
 pub(crate) fn parse(path: &str, source: &str) -> Result<Manifest, Problem> {
     toml_edit::de::from_str(source).map_err(|error| {
@@ -334,6 +361,7 @@ fn is_bare(name: &str) -> bool {
 /// Serde's names of types in words of TOML.
 fn plain(message: &str) -> String {
     let message = message.replace("expected i64", "expected a whole number");
+    let message = message.replace("expected f64", "expected a number");
     match message.split_once(", expected struct ") {
         Some((found, _)) => format!("{found}, expected a table"),
         None => message,
@@ -358,6 +386,7 @@ fn help(message: &str) -> Option<String> {
     Some(
         match expected {
             Some("a whole number") => "write a whole number, without quotes",
+            Some("a number") => "write a number, without quotes",
             Some("a boolean") => "write `true` or `false`, without quotes",
             Some("a string") => "write a text, in quotes",
             Some("a span of time") => {

@@ -25,9 +25,9 @@ use std::time::Duration;
 use edge_broadcast_protocol::contract::settings::{GatewaySettings, RoomSettings};
 use serde::{Deserialize, Serialize};
 
-use crate::environment::manifest::{CodeUpdateMode, Migration};
+use crate::environment::manifest::{CodeUpdateMode, Migration, OnInconclusive};
 use crate::environment::name::{
-    AccountId, Dataset, EnvironmentName, Host, Jurisdiction, Owner, SstName,
+    AccountId, Dataset, EnvironmentName, Host, Jurisdiction, Owner, SstName, Stages,
 };
 use crate::secret::Source;
 use crate::secret::sender::Sender;
@@ -65,6 +65,21 @@ pub struct Environment {
     pub sst: Option<Sst>,
     /// What is expected of a month; only computed with.
     pub traffic: Option<cost::Traffic>,
+    /// How new versions get the traffic, where they are not given all of it at once.
+    pub rollout: Option<Rollout>,
+}
+
+/// Shares of the traffic, and what a new version must keep to at each of them.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    pub steps: Stages,
+    /// Events of each version without which nothing is said of it.
+    pub min_samples: u32,
+    /// How much greater the share of refused events may be, 0 to 1.
+    pub max_refusal_delta: f64,
+    /// How many times as long the slowest hundredth may take.
+    pub max_p99_ratio: f64,
+    pub on_inconclusive: OnInconclusive,
 }
 
 /// Time at which Durable Objects restart on new code: `code_update_strategy` of a deployment (wrangler 4.141 and later send it).

@@ -299,6 +299,69 @@ impl<const MIN: u32, const MAX: u32> TryFrom<i64> for Whole<MIN, MAX> {
     }
 }
 
+/// A number from `MIN` to `MAX`, which may have a fraction.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Decimal<const MIN: u32, const MAX: u32>(f64);
+
+impl<const MIN: u32, const MAX: u32> Decimal<MIN, MAX> {
+    /// The number.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> TryFrom<f64> for Decimal<MIN, MAX> {
+    type Error = String;
+    fn try_from(number: f64) -> Result<Self, String> {
+        match (f64::from(MIN)..=f64::from(MAX)).contains(&number) {
+            true => Ok(Self(number)),
+            false => Err(format!(
+                "{number} is out of range\nuse a number from {MIN} to {MAX}"
+            )),
+        }
+    }
+}
+
+/// The shares of the traffic that a new version gets one after the other, in percent: growing, and the last is 100.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<i64>")]
+pub struct Stages(Vec<u8>);
+
+impl Stages {
+    /// Everything at once.
+    pub fn at_once() -> Self {
+        Self(vec![100])
+    }
+
+    /// In three steps.
+    pub(crate) fn usual() -> Self {
+        Self(vec![5, 25, 100])
+    }
+
+    /// The shares.
+    pub fn get(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<i64>> for Stages {
+    type Error = String;
+    fn try_from(stages: Vec<i64>) -> Result<Self, String> {
+        let shares: Option<Vec<u8>> = stages.iter().map(|it| u8::try_from(*it).ok()).collect();
+        let is_good = |shares: &Vec<u8>| {
+            shares.first().is_some_and(|first| *first > 0)
+                && shares.is_sorted_by(|a, b| a < b)
+                && shares.last() == Some(&100)
+        };
+        shares.filter(is_good).map(Self).ok_or_else(|| {
+            format!(
+                "{stages:?} is no way to 100 %\nwrite growing percentages that end with 100, like `[5, 25, 100]`"
+            )
+        })
+    }
+}
+
 /// One to four different names of an update's members.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<String>")]

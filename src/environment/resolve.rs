@@ -9,10 +9,12 @@ use edge_broadcast_protocol::contract::settings::{
 };
 
 use super::rules::{self, Broken};
-use super::{CodeUpdateStrategy, Environment, OverrideDns, Rate, Secret, Served, ServedBy, Sst};
+use super::{
+    CodeUpdateStrategy, Environment, OverrideDns, Rate, Rollout, Secret, Served, ServedBy, Sst,
+};
 use crate::environment::cost::{Said, Traffic};
-use crate::environment::manifest::{self, CodeUpdateMode, Manifest};
-use crate::environment::name::{EnvironmentName, Span, Whole};
+use crate::environment::manifest::{self, CodeUpdateMode, Manifest, OnInconclusive};
+use crate::environment::name::{Decimal, EnvironmentName, Span, Stages, Whole};
 use crate::environment::problem::Problem;
 use crate::secret::Source;
 use crate::secret::sender::{Names, Sender};
@@ -79,6 +81,17 @@ fn environment(
             migration: table.migration.into_inner(),
         }),
         traffic: manifest.traffic.as_ref().and_then(traffic),
+        rollout: manifest.rollout.map(|table| rollout(table.into_inner())),
+    }
+}
+
+fn rollout(table: manifest::Rollout) -> Rollout {
+    Rollout {
+        steps: table.steps.unwrap_or_else(Stages::usual),
+        min_samples: table.min_samples.map_or(200, Whole::get),
+        max_refusal_delta: table.max_refusal_delta.map_or(0.01, Decimal::get),
+        max_p99_ratio: table.max_p99_ratio.map_or(1.5, Decimal::get),
+        on_inconclusive: table.on_inconclusive.unwrap_or(OnInconclusive::Hold),
     }
 }
 
@@ -319,6 +332,7 @@ Environment {
     headers: {},
     sst: None,
     traffic: None,
+    rollout: None,
 }
 "#);
     }

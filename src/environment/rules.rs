@@ -48,6 +48,16 @@ pub(super) fn broken(name: &EnvironmentName, manifest: &Manifest) -> Vec<Broken>
     }
     secrets(manifest, &mut found);
     headers(manifest, &mut found);
+    if let Some(rollout) = manifest
+        .rollout
+        .as_ref()
+        .filter(|_| manifest.analytics.is_none())
+    {
+        found.push((
+            rollout.span(),
+            "a rollout goes by what the workers count, and they count nothing\nadd `[analytics]` with a `dataset`, or remove `[rollout]`".to_owned(),
+        ));
+    }
     if let Some(sst) = &manifest.sst {
         let migration = sst.migration.as_ref();
         if (migration.mode == MigrationMode::Percent) != migration.percent.is_some() {

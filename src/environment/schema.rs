@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::manifest::Manifest;
 use super::name::{
-    AccountId, CONTINENTS, CompatibilityDate, Continent, Dataset, HeaderName, Host, JURISDICTIONS,
-    Jurisdiction, LOCATION_HINTS, LocationHint, MemberNames, Origin, Owner, RegionName, SecretName,
-    Span, SstName, Whole, WorkerName,
+    AccountId, CONTINENTS, CompatibilityDate, Continent, Dataset, Decimal, HeaderName, Host,
+    JURISDICTIONS, Jurisdiction, LOCATION_HINTS, LocationHint, MemberNames, Origin, Owner,
+    RegionName, SecretName, Span, SstName, Stages, Whole, WorkerName,
 };
 use crate::secret::{Source, sender};
 
@@ -75,6 +75,12 @@ schemas! {
         "items": { "type": "string", "minLength": 1, "maxLength": 64 },
         "minItems": 1, "maxItems": 4, "uniqueItems": true,
     });
+    Stages: json_schema!({
+        "type": "array",
+        "items": { "type": "integer", "minimum": 1, "maximum": 100 },
+        "contains": { "const": 100 }, "uniqueItems": true,
+        "description": "Growing percentages that end with 100.",
+    });
     Source: json_schema!({
         "type": "string",
         "pattern": "^(env:[A-Za-z0-9_]+|file:.+|command:.+|prompt)$",
@@ -93,6 +99,20 @@ impl<const MIN: u32, const MAX: u32> JsonSchema for Whole<MIN, MAX> {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> JsonSchema for Decimal<MIN, MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Decimal{MIN}To{MAX}").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": MIN, "maximum": MAX })
     }
 }
 
@@ -248,6 +268,19 @@ mod tests {
         #[test]
         fn a_numbers_range_is_its_types(number in -3..40_000_i64) {
             is_the_rule::<Whole<1, 32_768>>(&json!(number))?;
+            is_the_rule::<Decimal<1, 100>>(&json!(number))?;
+        }
+
+        #[test]
+        fn a_fractions_range_is_its_types(number in -1.0..3.0_f64) {
+            is_the_rule::<Decimal<0, 1>>(&json!(number))?;
+        }
+
+        #[test]
+        fn shares_that_a_rollout_can_have_are_in_its_schema(
+            shares in prop::collection::vec(prop_oneof![-1..102_i64, Just(100)], 0..4),
+        ) {
+            takes_no_less::<Stages>(&json!(shares))?;
         }
     }
 }

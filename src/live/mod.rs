@@ -9,6 +9,7 @@ pub(crate) mod bench;
 pub(crate) mod credential;
 pub(crate) mod elsewhere;
 pub(crate) mod header;
+pub(crate) mod loss;
 pub(crate) mod occupancy;
 pub mod rooms;
 pub mod site;

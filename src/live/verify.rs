@@ -380,7 +380,7 @@ pub(crate) fn allowed_origin(environment: &Environment) -> Option<String> {
     })
 }
 
-async fn connect(
+pub(super) async fn connect(
     site: &Site,
     environment: &Environment,
     token: &str,
@@ -401,7 +401,7 @@ async fn connect(
     Ok(socket)
 }
 
-async fn own_message(
+pub(super) async fn own_message(
     site: &Site,
     environment: &Environment,
     secret: &Value,

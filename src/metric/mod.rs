@@ -4,6 +4,7 @@
 //!
 //! Imports: nothing
 
+pub(crate) mod evidence;
 pub(crate) mod figures;
 pub(crate) mod panel;
 pub(crate) mod question;

@@ -3,6 +3,8 @@
 //! Only functions that Cloudflare documents are used. Where it keeps one point of several, `_sample_interval` says of how many: so sums
 //! and quantiles are weighted by it. Source: <https://developers.cloudflare.com/analytics/analytics-engine/sql-api/>, "Sampling".
 
+use edge_broadcast_protocol::contract::token::PROBE_PREFIX;
+
 /// A data set, and how far back it is asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scope<'a> {
@@ -76,6 +78,29 @@ pub(crate) fn timeline(scope: Scope<'_>, step: u64) -> String {
     )
 }
 
+/// Events of the versions `new` and `old`, by kind, outcome and milliseconds, without those of this tool's own checks: how many, and
+/// the sum of the squares of what each point stands for.
+pub(crate) fn evidence(scope: Scope<'_>, versions: [&str; 2]) -> String {
+    format!(
+        "SELECT blob4 AS version, blob1 AS event, blob5 AS outcome, double3 AS ms, SUM(_sample_interval) AS events, SUM(_sample_interval * _sample_interval) AS squares {} GROUP BY version, event, outcome, ms ORDER BY version, event, outcome, ms",
+        from(scope, &of_versions(versions))
+    )
+}
+
+/// The rooms that the versions counted events of, the busiest first.
+pub(crate) fn rooms(scope: Scope<'_>, versions: [&str; 2]) -> String {
+    format!(
+        "SELECT blob4 AS version, index1 AS token, SUM(_sample_interval) AS events {} GROUP BY version, token ORDER BY events DESC, version, token LIMIT 10000",
+        from(scope, &of_versions(versions))
+    )
+}
+
+fn of_versions(versions: [&str; 2]) -> String {
+    let [new, old] = versions.map(quoted);
+    let checks = quoted(&format!("{PROBE_PREFIX}%"));
+    format!(" AND (blob4 = {new} OR blob4 = {old}) AND NOT index1 LIKE {checks}")
+}
+
 fn from(Scope { dataset, seconds }: Scope<'_>, more: &str) -> String {
     format!("FROM {dataset} WHERE timestamp > NOW() - INTERVAL '{seconds}' SECOND{more}")
 }
@@ -104,6 +129,8 @@ mod tests {
                 refusals(SCOPE),
                 tokens(SCOPE),
                 timeline(SCOPE, 60),
+                evidence(SCOPE, ["new", "old"]),
+                rooms(SCOPE, ["new", "old"]),
             ]
             .join("\n"),
             @r"
@@ -113,6 +140,8 @@ mod tests {
         SELECT blob2 AS code, blob5 AS outcome, SUM(_sample_interval) AS events FROM prices WHERE timestamp > NOW() - INTERVAL '3600' SECOND AND blob1 = 'refusal' GROUP BY code, outcome ORDER BY events DESC, code LIMIT 50
         SELECT index1 AS token, SUM(_sample_interval) AS broadcasts, SUM(_sample_interval * double1) AS deliveries FROM prices WHERE timestamp > NOW() - INTERVAL '3600' SECOND AND blob1 = 'broadcast' GROUP BY token ORDER BY deliveries DESC, broadcasts DESC, token LIMIT 50
         SELECT intDiv(toUInt32(timestamp), 60) * 60 AS t, blob1 AS event, SUM(_sample_interval) AS events, SUM(_sample_interval * double1) AS count FROM prices WHERE timestamp > NOW() - INTERVAL '3600' SECOND GROUP BY t, event ORDER BY t, event
+        SELECT blob4 AS version, blob1 AS event, blob5 AS outcome, double3 AS ms, SUM(_sample_interval) AS events, SUM(_sample_interval * _sample_interval) AS squares FROM prices WHERE timestamp > NOW() - INTERVAL '3600' SECOND AND (blob4 = 'new' OR blob4 = 'old') AND NOT index1 LIKE 'edge-broadcast-verify%' GROUP BY version, event, outcome, ms ORDER BY version, event, outcome, ms
+        SELECT blob4 AS version, index1 AS token, SUM(_sample_interval) AS events FROM prices WHERE timestamp > NOW() - INTERVAL '3600' SECOND AND (blob4 = 'new' OR blob4 = 'old') AND NOT index1 LIKE 'edge-broadcast-verify%' GROUP BY version, token ORDER BY events DESC, version, token LIMIT 10000
         "
         );
     }
@@ -128,6 +157,8 @@ mod tests {
             refusals(SCOPE),
             tokens(SCOPE),
             timeline(SCOPE, 60),
+            evidence(SCOPE, ["new", "old"]),
+            rooms(SCOPE, ["new", "old"]),
         ];
         for question in all {
             for (before, _) in question

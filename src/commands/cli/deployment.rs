@@ -1,12 +1,35 @@
 //! What can be typed behind `plan`, `deploy`, `rollback` and `destroy`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::Environment;
 use crate::plan::Rollout;
+
+/// What stands for the shares of the manifest.
+const MANIFEST: &str = "manifest";
+
+/// The shares that `--rollout` asks for.
+#[derive(Clone, Debug)]
+pub enum Shares {
+    /// Those of `[rollout]`.
+    AsManifest,
+    These(Rollout),
+}
+
+impl FromStr for Shares {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            MANIFEST => Ok(Self::AsManifest),
+            text => text.parse().map(Self::These),
+        }
+    }
+}
 
 #[derive(Debug, Args)]
 pub struct Plan {
@@ -28,8 +51,8 @@ pub struct Plan {
     #[arg(long, value_name = "SCRIPT")]
     pub adopt: Vec<String>,
     /// Shares of the traffic that new versions get one after the other, as in `deploy`
-    #[arg(long, value_name = "PERCENTAGES", default_value = "100")]
-    pub rollout: Rollout,
+    #[arg(long, value_name = "PERCENTAGES", num_args = 0..=1, default_value = "100", default_missing_value = MANIFEST)]
+    pub rollout: Shares,
 }
 
 #[derive(Debug, Args)]
@@ -48,9 +71,10 @@ pub struct Deploy {
     /// Move wanted hosts over from this environment or script of ours, without a gap; may be repeated
     #[arg(long, value_name = "ENV|SCRIPT")]
     pub take_route_from: Vec<String>,
-    /// Shares of the traffic that new versions get one after the other, each checked: `5,25,100`
-    #[arg(long, value_name = "PERCENTAGES", default_value = "100")]
-    pub rollout: Rollout,
+    /// Shares of the traffic that new versions get one after the other, each checked: `5,25,100`; without a value those of the
+    /// manifest's `[rollout]`
+    #[arg(long, value_name = "PERCENTAGES", num_args = 0..=1, default_value = "100", default_missing_value = MANIFEST)]
+    pub rollout: Shares,
     /// How long each share of a rollout is watched before it is checked
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub pause: Duration,

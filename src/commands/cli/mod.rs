@@ -19,7 +19,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 pub use bench::Bench;
 pub use cost::Cost;
-pub use deployment::{Deploy, Destroy, Plan, Rollback};
+pub use deployment::{Deploy, Destroy, Plan, Rollback, Shares};
 pub use dev::Dev;
 pub use documents::{Completions, Man};
 pub use manifest::{Manifest, New};

@@ -55,7 +55,7 @@ pub(super) async fn rights(
         (
             analytics,
             "Account Analytics Read` on the account",
-            "`stats` needs",
+            "`stats` and a rollout by evidence need",
         ),
         (tails, "Workers Tail Read` on the account", "`tail` needs"),
     ] {

@@ -80,6 +80,13 @@ updates_per_minute = 1
 connects_per_day = 1
 tokens_per_user = 1
 batch = 1
+
+[rollout]
+steps = [5, 100]
+min_samples = 1
+max_refusal_delta = 0.5
+max_p99_ratio = 2.5
+on_inconclusive = "hold"
 "#;
 
 /// The keys that were changed, to find those that were forgotten.
@@ -158,6 +165,11 @@ fn each_key_that_reaches_cloudflare_is_a_step_of_the_plan_and_no_other_is() {
             "tokens_per_user = 2",
         ),
         ("traffic.batch", "batch = 1", "batch = 2"),
+        ("rollout.steps", "steps = [5,", "steps = [10,"),
+        ("rollout.min_samples", "min_samples = 1", "min_samples = 2"),
+        ("rollout.max_refusal_delta", "delta = 0.5", "delta = 0.1"),
+        ("rollout.max_p99_ratio", "ratio = 2.5", "ratio = 3"),
+        ("rollout.on_inconclusive", "\"hold\"", "\"continue\""),
     ];
     for (key, from, to) in unplanned {
         assert_eq!(keys.change(key, from, to), "e: nothing to change", "{key}");
