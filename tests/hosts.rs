@@ -38,8 +38,8 @@ async fn a_regions_host_that_leads_elsewhere_is_found_and_named() {
         format!("  ok     what is published through `{host}` with the manifest's secret arrives\n")
     };
     let published = run(&["doctor", "staging", "--publish"]).succeeds().stdout;
-    let told = arrives(main) + arrives(eu).trim_end();
-    assert!(published.ends_with(&told), "{published}");
+    let told = arrives(main) + &arrives(eu);
+    assert!(published.contains(&told), "{published}");
 
     // Somebody's script takes the paths of the region's host
     let site = sandbox.site("broadcast-eu.glow.trade");

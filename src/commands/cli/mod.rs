@@ -319,7 +319,7 @@ pub struct Doctor {
     /// Look at this room too; may be repeated, needs the value of `ADMIN_SECRET`
     #[arg(long, value_name = "TOKEN")]
     pub room: Vec<String>,
-    /// Publish once into a room of its own too; needs the value of `WEBHOOK_SECRET`
+    /// Publish once through each host too, into rooms of its own; needs the value of `WEBHOOK_SECRET`
     #[arg(long)]
     pub publish: bool,
 }

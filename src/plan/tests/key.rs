@@ -80,6 +80,7 @@ updates_per_minute = 1
 connects_per_day = 1
 tokens_per_user = 1
 batch = 1
+active_hours_per_day = 1
 "#;
 
 /// The keys that were changed, to find those that were forgotten.
@@ -158,6 +159,11 @@ fn each_key_that_reaches_cloudflare_is_a_step_of_the_plan_and_no_other_is() {
             "tokens_per_user = 2",
         ),
         ("traffic.batch", "batch = 1", "batch = 2"),
+        (
+            "traffic.active_hours_per_day",
+            "active_hours_per_day = 1",
+            "active_hours_per_day = 2",
+        ),
     ];
     for (key, from, to) in unplanned {
         assert_eq!(keys.change(key, from, to), "e: nothing to change", "{key}");
