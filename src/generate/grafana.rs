@@ -134,6 +134,9 @@ fn alerts(environment: &Environment, dataset: &str) -> Value {
 ///
 /// Nothing counted is nothing wrong. A silence goes on until something is counted again, and only an environment that people rely on
 /// is asked for it: another one may be silent for as long as nobody works on it.
+///
+/// Sources: <https://grafana.com/docs/grafana/latest/alerting/fundamentals/alert-rule-evaluation/nodata-and-error-states/>, and
+/// <https://github.com/grafana/grafana/issues/84406> for `KeepLast`.
 fn states(environment: &Environment, watched: Watched) -> (&'static str, bool) {
     match watched {
         Watched::Events => ("OK", false),
