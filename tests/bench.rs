@@ -143,3 +143,48 @@ async fn a_load_reaches_every_socket_and_is_compared_with_an_earlier_one() {
     let told = "error: `http://localhost` cannot be loaded: it has no port\nhelp: write `https://HOST`, or `http://HOST:PORT` for a host of a sandbox on this machine\n";
     assert!(refused.ends_with(told), "{refused}");
 }
+
+/// A room that is full gives the place of whoever was silent for `idle_timeout` to a newcomer, and closes who has pinged and then was.
+/// The fifth socket comes when the first one is older than that.
+#[tokio::test(flavor = "multi_thread")]
+async fn sockets_of_a_run_that_is_longer_than_the_idle_time_are_kept() {
+    let short = [
+        ("max_connections = 32000", "max_connections = 4"),
+        ("max_shards = 8", "max_shards = 1"),
+        ("idle_timeout = \"90s\"", "idle_timeout = \"10s\""),
+    ];
+    let deployed = Deployed::with(&short);
+    let project = Project::new();
+    project.write(
+        "environments/staging.toml",
+        &changed(manifest("staging"), &short),
+    );
+    let load = [
+        "bench",
+        "staging",
+        "--json",
+        "--sockets",
+        "5",
+        "--connect-rate",
+        "0.36",
+        "--rate",
+        "10",
+        "--duration",
+        "1s",
+        "--warm-up",
+        "0s",
+    ];
+    let run = Run::new(load)
+        .inside(&project)
+        .against(&deployed.sandbox)
+        .env("WEBHOOK_SECRET", SECRET);
+    let result = run.succeeds().json();
+    let sockets = &result["sockets"];
+    assert_eq!(
+        (&sockets["connected"], &sockets["closed"]),
+        (&json!(4), &json!({})),
+        "{result}"
+    );
+    assert_eq!(sockets["refused"].as_object().unwrap().len(), 1, "{result}");
+    assert_eq!(result["reach"], 1.0, "{result}");
+}

@@ -66,6 +66,29 @@ fn the_bill_as_json_has_every_line_unrounded() {
     assert_eq!(cost["bill"]["dollars"].as_f64().unwrap(), sum);
 }
 
+/// Of half the hours: updates cause half as much, connects as much as before.
+#[test]
+fn hours_in_which_updates_come_are_said_where_they_are_not_all() {
+    let printed = Run::new(FIRST)
+        .arg("--active-hours-per-day")
+        .arg("12")
+        .succeeds();
+    let lines: Vec<&str> = printed.stdout.lines().take(8).collect();
+    assert_snapshot!(lines.join("\n"), @r"
+    staging: $102.03 a month
+      100,000 users in 2 of 1,000 tokens, 2 updates per minute of each, 12 hours a day
+
+      what                           how much     included  million    dollars
+      Workers Paid                                                        5.00
+      Worker requests              67,200,000   10,000,000     0.30      17.16
+      Worker CPU milliseconds      67,200,000   30,000,000     0.02       0.74
+      object requests              68,400,000    1,000,000     0.15      10.11
+    ");
+    let refused = Run::new(FIRST).arg("--active-hours-per-day").arg("25");
+    let refused = refused.fails().stderr;
+    assert!(refused.contains("25 is not in 1..=24"), "{refused}");
+}
+
 #[test]
 fn an_environment_of_which_nothing_is_expected_says_how_to_say_it() {
     let project = Project::with_all();

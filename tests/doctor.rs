@@ -94,7 +94,7 @@ async fn what_is_wrong_around_a_deployment_is_said_with_what_mends_it() {
     let published = doctor(&["--publish"]).env("WEBHOOK_SECRET", SECRET);
     has(
         &published.succeeds().stdout,
-        "\n  ok     what is published with the manifest's secret arrives\n",
+        "\n  ok     what is published through `broadcast-staging.glow.trade` with the manifest's secret arrives\n",
     );
     let other = "whsec_b3RoZXItc2VjcmV0LW9mLXRoZS1kb2N0b3ItdGVzdHM=";
     has(
@@ -102,7 +102,7 @@ async fn what_is_wrong_around_a_deployment_is_said_with_what_mends_it() {
             .env("WEBHOOK_SECRET", other)
             .fails()
             .stdout,
-        "\n  WRONG  nothing can be published: the publish was answered with 403: the deployed secret is another one than the manifest's source gives\n         edge-broadcast secrets set staging WEBHOOK_SECRET\n",
+        "\n  WRONG  nothing can be published through `broadcast-staging.glow.trade`: the publish was answered with 403: the deployed secret is another one than the manifest's source gives\n         edge-broadcast secrets set staging WEBHOOK_SECRET\n",
     );
 
     // Rights that a deployment does not need are notes

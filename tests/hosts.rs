@@ -33,12 +33,29 @@ async fn a_regions_host_that_leads_elsewhere_is_found_and_named() {
     );
     assert!(other["latency_ms"].as_f64().unwrap() > 0.0);
 
+    let (main, eu) = ("broadcast-staging.glow.trade", "broadcast-eu.glow.trade");
+    let arrives = |host: &str| {
+        format!("  ok     what is published through `{host}` with the manifest's secret arrives\n")
+    };
+    let published = run(&["doctor", "staging", "--publish"]).succeeds().stdout;
+    let told = arrives(main) + &arrives(eu);
+    assert!(published.contains(&told), "{published}");
+
     // Somebody's script takes the paths of the region's host
     let site = sandbox.site("broadcast-eu.glow.trade");
     let (status, _) = site.get("/health").await.unwrap();
     assert_eq!(status, 200);
     api::foreign_script(&sandbox, "someone").await;
     // First those of its sockets: its health is the gateway's
+    let publishes = api::route(&sandbox, "broadcast-eu.glow.trade/broadcast/*", "someone").await;
+    let published = run(&["doctor", "staging", "--publish"]).fails().stdout;
+    let wrong = format!("  WRONG  nothing can be published through `{eu}`: ");
+    assert!(
+        published.contains(&(arrives(main) + &wrong)),
+        "{published}"
+    );
+    let gone = api::call(&sandbox, "DELETE", &publishes, None).await;
+    assert_eq!(gone["success"], true, "{gone}");
     let sockets = api::route(&sandbox, "broadcast-eu.glow.trade/ws/*", "someone").await;
     for command in ["doctor", "status"] {
         let told = run(&[command, "staging"]).printed().stdout;

@@ -53,11 +53,38 @@ async fn rooms_are_counted_and_one_of_them_shown_once_or_again_and_again() {
     let get = run(&["rooms", "get", "staging", "SOL"]).succeeds().stdout;
     for line in [
         "\n  sockets    1\n",
-        "\n  updates    3 published\n",
+        "\n  updates    3 published, 0.0/s\n",
+        "\n  frames     3 written, 0.0/s; 0 failed, ",
+        "\n  clients    1 connected, 0.0/s, 0 refused; ",
         "\n  numbering  3 in the epoch ",
         "woken by connect",
     ] {
         assert!(get.contains(line), "no `{line}` in:\n{get}");
+    }
+    let looked = run(&["rooms", "get", "staging", "SOL", "--json"])
+        .succeeds()
+        .json();
+    assert_eq!(
+        looked["rates"],
+        json!({ "publishes": 0.0, "deliveries": 0.0, "connects": 0.0 }),
+        "of two looks, between which nothing happened"
+    );
+    // One that is published to all the time, as fast as its frames come
+    let mut listener = deployed.client("/ws/WIF", &[]).await;
+    let going = Going::start(run(&["rooms", "get", "staging", "WIF", "--json"]));
+    let told = tokio::task::spawn_blocking(move || going.line());
+    for n in 1.. {
+        if told.is_finished() {
+            break;
+        }
+        deployed
+            .publish("WIF", json!({ "type": "A", "n": n }))
+            .await;
+        listener.updates(1).await;
+    }
+    let busy: Value = serde_json::from_str(&told.await.unwrap()).unwrap();
+    for rate in ["publishes", "deliveries"] {
+        assert!(busy["rates"][rate].as_f64() > Some(0.0), "{busy}");
     }
     let watched = Going::start(run(&[
         "rooms",

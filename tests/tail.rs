@@ -1,12 +1,14 @@
 //! `tail`: what it shows, that it goes on, and that nothing is left of it.
 
-use std::process::Stdio;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::npm;
 use crate::support::going::Going;
-use crate::support::{Project, Run, Sandbox, api, manifest};
+use crate::support::{Project, Run, Sandbox, api, interrupt, manifest};
 use crate::workers::Deployed;
 
 const GATEWAY: &str = "glow-broadcast-staging";
@@ -250,4 +252,165 @@ help: `edge-broadcast deploy production`
             "closing a tail of `{GATEWAY}` was not over at the end"
         )]
     );
+}
+
+/// The real `wrangler tail` of a script. It ends with the test.
+struct Theirs {
+    child: Child,
+    events: Receiver<Value>,
+}
+
+impl Theirs {
+    fn start(sandbox: &Sandbox, project: &Project, script: &str) -> Self {
+        let mut command = npm::wrangler_22();
+        let mut child = command
+            .args(["tail", script, "--format", "json"])
+            .current_dir(project.path())
+            .env("CLOUDFLARE_API_BASE_URL", &sandbox.api)
+            .env("CLOUDFLARE_API_TOKEN", &sandbox.token)
+            .env("CLOUDFLARE_ACCOUNT_ID", &sandbox.account_id)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let written = child.stdout.take().unwrap();
+        let (sender, events) = channel();
+        std::thread::spawn(move || {
+            let values = serde_json::Deserializer::from_reader(written).into_iter::<Value>();
+            for value in values.map_while(Result::ok) {
+                if sender.send(value).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, events }
+    }
+
+    /// What it has printed from the event that begins to the one that ends.
+    #[track_caller]
+    fn between(&self, first: &str, last: &str) -> Vec<Value> {
+        let mut found = Vec::new();
+        loop {
+            let event = self.events.recv_timeout(Duration::from_secs(20)).unwrap();
+            let event = by_wrangler(&event);
+            let is_last = event["event"].to_string().contains(last);
+            if !found.is_empty() || event["event"].to_string().contains(first) {
+                found.push(event);
+            }
+            if is_last {
+                return found;
+            }
+        }
+    }
+}
+
+impl Drop for Theirs {
+    fn drop(&mut self) {
+        interrupt(&self.child);
+        let until = Instant::now() + Duration::from_secs(10);
+        while let Ok(None) = self.child.try_wait() {
+            if Instant::now() > until {
+                let _ = self.child.kill();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The words of a line that was logged, as one text.
+fn logged(parts: &Value) -> Value {
+    let parts = parts.as_array().unwrap().iter();
+    let words: Vec<&str> = parts.map(|part| part.as_str().unwrap()).collect();
+    words.join(" ").into()
+}
+
+/// What both tools tell of an event, as wrangler prints it.
+fn by_wrangler(event: &Value) -> Value {
+    let logs = event["logs"].as_array().unwrap().iter();
+    let logs = logs.map(|log| json!([log["level"], logged(&log["message"])]));
+    told(event, logs.collect())
+}
+
+/// The same, as this tool prints it.
+fn by_tail(event: &Value) -> Value {
+    let logs = event["logs"].as_array().unwrap().iter();
+    let logs = logs.map(|log| json!([log["level"], log["message"]]));
+    let told = told(event, logs.collect());
+    assert_eq!(event["status"], told["event"]["status"], "{event}");
+    told
+}
+
+fn told(event: &Value, logs: Vec<Value>) -> Value {
+    let of = &event["event"];
+    let (request, socket) = (&of["request"], &of["getWebSocketEvent"]);
+    json!({
+        "event": {
+            "method": request["method"],
+            "url": request["url"],
+            "call": request["headers"]["x-edge-call"],
+            "status": of["response"]["status"],
+            "socket": socket,
+        },
+        "outcome": event["outcome"],
+        "logs": logs,
+        "exceptions": event["exceptions"].as_array().unwrap().len(),
+    })
+}
+
+/// Both follow one script at the same time, while the same things are done to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_tells_event_by_event_what_the_real_wrangler_tells() {
+    let debug = [(
+        "name = \"glow-broadcast\"",
+        "name = \"glow-broadcast\"\ndebug = true",
+    )];
+    let deployed = Deployed::with(&debug);
+    let sandbox = &deployed.sandbox;
+    let project = Project::new();
+    project.write("environments/staging.toml", &manifest("staging"));
+    let ours = [
+        tail(sandbox, &project, &["--json", "--script", "gateway"]),
+        tail(sandbox, &project, &["--json", "--script", "room"]),
+    ];
+    let theirs = [GATEWAY, ROOM].map(|script| Theirs::start(sandbox, &project, script));
+    tailed(sandbox, &[GATEWAY, GATEWAY, ROOM, ROOM]).await;
+    // A tail that is opened gets events once its socket is: until then wrangler prints nothing
+    for script in &theirs {
+        let until = Instant::now() + Duration::from_secs(20);
+        while script.events.try_recv().is_err() {
+            assert!(Instant::now() < until, "wrangler prints nothing");
+            deployed.publish("READY", json!({ "type": "A" })).await;
+        }
+    }
+
+    deployed.publish("FIRST", json!({ "type": "A" })).await;
+    let client = deployed.client("/ws/SOL", &[]).await;
+    deployed.publish("SOL", json!({ "type": "A" })).await;
+    let wrong = [
+        ("authorization", "Bearer hunter2"),
+        ("webhook-signature", "v1,hunter2"),
+    ];
+    let refused = deployed.post("/broadcast/SOL", &wrong, "{}").await;
+    assert_eq!(refused.status, 401, "{refused:?}");
+    for path in ["/snapshot/SOL?since=1", "/health", "/nothing/here"] {
+        deployed.get(path, &[]).await;
+    }
+    drop(client);
+    // The end of the socket is an event of the room
+    while deployed.inspect("/rooms/SOL").await["sockets"] != 0 {}
+    deployed.publish("LAST", json!({ "type": "A" })).await;
+
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        let lines = ours.until(|line| by_tail(&event(line))["event"].to_string().contains("LAST"));
+        let ours = lines.iter().map(|line| by_tail(&event(line)));
+        let first = |event: &Value| !event["event"].to_string().contains("FIRST");
+        let ours: Vec<Value> = ours.skip_while(first).collect();
+        let theirs = theirs.between("FIRST", "LAST");
+        assert!(ours.len() >= 4, "{ours:?}");
+        assert_eq!(ours, theirs);
+    }
+    for going in ours {
+        assert_eq!(going.interrupted().0, Some(130));
+    }
+    tailed(sandbox, &[GATEWAY, ROOM]).await;
 }

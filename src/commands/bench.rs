@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
@@ -16,7 +16,7 @@ use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::live::bench::comparison::{Answer, Comparison};
 use crate::live::bench::limit;
-use crate::live::bench::load::{Load, made_up};
+use crate::live::bench::load::{Load, PING, made_up, ping_period};
 use crate::live::bench::outcome::{Measured, Outcome, Settings, Versions};
 use crate::live::bench::run::{self, AT_ONCE, Target};
 use crate::live::bench::tally::{Conflation, Tally};
@@ -47,6 +47,8 @@ pub(super) async fn run(context: &Context, args: &Bench) -> anyhow::Result<()> {
                 secret: secrets.value(WEBHOOK_SECRET)?,
                 credential: Credential::Signature,
                 origin: args.origin.clone(),
+                // No answer says after what silence a socket is closed
+                ping: PING,
             };
             measure(context, args, &target, &load, Conflation::Possible, before).await
         }
@@ -66,6 +68,9 @@ pub(super) async fn run(context: &Context, args: &Bench) -> anyhow::Result<()> {
                 secret: secrets.value(WEBHOOK_SECRET)?,
                 credential: Credential::of(&environment),
                 origin: args.origin.clone().or_else(|| allowed_origin(&environment)),
+                ping: ping_period(Duration::from_millis(
+                    environment.room.idle_timeout_ms.into(),
+                )),
             };
             let conflation = conflation(&environment);
             measure(context, args, &target, &load, conflation, before).await

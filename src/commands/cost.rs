@@ -74,6 +74,7 @@ fn traffic(environment: &Environment, args: &Args) -> Result<Traffic, Advice> {
         connects_per_day: args.connects_per_day,
         tokens_per_user: args.tokens_per_user,
         batch: args.batch,
+        active_hours_per_day: args.active_hours_per_day,
     };
     let traffic = typed.or(environment.traffic);
     traffic.ok_or_else(|| unknown(&format!("`{}`", environment.name)))
@@ -113,6 +114,9 @@ impl fmt::Display for Cost {
             count(traffic.tokens.into()),
             count(traffic.updates_per_minute.into()),
         )?;
+        if traffic.rests() {
+            write!(f, ", {} hours a day", traffic.active_hours_per_day)?;
+        }
         write!(
             f,
             "\n\n  {:<24} {:>14} {:>12} {:>8} {:>10}",

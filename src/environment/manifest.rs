@@ -267,6 +267,8 @@ pub(crate) struct Traffic {
     pub tokens_per_user: Option<Whole<0, 10_000>>,
     /// Updates that a publisher sends in one request.
     pub batch: Option<Whole<1, 1000>>,
+    /// Hours of a day in which updates come.
+    pub active_hours_per_day: Option<Whole<1, 24>>,
 }
 
 /// `[rollout]`: how a new version gets the traffic, and what sends it back.

@@ -103,6 +103,7 @@ fn traffic(table: &manifest::Traffic) -> Option<Traffic> {
         connects_per_day: table.connects_per_day.map(Whole::get),
         tokens_per_user: table.tokens_per_user.map(Whole::get),
         batch: table.batch.map(Whole::get),
+        active_hours_per_day: table.active_hours_per_day.map(Whole::get),
     };
     said.or(None)
 }

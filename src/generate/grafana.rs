@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::artifact::Artifact;
 use crate::environment::Environment;
-use crate::metric::panel::{ALERT_MINUTES, ALERTS, Alert, PANELS, Panel, Shape};
+use crate::metric::panel::{ALERTS, Alert, PANELS, Panel, Shape, Watched};
 
 /// The Altinity plugin that Cloudflare recommends.
 const PLUGIN: &str = "vertamedia-clickhouse-datasource";
@@ -130,18 +130,34 @@ fn alerts(environment: &Environment, dataset: &str) -> Value {
     })
 }
 
-/// One rule: the question, and the bound that its answer is compared with. Nothing counted is nothing wrong.
+/// What Grafana does with a rule whose question has no answer, and whether it asks at all.
+///
+/// Nothing counted is nothing wrong. A silence goes on until something is counted again, and only an environment that people rely on
+/// is asked for it: another one may be silent for as long as nobody works on it.
+///
+/// Sources: <https://grafana.com/docs/grafana/latest/alerting/fundamentals/alert-rule-evaluation/nodata-and-error-states/>, and
+/// <https://github.com/grafana/grafana/issues/84406> for `KeepLast`.
+fn states(environment: &Environment, watched: Watched) -> (&'static str, bool) {
+    match watched {
+        Watched::Events => ("OK", false),
+        Watched::Silence => ("KeepLast", !environment.protected),
+    }
+}
+
+/// One rule: the question, and the bound that its answer is compared with.
 fn rule(environment: &Environment, dataset: &str, alert: &Alert) -> Value {
     let source_id = source_id(environment);
     let source = json!({ "type": PLUGIN, "uid": source_id });
-    let time = json!({ "from": ALERT_MINUTES * 60, "to": 0 });
+    let time = json!({ "from": alert.watched.minutes() * 60, "to": 0 });
+    let (no_data, is_paused) = states(environment, alert.watched);
     json!({
         "uid": format!("{source_id}-{}", alert.name),
         "title": format!("{}: {}", title(environment), alert.title),
         "condition": "B",
         "for": "5m",
-        "noDataState": "OK",
+        "noDataState": no_data,
         "execErrState": "Error",
+        "isPaused": is_paused,
         "annotations": { "summary": alert.summary },
         "labels": { "environment": environment.name.to_string() },
         "data": [
@@ -164,4 +180,39 @@ fn rule(environment: &Environment, dataset: &str, alert: &Alert) -> Value {
             },
         ],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states_of(manifest: &str) -> Vec<String> {
+        let name = "e".parse().unwrap();
+        let environment = Environment::resolve(&name, "e.toml", manifest).unwrap();
+        let alerts = alerts(&environment, "d");
+        let rules = alerts["groups"][0]["rules"].as_array().unwrap();
+        let told = |rule: &Value| {
+            format!(
+                "{} {} {}",
+                rule["uid"].as_str().unwrap(),
+                rule["noDataState"],
+                rule["isPaused"]
+            )
+        };
+        rules.iter().map(told).collect()
+    }
+
+    #[test]
+    fn a_silence_is_told_of_a_protected_environment_alone_and_goes_on_without_an_answer() {
+        let production = include_str!("../../environments/production.toml");
+        let staging = include_str!("../../environments/staging.toml");
+        let told = |paused| {
+            let rule = |name| format!("glow-broadcast-e-{name} \"OK\" false");
+            let mut rules: Vec<String> = ["failed", "refused", "slow", "partial"].map(rule).into();
+            rules.push(format!("glow-broadcast-e-silent \"KeepLast\" {paused}"));
+            rules
+        };
+        assert_eq!(states_of(production), told(false));
+        assert_eq!(states_of(staging), told(true));
+    }
 }

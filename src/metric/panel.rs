@@ -159,21 +159,40 @@ pub(crate) struct Alert {
     /// What to do then.
     pub(crate) summary: &'static str,
     pub(crate) above: f64,
+    pub(crate) watched: Watched,
     /// The expression that is compared.
     value: &'static str,
     only: &'static str,
 }
 
-/// Minutes that an alert looks back: points appear a minute or two late, and one slow minute is no trouble.
-pub(crate) const ALERT_MINUTES: u64 = 10;
+/// What an alert looks at, and so what it means that nothing was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watched {
+    /// What happens: where nothing does, nothing is wrong.
+    Events,
+    /// That something happens, where something did.
+    Silence,
+}
+
+impl Watched {
+    /// Minutes that an alert looks back. Points appear a minute or two late, and one slow minute is no trouble; of a silence it must see
+    /// what was before.
+    pub(crate) const fn minutes(self) -> u64 {
+        match self {
+            Self::Events => 10,
+            Self::Silence => 60,
+        }
+    }
+}
 
 /// All alerts. Their bounds are meant to be changed in Grafana: they are what would surprise in a quiet system.
-pub(crate) const ALERTS: [Alert; 4] = [
+pub(crate) const ALERTS: [Alert; 5] = [
     Alert {
         name: "failed",
         title: "requests fail",
         summary: "the system could not serve more than 1 % of what it was asked: look at `edge-broadcast doctor` and `tail --status error`",
         above: 0.01,
+        watched: Watched::Events,
         value: "SUM(if(blob5 = 'failed', _sample_interval * 1.0, 0.0)) / SUM(_sample_interval)",
         only: "blob1 = 'handshake' OR blob1 = 'publish' OR blob1 = 'refusal'",
     },
@@ -182,6 +201,7 @@ pub(crate) const ALERTS: [Alert; 4] = [
         title: "many requests are refused",
         summary: "more than every fifth request is refused: `edge-broadcast stats` says why; after a rotation it is an old secret",
         above: 0.2,
+        watched: Watched::Events,
         value: "SUM(if(blob5 = 'refused', _sample_interval * 1.0, 0.0)) / SUM(_sample_interval)",
         only: "blob1 = 'handshake' OR blob1 = 'publish' OR blob1 = 'refusal'",
     },
@@ -190,6 +210,7 @@ pub(crate) const ALERTS: [Alert; 4] = [
         title: "frames are late",
         summary: "one frame in a hundred takes a room more than two seconds: a full object needs 1.6; look at `edge-broadcast rooms get`",
         above: 2000.0,
+        watched: Watched::Events,
         value: "quantileExactWeighted(0.99)(double3, _sample_interval)",
         only: "blob1 = 'broadcast'",
     },
@@ -198,17 +219,38 @@ pub(crate) const ALERTS: [Alert; 4] = [
         title: "frames miss objects",
         summary: "more than 1 % of frames did not reach every object of their room at once: they are sent again; look at `edge-broadcast tail`",
         above: 0.01,
+        watched: Watched::Events,
         value: "SUM(if(blob5 = 'partial', _sample_interval * 1.0, 0.0)) / SUM(_sample_interval)",
         only: "blob1 = 'broadcast'",
+    },
+    Alert {
+        name: "silent",
+        title: "nothing is published any more",
+        summary: "no publish was accepted for a quarter of an hour, and before there were some: look at the publishers, then at `edge-broadcast doctor --publish`",
+        above: 900.0,
+        watched: Watched::Silence,
+        value: "toUnixTimestamp(NOW()) - toUnixTimestamp(MAX(timestamp))",
+        only: "blob1 = 'publish'",
     },
 ];
 
 impl Alert {
-    /// The question, of the last [`ALERT_MINUTES`].
+    /// The question, of the minutes that it looks back.
     pub(crate) fn question(&self, dataset: &str) -> String {
+        let Self {
+            watched,
+            value,
+            only,
+            ..
+        } = self;
+        // The end of nothing would be the year 1970: by a group there is no row where there is no point
+        let by = match watched {
+            Watched::Events => "",
+            Watched::Silence => " GROUP BY blob1",
+        };
+        let minutes = watched.minutes();
         format!(
-            "SELECT {} AS value FROM {dataset} WHERE timestamp > NOW() - INTERVAL '{ALERT_MINUTES}' MINUTE AND ({})",
-            self.value, self.only
+            "SELECT {value} AS value FROM {dataset} WHERE timestamp > NOW() - INTERVAL '{minutes}' MINUTE AND ({only}){by}"
         )
     }
 }
@@ -220,13 +262,14 @@ mod tests {
     #[test]
     fn a_panel_asks_over_time_and_a_table_of_the_whole() {
         insta::assert_snapshot!(
-            [PANELS[0].question("d"), PANELS[1].question("d"), PANELS[7].question("d"), PANELS[10].question("d"), ALERTS[0].question("d")].join("\n"),
+            [PANELS[0].question("d"), PANELS[1].question("d"), PANELS[7].question("d"), PANELS[10].question("d"), ALERTS[0].question("d"), ALERTS[4].question("d")].join("\n"),
             @r"
         SELECT $timeSeries AS t, blob1 AS event, SUM(_sample_interval) AS events FROM d WHERE $timeFilter AND (blob1 = 'connect' OR blob1 = 'disconnect') GROUP BY t, event ORDER BY t
         SELECT $timeSeries AS t, SUM(_sample_interval) AS events FROM d WHERE $timeFilter AND (blob1 = 'publish') GROUP BY t ORDER BY t
         SELECT $timeSeries AS t, blob4 AS version, SUM(_sample_interval) AS events FROM d WHERE $timeFilter GROUP BY t, version ORDER BY t
         SELECT index1 AS token, SUM(_sample_interval) AS frames, SUM(_sample_interval * double1) AS deliveries FROM d WHERE $timeFilter AND (blob1 = 'broadcast') GROUP BY token ORDER BY deliveries DESC LIMIT 20
         SELECT SUM(if(blob5 = 'failed', _sample_interval * 1.0, 0.0)) / SUM(_sample_interval) AS value FROM d WHERE timestamp > NOW() - INTERVAL '10' MINUTE AND (blob1 = 'handshake' OR blob1 = 'publish' OR blob1 = 'refusal')
+        SELECT toUnixTimestamp(NOW()) - toUnixTimestamp(MAX(timestamp)) AS value FROM d WHERE timestamp > NOW() - INTERVAL '60' MINUTE AND (blob1 = 'publish') GROUP BY blob1
         "
         );
     }

@@ -26,4 +26,7 @@ pub struct Cost {
     /// Updates that a publisher sends in one request [default: `traffic.batch`, or 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: Option<u32>,
+    /// Hours of a day in which updates come [default: `traffic.active_hours_per_day`, or 24]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=24))]
+    pub active_hours_per_day: Option<u32>,
 }

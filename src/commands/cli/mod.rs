@@ -266,7 +266,8 @@ Computed from the manifest and a list of prices; nothing is asked.")]
   WEBHOOK_SECRET=… edge-broadcast bench https://broadcast.glow.trade --origin https://app.glow.trade
 
 Latency is from when an update was due, so that a system that stalls cannot hide it. With a URL the value of the
-variable WEBHOOK_SECRET signs; `http://HOST:PORT` is HOST in a sandbox on this machine. Ctrl-C shows the result so far.")]
+variable WEBHOOK_SECRET signs; `http://HOST:PORT` is HOST in a sandbox on this machine. Sockets ping every 25 s, or three times
+within a shorter `room.idle_timeout` of the manifest. Ctrl-C shows the result so far.")]
     Bench(Bench),
     /// Make the manifest of a new environment
     #[command(after_help = "Examples:
@@ -318,7 +319,7 @@ pub struct Doctor {
     /// Look at this room too; may be repeated, needs the value of `ADMIN_SECRET`
     #[arg(long, value_name = "TOKEN")]
     pub room: Vec<String>,
-    /// Publish once into a room of its own too; needs the value of `WEBHOOK_SECRET`
+    /// Publish once through each host too, into rooms of its own; needs the value of `WEBHOOK_SECRET`
     #[arg(long)]
     pub publish: bool,
 }

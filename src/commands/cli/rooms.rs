@@ -23,7 +23,8 @@ name that cannot be turned back: `rooms get ENV TOKEN` shows the room of a token
   edge-broadcast rooms get production SOL --watch --interval 5s
   edge-broadcast rooms get production SOL --watch --json
 
-Reads the value of ADMIN_SECRET. Whoever looks wakes the room: while it is watched it hardly
+Reads the value of ADMIN_SECRET. Without --watch it looks twice, a second apart, and shows the second
+look with what happened between the two. Whoever looks wakes the room: while it is watched it hardly
 hibernates, and each look is a request to each of its objects.")]
     Get(Room),
 }

@@ -1,6 +1,7 @@
 //! What the deployed hosts answer: health, sockets, foreign pages, a publish, what rooms have counted.
 
 use edge_broadcast_protocol::contract::binding::WEBHOOK_SECRET;
+use futures_util::future::join_all;
 
 use crate::environment::Environment;
 use crate::live::occupancy::Dropped;
@@ -67,29 +68,46 @@ pub(super) async fn origins(
     findings
 }
 
-/// Publishes once, signed as the environment's publishers must, into a room that no client has.
+/// Publishes once through each host, signed as the environment's publishers must, into rooms that no client has.
 pub(super) async fn publish(
     environment: &Environment,
     site: &Site,
+    served: &[String],
     secrets: &Secrets<'_>,
-) -> Finding {
-    let name = &environment.name;
+) -> Vec<Finding> {
     let value = match secrets.value(WEBHOOK_SECRET) {
         Ok(value) => value,
-        Err(error) => return Finding::failed(&error),
+        Err(error) => return vec![Finding::failed(&error)],
     };
-    match verify::published(site, environment, value).await {
-        Ok(_) => Finding::well("what is published with the manifest's secret arrives"),
-        Err(error) => {
-            let Advice { what, fix } = Advice::of(&error);
-            let usual = format!("edge-broadcast secrets set {name} {WEBHOOK_SECRET}");
-            let mend = match verify::is_other_secret(&what) {
-                true => usual,
-                false => fix.unwrap_or(format!("edge-broadcast verify {name}")),
-            };
-            Finding::wrong(format!("nothing can be published: {what}"), mend)
-        }
-    }
+    let through = served.iter().map(async |host| {
+        let published = verify::published(&site.at_host(host), environment, value).await;
+        of_publish(environment, host, published)
+    });
+    join_all(through).await
+}
+
+/// What became of a publish through a host.
+fn of_publish(
+    environment: &Environment,
+    host: &str,
+    published: anyhow::Result<f64>,
+) -> Finding {
+    let name = &environment.name;
+    let Err(error) = published else {
+        return Finding::well(format!(
+            "what is published through `{host}` with the manifest's secret arrives"
+        ));
+    };
+    let Advice { what, fix } = Advice::of(&error);
+    let usual = format!("edge-broadcast secrets set {name} {WEBHOOK_SECRET}");
+    let mend = match verify::is_other_secret(&what) {
+        true => usual,
+        false => fix.unwrap_or(format!("edge-broadcast verify {name}")),
+    };
+    Finding::wrong(
+        format!("nothing can be published through `{host}`: {what}"),
+        mend,
+    )
 }
 
 /// That an update overtakes another now and then is usual, and that a publisher changes its clock happens. One in ten is neither.

@@ -168,13 +168,13 @@ async fn of_hosts(
     let (answers, served) = hosts::answers(environment, site, gateway).await;
     examined.add(answers);
     examined.add(hosts::origins(environment, site, &served).await);
+    let secrets = context.secrets(environment);
+    if args.publish && !served.is_empty() {
+        examined.add(hosts::publish(environment, site, &served, &secrets).await);
+    }
     let main = environment.main_host().as_str();
     if !served.iter().any(|host| host == main) {
         return;
-    }
-    let secrets = context.secrets(environment);
-    if args.publish {
-        examined.add([hosts::publish(environment, site, &secrets).await]);
     }
     match occupancy::dropped(site, environment, &args.room, &secrets).await {
         Ok(rooms) => examined.add(rooms.iter().map(hosts::room)),

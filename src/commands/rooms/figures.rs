@@ -20,7 +20,7 @@ pub(super) struct Look {
     /// When it was asked.
     pub(super) time: String,
     pub(super) room: Report,
-    /// What happened since the look before, a second; absent in the first one.
+    /// What happened since the look before, a second; absent in the first one of a watch.
     pub(super) rates: Option<Rates>,
 }
 

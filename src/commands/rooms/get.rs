@@ -1,6 +1,6 @@
 //! `rooms get`: one room, once or again and again.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::super::Context;
 use super::figures::{Look, Past, Shown};
@@ -13,6 +13,9 @@ use crate::secret::Secrets;
 use crate::terminal::advice::Advice;
 use crate::terminal::output::{self, Format};
 use crate::terminal::redraw::Redraw;
+
+/// Between the two looks of a room that is shown once: what happens in a second is a rate.
+const BETWEEN: Duration = Duration::from_secs(1);
 
 /// The way to a room.
 struct Asked<'a> {
@@ -32,7 +35,7 @@ pub(super) async fn run(context: &Context, args: &Room) -> anyhow::Result<()> {
         secrets: context.secrets(&environment),
     };
     match args.watch {
-        false => context.format.answer(&asked.look().await?),
+        false => context.format.answer(&twice(&asked).await?),
         true => watch(context, args, &asked).await,
     }
 }
@@ -47,6 +50,17 @@ impl Asked<'_> {
             rates: None,
         })
     }
+}
+
+/// Looks a second time for what has happened since the first one.
+async fn twice(asked: &Asked<'_>) -> anyhow::Result<Look> {
+    let (began, mut past) = (Instant::now(), Past::default());
+    let first = asked.look().await?;
+    past.rates(&first.room, began.elapsed());
+    tokio::time::sleep(BETWEEN).await;
+    let mut look = asked.look().await?;
+    look.rates = past.rates(&look.room, began.elapsed());
+    Ok(look)
 }
 
 /// Looks until nobody reads it any more. Only the first look must succeed.

@@ -141,10 +141,13 @@ fn amounts(traffic: &Traffic, setup: &Setup) -> [f64; 7] {
         window_ms => traffic.at_most(1000.0 / window_ms as f64),
     };
     let others = f64::from(setup.objects.max(1) - 1);
-    let calls = updates + frames * others + connects;
+    let of_updates = updates + frames * others;
+    let calls = of_updates + connects;
     let always = f64::from(traffic.tokens) * f64::from(setup.objects.max(1)) * MONTH_S;
+    // Updates keep nothing awake in the hours in which none comes
+    let by_updates = (always * traffic.active()).min(of_updates * AWAKE_S);
     let awake = match setup.hibernation {
-        Switch::On => always.min(calls * AWAKE_S),
+        Switch::On => always.min(by_updates + connects * AWAKE_S),
         Switch::Off => always,
     };
     [
@@ -175,9 +178,18 @@ mod tests {
             1..50_u32,
             1..20_u32,
             1..100_u32,
+            1..=24_u32,
         )
             .prop_map(
-                |(users, tokens, updates_per_minute, connects_per_day, tokens_per_user, batch)| {
+                |(
+                    users,
+                    tokens,
+                    updates_per_minute,
+                    connects_per_day,
+                    tokens_per_user,
+                    batch,
+                    active_hours_per_day,
+                )| {
                     Traffic {
                         users,
                         tokens,
@@ -185,6 +197,7 @@ mod tests {
                         connects_per_day,
                         tokens_per_user,
                         batch,
+                        active_hours_per_day,
                     }
                 },
             )
@@ -203,6 +216,54 @@ mod tests {
         )
     }
 
+    /// Half the hours, half of what updates cause; what clients cause stays.
+    #[test]
+    fn hours_in_which_no_update_comes_cost_what_clients_do_alone() {
+        let all_day = Traffic {
+            users: 1000,
+            tokens: 100,
+            updates_per_minute: 60,
+            connects_per_day: 4,
+            tokens_per_user: 1,
+            batch: 1,
+            active_hours_per_day: 24,
+        };
+        let setup = Setup {
+            objects: 1,
+            window_ms: 0,
+            logs: Switch::Off,
+            hibernation: Switch::On,
+            data_points: Switch::Off,
+        };
+        let awake = |traffic: &Traffic| amounts(traffic, &setup);
+        let (requests, seconds) = (0, 3);
+        let with = |active_hours_per_day, updates_per_minute| {
+            awake(&Traffic {
+                active_hours_per_day,
+                updates_per_minute,
+                ..all_day
+            })
+        };
+        let (day, half, clients) = (with(24, 60), with(12, 60), with(24, 0));
+        for amount in [requests, seconds] {
+            let of_clients = clients[amount];
+            let share = (half[amount] - of_clients) / (day[amount] - of_clients);
+            assert!((share - 0.5).abs() < 1e-9, "{half:?} of {day:?}");
+        }
+        // So many updates that a room never sleeps while they come
+        let (day, half) = (with(24, 6000), with(12, 6000));
+        assert!(half[seconds] < day[seconds] * 0.51, "{half:?} of {day:?}");
+        let never = Setup {
+            hibernation: Switch::Off,
+            ..setup
+        };
+        let rested = Traffic {
+            active_hours_per_day: 12,
+            ..all_day
+        };
+        assert_eq!(amounts(&rested, &never)[seconds], amounts(&all_day, &never)[seconds]);
+    }
+
     proptest! {
         /// More of anything never costs less: in the sum, and in no line.
         #[test]
@@ -216,6 +277,7 @@ mod tests {
                 (Traffic { connects_per_day: traffic.connects_per_day + more, ..traffic }, setup),
                 (Traffic { tokens_per_user: traffic.tokens_per_user + more, ..traffic }, setup),
                 (Traffic { batch: traffic.batch.saturating_sub(more).max(1), ..traffic }, setup),
+                (Traffic { active_hours_per_day: (traffic.active_hours_per_day + more).min(24), ..traffic }, setup),
                 (traffic, Setup { objects: setup.objects + more, ..setup }),
                 (traffic, Setup { window_ms: if window_ms == 0 { setup.window_ms } else { window_ms }, ..setup }),
                 (traffic, Setup { window_ms: 0, ..setup }),

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 /// Minutes of a month of 30 days.
 const MINUTES: f64 = 30.0 * 24.0 * 60.0;
+/// Hours of a day.
+pub(super) const DAY: u32 = 24;
 
 /// The load of an environment: its manifest's `[traffic]`, or what was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -20,6 +22,8 @@ pub struct Traffic {
     pub tokens_per_user: u32,
     /// Updates that a publisher sends in one request.
     pub batch: u32,
+    /// Hours of a day in which updates come; in the others none does.
+    pub active_hours_per_day: u32,
 }
 
 /// What is said of the load, key by key.
@@ -31,6 +35,7 @@ pub struct Said {
     pub connects_per_day: Option<u32>,
     pub tokens_per_user: Option<u32>,
     pub batch: Option<u32>,
+    pub active_hours_per_day: Option<u32>,
 }
 
 impl Said {
@@ -53,14 +58,28 @@ impl Said {
                 .or(known(|it| it.tokens_per_user))
                 .unwrap_or(1),
             batch: self.batch.or(known(|it| it.batch)).unwrap_or(1),
+            active_hours_per_day: self
+                .active_hours_per_day
+                .or(known(|it| it.active_hours_per_day))
+                .unwrap_or(DAY),
         })
     }
 }
 
 impl Traffic {
+    /// The share of the month in which updates come.
+    pub(super) fn active(&self) -> f64 {
+        f64::from(self.active_hours_per_day.min(DAY)) / f64::from(DAY)
+    }
+
+    /// Whether no update comes in some hours of the day.
+    pub fn rests(&self) -> bool {
+        self.active_hours_per_day < DAY
+    }
+
     /// Updates of a month.
     pub(super) fn updates(&self) -> f64 {
-        f64::from(self.tokens) * f64::from(self.updates_per_minute) * MINUTES
+        f64::from(self.tokens) * f64::from(self.updates_per_minute) * MINUTES * self.active()
     }
 
     /// Sockets opened in a month.
@@ -72,6 +91,6 @@ impl Traffic {
     /// How often in a month something happens at most `per_second` times a second for each token, and no more often than updates come.
     pub(super) fn at_most(&self, per_second: f64) -> f64 {
         let per_minute = f64::from(self.updates_per_minute).min(per_second * 60.0);
-        f64::from(self.tokens) * per_minute * MINUTES
+        f64::from(self.tokens) * per_minute * MINUTES * self.active()
     }
 }

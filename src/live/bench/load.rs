@@ -6,6 +6,8 @@ use serde_json::json;
 
 /// What the tokens of a load test begin with, where none are named.
 pub(crate) const PREFIX: &str = "edge-broadcast-bench";
+/// Time between two pings of a client (`docs/protocol.md`, Keeping a socket).
+pub(crate) const PING: Duration = Duration::from_secs(25);
 /// The type of a load's updates.
 const TYPE: &str = "BENCH";
 
@@ -30,6 +32,11 @@ impl Load {
     /// When the socket `n` is due, from the beginning.
     pub(crate) fn connect_due(&self, n: u32) -> Duration {
         Duration::from_secs_f64(f64::from(n) / self.connect_rate)
+    }
+
+    /// How long after its first frame the socket `n` pings first, where it pings every `period`: so many sockets ping evenly.
+    pub(crate) fn first_ping(&self, n: u32, period: Duration) -> Duration {
+        period.mul_f64(f64::from(n + 1) / f64::from(self.sockets))
     }
 
     /// When the update `n` is due, from the first one.
@@ -63,6 +70,11 @@ impl Load {
     }
 }
 
+/// Time between two pings of a socket, where a silence of `idle_timeout` ends it: two may be late.
+pub(crate) fn ping_period(idle_timeout: Duration) -> Duration {
+    PING.min(idle_timeout / 3)
+}
+
 /// Made-up tokens, the same ones each time: rooms stay where they were made.
 pub(crate) fn made_up(count: u32) -> Vec<String> {
     (0..count).map(|n| format!("{PREFIX}-{n}")).collect()
@@ -90,6 +102,19 @@ mod tests {
         assert_eq!(load.connect_due(3), Duration::from_millis(1500));
         assert_eq!(load.due(15), Duration::from_millis(1500));
         assert_eq!((load.warm_ups(), load.updates()), (10, 40));
+    }
+
+    #[test]
+    fn sockets_ping_in_turn_and_each_within_a_period() {
+        let period = Duration::from_secs(20);
+        let pings = (0..4).map(|n| load().first_ping(n, period).as_secs());
+        assert_eq!(pings.collect::<Vec<_>>(), [5, 10, 15, 20]);
+    }
+
+    #[test]
+    fn a_socket_pings_as_the_protocol_says_and_more_often_where_silence_ends_it_sooner() {
+        let pings = [10, 60, 90, 3600].map(|idle| ping_period(Duration::from_secs(idle)).as_secs());
+        assert_eq!(pings, [3, 20, 25, 25]);
     }
 
     #[test]

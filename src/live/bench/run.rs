@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{SinkExt, StreamExt, stream};
 use serde::Deserialize;
 use serde_json::Value as Json;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::load::Load;
@@ -30,12 +30,17 @@ const LOOK: Duration = Duration::from_millis(20);
 /// After which a client counts anew what it acknowledges (`docs/protocol.md`, Keeping a socket).
 const ACK_WINDOW: Duration = Duration::from_secs(30);
 
+/// The one text that the runtime answers by itself, so that no room wakes of it (`docs/protocol.md`, Keeping a socket).
+const PING: &str = r#"{"type":"ping"}"#;
+
 /// Where the load goes, and what opens it.
 pub(crate) struct Target<'a> {
     pub(crate) site: &'a Site,
     pub(crate) secret: &'a Value,
     pub(crate) credential: Credential,
     pub(crate) origin: Option<String>,
+    /// Time between two pings of a socket.
+    pub(crate) ping: Duration,
 }
 
 /// A run that goes on.
@@ -179,7 +184,11 @@ impl Run<'_> {
         };
         let took = self.now().saturating_sub(due);
         self.tally.borrow_mut().opened(token, took);
-        let end = self.listen(&mut socket, ack).await;
+        let first = Instant::now() + self.load.first_ping(n, self.target.ping);
+        let mut pings = interval_at(first, self.target.ping);
+        // A machine that was late does not ping twice for it
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let end = self.listen(&mut socket, ack, &mut pings).await;
         self.tally.borrow_mut().closed(token, end);
     }
 
@@ -199,12 +208,12 @@ impl Run<'_> {
         }
     }
 
-    /// Hears updates until the socket ends; why it did.
-    async fn listen(&self, socket: &mut Socket, ack: usize) -> String {
+    /// Hears updates and pings until the socket ends; why it did.
+    async fn listen(&self, socket: &mut Socket, ack: usize, pings: &mut Interval) -> String {
         let (mut seen, mut epoch) = (0, String::new());
         let (mut bytes, mut since) = (0, Instant::now());
         loop {
-            let text = match next(socket).await {
+            let text = match heard(socket, pings).await {
                 Ok(text) => text,
                 Err(end) => return end,
             };
@@ -251,6 +260,20 @@ fn greeting(text: &str) -> Option<usize> {
     let frame = serde_json::from_str::<Frame>(text).ok()?;
     let is_first = frame.kind.as_deref() == Some("connected");
     is_first.then_some(frame.ack.unwrap_or(usize::MAX))
+}
+
+/// The next text, with a ping whenever one is due until it comes, or how the socket ended.
+async fn heard(socket: &mut Socket, pings: &mut Interval) -> Result<String, String> {
+    loop {
+        tokio::select! {
+            biased;
+            _ = pings.tick() => {}
+            text = next(socket) => return text,
+        }
+        if socket.send(Message::text(PING)).await.is_err() {
+            return Err("a ping could not be sent".to_owned());
+        }
+    }
 }
 
 /// The next text, or how the socket ended.

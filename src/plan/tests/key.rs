@@ -80,6 +80,7 @@ updates_per_minute = 1
 connects_per_day = 1
 tokens_per_user = 1
 batch = 1
+active_hours_per_day = 1
 
 [rollout]
 steps = [5, 100]
@@ -165,6 +166,11 @@ fn each_key_that_reaches_cloudflare_is_a_step_of_the_plan_and_no_other_is() {
             "tokens_per_user = 2",
         ),
         ("traffic.batch", "batch = 1", "batch = 2"),
+        (
+            "traffic.active_hours_per_day",
+            "active_hours_per_day = 1",
+            "active_hours_per_day = 2",
+        ),
         ("rollout.steps", "steps = [5,", "steps = [10,"),
         ("rollout.min_samples", "min_samples = 1", "min_samples = 2"),
         ("rollout.max_refusal_delta", "delta = 0.5", "delta = 0.1"),
