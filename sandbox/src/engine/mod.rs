@@ -123,7 +123,7 @@ impl Engine {
     /// until it is told that nobody wants them.
     pub(crate) async fn wake_tails(&self) {
         if let Some(port) = self.machine.port(TAILS) {
-            let _ = ask(Method::POST, port).await;
+            let _ = ask(Method::POST, port, "/").await;
         }
     }
 
@@ -137,6 +137,29 @@ impl Engine {
     /// The same at once, for a drop.
     pub(crate) fn kill(&self) {
         self.machine.kill();
+    }
+
+    /// Kills the runtime, which [`Engine::mend`] starts again, and returns when it has ended.
+    pub(crate) async fn crash(&self) {
+        self.machine.crash().await;
+    }
+
+    /// Ends the objects of a room: its sockets break, and its next request makes it anew from what is stored.
+    pub(crate) async fn evict(&self, token: &str) {
+        let state = self.state();
+        let accounts = state.accounts.iter();
+        let scripts =
+            accounts.flat_map(|(id, account)| account.scripts.values().map(move |it| (id, it)));
+        for (account, script) in scripts {
+            let Some(port) = self.host(account, script) else {
+                continue;
+            };
+            if let Err(error) = host::evict(port, token).await {
+                let name = &script.name;
+                self.log
+                    .push(&format!("no object of `{name}` was ended: {error:#}"));
+            }
+        }
     }
 
     /// How the runtime is.
@@ -269,11 +292,9 @@ impl Engine {
 
     /// What the script's objects run; nothing when they do not say it.
     async fn reports(&self, account: &str, script: &Script) -> Vec<Report> {
-        let port = script.primary().and_then(|primary| {
-            let service = service(account, &script.name, &primary.id);
-            self.machine.port(&host::socket(&service))
-        });
-        let Some(port) = port else { return Vec::new() };
+        let Some(port) = self.host(account, script) else {
+            return Vec::new();
+        };
         host::reports(port).await.unwrap_or_else(|error| {
             self.log.push(&format!(
                 "no object of `{}` is held: {error:#}",
@@ -281,6 +302,12 @@ impl Engine {
             ));
             Vec::new()
         })
+    }
+
+    /// The port at which the script's objects are asked, while any can run.
+    fn host(&self, account: &str, script: &Script) -> Option<u16> {
+        let service = service(account, &script.name, &script.primary()?.id);
+        self.machine.port(&host::socket(&service))
     }
 
     /// The runtime ended by itself: starts it again with what it ran, unless that is of no use. No object is held any more,
