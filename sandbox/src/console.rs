@@ -22,7 +22,9 @@ use crate::server::arriving::Arriving;
 /// Whether a sandbox helps the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Console {
+    /// It gets secrets and may make faults.
     Helped,
+    /// Its requests are for a Worker, like all others.
     Alone,
 }
 
@@ -65,7 +67,11 @@ async fn done(
     }
     match what.split_once('/') {
         None if what == "restart" => engine.crash().await,
-        Some(("evict", token)) if is_token(token) => engine.evict(token).await,
+        Some(("evict", token)) if is_token(token) => {
+            let ended = engine.evict(token).await;
+            ended
+                .map_err(|error| (StatusCode::BAD_GATEWAY, format!("{error:#}")).into_response())?;
+        }
         Some(("evict", _)) => return Err(refuse(StatusCode::BAD_REQUEST)),
         _ => return Err(refuse(StatusCode::NOT_FOUND)),
     }

@@ -23,7 +23,7 @@ use crate::account::metadata::Metadata;
 use crate::account::module::Module;
 use crate::account::script::Script;
 use crate::account::stamp::milliseconds;
-use crate::account::state::{State, Strictness};
+use crate::account::state::{Account, State, Strictness};
 use crate::analytics::store::Points;
 use crate::edge::gate::Gate;
 use crate::edge::ingress::Upstream;
@@ -145,21 +145,22 @@ impl Engine {
     }
 
     /// Ends the objects of a room: its sockets break, and its next request makes it anew from what is stored.
-    pub(crate) async fn evict(&self, token: &str) {
-        let state = self.state();
-        let accounts = state.accounts.iter();
-        let scripts =
-            accounts.flat_map(|(id, account)| account.scripts.values().map(move |it| (id, it)));
-        for (account, script) in scripts {
-            let Some(port) = self.host(account, script) else {
-                continue;
-            };
-            if let Err(error) = host::evict(port, token).await {
-                let name = &script.name;
-                self.log
-                    .push(&format!("no object of `{name}` was ended: {error:#}"));
-            }
+    pub(crate) async fn evict(&self, token: &str) -> anyhow::Result<()> {
+        for port in self.hosts() {
+            host::evict(port, token).await?;
         }
+        Ok(())
+    }
+
+    /// The ports at which the objects of all scripts are asked.
+    fn hosts(&self) -> Vec<u16> {
+        let state = self.state();
+        let of_account = |(id, account): (&String, &Account)| {
+            let scripts = account.scripts.values();
+            let ports = scripts.filter_map(|script| self.host(id, script));
+            ports.collect::<Vec<_>>()
+        };
+        state.accounts.iter().flat_map(of_account).collect()
     }
 
     /// How the runtime is.
