@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use edge_broadcast_protocol::contract::binding::DEVELOPMENT;
+use edge_broadcast_sandbox::Console;
 
 use self::event::Event;
 use self::watch::{Asked, Seen};
@@ -34,7 +35,14 @@ pub(super) async fn run(context: &Context, args: &Dev) -> anyhow::Result<()> {
     // Before the first deployment: what changes while it goes on counts
     let mut seen = Seen::of(&context.project.root)?;
     let state = args.state.clone();
-    let mut remote = Remote::sandbox(&environment, &context.runner, args.port, state).await?;
+    let mut remote = Remote::sandbox(
+        &environment,
+        &context.runner,
+        args.port,
+        state,
+        Console::Helped,
+    )
+    .await?;
     let begun = Begun {
         named,
         environment: &environment,
