@@ -32,6 +32,14 @@ pub struct Wanted {
     pub code: String,
 }
 
+/// The gateway of `environment`: with the page at `/console` where only developers see it.
+pub fn gateway<'a>(environment: &Environment, bundles: &'a Bundles) -> &'a Bundle {
+    match environment.is_for_development() {
+        true => &bundles.with_console,
+        false => &bundles.gateway,
+    }
+}
+
 impl Wanted {
     /// The version's `workers/tag`.
     pub fn tag(&self) -> String {
@@ -50,7 +58,8 @@ impl Desired {
     /// The state that `environment` asks for, with the workers as they are built.
     pub fn of(environment: &Environment, bundles: &Bundles) -> Self {
         let code = |bundle: &Bundle| bundle.tag().to_owned();
-        Self::new(environment, code(&bundles.gateway), code(&bundles.room))
+        let gateway = gateway(environment, bundles);
+        Self::new(environment, code(gateway), code(&bundles.room))
     }
 
     /// The state that `environment` asks for, with the content hashes of the two bundles.
