@@ -16,7 +16,8 @@ pub(super) const SOURCE: &str = "worker/console/index.html";
 /// The page as it is now.
 pub(super) fn read(root: &Path) -> Result<Module> {
     let path = root.join(SOURCE);
-    let bytes = std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let bytes =
+        std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let (name, content_type) = CONSOLE;
     Ok(Module {
         name,
@@ -27,11 +28,12 @@ pub(super) fn read(root: &Path) -> Result<Module> {
 
 /// The gateway with the page.
 pub(super) fn with(gateway: &Bundle, page: Module) -> Result<Bundle> {
+    let size = gateway.size + Size::of(std::slice::from_ref(&page))?;
     let mut modules = gateway.modules.clone();
     modules.push(page);
     Ok(Bundle {
         hash: module::hash(&modules),
-        size: Size::of(&modules)?,
+        size,
         modules,
         ..*gateway
     })
