@@ -111,3 +111,39 @@ impl Desired {
         &self.scripts[1].script.name
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::{Module, Size, Worker};
+
+    fn bundle(worker: Worker, digit: &str) -> Bundle {
+        Bundle {
+            worker,
+            modules: Vec::<Module>::new(),
+            main_module: "index.js",
+            hash: digit.repeat(64),
+            size: Size::default(),
+        }
+    }
+
+    #[test]
+    fn developers_get_the_gateway_with_the_page_and_nobody_else_does() {
+        let bundles = Bundles {
+            gateway: bundle(Worker::Gateway, "a"),
+            room: bundle(Worker::Room, "b"),
+            with_console: bundle(Worker::Gateway, "c"),
+        };
+        let codes = |name: &str, manifest: &str| {
+            let environment = Environment::resolve(&name.parse().unwrap(), "e.toml", manifest);
+            let desired = Desired::of(&environment.unwrap(), &bundles);
+            desired.scripts.map(|wanted| wanted.code[..1].to_owned())
+        };
+        let local = include_str!("../../environments/local.toml");
+        let staging = include_str!("../../environments/staging.toml");
+        let production = include_str!("../../environments/production.toml");
+        assert_eq!(codes("local", local), ["b", "c"]);
+        assert_eq!(codes("staging", staging), ["b", "a"]);
+        assert_eq!(codes("production", production), ["b", "a"]);
+    }
+}
