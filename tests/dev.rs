@@ -1,15 +1,35 @@
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::process::Command;
 
 use edge_broadcast::live::site::Site;
 use serde_json::{Value, json};
 
 use crate::sandbox_command::runtime_of;
 use crate::support::going::Going;
-use crate::support::{Project, Run, built, cryptography, manifest};
+use crate::support::{Project, Run, built, cryptography, manifest, repository};
 
 const MANIFEST: &str = "environments/local.toml";
+const CONSOLE: &str = "worker/console/index.html";
+const GATEWAY: &str = "glow-broadcast-local";
 const ROOM: &str = "glow-broadcast-local-room";
+
+/// Gives the project a page and a gateway of its own, which other tests do not see change.
+fn with_own_console(project: &Project) {
+    let (theirs, own) = (repository().join("worker"), project.path().join("worker"));
+    std::fs::remove_file(&own).unwrap();
+    std::fs::create_dir(&own).unwrap();
+    for shared in ["protocol", "room", "shell"] {
+        std::os::unix::fs::symlink(theirs.join(shared), own.join(shared)).unwrap();
+    }
+    for changed in ["console", "gateway"] {
+        let copied = Command::new("cp")
+            .arg("-R")
+            .args([theirs.join(changed), own.join(changed)])
+            .status();
+        assert!(copied.unwrap().success());
+    }
+}
 
 fn event(dev: &Going) -> Value {
     serde_json::from_str(&dev.line()).unwrap()
@@ -20,6 +40,7 @@ async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_noth
     built();
     cryptography();
     let project = Project::with_all();
+    with_own_console(&project);
     let dev = Going::start(Run::new(["dev", "--json"]).inside(&project));
     let ready = event(&dev);
     assert_eq!(ready["event"], "ready", "{ready}");
@@ -58,6 +79,26 @@ async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_noth
             "took_ms": null,
         })
     );
+
+    // The page: the gateway alone, and nothing is compiled
+    project.write(CONSOLE, "<p>another page</p>");
+    let mut redeployed = event(&dev);
+    assert!(redeployed["took_ms"].take().is_u64(), "{redeployed}");
+    assert_eq!(
+        redeployed,
+        json!({
+            "event": "deployed",
+            "because": [CONSOLE],
+            "steps": [
+                format!("upload a version of `{GATEWAY}`"),
+                format!("give all traffic of `{GATEWAY}` to the new version"),
+            ],
+            "socket_impact": "none",
+            "took_ms": null,
+        })
+    );
+    let (status, page) = site.get("/console").await.unwrap();
+    assert_eq!((status, page.as_str()), (200, "<p>another page</p>"));
 
     project.write(MANIFEST, &changed.replace("history", "histroy"));
     let failed = event(&dev);

@@ -33,6 +33,7 @@ impl Machine {
         for name in ["gateway", "room", "protocol", "shell"] {
             machine.write(&format!("worker/{name}/src/lib.rs"), "");
         }
+        machine.write("worker/console/index.html", "");
         machine.write("environments/local.toml", "");
         machine.write("Cargo.toml", "");
         machine.write(

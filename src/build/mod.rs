@@ -1,11 +1,12 @@
 //! Builds: from the Workers' sources to finished files, named by their content, and the tools that this takes.
 //!
 //! `worker/<name>/build/` holds exactly what is deployed, by this program and by wrangler, and beside it the record of what it
-//! was made of. Knows nothing of environments.
+//! was made of; the gateway's also the page at `/console`, which only some environments get. Knows nothing of environments.
 //!
 //! Imports: `process`, `terminal`
 
 mod compile;
+mod console;
 mod content;
 mod fingerprint;
 pub mod module;
@@ -60,6 +61,19 @@ pub struct Bundles {
     pub gateway: Bundle,
     /// Defines the Durable Object.
     pub room: Bundle,
+    /// The gateway with the page at `/console`: for environments that only developers see.
+    pub with_console: Bundle,
+}
+
+impl Bundles {
+    /// The bundles of the project at `root`, with its page as it is now.
+    pub fn new(root: &Path, gateway: Bundle, room: Bundle) -> Result<Self> {
+        Ok(Self {
+            with_console: console::with(&gateway, console::read(root)?)?,
+            gateway,
+            room,
+        })
+    }
 }
 
 /// Whether a bundle was made just now.
@@ -94,14 +108,17 @@ pub fn load(root: &Path, tell: impl Fn(&str)) -> Result<Bundles> {
             )
         })
     };
-    Ok(Bundles {
-        gateway: load(Worker::Gateway)?,
-        room: load(Worker::Room)?,
-    })
+    Bundles::new(root, load(Worker::Gateway)?, load(Worker::Room)?)
 }
 
 /// The bundles of the gateway and of the room, built where they are missing or older than their sources, and which were built.
 pub fn build(root: &Path, runner: &Runner) -> Result<[(Bundle, Outcome); 2]> {
+    let built = workers(root, runner)?;
+    console::publish(root)?;
+    Ok(built)
+}
+
+fn workers(root: &Path, runner: &Runner) -> Result<[(Bundle, Outcome); 2]> {
     let compiler = wasm_target::compiler(root)?;
     let unchanged = |worker| {
         let found = unchanged(root, worker, Some(&compiler))?;
@@ -123,11 +140,12 @@ pub fn build(root: &Path, runner: &Runner) -> Result<[(Bundle, Outcome); 2]> {
     Ok([ensure(Worker::Gateway)?, ensure(Worker::Room)?])
 }
 
-/// The files that the bundles are made of, relative to `root`.
+/// The files that the bundles are made of, relative to `root`. The page is compiled by nobody.
 pub(crate) fn inputs(root: &Path) -> Result<BTreeSet<PathBuf>> {
     let of = |worker| fingerprint::files(root, worker);
     let [gateway, room] = [of(Worker::Gateway)?, of(Worker::Room)?];
-    Ok(gateway.into_iter().chain(room).collect())
+    let page = PathBuf::from(console::SOURCE);
+    Ok(gateway.into_iter().chain(room).chain([page]).collect())
 }
 
 /// The finished bundle, when building it again, by `compiler` if there is one, would give the same.

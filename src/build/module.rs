@@ -14,6 +14,10 @@ pub const MODULES: [(&str, &str); 2] = [
     ("index_bg.wasm", "application/wasm"),
 ];
 
+/// The page at `/console`, after those, where it is one of them. wrangler takes no file of such a name unless it is told to, so that
+/// what it deploys elsewhere is without it.
+pub const CONSOLE: (&str, &str) = ("console.page", "text/plain");
+
 /// A file of a Worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {

@@ -101,7 +101,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         super::confirm(&environment, &plan, "plan")?;
     }
     super::generate::refresh(context, &artifacts)?;
-    let inputs = inputs(desired, bundles, secrets);
+    let inputs = inputs(&environment, desired, &bundles, secrets);
     let ready = Ready {
         remote: &remote,
         site,
@@ -154,7 +154,7 @@ pub(super) async fn brought_up(
     let plan = Plan::between(&desired, &observed, &Rollout::at_once())?;
     let (secrets, publishes) = read_secrets(sources, &plan)?;
     super::generate::refresh(context, &artifacts)?;
-    let inputs = inputs(desired, bundles, secrets);
+    let inputs = inputs(environment, desired, &bundles, secrets);
     let ready = Ready {
         remote,
         site,
@@ -274,7 +274,8 @@ async fn built(
         // Much may have happened while it compiled
         _ => observe(&remote.cloudflare, environment).await?,
     };
-    Ok((Bundles { gateway, room }, observed))
+    let bundles = Bundles::new(&context.project.root, gateway, room)?;
+    Ok((bundles, observed))
 }
 
 /// Refuses what is certain to fail before minutes of compiling: a secret that will be sent and has no value here. One that is only
@@ -325,14 +326,20 @@ fn read_secrets(
     Ok((sent?, publishes))
 }
 
-fn inputs(desired: Desired, bundles: Bundles, secrets: BTreeMap<String, Value>) -> Inputs {
+fn inputs(
+    environment: &Environment,
+    desired: Desired,
+    bundles: &Bundles,
+    secrets: BTreeMap<String, Value>,
+) -> Inputs {
+    let gateway = plan::gateway(environment, bundles);
     let scripts = desired.scripts.into_iter();
     Inputs {
         zone: desired.zone,
         scripts: scripts.map(|wanted| wanted.script).collect(),
         bundles: [
-            (Worker::Gateway, bundles.gateway),
-            (Worker::Room, bundles.room),
+            (Worker::Gateway, gateway.clone()),
+            (Worker::Room, bundles.room.clone()),
         ]
         .into(),
         secrets,

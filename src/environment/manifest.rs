@@ -56,7 +56,7 @@ pub(crate) struct Worker {
     /// Whose the scripts are; without it, the repository's.
     pub owner: Option<Owner>,
     pub compatibility_date: CompatibilityDate,
-    /// Sets `ENVIRONMENT = "development"`, which turns debug logging on.
+    /// Sets `ENVIRONMENT = "development"`, which turns debug logging on, and deploys the page at `/console`.
     #[serde(default)]
     pub debug: bool,
     /// Workers logs in the dashboard.

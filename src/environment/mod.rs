@@ -22,6 +22,7 @@ pub(crate) mod script_name;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use edge_broadcast_protocol::contract::binding::DEVELOPMENT;
 use edge_broadcast_protocol::contract::settings::{GatewaySettings, RoomSettings};
 use serde::{Deserialize, Serialize};
 
@@ -168,6 +169,11 @@ impl Environment {
     pub fn header_sources(&self) -> impl Iterator<Item = (&str, &Source)> {
         let headers = self.headers.iter();
         headers.map(|(name, source)| (name.as_str(), source))
+    }
+
+    /// Whether only developers see it: `worker.debug`.
+    pub fn is_for_development(&self) -> bool {
+        self.label == DEVELOPMENT
     }
 
     /// The script that has the routes and the secrets.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::build::Worker;
+use crate::build::module::CONSOLE;
 use crate::environment::manifest::MigrationMode;
 use crate::environment::name::Whole;
 use crate::environment::script::{Binding, Script};
@@ -30,6 +31,8 @@ struct Section<'a> {
     environment: &'a str,
     script: &'a Script,
     routes: Vec<Route<'a>>,
+    /// Files that are modules here and nowhere else.
+    texts: Vec<&'a str>,
     limits: &'a [u32],
     code_update_strategy: Vec<CodeUpdateStrategy>,
     bindings: Bindings<'a>,
@@ -159,6 +162,10 @@ fn section<'a>(environment: &'a Environment, script: &'a Script) -> Section<'a> 
         routes: match script.role {
             Worker::Gateway => routes(environment),
             Worker::Room => Vec::new(),
+        },
+        texts: match script.role {
+            Worker::Gateway if environment.is_for_development() => vec![CONSOLE.0],
+            Worker::Gateway | Worker::Room => Vec::new(),
         },
         limits: script.cpu_ms.as_slice(),
         // Older wranglers warn of it, so it is there only where it says something

@@ -32,6 +32,14 @@ pub struct Wanted {
     pub code: String,
 }
 
+/// The gateway of `environment`: with the page at `/console` where only developers see it.
+pub fn gateway<'a>(environment: &Environment, bundles: &'a Bundles) -> &'a Bundle {
+    match environment.is_for_development() {
+        true => &bundles.with_console,
+        false => &bundles.gateway,
+    }
+}
+
 impl Wanted {
     /// The version's `workers/tag`.
     pub fn tag(&self) -> String {
@@ -50,7 +58,8 @@ impl Desired {
     /// The state that `environment` asks for, with the workers as they are built.
     pub fn of(environment: &Environment, bundles: &Bundles) -> Self {
         let code = |bundle: &Bundle| bundle.tag().to_owned();
-        Self::new(environment, code(&bundles.gateway), code(&bundles.room))
+        let gateway = gateway(environment, bundles);
+        Self::new(environment, code(gateway), code(&bundles.room))
     }
 
     /// The state that `environment` asks for, with the content hashes of the two bundles.
@@ -100,5 +109,41 @@ impl Desired {
 
     pub(super) fn gateway(&self) -> &str {
         &self.scripts[1].script.name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::{Module, Size, Worker};
+
+    fn bundle(worker: Worker, digit: &str) -> Bundle {
+        Bundle {
+            worker,
+            modules: Vec::<Module>::new(),
+            main_module: "index.js",
+            hash: digit.repeat(64),
+            size: Size::default(),
+        }
+    }
+
+    #[test]
+    fn developers_get_the_gateway_with_the_page_and_nobody_else_does() {
+        let bundles = Bundles {
+            gateway: bundle(Worker::Gateway, "a"),
+            room: bundle(Worker::Room, "b"),
+            with_console: bundle(Worker::Gateway, "c"),
+        };
+        let codes = |name: &str, manifest: &str| {
+            let environment = Environment::resolve(&name.parse().unwrap(), "e.toml", manifest);
+            let desired = Desired::of(&environment.unwrap(), &bundles);
+            desired.scripts.map(|wanted| wanted.code[..1].to_owned())
+        };
+        let local = include_str!("../../environments/local.toml");
+        let staging = include_str!("../../environments/staging.toml");
+        let production = include_str!("../../environments/production.toml");
+        assert_eq!(codes("local", local), ["b", "c"]);
+        assert_eq!(codes("staging", staging), ["b", "a"]);
+        assert_eq!(codes("production", production), ["b", "a"]);
     }
 }

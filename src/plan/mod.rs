@@ -37,7 +37,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 pub use self::conflict::{Conflict, Conflicts};
-pub use self::desired::{Desired, Wanted};
+pub use self::desired::{Desired, Wanted, gateway};
 pub use self::finding::Finding;
 pub(crate) use self::observed::Way;
 pub use self::observed::{

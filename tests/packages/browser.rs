@@ -44,11 +44,9 @@ impl Page {
     fn made() -> Self {
         let package = Package::generated("client", &[]);
         package.compile();
-        for name in ["page", "browser", "client"] {
-            copy(
-                &repository().join("tests/packages").join(name),
-                &package.folder.join(name),
-            );
+        scripts(&package);
+        for name in ["page", "client"] {
+            copy(name, &package);
         }
         let page = Self { package };
         page.node("typescript/bin/tsc", &["--project", "page"]);
@@ -90,9 +88,15 @@ impl Page {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
+/// The scripts of `browser/` in the package's folder.
+pub(super) fn scripts(package: &Package) {
+    copy("browser", package);
+}
+
+fn copy(name: &str, package: &Package) {
+    let to = package.folder.join(name);
+    std::fs::create_dir(&to).unwrap();
+    for entry in std::fs::read_dir(repository().join("tests/packages").join(name)).unwrap() {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
@@ -115,19 +119,27 @@ impl Drop for Group {
 /// Plays a script of `browser/` against the deployed system; what it has seen.
 #[track_caller]
 fn played(name: &str, deployed: &Deployed) -> Value {
-    LazyLock::force(&CHROMIUM);
     let page = Page::shared();
     let profile = tempfile::tempdir().unwrap();
     let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
     std::fs::create_dir_all(&screenshots).unwrap();
-    let mut child = client::script(&page.package, &format!("browser/{name}.mjs"), deployed)
+    let mut command = client::script(&page.package, &format!("browser/{name}.mjs"), deployed);
+    command
         .env("SITE", page.site())
         .env("PROFILE", profile.path())
         .env("SCREENSHOTS", screenshots)
         .env(
             "CERTIFICATE",
             certificate(&[HOST, "app.glow.trade", "elsewhere.example"]).to_string(),
-        )
+        );
+    answered(name, command)
+}
+
+/// Runs a script in a group of its own; what it has answered.
+#[track_caller]
+pub(super) fn answered(name: &str, mut command: Command) -> Value {
+    LazyLock::force(&CHROMIUM);
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .process_group(0)

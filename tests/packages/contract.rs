@@ -118,6 +118,10 @@ pub(crate) fn assert_answer(method: &str, path: &str, answer: &Answer) {
     if answer.status == 502 && answer.json()["error"].is_string() {
         return;
     }
+    // A page for developers is no part of the contract
+    if answer.status == 200 && path.trim_end_matches('/') == "/console" {
+        return;
+    }
     let document = &documents().openapi;
     let Some((template, item)) = described(document, path) else {
         assert_eq!(answer.refusal(), "404 not_found", "{of}");

@@ -2,6 +2,7 @@
 
 mod browser;
 mod client;
+mod console;
 pub(crate) mod contract;
 mod fallback;
 mod feeds;

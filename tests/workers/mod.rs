@@ -3,6 +3,7 @@
 mod batching;
 mod capacity;
 mod compression;
+mod console;
 mod crash;
 mod crowd;
 mod delivery;

@@ -11,7 +11,6 @@ mod watch;
 use std::time::Instant;
 
 use anyhow::bail;
-use edge_broadcast_protocol::contract::binding::DEVELOPMENT;
 use edge_broadcast_sandbox::Console;
 
 use self::event::Event;
@@ -119,7 +118,7 @@ impl Begun<'_> {
 /// The environment, if it is one that only developers see.
 fn for_development(context: &Context, named: &Named) -> anyhow::Result<Environment> {
     let environment = distinct(context, named)?;
-    if environment.label != DEVELOPMENT {
+    if !environment.is_for_development() {
         bail!(Advice::new(
             format!(
                 "`dev` is for environments with `worker.debug = true`, and `{}` has not",

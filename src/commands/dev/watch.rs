@@ -112,6 +112,7 @@ mod tests {
         for path in [
             "environments/local.toml",
             "templates/wrangler.toml.hbs",
+            "worker/console/index.html",
             "worker/gateway/src/gone.rs",
             "worker/room/src/lib.rs",
         ] {
@@ -132,6 +133,7 @@ mod tests {
         for path in [
             "environments/local.toml",
             "templates/wrangler.toml.hbs",
+            "worker/console/index.html",
             "worker/protocol/src/new.rs",
             "worker/room/src/lib.rs",
         ] {
@@ -143,6 +145,7 @@ mod tests {
             [
                 "environments/local.toml",
                 "templates/wrangler.toml.hbs",
+                "worker/console/index.html",
                 "worker/gateway/src/gone.rs",
                 "worker/protocol/src/new.rs",
                 "worker/room/src/lib.rs",

@@ -71,6 +71,20 @@ export function wait(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+export async function page(name) {
+  const { default: text } = await import(name);
+  const nonce = crypto.randomUUID();
+  return new Response(text.replaceAll("NONCE", nonce), {
+    headers: {
+      "content-type": "text/html; charset=utf-8",
+      "cache-control": "no-store",
+      "content-security-policy": `default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+      "referrer-policy": "no-referrer",
+      "x-content-type-options": "nosniff",
+    },
+  });
+}
+
 export function continent(request) {
   return request.cf?.continent;
 }
@@ -108,6 +122,9 @@ extern "C" {
 
     /// Resolves after so many milliseconds.
     pub(crate) fn wait(ms: u32) -> Promise;
+
+    /// The page that the module `name` is the text of, under a policy of its own; rejected where there is no such module.
+    pub(crate) fn page(name: &str) -> Promise;
 
     /// Cloudflare's guess of the client's continent, such as `EU`.
     pub(crate) fn continent(request: &Request) -> Option<String>;

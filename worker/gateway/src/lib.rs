@@ -6,6 +6,7 @@
 mod answer;
 mod config;
 mod connect;
+mod console;
 mod health;
 mod inspect;
 mod join;
@@ -62,6 +63,7 @@ async fn serve(request: &Request) -> Response {
         Ok(Route::SnapshotPreflight) => snapshot::preflight(request),
         Ok(Route::Room(token)) => inspect::room(request, token).await,
         Ok(Route::SecretUses) => inspect::secret_uses(request).await,
+        Ok(Route::Console) => console::console(request).await,
         Err(refusal) => Err(refusal.clone()),
     };
     answer.unwrap_or_else(|refusal| {

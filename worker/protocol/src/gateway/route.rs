@@ -24,9 +24,11 @@ pub enum Route {
     Room(Token),
     /// `GET /secrets/uses`
     SecretUses,
+    /// `GET /console`, which is there in development only
+    Console,
 }
 
-/// The paths of all routes, each once. `:token` stands for any token.
+/// The paths of all routes that every deployment has, each once. `:token` stands for any token.
 pub const PATHS: [&str; 7] = [
     "/health",
     "/ws/:token",
@@ -68,6 +70,8 @@ impl Route {
             ("snapshot", Some(token)) => room(token, "GET, HEAD, OPTIONS", Self::Snapshot),
             ("rooms", Some(token)) => room(token, "GET, HEAD", Self::Room),
             ("secrets", Some("uses")) => only("GET, HEAD").map(|()| Self::SecretUses),
+            // Another method says no more than that it is not there, which most often is so
+            ("console", None) if matches!(method, "GET" | "HEAD") => Ok(Self::Console),
             _ => Err(refusal::NOT_FOUND),
         }
     }
@@ -151,6 +155,8 @@ mod tests {
             ("OPTIONS", "/snapshot/%", Route::SnapshotPreflight),
             ("GET", "/rooms/SOL", Route::Room(token("SOL"))),
             ("GET", "/secrets/uses", Route::SecretUses),
+            ("GET", "/console", Route::Console),
+            ("HEAD", "/console/", Route::Console),
         ] {
             assert_eq!(Route::of(method, path), Ok(route), "{method} {path}");
         }
@@ -222,6 +228,8 @@ mod tests {
             ("PUT", "/broadcast", 405, Some("POST")),
             ("DELETE", "/health", 405, Some("GET, HEAD")),
             ("GET", "/secrets/values", 404, None),
+            ("POST", "/console", 404, None),
+            ("GET", "/console/more", 404, None),
         ] {
             let refusal = Route::of(method, path).unwrap_err();
             assert_eq!(
@@ -271,6 +279,7 @@ mod tests {
             Route::Snapshot(_) | Route::SnapshotPreflight => "/snapshot/:token",
             Route::Room(_) => "/rooms/:token",
             Route::SecretUses => "/secrets/uses",
+            Route::Console => "/console",
         };
         for listed in PATHS {
             let one = listed.replace(":token", "SOL");
