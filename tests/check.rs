@@ -205,7 +205,7 @@ error: invalid type: integer `5`, expected a table
    |                ^
    |
    = help: write a table: `{ key = value }`, or its name in brackets and its keys below
-error: unknown field `nothing_like_it`, expected one of `worker`, `cloudflare`, `routes`, `regions`, `room`, `access`, `secrets`, `verify`, `analytics`, `sst`, `traffic`
+error: unknown field `nothing_like_it`, expected one of `worker`, `cloudflare`, `routes`, `regions`, `room`, `access`, `secrets`, `verify`, `analytics`, `sst`, `traffic`, `rollout`
   --> environments/staging.toml:14:2
    |
 14 | [nothing_like_it]

@@ -330,7 +330,7 @@ async fn a_rollout_of_which_too_little_is_known_stays_at_its_share_and_goes_on_w
         "`glow-broadcast-staging` at 10 %: 0 events (before: 0)\n",
         "  done:           give 10 % of the traffic of `glow-broadcast-staging` to the new version, and check it\n  not attempted:",
         "the check at 10 % of `glow-broadcast-staging` found too little: the rollout stays at that share: too little was counted to judge by: 0 events of the new version and 0 of the one before, where the manifest wants 30\n",
-        "help: run `edge-broadcast deploy staging --rollout` again with a longer `--pause` to go on from here, or `edge-broadcast rollback staging` to end it\n",
+        "help: run `edge-broadcast deploy staging --rollout` again when more was counted, or `edge-broadcast rollback staging` to end it\n",
     ] {
         assert!(held.stderr.contains(told), "no `{told}` in {}", held.stderr);
     }

@@ -346,7 +346,7 @@ async fn a_plan_says_how_many_sockets_of_a_room_would_reconnect() {
 fn a_rollout_that_does_not_grow_to_100_is_refused_as_wrong_usage() {
     let printed = Run::new(["deploy", "staging", "--rollout", "25,5"]).printed();
     assert_eq!(printed.code, 2);
-    assert!(printed.stderr.starts_with("error: invalid value '25,5' for '--rollout <PERCENTAGES>': write growing percentages that end with 100, like `5,25,100`\n"), "{}", printed.stderr);
+    assert!(printed.stderr.starts_with("error: invalid value '25,5' for '--rollout [<PERCENTAGES>]': write growing percentages that end with 100, like `5,25,100`\n"), "{}", printed.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

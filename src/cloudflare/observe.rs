@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::time::SystemTime;
+
 use anyhow::Context;
 use futures_util::future::try_join_all;
 use serde::Deserialize;
@@ -207,10 +209,29 @@ pub(crate) fn deployments<'a>(cloudflare: &'a Cloudflare, script: &str) -> Pages
 
 /// The split that a script has now; none when it does not exist.
 pub(crate) async fn split(cloudflare: &Cloudflare, script: &str) -> anyhow::Result<Split> {
+    let newest = newest_deployment(cloudflare, script).await?;
+    Ok(newest.map(|newest| newest.split).unwrap_or_default())
+}
+
+/// When the split of a script's traffic became what it is, by Cloudflare's clock.
+pub(crate) async fn split_since(
+    cloudflare: &Cloudflare,
+    script: &str,
+) -> anyhow::Result<SystemTime> {
+    let newest = newest_deployment(cloudflare, script).await?;
+    let time = newest.map(|newest| newest.created_on).unwrap_or_default();
+    humantime::parse_rfc3339(&time).with_context(|| {
+        format!("`{time}`, the `created_on` of the newest deployment of `{script}`, is no time")
+    })
+}
+
+async fn newest_deployment(
+    cloudflare: &Cloudflare,
+    script: &str,
+) -> anyhow::Result<Option<Deployed>> {
     let mut deployments = list_of::<Deployed>(cloudflare, script, "deployments");
     let newest = found(deployments.first(1).await)?.unwrap_or_default();
-    let newest = newest.into_iter().next();
-    Ok(newest.map(|newest| newest.split).unwrap_or_default())
+    Ok(newest.into_iter().next())
 }
 
 /// The zone's routes.

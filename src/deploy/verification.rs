@@ -111,9 +111,6 @@ impl<'a> Verification<'a> {
 
     /// Checks what clients get while a version has a share of the traffic, and judges it by what was counted in that time.
     async fn live(&self, shift: &Shift, version: &str) -> anyhow::Result<()> {
-        if let Some(watch) = &self.watch {
-            watch.begin(shift.role);
-        }
         let why = "clients get both versions, and are watched for that long";
         wait(self.tell, self.pause, why).await;
         self.share(&self.site, None, Duration::ZERO).await?;

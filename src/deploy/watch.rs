@@ -2,18 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::time::Instant;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use serde::Serialize;
 
 use crate::build::Worker;
-use crate::cloudflare::Cloudflare;
 use crate::cloudflare::analytics::ask;
+use crate::cloudflare::{Cloudflare, observe};
 use crate::environment::manifest::OnInconclusive;
 use crate::environment::{Environment, Rollout};
 use crate::metric::evidence::{Evidence, Limits, Verdict, evidence};
-use crate::metric::question::{self, Scope};
+use crate::metric::question::{self, Trial};
 use crate::plan::{Plan, Shift, Step, Then};
 use crate::terminal::advice::Advice;
 
@@ -44,8 +44,9 @@ pub(crate) struct Watch<'a> {
     environment: &'a Environment,
     dataset: &'a str,
     rollout: &'a Rollout,
-    /// The script that is being rolled out, and when it got its first share.
-    begun: Cell<Option<(Worker, Instant)>>,
+    /// The worker that is being rolled out, and since when it has its first share: what counts is what was counted from then on. A run
+    /// that goes on from a share begins with that one, however long ago it was reached.
+    begun: Cell<Option<(Worker, SystemTime)>>,
     judged: RefCell<Vec<Judged>>,
 }
 
@@ -72,18 +73,22 @@ impl<'a> Watch<'a> {
 
     /// Asks once, before anything is written: a token that may not read what is counted would be found out at the first share.
     pub(crate) async fn can_ask(&self) -> anyhow::Result<()> {
-        let scope = self.scope(1);
-        let asked = ask(self.cloudflare, &question::evidence(scope, ["", ""])).await;
+        let trial = self.trial(SystemTime::now(), ["", ""]);
+        let asked = ask(self.cloudflare, &question::evidence(trial)).await;
         asked.map(drop).context(
             "asking what the workers counted, by which `[rollout]` of the manifest wants a release to be judged",
         )
     }
 
-    /// A version gets a share.
-    pub(crate) fn begin(&self, role: Worker) {
-        let before = self.begun.get().filter(|(known, _)| *known == role);
-        let begun = before.unwrap_or_else(|| (role, Instant::now()));
-        self.begun.set(Some(begun));
+    /// Since when the worker of `shift` has a share.
+    async fn since(&self, shift: &Shift) -> anyhow::Result<SystemTime> {
+        let begun = self.begun.get().filter(|(role, _)| *role == shift.role);
+        let since = match begun {
+            Some((_, since)) => since,
+            None => observe::split_since(self.cloudflare, &shift.script).await?,
+        };
+        self.begun.set(Some((shift.role, since)));
+        Ok(since)
     }
 
     /// Judges `version`, which has the share of `shift`.
@@ -119,14 +124,11 @@ impl<'a> Watch<'a> {
     }
 
     async fn evidence(&self, shift: &Shift, version: &str) -> anyhow::Result<Evidence> {
-        let begun = self.begun.get().map(|(_, begun)| begun);
-        let seconds = begun.map_or(0, |begun| begun.elapsed().as_secs());
-        // The data set's times are whole seconds
-        let scope = self.scope(seconds + 1);
         let versions = [version, shift.from.as_str()];
-        let events = ask(self.cloudflare, &question::evidence(scope, versions)).await?;
+        let trial = self.trial(self.since(shift).await?, versions);
+        let events = ask(self.cloudflare, &question::evidence(trial)).await?;
         let rooms = match shift.role {
-            Worker::Room => Some(ask(self.cloudflare, &question::rooms(scope, versions)).await?),
+            Worker::Room => Some(ask(self.cloudflare, &question::rooms(trial)).await?),
             Worker::Gateway => None,
         };
         let limits = Limits {
@@ -137,10 +139,15 @@ impl<'a> Watch<'a> {
         Ok(evidence(&events, rooms.as_deref(), versions, limits))
     }
 
-    fn scope(&self, seconds: u64) -> Scope<'a> {
-        Scope {
+    fn trial<'b>(&self, since: SystemTime, versions: [&'b str; 2]) -> Trial<'b>
+    where
+        'a: 'b,
+    {
+        let since = since.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Trial {
             dataset: self.dataset,
-            seconds,
+            since: since.as_secs(),
+            versions,
         }
     }
 
@@ -162,7 +169,7 @@ impl<'a> Watch<'a> {
                 evidence.new_samples, evidence.old_samples, self.rollout.min_samples
             ),
             format!(
-                "run `edge-broadcast deploy {name} --rollout` again with a longer `--pause` to go on from here, or `edge-broadcast rollback {name}` to end it"
+                "run `edge-broadcast deploy {name} --rollout` again when more was counted, or `edge-broadcast rollback {name}` to end it"
             ),
         )
     }

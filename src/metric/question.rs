@@ -78,27 +78,39 @@ pub(crate) fn timeline(scope: Scope<'_>, step: u64) -> String {
     )
 }
 
-/// Events of the versions `new` and `old`, by kind, outcome and milliseconds, without those of this tool's own checks: how many, and
-/// the sum of the squares of what each point stands for.
-pub(crate) fn evidence(scope: Scope<'_>, versions: [&str; 2]) -> String {
+/// A data set, and since when it is asked what two versions counted: seconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trial<'a> {
+    pub(crate) dataset: &'a str,
+    pub(crate) since: u64,
+    /// Their ids.
+    pub(crate) versions: [&'a str; 2],
+}
+
+/// Events of two versions, by kind, outcome and milliseconds, without those of this tool's own checks: how many, and the sum of the
+/// squares of what each point stands for.
+pub(crate) fn evidence(trial: Trial<'_>) -> String {
     format!(
         "SELECT blob4 AS version, blob1 AS event, blob5 AS outcome, double3 AS ms, SUM(_sample_interval) AS events, SUM(_sample_interval * _sample_interval) AS squares {} GROUP BY version, event, outcome, ms ORDER BY version, event, outcome, ms",
-        from(scope, &of_versions(versions))
+        of_trial(trial)
     )
 }
 
 /// The rooms that the versions counted events of, the busiest first.
-pub(crate) fn rooms(scope: Scope<'_>, versions: [&str; 2]) -> String {
+pub(crate) fn rooms(trial: Trial<'_>) -> String {
     format!(
         "SELECT blob4 AS version, index1 AS token, SUM(_sample_interval) AS events {} GROUP BY version, token ORDER BY events DESC, version, token LIMIT 10000",
-        from(scope, &of_versions(versions))
+        of_trial(trial)
     )
 }
 
-fn of_versions(versions: [&str; 2]) -> String {
-    let [new, old] = versions.map(quoted);
+fn of_trial(trial: Trial<'_>) -> String {
+    let Trial { dataset, since, .. } = trial;
+    let [new, old] = trial.versions.map(quoted);
     let checks = quoted(&format!("{PROBE_PREFIX}%"));
-    format!(" AND (blob4 = {new} OR blob4 = {old}) AND NOT index1 LIKE {checks}")
+    format!(
+        "FROM {dataset} WHERE timestamp >= toDateTime({since}) AND (blob4 = {new} OR blob4 = {old}) AND NOT index1 LIKE {checks}"
+    )
 }
 
 fn from(Scope { dataset, seconds }: Scope<'_>, more: &str) -> String {
@@ -118,6 +130,11 @@ mod tests {
         dataset: "prices",
         seconds: 3600,
     };
+    const TRIAL: Trial<'_> = Trial {
+        dataset: "prices",
+        since: 1_700_000_000,
+        versions: ["new", "old"],
+    };
 
     #[test]
     fn each_question_is_one_of_analytics_engines_sql() {
@@ -129,8 +146,8 @@ mod tests {
                 refusals(SCOPE),
                 tokens(SCOPE),
                 timeline(SCOPE, 60),
-                evidence(SCOPE, ["new", "old"]),
-                rooms(SCOPE, ["new", "old"]),
+                evidence(TRIAL),
+                rooms(TRIAL),
             ]
             .join("\n"),
             @r"
@@ -140,8 +157,8 @@ mod tests {
         SELECT blob2 AS code, blob5 AS outcome, SUM(_sample_interval) AS events FROM prices WHERE timestamp > NOW() - INTERVAL '3600' SECOND AND blob1 = 'refusal' GROUP BY code, outcome ORDER BY events DESC, code LIMIT 50
         SELECT index1 AS token, SUM(_sample_interval) AS broadcasts, SUM(_sample_interval * double1) AS deliveries FROM prices WHERE timestamp > NOW() - INTERVAL '3600' SECOND AND blob1 = 'broadcast' GROUP BY token ORDER BY deliveries DESC, broadcasts DESC, token LIMIT 50
         SELECT intDiv(toUInt32(timestamp), 60) * 60 AS t, blob1 AS event, SUM(_sample_interval) AS events, SUM(_sample_interval * double1) AS count FROM prices WHERE timestamp > NOW() - INTERVAL '3600' SECOND GROUP BY t, event ORDER BY t, event
-        SELECT blob4 AS version, blob1 AS event, blob5 AS outcome, double3 AS ms, SUM(_sample_interval) AS events, SUM(_sample_interval * _sample_interval) AS squares FROM prices WHERE timestamp > NOW() - INTERVAL '3600' SECOND AND (blob4 = 'new' OR blob4 = 'old') AND NOT index1 LIKE 'edge-broadcast-verify%' GROUP BY version, event, outcome, ms ORDER BY version, event, outcome, ms
-        SELECT blob4 AS version, index1 AS token, SUM(_sample_interval) AS events FROM prices WHERE timestamp > NOW() - INTERVAL '3600' SECOND AND (blob4 = 'new' OR blob4 = 'old') AND NOT index1 LIKE 'edge-broadcast-verify%' GROUP BY version, token ORDER BY events DESC, version, token LIMIT 10000
+        SELECT blob4 AS version, blob1 AS event, blob5 AS outcome, double3 AS ms, SUM(_sample_interval) AS events, SUM(_sample_interval * _sample_interval) AS squares FROM prices WHERE timestamp >= toDateTime(1700000000) AND (blob4 = 'new' OR blob4 = 'old') AND NOT index1 LIKE 'edge-broadcast-verify%' GROUP BY version, event, outcome, ms ORDER BY version, event, outcome, ms
+        SELECT blob4 AS version, index1 AS token, SUM(_sample_interval) AS events FROM prices WHERE timestamp >= toDateTime(1700000000) AND (blob4 = 'new' OR blob4 = 'old') AND NOT index1 LIKE 'edge-broadcast-verify%' GROUP BY version, token ORDER BY events DESC, version, token LIMIT 10000
         "
         );
     }
@@ -150,15 +167,22 @@ mod tests {
     /// Time functions" (November 2026) that are used here.
     #[test]
     fn only_documented_functions_are_used() {
-        let documented = ["sum", "quantileexactweighted", "intdiv", "touint32", "now"];
+        let documented = [
+            "sum",
+            "quantileexactweighted",
+            "intdiv",
+            "touint32",
+            "todatetime",
+            "now",
+        ];
         let all = [
             events(SCOPE, Key::Token),
             milliseconds(SCOPE, Key::All, "publish"),
             refusals(SCOPE),
             tokens(SCOPE),
             timeline(SCOPE, 60),
-            evidence(SCOPE, ["new", "old"]),
-            rooms(SCOPE, ["new", "old"]),
+            evidence(TRIAL),
+            rooms(TRIAL),
         ];
         for question in all {
             for (before, _) in question

@@ -208,6 +208,7 @@ async fn of_failures(world: &World, seen: &mut Seen) {
         world.json(&["deploy", "staging", "--rollout", "50,100", "--pause", "0s"]),
     );
     api::call(sandbox, "DELETE", "/sandbox/faults", None).await;
+    of_evidence(world, seen).await;
     // A verification's own message is larger
     world.manifest(&[
         WITH_ADMIN,
@@ -229,6 +230,33 @@ async fn of_failures(world: &World, seen: &mut Seen) {
         ("connections_per_ip = 500", "connections_per_ip = 22"),
     ]);
     world.run(&["deploy", "staging"]).succeeds();
+}
+
+/// A rollout that too little is known of, and the same when more is.
+async fn of_evidence(world: &World, seen: &mut Seen) {
+    let rollout = "[rollout]\nmin_samples = 1\nsteps = [50, 100]\n\n[analytics]";
+    world.manifest(&[
+        WITH_ADMIN,
+        ("connections_per_ip = 500", "connections_per_ip = 23"),
+        ("[analytics]", rollout),
+    ]);
+    let deploy = || world.json(&["deploy", "staging", "--rollout", "--pause", "0s"]);
+    let held = deploy();
+    assert_eq!(
+        held["evidence"][0]["verdict"], "too_few_samples",
+        "{held:#}"
+    );
+    seen.add("deploy", held);
+    let site = world.sandbox.site("broadcast-staging.glow.trade");
+    let bearer = format!("Bearer {SECRET}");
+    let headers = [("authorization", bearer.as_str())];
+    for _ in 0..40 {
+        let published = site.post("/broadcast/SOL", &headers, "{}".to_owned()).await;
+        assert_eq!(published.unwrap().0, 200);
+    }
+    let passed = deploy();
+    assert_eq!(passed["failure"], Value::Null, "{passed:#}");
+    seen.add("deploy", passed);
 }
 
 /// What was counted of a room, and of an environment that writes to the same data set.

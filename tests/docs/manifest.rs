@@ -21,6 +21,8 @@ host = "a.glow.trade"
 app = "a"
 stage = "s"
 migration = { mode = "edge" }
+[analytics]
+dataset = "d"
 [secrets.WEBHOOK_SECRET]
 source = "prompt"
 "#;
