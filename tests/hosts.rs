@@ -50,10 +50,7 @@ async fn a_regions_host_that_leads_elsewhere_is_found_and_named() {
     let publishes = api::route(&sandbox, "broadcast-eu.glow.trade/broadcast/*", "someone").await;
     let published = run(&["doctor", "staging", "--publish"]).fails().stdout;
     let wrong = format!("  WRONG  nothing can be published through `{eu}`: ");
-    assert!(
-        published.contains(&(arrives(main) + &wrong)),
-        "{published}"
-    );
+    assert!(published.contains(&(arrives(main) + &wrong)), "{published}");
     let gone = api::call(&sandbox, "DELETE", &publishes, None).await;
     assert_eq!(gone["success"], true, "{gone}");
     let sockets = api::route(&sandbox, "broadcast-eu.glow.trade/ws/*", "someone").await;

@@ -87,11 +87,7 @@ pub(super) async fn publish(
 }
 
 /// What became of a publish through a host.
-fn of_publish(
-    environment: &Environment,
-    host: &str,
-    published: anyhow::Result<f64>,
-) -> Finding {
+fn of_publish(environment: &Environment, host: &str, published: anyhow::Result<f64>) -> Finding {
     let name = &environment.name;
     let Err(error) = published else {
         return Finding::well(format!(

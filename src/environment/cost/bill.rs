@@ -261,7 +261,10 @@ mod tests {
             active_hours_per_day: 12,
             ..all_day
         };
-        assert_eq!(amounts(&rested, &never)[seconds], amounts(&all_day, &never)[seconds]);
+        assert_eq!(
+            amounts(&rested, &never)[seconds],
+            amounts(&all_day, &never)[seconds]
+        );
     }
 
     proptest! {
