@@ -71,8 +71,8 @@ async fn rooms_are_counted_and_one_of_them_shown_once_or_again_and_again() {
     );
     // One that is published to all the time, as fast as its frames come
     let mut listener = deployed.client("/ws/WIF", &[]).await;
-    let going = Going::start(run(&["rooms", "get", "staging", "WIF", "--json"]));
-    let told = tokio::task::spawn_blocking(move || going.line());
+    let get = run(&["rooms", "get", "staging", "WIF", "--json"]);
+    let told = tokio::task::spawn_blocking(move || get.succeeds().json());
     for n in 1.. {
         if told.is_finished() {
             break;
@@ -82,7 +82,7 @@ async fn rooms_are_counted_and_one_of_them_shown_once_or_again_and_again() {
             .await;
         listener.updates(1).await;
     }
-    let busy: Value = serde_json::from_str(&told.await.unwrap()).unwrap();
+    let busy = told.await.unwrap();
     for rate in ["publishes", "deliveries"] {
         assert!(busy["rates"][rate].as_f64() > Some(0.0), "{busy}");
     }

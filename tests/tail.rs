@@ -328,19 +328,19 @@ fn logged(parts: &Value) -> Value {
 fn by_wrangler(event: &Value) -> Value {
     let logs = event["logs"].as_array().unwrap().iter();
     let logs = logs.map(|log| json!([log["level"], logged(&log["message"])]));
-    told(event, logs.collect())
+    told(event, &logs.collect())
 }
 
 /// The same, as this tool prints it.
 fn by_tail(event: &Value) -> Value {
     let logs = event["logs"].as_array().unwrap().iter();
     let logs = logs.map(|log| json!([log["level"], log["message"]]));
-    let told = told(event, logs.collect());
+    let told = told(event, &logs.collect());
     assert_eq!(event["status"], told["event"]["status"], "{event}");
     told
 }
 
-fn told(event: &Value, logs: Vec<Value>) -> Value {
+fn told(event: &Value, logs: &Value) -> Value {
     let of = &event["event"];
     let (request, socket) = (&of["request"], &of["getWebSocketEvent"]);
     json!({

@@ -239,8 +239,8 @@ mod tests {
         let (requests, seconds) = (0, 3);
         let with = |active_hours_per_day, updates_per_minute| {
             awake(&Traffic {
-                active_hours_per_day,
                 updates_per_minute,
+                active_hours_per_day,
                 ..all_day
             })
         };
