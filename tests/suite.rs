@@ -21,6 +21,7 @@ mod check;
 mod conflicts;
 mod conformance;
 mod connector;
+mod console;
 mod cost;
 mod dependencies;
 mod deploy;

@@ -3,7 +3,7 @@
 //!
 //! The rooms, each of which imports only those below it (its door says which):
 //!
-//! - `api`: the calls
+//! - `api`: the calls · `console`: what the page of developers may ask
 //! - `engine`: the only owner of state and runtime
 //! - `runtime`: workerd, and what it says · `edge`: from a request to the Worker that answers it
 //! - `analytics`: data points, and the SQL on them
@@ -14,6 +14,7 @@
 mod account;
 mod analytics;
 mod api;
+mod console;
 mod edge;
 mod engine;
 mod runtime;
@@ -37,6 +38,7 @@ use crate::account::{dns, stamp};
 use crate::analytics::store::Points;
 use crate::api::context::{ACCOUNT, BASE, Context};
 use crate::api::quota::Quotas;
+pub use crate::console::Console;
 use crate::edge::ingress;
 pub use crate::edge::pattern::{End, Pattern};
 use crate::engine::Engine;
@@ -62,6 +64,8 @@ pub struct Options {
     pub records: Vec<String>,
     /// How closely it keeps to Cloudflare.
     pub strictness: Strictness,
+    /// Whether it helps the page at `/console`.
+    pub console: Console,
 }
 
 /// A running sandbox. Dropping it stops everything it started.
@@ -121,7 +125,8 @@ pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
     });
     tasks.spawn(server::serve(ingress_listener, {
         let context = context.clone();
-        move |request, peer| arrive(context.clone(), request, peer)
+        let console = options.console;
+        move |request, peer| arrive(context.clone(), console, request, peer)
     }));
     let router = api::router(context.clone());
     tasks.spawn(server::serve(api_listener, move |request, _| {
@@ -181,7 +186,8 @@ impl Drop for Sandbox {
 /// Answers a request to a Worker, unless a guard does.
 async fn arrive(
     context: Arc<Context>,
-    request: Request<Arriving>,
+    console: Console,
+    mut request: Request<Arriving>,
     peer: SocketAddr,
 ) -> Option<Response<Body>> {
     #[cfg(feature = "faults")]
@@ -190,6 +196,12 @@ async fn arrive(
         let refused = context.guards.refuse(&host, path, request.headers());
         if refused.is_some() {
             return refused;
+        }
+    }
+    if console == Console::Helped {
+        let answered = console::answer(&context.engine, &mut request).await;
+        if answered.is_some() {
+            return answered;
         }
     }
     Some(ingress::answer(context.engine.gate(), request, peer).await)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use edge_broadcast_sandbox::{self as sandbox, Options, Strictness};
+use edge_broadcast_sandbox::{self as sandbox, Console, Options, Strictness};
 use serde_json::json;
 
 use super::Context;
@@ -33,6 +33,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         } else {
             Strictness::Strict
         },
+        console: Console::Alone,
     })
     .await
     .context("starting the sandbox")?;

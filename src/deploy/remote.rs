@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use edge_broadcast_sandbox::{self as sandbox, Options, Sandbox, Strictness};
+use edge_broadcast_sandbox::{self as sandbox, Console, Options, Sandbox, Strictness};
 
 use crate::build::toolchain;
 use crate::cloudflare::Cloudflare;
@@ -63,7 +63,7 @@ impl Remote {
         environment: &Environment,
         runner: &Runner,
     ) -> anyhow::Result<Self> {
-        Self::sandbox(environment, runner, 0, None).await
+        Self::sandbox(environment, runner, 0, None, Console::Alone).await
     }
 
     /// The same with the hosts at `port`, where 0 is any free one, and with what an earlier one left in the folder `state`.
@@ -72,6 +72,7 @@ impl Remote {
         runner: &Runner,
         port: u16,
         state: Option<PathBuf>,
+        console: Console,
     ) -> anyhow::Result<Self> {
         let runner = runner.clone();
         let workerd = tokio::task::spawn_blocking(move || toolchain::workerd(&runner))
@@ -85,6 +86,7 @@ impl Remote {
             zones: vec![environment.zone.to_string()],
             records: environment.routed_hosts(),
             strictness: Strictness::Strict,
+            console,
         })
         .await
         .context("starting the sandbox")?;

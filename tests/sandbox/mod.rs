@@ -17,7 +17,7 @@ mod version;
 
 use std::path::PathBuf;
 
-use edge_broadcast_sandbox::{Options, Sandbox, Strictness, start};
+use edge_broadcast_sandbox::{Console, Options, Sandbox, Strictness, start};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
@@ -204,6 +204,7 @@ pub(crate) fn options(state: Option<PathBuf>) -> Options {
         zones: vec!["glow.trade".into()],
         records: vec!["glow.trade".into(), "*.glow.trade".into()],
         strictness: Strictness::Strict,
+        console: Console::Alone,
     }
 }
 

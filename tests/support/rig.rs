@@ -14,7 +14,7 @@ use edge_broadcast::live::site::Site;
 use edge_broadcast::plan::{Conflicts, Desired, Observed, Plan, Rollout};
 use edge_broadcast::process::run::Runner;
 use edge_broadcast::secret::Value as Secret;
-use edge_broadcast_sandbox::{self as sandbox, Options, Strictness};
+use edge_broadcast_sandbox::{self as sandbox, Console, Options, Strictness};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -88,6 +88,7 @@ impl Rig {
             // A zone that is ready for every host
             records: vec![format!("*.{}", environment.zone)],
             strictness,
+            console: Console::Alone,
         };
         let sandbox = sandbox::start(options).await.unwrap();
         let cloudflare = client(&sandbox);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, mpsc, watch};
 
@@ -126,6 +127,21 @@ impl Machine {
         let mut runtime = self.runtime.lock();
         runtime.phase = Phase::Ended;
         drop(runtime.process.take());
+    }
+
+    /// Kills the process, if there is one, as if it had ended by itself, and waits for its end.
+    pub(super) async fn crash(&self) {
+        let end = {
+            let runtime = self.runtime.lock();
+            let process = runtime.process.as_ref();
+            process.map(|process| {
+                process.signal(Signal::KILL);
+                process.end.clone()
+            })
+        };
+        if let Some(mut end) = end {
+            let _ = end.wait_for(Option::is_some).await;
+        }
     }
 
     /// Stops the process, if there is one.

@@ -23,7 +23,7 @@ use crate::account::metadata::Metadata;
 use crate::account::module::Module;
 use crate::account::script::Script;
 use crate::account::stamp::milliseconds;
-use crate::account::state::{State, Strictness};
+use crate::account::state::{Account, State, Strictness};
 use crate::analytics::store::Points;
 use crate::edge::gate::Gate;
 use crate::edge::ingress::Upstream;
@@ -123,7 +123,7 @@ impl Engine {
     /// until it is told that nobody wants them.
     pub(crate) async fn wake_tails(&self) {
         if let Some(port) = self.machine.port(TAILS) {
-            let _ = ask(Method::POST, port).await;
+            let _ = ask(Method::POST, port, "/").await;
         }
     }
 
@@ -137,6 +137,30 @@ impl Engine {
     /// The same at once, for a drop.
     pub(crate) fn kill(&self) {
         self.machine.kill();
+    }
+
+    /// Kills the runtime, which [`Engine::mend`] starts again, and returns when it has ended.
+    pub(crate) async fn crash(&self) {
+        self.machine.crash().await;
+    }
+
+    /// Ends the objects of a room: its sockets break, and its next request makes it anew from what is stored.
+    pub(crate) async fn evict(&self, token: &str) -> anyhow::Result<()> {
+        for port in self.hosts() {
+            host::evict(port, token).await?;
+        }
+        Ok(())
+    }
+
+    /// The ports at which the objects of all scripts are asked.
+    fn hosts(&self) -> Vec<u16> {
+        let state = self.state();
+        let of_account = |(id, account): (&String, &Account)| {
+            let scripts = account.scripts.values();
+            let ports = scripts.filter_map(|script| self.host(id, script));
+            ports.collect::<Vec<_>>()
+        };
+        state.accounts.iter().flat_map(of_account).collect()
     }
 
     /// How the runtime is.
@@ -269,11 +293,9 @@ impl Engine {
 
     /// What the script's objects run; nothing when they do not say it.
     async fn reports(&self, account: &str, script: &Script) -> Vec<Report> {
-        let port = script.primary().and_then(|primary| {
-            let service = service(account, &script.name, &primary.id);
-            self.machine.port(&host::socket(&service))
-        });
-        let Some(port) = port else { return Vec::new() };
+        let Some(port) = self.host(account, script) else {
+            return Vec::new();
+        };
         host::reports(port).await.unwrap_or_else(|error| {
             self.log.push(&format!(
                 "no object of `{}` is held: {error:#}",
@@ -281,6 +303,12 @@ impl Engine {
             ));
             Vec::new()
         })
+    }
+
+    /// The port at which the script's objects are asked, while any can run.
+    fn host(&self, account: &str, script: &Script) -> Option<u16> {
+        let service = service(account, &script.name, &script.primary()?.id);
+        self.machine.port(&host::socket(&service))
     }
 
     /// The runtime ended by itself: starts it again with what it ran, unless that is of no use. No object is held any more,

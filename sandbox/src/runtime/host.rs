@@ -138,9 +138,19 @@ fn folder(index: usize, module: &str) -> String {
 
 /// Asks the host at `port` for every object that has run there.
 pub(crate) async fn reports(port: u16) -> anyhow::Result<Vec<Report>> {
-    let body = tokio::time::timeout(PATIENCE, ask(Method::GET, port))
+    let body = tokio::time::timeout(PATIENCE, ask(Method::GET, port, "/"))
         .await
         .context("the objects took too long")?
         .context("asking the objects what they run")?;
     serde_json::from_slice(&body).context("reading what the objects run")
+}
+
+/// Ends every object of the room `token`, whose name is the token or begins with it and a `/`.
+pub(crate) async fn evict(port: u16, token: &str) -> anyhow::Result<()> {
+    let path = format!("/evict/{token}");
+    tokio::time::timeout(PATIENCE, ask(Method::POST, port, &path))
+        .await
+        .context("the objects took too long")?
+        .context("ending the objects of a room")?;
+    Ok(())
 }

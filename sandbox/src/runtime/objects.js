@@ -6,10 +6,13 @@
 const inner = env["sandbox:objects"];
 delete env["sandbox:objects"];
 
-// No request from outside can have this address.
+// No request from outside can have these addresses.
 const ASK = "https://objects.sandbox.invalid/";
+const END = "https://objects.sandbox.invalid/end";
 // By class and id: the version that each object runs that has run here.
 const known = new Map();
+// The names of these objects; behind that of a jurisdiction, where they are within one.
+const names = new Map();
 
 function choose(name, id) {
   const held = TABLE.held[name]?.[id];
@@ -26,9 +29,11 @@ function host(name) {
       const id = ctx.id.toString();
       const version = choose(name, id);
       known.set(`${name} ${id}`, version);
+      if (ctx.id.name !== undefined) names.set(`${name} ${id}`, ctx.id.name.split("\0").at(-1));
       const object = new VERSIONS[version].exports[name](ctx, version === 0 ? own : inner.versions[version]);
       const { fetch } = object;
       const value = (request) => {
+        if (request.url === END) ctx.abort("ended by the sandbox");
         if (request.url !== ASK) {
           if (!fetch) throw new TypeError("Handler does not export a fetch() function.");
           return fetch.call(object, request);
@@ -42,22 +47,31 @@ function host(name) {
   };
 }
 
-// Says which objects have run here, which version they run, and how many sockets they hold.
+function call(key, url) {
+  const [name, object] = key.split(" ");
+  const namespace = inner.objects[name];
+  return namespace.get(namespace.idFromString(object)).fetch(url, { signal: AbortSignal.timeout(2000) });
+}
+
+async function report(key) {
+  try {
+    const { version, sockets } = await (await call(key, ASK)).json();
+    const [name, object] = key.split(" ");
+    return [{ class: name, object, version: VERSIONS[version].id, sockets }];
+  } catch {
+    return [];
+  }
+}
+
+// Says which objects have run here, which version they run, and how many sockets they hold; or ends those of a room.
 export const sandboxObjects = {
-  async fetch() {
-    const reports = [...known.keys()].map(async (key) => {
-      const [name, object] = key.split(" ");
-      const namespace = inner.objects[name];
-      try {
-        const signal = AbortSignal.timeout(2000);
-        const answer = await namespace.get(namespace.idFromString(object)).fetch(ASK, { signal });
-        const { version, sockets } = await answer.json();
-        return [{ class: name, object, version: VERSIONS[version].id, sockets }];
-      } catch {
-        return [];
-      }
-    });
-    return Response.json((await Promise.all(reports)).flat());
+  async fetch(request) {
+    const [, room] = new URL(request.url).pathname.split("/evict/");
+    if (room === undefined) return Response.json((await Promise.all([...known.keys()].map(report))).flat());
+    const isOfRoom = ([, name]) => name === room || name.startsWith(`${room}/`);
+    // What is ended does not answer
+    await Promise.allSettled([...names].filter(isOfRoom).map(([key]) => call(key, END)));
+    return new Response();
   },
 };
 

@@ -54,7 +54,7 @@ pub(crate) async fn probe(
 }
 
 async fn exports(port: u16) -> anyhow::Result<Described> {
-    let body = ask(Method::GET, port).await;
+    let body = ask(Method::GET, port, "/").await;
     let body = body.context("asking the bundle for its exports")?;
     serde_json::from_slice(&body).context("reading the bundle's exports")
 }

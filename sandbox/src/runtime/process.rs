@@ -132,14 +132,19 @@ impl Process {
         self.end.borrow().is_none()
     }
 
-    /// Stops it: asks first, then kills. Objects on disk survive both.
-    pub(crate) async fn stop(mut self) {
+    /// Sends it a signal while it runs.
+    pub(crate) fn signal(&self, signal: Signal) {
         let id = self.id.and_then(|id| i32::try_from(id).ok());
         if let Some(pid) = id.and_then(Pid::from_raw)
             && self.is_alive()
         {
-            let _ = kill_process(pid, Signal::TERM);
+            let _ = kill_process(pid, signal);
         }
+    }
+
+    /// Stops it: asks first, then kills. Objects on disk survive both.
+    pub(crate) async fn stop(mut self) {
+        self.signal(Signal::TERM);
         let _ = timeout(LEAVE, self.end.wait_for(Option::is_some)).await;
         self.end().await;
     }

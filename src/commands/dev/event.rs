@@ -20,6 +20,8 @@ pub(super) enum Event {
         environment: String,
         /// Where the environment's main host is served.
         url: String,
+        /// Where the page for developers is.
+        console: String,
         api: String,
         ingress: String,
         account_id: String,
@@ -44,9 +46,11 @@ impl Event {
     pub(super) fn ready(environment: &Environment, remote: &Remote) -> Self {
         let sandbox = remote.own().expect("`dev` has a sandbox of its own");
         let (host, ingress) = (environment.main_host(), sandbox.ingress());
+        let url = format!("http://{host}:{}", ingress.port());
         Self::Ready {
             environment: environment.name.to_string(),
-            url: format!("http://{host}:{}", ingress.port()),
+            console: format!("{url}/console"),
+            url,
             api: sandbox.api(),
             ingress: format!("http://{ingress}"),
             account_id: sandbox.account_id().to_owned(),
@@ -90,10 +94,13 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Ready {
-                environment, url, ..
+                environment,
+                url,
+                console,
+                ..
             } => write!(
                 f,
-                "`{environment}` will be at {url}; Ctrl-C ends it, and what changes until then is deployed"
+                "`{environment}` will be at {url}; Ctrl-C ends it, and what changes until then is deployed\nto watch and try it: {console}"
             ),
             Self::Deployed {
                 because,

@@ -11,6 +11,7 @@ mod watch;
 use std::time::Instant;
 
 use anyhow::bail;
+use edge_broadcast_sandbox::Console;
 
 use self::event::Event;
 use self::watch::{Asked, Seen};
@@ -33,7 +34,14 @@ pub(super) async fn run(context: &Context, args: &Dev) -> anyhow::Result<()> {
     // Before the first deployment: what changes while it goes on counts
     let mut seen = Seen::of(&context.project.root)?;
     let state = args.state.clone();
-    let mut remote = Remote::sandbox(&environment, &context.runner, args.port, state).await?;
+    let mut remote = Remote::sandbox(
+        &environment,
+        &context.runner,
+        args.port,
+        state,
+        Console::Helped,
+    )
+    .await?;
     let begun = Begun {
         named,
         environment: &environment,
