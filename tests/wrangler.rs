@@ -147,7 +147,7 @@ fn by_wrangler(
             .env("CLOUDFLARE_ACCOUNT_ID", &sandbox.account_id);
         if worker == "gateway" && deployment == Deployment::First {
             let secrets = match environment {
-                "everything" => "secrets-everything.json",
+                "everything" | "local" => "secrets-everything.json",
                 _ => "secrets.json",
             };
             command.args(["--secrets-file", secrets]);

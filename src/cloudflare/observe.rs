@@ -1,7 +1,6 @@
 //! Reads everything that a manifest governs. Sends nothing but GETs.
 
 use std::collections::{BTreeMap, BTreeSet};
-
 use std::time::SystemTime;
 
 use anyhow::Context;

@@ -40,8 +40,7 @@ fn two_tokens_are_watched_published_and_looked_into_and_come_back_from_both_faul
     let ready = event();
     let deployed = event();
     assert_eq!(deployed["event"], "deployed", "{deployed}");
-    let url = format!("{}/console", ready["url"].as_str().unwrap());
-    let seen = played("console", &url);
+    let seen = played("console", ready["console"].as_str().unwrap());
     assert_eq!(
         seen,
         json!({

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::{Answer, Deployed};
+use crate::support::{api, repository};
 
 const DEBUG: (&str, &str) = ("[worker]\n", "[worker]\ndebug = true\n");
 
@@ -14,7 +15,7 @@ async fn the_console_is_a_page_that_runs_no_script_but_its_own_and_asks_nobody_b
     let deployed = Deployed::with(&[DEBUG]);
     let answer = deployed.get("/console", &[]).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    let source = include_str!("../../worker/console/index.html");
+    let source = std::fs::read_to_string(repository().join("worker/console/index.html")).unwrap();
     let policy = answer.header("content-security-policy").unwrap();
     let nonce = policy.split("'nonce-").nth(1).unwrap();
     let nonce = nonce.split('\'').next().unwrap();
@@ -62,9 +63,9 @@ async fn no_environment_but_one_for_developers_has_the_console() {
         assert_eq!(answer.refusal(), "404 not_found", "{path}");
     }
     let script = "workers/workers/glow-broadcast-staging/versions";
-    let newest = crate::support::api::shares(&deployed.sandbox, "glow-broadcast-staging").await;
+    let newest = api::shares(&deployed.sandbox, "glow-broadcast-staging").await;
     let path = format!("{script}/{}?include=modules", newest[0].0);
-    let version = crate::support::api::read(&deployed.sandbox, &path).await;
+    let version = api::read(&deployed.sandbox, &path).await;
     let names = version["modules"].as_array().unwrap().iter();
     let names: Vec<_> = names.map(|module| module["name"].clone()).collect();
     assert_eq!(json!(names), json!(["index.js", "index_bg.wasm"]));

@@ -31,7 +31,7 @@ export async function started({ folder, hosts, certificate }) {
       `--proxy-bypass-list=${Object.keys(hosts).join(";")}`,
       `--ignore-certificate-errors-spki-list=${fingerprint(certificate.cert)}`,
       // What it would ask of its makers even so
-      "--disable-features=NetworkTimeServiceQuerying,OptimizationHints,OptimizationGuideModelDownloading",
+      "--disable-features=AutofillServerCommunication,NetworkTimeServiceQuerying,OptimizationHints,OptimizationGuideModelDownloading",
       "--gaia-url=http://127.0.0.1:1",
       "--component-updater=url-source=http://127.0.0.1:1/",
       // Of a tab that nobody sees, timers come once a minute after five minutes: here after as many seconds

@@ -1,6 +1,6 @@
 // The console against `dev`: two subscriptions, updates, rooms, and the two faults.
 import { join } from "node:path";
-import { card, play, publish, reads } from "./panel.mjs";
+import { card, play, publish, reads, rests } from "./panel.mjs";
 
 const { SCREENSHOTS } = process.env;
 
@@ -32,8 +32,9 @@ await play(async (page) => {
     markup: await page.locator("img").count(),
   };
 
-  // What is written survives: from then on nothing holds the rooms
-  await reads(page, '[data-room="BONK"]', /held by nothing/);
+  // What is written survives
+  await rests(page, "BONK");
+  await rests(page, "SOL");
   const room = (await reads(page, '[data-room="SOL"]', /held by nothing/)).replace(/[\d:]{8}/, "TIME");
 
   const trial = async (button, pattern) => {
@@ -48,7 +49,7 @@ await play(async (page) => {
     reconnects: await reads(page, '[data-token="SOL"] [data-part="reconnects"]', /^1$/),
     gaps: await page.locator('[data-part="gaps"]').allTextContents(),
   };
-  await reads(page, '[data-room="SOL"]', /held by nothing/);
+  await rests(page, "SOL");
   await page.getByLabel("Room to evict").selectOption("SOL");
   const evicted = {
     told: await trial("Evict the room", /room SOL evicted: .*(; |within|sandbox)/),

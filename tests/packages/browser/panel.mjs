@@ -44,6 +44,17 @@ export function card(page, token) {
   });
 }
 
+/** Waits until the page sees that nothing holds the room any more: all that has happened in it is written. */
+export async function rests(page, token) {
+  const isOfIt = (response) => response.url().endsWith(`/rooms/${token}`) && response.ok();
+  for (let looks = 0; ; looks++) {
+    const answer = await page.waitForResponse(isOfIt);
+    const { root } = await answer.json();
+    // The first one may have been asked before
+    if (looks > 0 && root.awake.held_by.length === 0) return;
+  }
+}
+
 /** Publishes `body` by the keyboard; what its receipt says: token, status, number and sockets. */
 export async function publish(page, token, body) {
   const receipts = () => page.locator("#receipts tr").count();
