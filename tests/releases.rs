@@ -9,7 +9,9 @@ use edge_broadcast::build::{Module, module};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::support::{Printed, Project, Run, Sandbox, api, built, changed, manifest, repository};
+use crate::support::{
+    Printed, Project, Run, Sandbox, api, built, changed, cryptography, manifest, repository,
+};
 use crate::workers::{Deployed, HOST, SECRET};
 
 const GATEWAY: &str = "glow-broadcast-staging";
@@ -251,6 +253,7 @@ async fn tried(sandbox: &Sandbox, number: usize, fault: Fault, pause: &str) -> O
 
 fn begun() -> Sandbox {
     built();
+    cryptography();
     let sandbox = Sandbox::start();
     deploy(&sandbox, &release(0, Fault::None), &[]).succeeds();
     sandbox
@@ -393,8 +396,11 @@ fn a_rollout_without_shares_needs_those_of_the_manifest_and_what_is_counted() {
         .env("CLOUDFLARE_API_TOKEN", "t")
         .env("CLOUDFLARE_ACCOUNT_ID", "0123456789abcdef0123456789abcdef")
         .env("CLOUDFLARE_API_BASE_URL", "http://127.0.0.1:9")
-        .printed();
-    assert_ne!(printed.code, 0);
+        .fails();
+    assert_eq!(
+        printed.stderr,
+        "error: the manifest of `staging` has no `[rollout]`, and `--rollout` names no shares\nhelp: write `--rollout 5,25,100`, or add `[rollout]` to the manifest\n"
+    );
     let project = Project::with_staging(
         "[analytics]\ndataset = \"edge_broadcast_staging\"",
         "[rollout]\nsteps = [5, 100]",

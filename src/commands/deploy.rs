@@ -61,6 +61,10 @@ impl fmt::Display for Answer {
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let environment = super::distinct(context, &args.environment)?;
     let saved = args.plan.as_deref().map(SavedPlan::read).transpose()?;
+    let rollout = match &saved {
+        Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
+        None => super::plan::rollout(&environment, &args.rollout)?,
+    };
     let artifacts = super::generate::rendered_if_all_are_good(context)?;
     let remote = remote(context, args, &environment).await?;
     let site = remote.site(&environment, &context.headers(&environment))?;
@@ -75,10 +79,6 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
     let desired = Desired::of(&environment, &bundles).adopting(adopt);
     let desired = desired.taking_from(&take);
     super::plan::tell_needless(context, &desired, &observed);
-    let rollout = match &saved {
-        Some(saved) => saved.rollout.parse().map_err(anyhow::Error::msg)?,
-        None => super::plan::rollout(&environment, &args.rollout)?,
-    };
     let plan = match Plan::between(&desired, &observed, &rollout) {
         Ok(plan) => plan,
         Err(conflicts) => {

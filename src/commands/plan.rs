@@ -67,6 +67,7 @@ pub(super) fn rollout(environment: &Environment, asked: &Shares) -> anyhow::Resu
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCode> {
     let environment = super::distinct(context, &args.environment)?;
+    let rollout = rollout(&environment, &args.rollout)?;
     let remote = Remote::reading(&environment, &context.progress, &Lists::default()).await?;
     let bundles = build::load(&context.project.root, |line| context.progress.say(line))?;
     let take = takes(context, &environment, &args.take_route_from)?;
@@ -78,7 +79,6 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<ExitCo
     tell_needless(context, &desired, &observed);
     let title = format!("plan for {}", environment.name);
     let findings = finding::of_change(&environment, &observed);
-    let rollout = rollout(&environment, &args.rollout)?;
     let plan = match Plan::between(&desired, &observed, &rollout) {
         Ok(plan) => plan,
         Err(conflicts) => {
