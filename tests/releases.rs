@@ -294,7 +294,7 @@ async fn releases_with_faults_that_only_clients_meet_are_stopped_before_25_perce
     for number in 0..bad {
         let fault = match number % 4 {
             0 => Fault::Refuses(40 - number % 5 * 5),
-            1 => Fault::Slower(u16::from(150 - number % 3 * 40)),
+            1 => Fault::Slower(400 - u16::from(number % 3) * 50),
             2 => Fault::Loses(40 - number % 5 * 5),
             _ => Fault::RoomLoses(40),
         };

@@ -160,7 +160,7 @@ impl<T: Fn(&str), C: AsyncFn(Probe<'_>) -> anyhow::Result<()>> Run<'_, T, C> {
                 && shift.then == Then::Check
             {
                 let checked = self.check_shift(shift).await;
-                let is_held = checked.as_ref().is_err_and(|error| error.is::<Held>());
+                let is_held = checked.as_ref().is_err_and(anyhow::Error::is::<Held>);
                 if checked.is_ok() || is_held {
                     self.report.unverified.remove(&shift.script);
                 }
