@@ -27,7 +27,10 @@ async fn the_console_is_a_page_that_runs_no_script_but_its_own_and_asks_nobody_b
              img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
     );
-    assert_eq!(answer.text, source.replace("NONCE", nonce));
+    assert!(
+        answer.text == source.replace("NONCE", nonce),
+        "it is not the source with the nonce"
+    );
     assert_eq!(
         headers(
             &answer,
