@@ -302,7 +302,13 @@ socket impact: none
 
 0 to add, 1 to change, 0 to remove
 ");
-    assert_snapshot!(keys.change("analytics.dataset", "[analytics]\ndataset = \"updates\"", ""), @r#"
+    keys.0.insert("analytics.dataset".to_owned());
+    // A rollout goes by what is counted
+    let (_, rollout) = MANIFEST.split_once("[rollout]").unwrap();
+    let uncounted = World::deployed(MANIFEST)
+        .manifest(&format!("[rollout]{rollout}"), "")
+        .manifest("[analytics]\ndataset = \"updates\"", "");
+    assert_snapshot!(uncounted.plan(), @r#"
 e: 4 steps
 
 1. upload a version of `w-e-room`
