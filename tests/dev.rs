@@ -1,37 +1,27 @@
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Command;
+use std::time::Duration;
 
 use edge_broadcast::live::site::Site;
 use serde_json::{Value, json};
 
 use crate::sandbox_command::runtime_of;
 use crate::support::going::Going;
-use crate::support::{Project, Run, built, cryptography, manifest, repository};
+use crate::support::{Project, Run, built, cryptography, manifest};
 
 const MANIFEST: &str = "environments/local.toml";
 const CONSOLE: &str = "worker/console/index.html";
 const GATEWAY: &str = "glow-broadcast-local";
 const ROOM: &str = "glow-broadcast-local-room";
+/// How long a Worker may take to be compiled while other tests go on.
+const COMPILE: Duration = Duration::from_secs(300);
 
-/// Gives the project Workers of its own, which other tests do not see change.
-fn with_own_workers(project: &Project) {
-    let own = project.path().join("worker");
-    std::fs::remove_file(&own).unwrap();
-    let copied = Command::new("cp")
-        .arg("-R")
-        .args([repository().join("worker"), own])
-        .status();
-    assert!(copied.unwrap().success());
-}
-
-async fn page_at(url: &str, ingress: SocketAddr) -> String {
+async fn page_at(url: &str, ingress: SocketAddr) -> reqwest::Response {
     let http = reqwest::Client::builder()
         .no_proxy()
         .resolve("broadcast.glow.localhost", ingress)
         .build();
-    let answer = http.unwrap().get(url).send().await.unwrap();
-    answer.text().await.unwrap()
+    http.unwrap().get(url).send().await.unwrap()
 }
 
 fn event(dev: &Going) -> Value {
@@ -43,7 +33,7 @@ async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_noth
     built();
     cryptography();
     let project = Project::with_all();
-    with_own_workers(&project);
+    let source = project.with_own_workers().join("gateway/src/js.rs");
     let dev = Going::start(Run::new(["dev", "--json"]).inside(&project));
     let ready = event(&dev);
     assert_eq!(ready["event"], "ready", "{ready}");
@@ -101,7 +91,20 @@ async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_noth
         })
     );
     let page = page_at(ready["console"].as_str().unwrap(), ingress).await;
-    assert_eq!(page, "<p>another page</p>");
+    assert_eq!(page.text().await.unwrap(), "<p>another page</p>");
+
+    // A source: its own Worker is compiled, and deployed alone
+    let text = std::fs::read_to_string(&source).unwrap();
+    let policy = r#""referrer-policy": "no-referrer""#;
+    assert_eq!(text.matches(policy).count(), 1);
+    let other = policy.replace("no-referrer", "origin");
+    std::fs::write(&source, text.replace(policy, &other)).unwrap();
+    let mut compiled: Value = serde_json::from_str(&dev.line_within(COMPILE)).unwrap();
+    compiled["took_ms"].take();
+    redeployed["because"] = json!(["worker/gateway/src/js.rs"]);
+    assert_eq!(compiled, redeployed);
+    let page = page_at(ready["console"].as_str().unwrap(), ingress).await;
+    assert_eq!(page.headers()["referrer-policy"], "origin");
 
     project.write(MANIFEST, &changed.replace("history", "histroy"));
     let failed = event(&dev);

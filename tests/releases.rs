@@ -9,9 +9,7 @@ use edge_broadcast::build::{Module, module};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::support::{
-    Printed, Project, Run, Sandbox, api, built, changed, cryptography, manifest, repository,
-};
+use crate::support::{Printed, Project, Run, Sandbox, api, built, changed, cryptography, manifest};
 use crate::workers::{Deployed, HOST, SECRET};
 
 const GATEWAY: &str = "glow-broadcast-staging";
@@ -57,9 +55,7 @@ fn release(number: usize, fault: Fault) -> Project {
         ],
     );
     project.write("environments/staging.toml", &text);
-    let worker = project.path().join("worker");
-    std::fs::remove_file(&worker).unwrap();
-    copy(&repository().join("worker"), &worker);
+    let worker = project.with_own_workers();
     let changed: &[&str] = match (number, fault) {
         (0, _) => &[],
         (_, Fault::None) => &["room", "gateway"],
@@ -142,18 +138,6 @@ async function flawed(room, url, init) {{
 fn once(text: &str, from: &str, to: &str) -> String {
     assert_eq!(text.matches(from).count(), 1, "`{from}`");
     text.replace(from, to)
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(std::fs::copy(entry.path(), target).unwrap()),
-        }
-    }
 }
 
 fn deploy(sandbox: &Sandbox, project: &Project, more: &[&str]) -> Run {
@@ -291,7 +275,7 @@ fn assert_reason(fault: Fault, answer: &Value) {
     assert_eq!(worse, [measure], "{evidence:#}");
 }
 
-/// With `RELEASES=50` so many of each kind (about a quarter of an hour), of which a few bad ones may reach 25 %.
+/// With `RELEASES=50` so many of each kind (half an hour), of which three bad ones may reach 25 %.
 #[tokio::test(flavor = "multi_thread")]
 async fn releases_with_faults_that_only_clients_meet_are_stopped_before_25_percent_and_good_ones_are_not()
  {

@@ -41,7 +41,13 @@ impl Going {
     /// The next line of its answer.
     #[track_caller]
     pub(crate) fn line(&self) -> String {
-        let line = self.written.recv_timeout(PATIENCE);
+        self.line_within(PATIENCE)
+    }
+
+    /// The same where it may take longer.
+    #[track_caller]
+    pub(crate) fn line_within(&self, patience: Duration) -> String {
+        let line = self.written.recv_timeout(patience);
         line.unwrap_or_else(|_| {
             panic!(
                 "no line; it said {:?}",

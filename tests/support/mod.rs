@@ -210,6 +210,16 @@ impl Project {
         project
     }
 
+    /// Gives it Workers of its own, which other tests do not see change; their folder.
+    pub(crate) fn with_own_workers(&self) -> PathBuf {
+        let own = self.path().join("worker");
+        std::fs::remove_file(&own).unwrap();
+        let mut copied = Command::new("cp");
+        copied.arg("-R").args([&repository().join("worker"), &own]);
+        assert!(copied.status().unwrap().success());
+        own
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }

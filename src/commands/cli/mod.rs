@@ -154,6 +154,7 @@ Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL. S
   edge-broadcast deploy staging --sandbox    on this machine, with the real runtime
   WEBHOOK_SECRET=… edge-broadcast deploy staging
   edge-broadcast deploy production --yes --rollout 5,25,100
+  edge-broadcast deploy production --yes --rollout --pause 5m    judged by what both versions count
   edge-broadcast deploy blue --take-route-from green   a host of another environment, or of a script before `worker.name` changed
 
 Reads CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_BASE_URL, and the secrets' sources.")]
