@@ -1,5 +1,6 @@
 //! A deployed environment as its clients reach it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -234,8 +235,20 @@ where
     };
     tokio::time::timeout(TIMEOUT, next)
         .await
-        .map_err(|_| anyhow::anyhow!("no frame came within {} seconds", TIMEOUT.as_secs()))?
+        .map_err(|_| Silence)?
 }
+
+/// A socket stayed open, and nothing came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Silence;
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "no frame came within {} seconds", TIMEOUT.as_secs())
+    }
+}
+
+impl std::error::Error for Silence {}
 
 #[cfg(test)]
 mod tests {
