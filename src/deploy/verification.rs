@@ -124,7 +124,7 @@ impl<'a> Verification<'a> {
     /// Publishes until a version that loses some of what it accepts would have lost one. A request can name a version of the gateway; of
     /// rooms as many are tried as are asked for their version.
     async fn lost(&self, shift: &Shift, version: &str) -> anyhow::Result<()> {
-        let Publisher::Secret(secret) = self.publisher() else {
+        let Publisher::Secret(secret) = self.publisher_of_share() else {
             return Ok(());
         };
         let (site, trials) = match shift.role {
@@ -148,14 +148,8 @@ impl<'a> Verification<'a> {
         version: Option<&str>,
         patience: Duration,
     ) -> anyhow::Result<()> {
-        let publisher = match self.accepted_before {
-            Some(Answer::Refused) => Publisher::Absent(
-                "the version before refuses the secret that the manifest's source gives, too",
-            ),
-            _ => self.publisher(),
-        };
         let expected = Expected {
-            publisher,
+            publisher: self.publisher_of_share(),
             version,
             patience,
         };
@@ -229,6 +223,16 @@ impl<'a> Verification<'a> {
         match is_certain(&other) {
             true => other.context(Unproved),
             false => error,
+        }
+    }
+
+    /// What a version with a share is published to with: no secret that the version before refuses, too.
+    fn publisher_of_share(&self) -> Publisher<'_> {
+        match self.accepted_before {
+            Some(Answer::Refused) => Publisher::Absent(
+                "the version before refuses the secret that the manifest's source gives, too",
+            ),
+            _ => self.publisher(),
         }
     }
 
