@@ -172,7 +172,7 @@ async fn connects_disconnects_broadcasts_and_refusals_become_data_points() {
                double1 AS count, double2 AS bytes, double4 AS missed, min(double3 < 10000) AS was_quick \
                FROM edge_broadcast_staging \
                WHERE timestamp > now() - INTERVAL '5' MINUTE AND timestamp <= now() \
-               AND (index1 = 'SOL' OR blob2 IN ('origin_not_allowed', 'wrong_credentials')) \
+               AND (index1 = 'SOL' OR index1 = '') \
                GROUP BY version, token, event, detail, outcome, region, count, bytes, missed ORDER BY event, detail";
     let until = Instant::now() + Duration::from_secs(10);
     loop {
@@ -186,6 +186,20 @@ async fn connects_disconnects_broadcasts_and_refusals_become_data_points() {
         assert!(Instant::now() < until, "{status}: {answer:#}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    // What the deployment's own checks were refused has their room
+    let sql = "SELECT blob2 AS detail FROM edge_broadcast_staging \
+               WHERE blob1 = 'refusal' AND index1 LIKE 'edge-broadcast-verify-%' GROUP BY detail ORDER BY detail";
+    let (_, answer) = api::sql(sandbox, sql).await;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let of_checks = [
+        "missing_credentials",
+        "origin_not_allowed",
+        "wrong_credentials",
+    ];
+    assert_eq!(
+        answer["data"],
+        json!(of_checks.map(|code| json!({ "detail": code })))
+    );
 }
 
 /// With doubles where an answer has a whole number, which is how it writes `1.0`.
