@@ -10,6 +10,7 @@ use crate::npm;
 use crate::support::{Project, Run, Sandbox, built, repository, without_cargos_own};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1wYWNlLXRlc3RzLTAwMDE=";
+const ADMIN: &str = "whsec_YWRtaW4tc2VjcmV0LW9mLXRoZS1wYWNlLXRlc3RzLTE=";
 const ROUNDS: usize = 7;
 
 /// The release build, made once; `EDGE_BROADCAST_BIN` replaces it.
@@ -148,7 +149,8 @@ fn the_commands_of_every_day_take_less_than_a_blink() {
     run(["generate"]).inside(&project).succeeds();
     for environment in ["local", "staging", "production"] {
         let deploy = run(["deploy", environment, "--yes"]).against(&sandbox);
-        deploy.env("WEBHOOK_SECRET", SECRET).succeeds();
+        let deploy = deploy.env("WEBHOOK_SECRET", SECRET);
+        deploy.env("ADMIN_SECRET", ADMIN).succeeds();
     }
     for (what, commands) in [
         ("check", vec![vec!["check"]]),
