@@ -25,9 +25,15 @@ impl Trials {
         let quarter = |limit: u32| usize::try_from(limit / 4).unwrap_or(usize::MAX).max(1);
         let rooms = self.rooms.min(quarter(environment.connect_rate.limit));
         let publishes = quarter(environment.broadcast_rate.limit);
+        let rooms = rooms.min(publishes);
+        let each = self.each.min(publishes / rooms);
         Self {
-            rooms: rooms.min(publishes),
-            each: self.each.min(publishes / rooms.min(publishes)),
+            rooms,
+            // 0 is no limit of a room
+            each: match environment.room.publish_rate {
+                0 => each,
+                rate => each.min(quarter(rate)),
+            },
         }
     }
 }
@@ -117,8 +123,9 @@ mod tests {
     fn no_more_than_a_quarter_of_a_limit_is_used() {
         let name = "staging".parse().unwrap();
         let source = include_str!("../../environments/staging.toml");
-        let limited = |connects: u32, publishes: u32| {
+        let limited = |connects: u32, publishes: u32, of_room: u32| {
             let source = source
+                .replace("[room]\n", &format!("[room]\npublish_rate = {of_room}\n"))
                 .replace(
                     "connect_rate = { limit = 1000,",
                     &format!("connect_rate = {{ limit = {connects},"),
@@ -131,9 +138,10 @@ mod tests {
             let Trials { rooms, each } = Trials { rooms: 60, each: 4 }.within(&environment);
             (rooms, each)
         };
-        assert_eq!(limited(1000, 1000), (60, 4));
-        assert_eq!(limited(100, 1000), (25, 4));
-        assert_eq!(limited(100, 200), (25, 2));
-        assert_eq!(limited(1, 1), (1, 1));
+        assert_eq!(limited(1000, 1000, 0), (60, 4));
+        assert_eq!(limited(100, 1000, 1000), (25, 4));
+        assert_eq!(limited(100, 200, 1000), (25, 2));
+        assert_eq!(limited(1000, 1000, 8), (60, 2));
+        assert_eq!(limited(1, 1, 1), (1, 1));
     }
 }
