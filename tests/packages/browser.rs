@@ -22,6 +22,9 @@ use crate::workers::{Deployed, HOST};
 const ALL: (&str, &str) = ("conflate = \"latest\"", "conflate = \"all\"");
 const CONNECT_RATE: &str = "connect_rate = { limit = 1000, period = 60 }";
 
+/// A script takes a minute, and several on a machine that is busy: this is for one that hangs.
+const WITHIN: Duration = Duration::from_secs(600);
+
 /// The client, compiled, and the page that uses it, in one folder.
 struct Page {
     package: Package,
@@ -154,10 +157,9 @@ pub(super) fn answered(name: &str, mut command: Command) -> Value {
         let _ = tell.send(said);
     });
     // What goes wrong in it is on standard error, which is this process's
-    let said = told
-        .recv_timeout(Duration::from_secs(300))
-        .unwrap_or_default();
+    let said = told.recv_timeout(WITHIN);
     drop(group);
+    let said = said.unwrap_or_else(|_| panic!("{name} said nothing within {WITHIN:?}"));
     serde_json::from_str(&said).unwrap_or_else(|error| panic!("{name} said `{said}`: {error}"))
 }
 

@@ -1,11 +1,19 @@
 // What runs in a page before anything else of it.
 
-/** Makes the page's clock and its timers `faster` than the machine's, and chance such that what is random comes in the first `part`. */
+/**
+ * Makes the page's clock and its timers `faster` than the machine's, and chance such that what is random comes in the first `part`.
+ * `globalThis.hurry(faster)` changes the speed for what is timed from then on; the clock does not jump.
+ */
 export function hurried({ faster, part = 1 }) {
-  const [timer, now, began, random] = [globalThis.setTimeout, Date.now, Date.now(), Math.random];
+  const [timer, now, random] = [globalThis.setTimeout, Date.now, Math.random];
+  let speed = faster;
+  let [since, shown] = [now(), now()];
   Math.random = () => random() * part;
-  Date.now = () => began + (now() - began) * faster;
-  globalThis.setTimeout = (then, ms = 0, ...rest) => timer(then, ms / faster, ...rest);
+  Date.now = () => shown + (now() - since) * speed;
+  globalThis.setTimeout = (then, ms = 0, ...rest) => timer(then, ms / speed, ...rest);
+  globalThis.hurry = (faster) => {
+    [shown, since, speed] = [Date.now(), now(), faster];
+  };
 }
 
 /** Takes the page's way around sockets, which has a story of its own. */
