@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use edge_broadcast::live::site::{Handshake, Site, Socket, next_frame};
-use serde_json::Value;
 
 use crate::support::going::Going;
 use crate::support::{Project, Run, built, cryptography};
@@ -59,13 +58,12 @@ async fn the_page_gets_secrets_and_faults_from_the_sandbox_of_dev_and_nobody_els
     cryptography();
     let project = Project::with_all();
     let dev = Going::start(Run::new(["dev", "--json"]).inside(&project));
-    let event = || serde_json::from_str::<Value>(&dev.line()).unwrap();
-    let ready = event();
+    let ready = dev.event();
     assert_eq!(
         ready["console"],
         format!("{}/console", ready["url"].as_str().unwrap())
     );
-    assert_eq!(event()["event"], "deployed");
+    assert_eq!(dev.event()["event"], "deployed");
     let ingress = ready["ingress"].as_str().unwrap();
     let asking = Asking {
         http: reqwest::Client::builder().no_proxy().build().unwrap(),

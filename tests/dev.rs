@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use edge_broadcast::live::site::Site;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::sandbox_command::runtime_of;
 use crate::support::going::Going;
@@ -24,10 +24,6 @@ async fn page_at(url: &str, ingress: SocketAddr) -> reqwest::Response {
     http.unwrap().get(url).send().await.unwrap()
 }
 
-fn event(dev: &Going) -> Value {
-    serde_json::from_str(&dev.line()).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_nothing() {
     built();
@@ -35,7 +31,7 @@ async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_noth
     let project = Project::with_all();
     let source = project.with_own_workers().join("gateway/src/js.rs");
     let dev = Going::start(Run::new(["dev", "--json"]).inside(&project));
-    let ready = event(&dev);
+    let ready = dev.event();
     assert_eq!(ready["event"], "ready", "{ready}");
     let ingress = ready["ingress"].as_str().unwrap();
     let ingress: SocketAddr = ingress.trim_start_matches("http://").parse().unwrap();
@@ -43,7 +39,7 @@ async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_noth
         ready["url"],
         format!("http://broadcast.glow.localhost:{}", ingress.port())
     );
-    let deployed = event(&dev);
+    let deployed = dev.event();
     assert_eq!(deployed["event"], "deployed", "{deployed}");
     assert_eq!(deployed["because"], json!([]));
     assert_eq!(
@@ -57,7 +53,7 @@ async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_noth
     let local = manifest("local");
     let changed = local.replace("history = 64", "history = 65");
     project.write(MANIFEST, &changed);
-    let mut redeployed = event(&dev);
+    let mut redeployed = dev.event();
     assert!(redeployed["took_ms"].take().is_u64(), "{redeployed}");
     assert_eq!(
         redeployed,
@@ -75,7 +71,7 @@ async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_noth
 
     // The page: the gateway alone, and nothing is compiled
     project.write(CONSOLE, "<p>another page</p>");
-    let mut redeployed = event(&dev);
+    let mut redeployed = dev.event();
     assert!(redeployed["took_ms"].take().is_u64(), "{redeployed}");
     assert_eq!(
         redeployed,
@@ -99,7 +95,7 @@ async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_noth
     assert_eq!(text.matches(policy).count(), 1);
     let other = policy.replace("no-referrer", "origin");
     std::fs::write(&source, text.replace(policy, &other)).unwrap();
-    let mut compiled: Value = serde_json::from_str(&dev.line_within(COMPILE)).unwrap();
+    let mut compiled = dev.event_within(COMPILE);
     compiled["took_ms"].take();
     redeployed["because"] = json!(["worker/gateway/src/js.rs"]);
     assert_eq!(compiled, redeployed);
@@ -107,7 +103,7 @@ async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_noth
     assert_eq!(page.headers()["referrer-policy"], "origin");
 
     project.write(MANIFEST, &changed.replace("history", "histroy"));
-    let failed = event(&dev);
+    let failed = dev.event();
     assert_eq!(failed["event"], "failed", "{failed}");
     assert_eq!(failed["because"], json!([MANIFEST]));
     let told = failed["error"].as_str().unwrap();
@@ -117,7 +113,7 @@ async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_noth
     let moved = changed.replace("broadcast.glow.localhost", "moved.glow.localhost");
     project.write(MANIFEST, &moved);
     assert_eq!(
-        event(&dev),
+        dev.event(),
         json!({
             "event": "failed",
             "because": [MANIFEST],
@@ -127,7 +123,7 @@ async fn what_changes_is_deployed_again_a_mistake_is_told_and_ctrl_c_leaves_noth
     );
 
     project.write(MANIFEST, &changed);
-    let mended = event(&dev);
+    let mended = dev.event();
     assert_eq!(mended["event"], "deployed", "{mended}");
     assert_eq!(mended["steps"], json!([]));
 

@@ -96,8 +96,7 @@ async fn rooms_are_counted_and_one_of_them_shown_once_or_again_and_again() {
         "1s",
         "--json",
     ]));
-    let look = |line: String| serde_json::from_str::<Value>(&line).unwrap();
-    let first = look(watched.line());
+    let first = watched.event();
     assert_eq!(
         (&first["rates"], &first["room"]["sockets"]),
         (&Value::Null, &json!(1))
@@ -106,7 +105,7 @@ async fn rooms_are_counted_and_one_of_them_shown_once_or_again_and_again() {
         .publish("SOL", json!({ "type": "A", "n": 4 }))
         .await;
     loop {
-        let next = look(watched.line());
+        let next = watched.event();
         if next["room"]["publishes"] == 4 {
             assert!(next["rates"]["publishes"].as_f64().is_some(), "{next}");
             break;

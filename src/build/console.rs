@@ -61,14 +61,7 @@ mod tests {
     }
 
     fn gateway() -> Bundle {
-        let modules: Vec<Module> = module::MODULES
-            .iter()
-            .map(|&(name, content_type)| Module {
-                name,
-                content_type,
-                bytes: name.into(),
-            })
-            .collect();
+        let modules = module::named();
         Bundle {
             worker: Worker::Gateway,
             main_module: module::MAIN,

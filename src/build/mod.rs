@@ -239,14 +239,7 @@ mod tests {
     /// A finished gateway bundle made of the inputs `one`.
     fn published(root: &Path) -> (Bundle, Record) {
         let worker = Worker::Gateway;
-        let modules: Vec<_> = module::MODULES
-            .iter()
-            .map(|&(name, content_type)| Module {
-                name,
-                content_type,
-                bytes: name.into(),
-            })
-            .collect();
+        let modules = module::named();
         let record = Record {
             inputs: "one".to_owned(),
             compiler: "rustc 1".to_owned(),

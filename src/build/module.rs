@@ -56,6 +56,19 @@ pub fn hash(modules: &[Module]) -> String {
     hex(&hasher.finalize())
 }
 
+/// A Worker's modules, each of which holds its own name.
+#[cfg(test)]
+pub(super) fn named() -> Vec<Module> {
+    let modules = MODULES.iter();
+    modules
+        .map(|&(name, content_type)| Module {
+            name,
+            content_type,
+            bytes: name.into(),
+        })
+        .collect()
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

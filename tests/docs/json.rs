@@ -287,11 +287,10 @@ fn of_operation(world: &World, seen: &mut Seen) {
     let get = "rooms get staging SOL --watch --interval 1s --json";
     let get: Vec<&str> = get.split(' ').collect();
     let watched = Going::start(world.run(&get));
-    let read = |line: String| serde_json::from_str::<Value>(&line).unwrap();
     // A request to the gateway, and the call of the room's object
     for (anchor, going) in [("tail", &tail), ("rooms-get", &watched)] {
         for _ in 0..2 {
-            seen.add(anchor, read(going.line()));
+            seen.add(anchor, going.event());
         }
     }
     seen.add("rooms-list", world.json(&["rooms", "list", "staging"]));

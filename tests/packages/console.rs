@@ -36,9 +36,8 @@ fn two_tokens_are_watched_published_and_looked_into_and_come_back_from_both_faul
     cryptography();
     let project = Project::with_all();
     let dev = Going::start(Run::new(["dev", "--json"]).inside(&project));
-    let event = || serde_json::from_str::<Value>(&dev.line()).unwrap();
-    let ready = event();
-    let deployed = event();
+    let ready = dev.event();
+    let deployed = dev.event();
     assert_eq!(deployed["event"], "deployed", "{deployed}");
     let seen = played("console", ready["console"].as_str().unwrap());
     assert_eq!(

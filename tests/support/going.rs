@@ -5,6 +5,8 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::{Run, interrupt};
 
 /// Longer than anything that is waited for takes.
@@ -44,9 +46,20 @@ impl Going {
         self.line_within(PATIENCE)
     }
 
+    /// The next line of its answer, which is JSON.
+    #[track_caller]
+    pub(crate) fn event(&self) -> Value {
+        self.event_within(PATIENCE)
+    }
+
     /// The same where it may take longer.
     #[track_caller]
-    pub(crate) fn line_within(&self, patience: Duration) -> String {
+    pub(crate) fn event_within(&self, patience: Duration) -> Value {
+        serde_json::from_str(&self.line_within(patience)).unwrap()
+    }
+
+    #[track_caller]
+    fn line_within(&self, patience: Duration) -> String {
         let line = self.written.recv_timeout(patience);
         line.unwrap_or_else(|_| {
             panic!(
