@@ -8,7 +8,8 @@ use edge_broadcast::cloudflare::Cloudflare;
 use edge_broadcast::cloudflare::error::advice;
 use edge_broadcast::cloudflare::observe::observe;
 use edge_broadcast::deploy::apply::{Probe, Report, apply};
-use edge_broadcast::plan::{Plan, Rollout};
+use edge_broadcast::environment::name::Stages;
+use edge_broadcast::plan::Plan;
 use edge_broadcast::secret::Value;
 use serde_json::json;
 
@@ -352,7 +353,7 @@ async fn after_the_plan(
     let wanted = Wanted::release("one");
     let desired = wanted.desired(&environment);
     let observed = observe(&cloudflare, &environment).await.unwrap();
-    let plan = Plan::between(&desired, &observed, &Rollout::at_once()).unwrap();
+    let plan = Plan::between(&desired, &observed, &Stages::at_once()).unwrap();
     meanwhile().await;
     let mut report = Report::default();
     let inputs = wanted.inputs(&desired);

@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 use edge_broadcast::build::module::hex;
 use edge_broadcast::build::toolchain::cache::Cache;
 use edge_broadcast::cloudflare::metadata::metadata;
+use edge_broadcast::environment::name::Stages;
 use edge_broadcast::environment::project::Project;
 use edge_broadcast::environment::script::Script;
-use edge_broadcast::plan::{Desired, Observed, Plan, Rollout, Step, Upload};
+use edge_broadcast::plan::{Desired, Observed, Plan, Step, Upload};
 use edge_broadcast::secret::Value;
 use edge_broadcast::terminal::progress::Progress;
 use sha2::{Digest, Sha256};
@@ -103,7 +104,7 @@ fn uploads(environment: &str) -> Vec<(Script, Upload)> {
         "0123456789abcdef".to_owned(),
         "0123456789abcdef".to_owned(),
     );
-    let plan = Plan::between(&desired, &Observed::default(), &Rollout::at_once()).unwrap();
+    let plan = Plan::between(&desired, &Observed::default(), &Stages::at_once()).unwrap();
     let script = |upload: &Upload| {
         desired
             .scripts

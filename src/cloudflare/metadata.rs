@@ -191,7 +191,8 @@ mod tests {
     use super::super::paged::answering;
     use super::*;
     use crate::environment::Environment;
-    use crate::plan::{Desired, Kept, Observed, Plan, Rollout, Step};
+    use crate::environment::name::Stages;
+    use crate::plan::{Desired, Kept, Observed, Plan, Step};
 
     const MANIFEST: &str = r#"
 [worker]
@@ -213,7 +214,7 @@ source = "env:X"
         let name = "e".parse().unwrap();
         let environment = Environment::resolve(&name, "e.toml", MANIFEST).unwrap();
         let desired = Desired::new(&environment, "1".repeat(16), "2".repeat(16));
-        let plan = Plan::between(&desired, &Observed::default(), &Rollout::at_once()).unwrap();
+        let plan = Plan::between(&desired, &Observed::default(), &Stages::at_once()).unwrap();
         let upload = plan.steps.into_iter().find_map(|step| match step {
             Step::Upload(upload) => Some(upload),
             _ => None,

@@ -15,10 +15,11 @@ use crate::commands::cli::{Plan as Args, Shares};
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
+use crate::environment::name::Stages;
 use crate::live::occupancy::{self, Occupied};
 use crate::plan::finding::{self, Finding, Lines};
 use crate::plan::saved::SavedPlan;
-use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, Rollout, SocketImpact, ownership};
+use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, SocketImpact, ownership};
 use crate::terminal::advice::Advice;
 use crate::terminal::output::{self, Format};
 use crate::terminal::step_summary;
@@ -50,11 +51,11 @@ impl fmt::Display for Answer {
 }
 
 /// The shares of `--rollout`; without a value those of the manifest.
-pub(super) fn rollout(environment: &Environment, asked: &Shares) -> anyhow::Result<Rollout> {
+pub(super) fn rollout(environment: &Environment, asked: &Shares) -> anyhow::Result<Stages> {
     let wanted = &environment.rollout;
     match (asked, wanted) {
         (Shares::These(rollout), _) => Ok(rollout.clone()),
-        (Shares::AsManifest, Some(wanted)) => Ok(wanted.steps.clone().into()),
+        (Shares::AsManifest, Some(wanted)) => Ok(wanted.steps.clone()),
         (Shares::AsManifest, None) => bail!(Advice::new(
             format!(
                 "the manifest of `{}` has no `[rollout]`, and `--rollout` names no shares",

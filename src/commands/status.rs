@@ -18,13 +18,12 @@ use crate::commands::cli::Environments;
 use crate::deploy::remote::Remote;
 use crate::environment::Environment;
 use crate::environment::name::EnvironmentName;
+use crate::environment::name::Stages;
 use crate::live::site::Site;
 use crate::live::verify::ask_hosts;
 use crate::plan::finding::{self, Finding, Lines};
 use crate::plan::pair::{self, Orphan, Pair};
-use crate::plan::{
-    Conflict, Conflicts, Desired, Live, Observed, Plan, Rollout, Split, Step, filled,
-};
+use crate::plan::{Conflict, Conflicts, Desired, Live, Observed, Plan, Split, Step, filled};
 use crate::terminal::advice::Advice;
 
 #[derive(Serialize)]
@@ -261,7 +260,7 @@ fn drift(
         }
     };
     let desired = Desired::of(environment, bundles);
-    match Plan::between(&desired, observed, &Rollout::at_once()) {
+    match Plan::between(&desired, observed, &Stages::at_once()) {
         Ok(plan) if plan.is_empty() => Drift::None,
         Ok(plan) => Drift::Steps {
             steps: plan.steps.iter().map(Step::title).collect(),

@@ -4,6 +4,7 @@
 //! A message's first line says what is wrong; the lines after it say what to do.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use edge_broadcast_protocol::contract::head::{MAX_NAMES, RESERVED_KEYS};
@@ -50,7 +51,7 @@ macro_rules! names {
             }
         }
 
-        impl std::str::FromStr for $name {
+        impl FromStr for $name {
             type Err = String;
             fn from_str(text: &str) -> Result<Self, String> {
                 Self::try_from(text.to_owned())
@@ -362,6 +363,31 @@ impl TryFrom<Vec<i64>> for Stages {
     }
 }
 
+/// `5,25,100`
+impl fmt::Display for Stages {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let stages: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&stages.join(","))
+    }
+}
+
+impl FromStr for Stages {
+    type Err = String;
+
+    /// As it is shown.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let stages: Option<Vec<i64>> = text
+            .split(',')
+            .map(|stage| stage.trim().parse().ok())
+            .collect();
+        stages
+            .and_then(|stages| Self::try_from(stages).ok())
+            .ok_or_else(|| {
+                "write growing percentages that end with 100, like `5,25,100`".to_owned()
+            })
+    }
+}
+
 /// One to four different names of an update's members.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
@@ -459,8 +485,23 @@ impl<const MIN: u64, const MAX: u64> TryFrom<String> for Span<MIN, MAX> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_rollout_grows_and_ends_with_everything() {
+        let stages: Stages = "5,25,100".parse().unwrap();
+        assert_eq!(
+            (stages.get(), &*stages.to_string()),
+            (&[5, 25, 100][..], "5,25,100")
+        );
+        assert_eq!("100".parse(), Ok(Stages::at_once()));
+        for text in [
+            "", "5", "0,100", "25,5,100", "5,5,100", "5,101", "5 %,100", "100,100",
+        ] {
+            assert!(text.parse::<Stages>().is_err(), "{text}");
+        }
+    }
+
     #[track_caller]
-    fn table<T: std::str::FromStr>(good: &[&str], bad: &[&str]) {
+    fn table<T: FromStr>(good: &[&str], bad: &[&str]) {
         for text in good {
             assert!(text.parse::<T>().is_ok(), "`{text}` should be accepted");
         }

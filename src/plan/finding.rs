@@ -9,11 +9,11 @@ use super::conflict::Conflict;
 use super::desired::Desired;
 use super::observed::{Live, Observed};
 use super::obstacle;
-use super::rollout::Rollout;
 use super::{Conflicts, Plan, monthly};
 use crate::build::Bundles;
 use crate::environment::Environment;
 use crate::environment::name::Jurisdiction;
+use crate::environment::name::Stages;
 use crate::terminal::advice::Advice;
 
 /// Something about what is live that people should know, whatever they came for.
@@ -98,7 +98,7 @@ pub(crate) fn of_built(
 /// What is in the way of any deployment, whatever its code is.
 pub(super) fn in_the_way(environment: &Environment, observed: &Observed) -> Vec<Finding> {
     let desired = Desired::new(environment, String::new(), String::new());
-    let plan = Plan::between(&desired, observed, &Rollout::at_once());
+    let plan = Plan::between(&desired, observed, &Stages::at_once());
     let mut conflicts = plan.err().map_or_else(Vec::new, |Conflicts(all)| all);
     // Whether it is of what is wanted only the code says
     conflicts.retain(|conflict| !matches!(conflict, Conflict::GradualDeployment(..)));

@@ -20,7 +20,6 @@ pub(crate) mod ownership;
 pub mod pair;
 pub(crate) mod release;
 pub(crate) mod rollback;
-mod rollout;
 pub(crate) mod saved;
 pub(crate) mod script_tags;
 mod settings;
@@ -43,13 +42,13 @@ pub(crate) use self::observed::Way;
 pub use self::observed::{
     Holding, Kept, Live, LiveDomain, LiveRecord, LiveRoute, LiveVersion, LiveZone, Observed, Seen,
 };
-pub use self::rollout::Rollout;
 pub(crate) use self::shadow::Shadow;
 pub use self::split::{Percent, Share, Split};
 pub use self::step::{Change, Lane, Shift, Step, Then, Upload};
 pub use self::upload::{filled, unset};
 use crate::build::Worker;
 pub use crate::environment::OverrideDns;
+use crate::environment::name::Stages;
 
 /// The steps from what is observed to what is desired, in the order in which they must happen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -88,7 +87,7 @@ impl Plan {
     pub fn between(
         desired: &Desired,
         observed: &Observed,
-        rollout: &Rollout,
+        stages: &Stages,
     ) -> Result<Self, Conflicts> {
         let release = desired.release();
         let mut conflicts = conflict::of_owners(desired, observed);
@@ -106,7 +105,7 @@ impl Plan {
                 rooms_change_within_seconds = Some(delay.unwrap_or_default());
             }
             if let Some(upload) = upload {
-                let shifts = upload::shifts(&upload, wanted, live, rollout);
+                let shifts = upload::shifts(&upload, wanted, live, stages);
                 code.push(Step::Upload(upload));
                 code.extend(shifts);
             }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::build::module::hex;
-use crate::plan::{Observed, Plan, Rollout};
+use crate::environment::name::Stages;
+use crate::plan::{Observed, Plan};
 use crate::process::file::{self, Readers};
 use crate::terminal::advice::Advice;
 
@@ -36,7 +37,7 @@ impl SavedPlan {
         account: &str,
         observed: &Observed,
         plan: &Plan,
-        rollout: &Rollout,
+        rollout: &Stages,
         adopt: &[String],
         take_route_from: &[String],
     ) -> anyhow::Result<Self> {

@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::desired::Wanted;
 use super::observed::{Live, LiveVersion};
 use super::release;
-use super::rollout::Rollout;
 use super::split::{Percent, Share};
 use super::step::{Change, Lane, Shift, Step, Then, Upload};
 use crate::build::Worker;
+use crate::environment::name::Stages;
 use crate::environment::script::{Binding, Migration, Script};
 
 /// The new version that `wanted` needs, if it needs one.
@@ -157,7 +157,7 @@ pub(super) fn shifts(
     upload: &Upload,
     wanted: &Wanted,
     live: Option<&Live>,
-    rollout: &Rollout,
+    stages: &Stages,
 ) -> Vec<Step> {
     let (Lane::Code { .. }, Some(live)) = (&upload.lane, live) else {
         return Vec::new();
@@ -178,7 +178,7 @@ pub(super) fn shifts(
             then,
         })
     };
-    let stages = rollout.stages();
+    let stages = stages.get();
     let mut shifts = Vec::new();
     // A request can name a version of the gateway; which version a room runs is decided per object
     if stages.len() > 1 && reached == Percent::default() && upload.role == Worker::Gateway {

@@ -10,8 +10,9 @@ use edge_broadcast::cloudflare::Cloudflare;
 use edge_broadcast::cloudflare::observe::observe;
 use edge_broadcast::deploy::apply::{Inputs, Probe, Report, apply};
 use edge_broadcast::environment::Environment;
+use edge_broadcast::environment::name::Stages;
 use edge_broadcast::live::site::Site;
-use edge_broadcast::plan::{Conflicts, Desired, Observed, Plan, Rollout};
+use edge_broadcast::plan::{Conflicts, Desired, Observed, Plan};
 use edge_broadcast::process::run::Runner;
 use edge_broadcast::secret::Value as Secret;
 use edge_broadcast_sandbox::{self as sandbox, Console, Options, Strictness};
@@ -272,7 +273,7 @@ impl Rig {
 pub(crate) struct Wanted {
     gateway: &'static str,
     room: &'static str,
-    rollout: Rollout,
+    rollout: Stages,
     taken_from: Vec<String>,
 }
 
@@ -281,7 +282,7 @@ impl Wanted {
         Self {
             gateway: release,
             room: release,
-            rollout: Rollout::at_once(),
+            rollout: Stages::at_once(),
             taken_from: Vec::new(),
         }
     }

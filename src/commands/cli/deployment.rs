@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Environment;
-use crate::plan::Rollout;
+use crate::environment::name::Stages;
 
 /// What stands for the shares of the manifest.
 const MANIFEST: &str = "manifest";
@@ -17,7 +17,7 @@ const MANIFEST: &str = "manifest";
 pub enum Shares {
     /// Those of `[rollout]`.
     AsManifest,
-    These(Rollout),
+    These(Stages),
 }
 
 impl FromStr for Shares {

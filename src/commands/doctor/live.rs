@@ -3,7 +3,8 @@
 use crate::build::Bundles;
 use crate::commands::secrets::facts::Facts;
 use crate::environment::Environment;
-use crate::plan::{Desired, Observed, Plan, Rollout};
+use crate::environment::name::Stages;
+use crate::plan::{Desired, Observed, Plan};
 use crate::rotation::inventory::{Cell, State};
 use crate::terminal::advice::Advice;
 
@@ -17,7 +18,7 @@ pub(super) fn drift(
 ) -> Vec<Finding> {
     let name = &environment.name;
     let desired = Desired::of(environment, bundles);
-    match Plan::between(&desired, observed, &Rollout::at_once()) {
+    match Plan::between(&desired, observed, &Stages::at_once()) {
         Ok(plan) if plan.is_empty() => {
             vec![Finding::well("what is live is what the manifest asks for")]
         }

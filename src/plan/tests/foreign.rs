@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::key;
 use super::world::{MANIFEST, World};
+use crate::environment::name::Stages;
 use crate::environment::{Environment, script};
+use crate::plan::Live;
 use crate::plan::foreign::{self, binding};
 use crate::plan::saved::SavedPlan;
-use crate::plan::{Live, Rollout};
 
 /// No host, no name of a region, no member of an update: nothing that a setting can be.
 const CANARY: &str = "Canary_7f3a91c2 e85d";
@@ -116,7 +117,7 @@ fn a_saved_plan_has_no_setting_that_no_manifest_governs_and_sees_each_of_them_ch
     };
     let saved = |world: &World| {
         let plan = world.try_plan().unwrap();
-        SavedPlan::new("a", world.observed(), &plan, &Rollout::at_once(), &[], &[]).unwrap()
+        SavedPlan::new("a", world.observed(), &plan, &Stages::at_once(), &[], &[]).unwrap()
     };
     let (one, other) = (saved(&with(CANARY)), saved(&with("another one")));
     let text = serde_json::to_string_pretty(&one).unwrap();

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::drift::{HOSTS, drift};
 use super::world::carried_out;
 use crate::environment::Environment;
-use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, Rollout, Step};
+use crate::environment::name::Stages;
+use crate::plan::{Conflict, Conflicts, Desired, Observed, Plan, Step};
 
 fn environment(
     hosts: &[(usize, bool)],
@@ -72,13 +73,13 @@ proptest! {
     ) {
         let mut live = Observed::default();
         if let Some(before) = &before {
-            let plan = Plan::between(before, &live, &Rollout::at_once()).unwrap();
+            let plan = Plan::between(before, &live, &Stages::at_once()).unwrap();
             live = carried_out(&live, before, &plan);
             for drift in &drifts {
                 drift.happen(&mut live);
             }
         }
-        let rollout = if gradual { "10,100".parse().unwrap() } else { Rollout::at_once() };
+        let rollout = if gradual { "10,100".parse().unwrap() } else { Stages::at_once() };
         let adopting = match Plan::between(&wanted, &live, &rollout) {
             Ok(_) => wanted.clone(),
             Err(Conflicts(conflicts)) => wanted.clone().adopting(&foreign_scripts(&conflicts)),

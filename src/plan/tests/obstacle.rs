@@ -10,10 +10,11 @@ use strum::IntoEnumIterator;
 use super::world::{MANIFEST, World};
 use crate::build::Worker;
 use crate::environment::name::Host;
+use crate::environment::name::Stages;
 use crate::environment::{OverrideDns, Served, ServedBy};
 use crate::plan::obstacle::ObstacleDiscriminants as Kind;
 use crate::plan::saved::SavedPlan;
-use crate::plan::{LiveDomain, LiveRecord, LiveRoute, Observed, Rollout, Seen, shadow};
+use crate::plan::{LiveDomain, LiveRecord, LiveRoute, Observed, Seen, shadow};
 
 /// The way to the gateway in [`MANIFEST`].
 const ROUTE: &str = "host = \"a.glow.trade\"";
@@ -198,7 +199,7 @@ nothing was changed, because of what is live:
 fn a_plan_is_saved_with_one_token_and_applied_with_another_that_may_not_read_the_dns() {
     let saved = |world: World| {
         let plan = world.try_plan().unwrap();
-        SavedPlan::new("a", world.observed(), &plan, &Rollout::at_once(), &[], &[]).unwrap()
+        SavedPlan::new("a", world.observed(), &plan, &Stages::at_once(), &[], &[]).unwrap()
     };
     let may_not = |live: &mut Observed| {
         live.records = Seen::Refused;

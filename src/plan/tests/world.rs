@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::build::Worker;
 use crate::environment::Environment;
+use crate::environment::name::Stages;
 use crate::plan::finding::{self, Lines};
 use crate::plan::{
-    Conflicts, Desired, Lane, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Plan, Rollout,
-    Share, Split, Step,
+    Conflicts, Desired, Lane, Live, LiveDomain, LiveRoute, LiveVersion, Observed, Plan, Share,
+    Split, Step,
 };
 
 /// The smallest manifest.
@@ -36,7 +37,7 @@ pub(super) struct World {
     manifest: String,
     gateway_code: String,
     room_code: String,
-    rollout: Rollout,
+    rollout: Stages,
     adopted: Vec<String>,
     taken_from: Vec<String>,
     live: Observed,
@@ -49,7 +50,7 @@ impl World {
             manifest: manifest.to_owned(),
             gateway_code: "1".repeat(16),
             room_code: "a".repeat(16),
-            rollout: Rollout::at_once(),
+            rollout: Stages::at_once(),
             adopted: Vec::new(),
             taken_from: Vec::new(),
             live: Observed::default(),
