@@ -56,7 +56,9 @@ pub(super) fn invocation(
         .without(&UNWANTED)
 }
 
-/// The directories of this machine that must not show: cargo's sources, and the standard library's where they are installed.
+/// The directories of this machine that must not show: cargo's sources, the standard library's where they are installed, and a
+/// project's own copies of its dependencies. Its own sources are none of them: cargo names those from the project's root. A flag that
+/// names the root makes all dependencies other ones, so that two checkouts with one target directory would compile them twice.
 pub(super) fn remaps(root: &Path, compiler: &str) -> Result<Vec<Remap>> {
     let cargo = match std::env::var_os("CARGO_HOME").filter(|value| !value.is_empty()) {
         Some(named) => PathBuf::from(named),
@@ -69,13 +71,18 @@ pub(super) fn remaps(root: &Path, compiler: &str) -> Result<Vec<Remap>> {
         .find_map(|line| line.strip_prefix("commit-hash: "))
         .unwrap_or("unknown");
     let library = wasm_target::sysroot(root)?.join("lib/rustlib/src/rust");
-    Ok(vec![
+    let mut remaps = vec![
         (cargo.join("registry/src"), "/registry".to_owned()),
         (cargo.join("git/checkouts"), "/git".to_owned()),
         // As rustc names them where the sources are not installed.
         (library, format!("/rustc/{commit}")),
-        (root.to_owned(), "/project".to_owned()),
-    ])
+    ];
+    // Where `cargo vendor` puts them
+    let vendored = root.join("vendor");
+    if vendored.is_dir() {
+        remaps.push((vendored, "/registry".to_owned()));
+    }
+    Ok(remaps)
 }
 
 /// A cargo setting rather than `RUSTFLAGS`: it adds to the project's own settings, and paths may contain spaces.
@@ -129,6 +136,19 @@ mod tests {
              -- --locked --config \
              'target.wasm32-unknown-unknown.rustflags=[\"--remap-path-prefix=/home/me/.cargo/registry/src=/registry\", '\\''--cfg=sha2_backend_soft=\"compact\"'\\'']'"
         );
+    }
+
+    #[test]
+    fn the_flags_are_the_same_for_every_checkout_without_dependencies_of_its_own() {
+        let checkouts = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let of = |checkout: &tempfile::TempDir| {
+            rustflags(&remaps(checkout.path(), "commit-hash: 1234\n").unwrap())
+        };
+        assert_eq!(of(&checkouts[0]), of(&checkouts[1]));
+        std::fs::create_dir(checkouts[0].path().join("vendor")).unwrap();
+        let vendored = checkouts[0].path().join("vendor");
+        let remap = format!("--remap-path-prefix={}=/registry", vendored.display());
+        assert!(of(&checkouts[0]).contains(&remap));
     }
 
     #[test]
