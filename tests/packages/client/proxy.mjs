@@ -82,6 +82,12 @@ class Pair {
 
   reset() {
     this.ended = true;
-    for (const end of [this.near, this.far]) end.connecting ? end.destroy() : end.resetAndDestroy();
+    for (const end of [this.near, this.far]) reset(end);
   }
+}
+
+/** libuv refuses to reset a socket that is just being shut down, which Node never closes then: it would spin for ever at its exit. */
+function reset(socket) {
+  if (socket.connecting || socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
