@@ -73,6 +73,13 @@ await play(async ({ open, window }) => {
     return [...publishers.published].every(([token, all]) => told[token].some(({ show }) => show === all.at(-1).n));
   };
   for (const page of pages) await until(() => isBack(page), () => pause(50), PATIENCE_MS);
+  // It may have come by polling, and the socket comes later
+  let states;
+  const areLive = async () => {
+    states = [...new Set((await Promise.all(pages.map(rows))).flat().map((row) => row[5]))];
+    return states.join() === "Live";
+  };
+  await until(areLive, () => pause(50), PATIENCE_MS);
   const wrong = [];
   const told = { update: 0, missed: 0, restarted: 0, behind: 0, stale: 0, poll: 0 };
   for (const page of pages) {
@@ -82,7 +89,6 @@ await play(async ({ open, window }) => {
     }
   }
   const connected = (await Promise.all(pages.map((page) => page.locator("#ws").textContent()))).map(Number).reduce((a, b) => a + b);
-  const states = [...new Set((await Promise.all(pages.map(rows))).flat().map((row) => row[5]))];
   console.error(JSON.stringify({ seed, cuts: total(), ...counts, ...told, connected }));
   for (const proxy of proxies) proxy.close();
   // Most cuts cost nothing, or this would prove little
