@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use edge_broadcast::live::site::{Handshake, next_frame};
 use serde_json::{Value, json};
 
-use crate::sandbox_command::runtime_of;
+use crate::support::runtime::{ends, runtime_of};
 use crate::support::{Printed, Project, Run, Sandbox, api, built, interrupt, manifest};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1kZXBsb3ktdGVzdHM=";
@@ -910,12 +910,7 @@ fn ctrl_c_during_a_rehearsal_leaves_no_process() {
     };
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let until = Instant::now() + Duration::from_secs(5);
-    while std::fs::read_to_string(format!("/proc/{runtime}/stat"))
-        .is_ok_and(|stat| !stat.contains(") Z "))
-    {
-        assert!(Instant::now() < until, "the runtime is still there");
-    }
+    ends(&runtime);
     assert_eq!(
         std::fs::read_dir(temporary.path()).unwrap().count(),
         0,

@@ -1,3 +1,4 @@
+use crate::support::runtime::{ends, runtime_of};
 use crate::support::{Run, Sandbox, api, built};
 
 const SECRET: &str = "whsec_c2VjcmV0LW9mLXRoZS1zYW5kYm94LXRlc3Q=";
@@ -124,18 +125,8 @@ fn ctrl_c_ends_it_and_its_runtime() {
         "the sandbox runs the deployed scripts in a process of its own"
     );
     drop(sandbox);
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
     for child in started {
-        let running = || {
-            std::fs::read_to_string(format!("/proc/{child}/stat"))
-                .is_ok_and(|stat| !stat.contains(") Z "))
-        };
-        while running() {
-            assert!(
-                std::time::Instant::now() < until,
-                "`{child}` is still running"
-            );
-        }
+        ends(&child);
     }
 }
 
@@ -184,22 +175,4 @@ async fn the_command_says_aloud_how_the_runtime_ended_and_that_it_runs_again() {
         sandbox.last_words(),
         "the runtime ended with signal 9 (SIGKILL: somebody, or the kernel for want of memory); it is started again\n"
     );
-}
-
-/// The process id of the runtime that a sandbox has started; empty while there is none.
-pub(crate) fn runtime_of(sandbox: u32) -> String {
-    let mut processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let found = processes.find(|process| {
-        let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
-        let mut rest = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace();
-        let (state, parent) = (rest.next(), rest.next());
-        stat.contains("(workerd)") && state != Some("Z") && parent == Some(&sandbox.to_string())
-    });
-    found.map_or(String::new(), |process| {
-        process.file_name().into_string().unwrap()
-    })
 }

@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod going;
 pub(crate) mod rig;
+pub(crate) mod runtime;
 mod terminal;
 
 use std::io::{BufRead, BufReader};

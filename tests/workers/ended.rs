@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::shards::REGIONS;
 use super::{Deployed, Opened};
-use crate::sandbox_command::runtime_of;
+use crate::support::runtime::runtime_of;
 
 /// The update with which everything is over.
 const LAST: u64 = 60;

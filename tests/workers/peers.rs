@@ -12,8 +12,8 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Client, Deployed, HOST};
-use crate::sandbox_command::runtime_of;
 use crate::sdk;
+use crate::support::runtime::runtime_of;
 
 const PING: &str = r#"{"type":"ping"}"#;
 /// The same in a spelling that the runtime does not answer by itself.
