@@ -1,7 +1,5 @@
 //! `build`, with the real compiler and tools.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
 use crate::support::{Run, repository};
@@ -18,13 +16,10 @@ fn build(directory: &str) -> Value {
 }
 
 #[test]
-fn a_build_with_nothing_changed_builds_nothing_and_takes_less_than_a_second() {
+fn a_build_with_nothing_changed_builds_nothing() {
     let first = build(".");
-    let started = Instant::now();
     // As wrangler runs it: from somewhere inside the project.
     let second = build("worker/room/src");
-    let took = started.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
     for at in [0, 1] {
         assert_eq!(second["workers"][at]["built"], false);
         assert_eq!(second["workers"][at]["hash"], first["workers"][at]["hash"]);

@@ -154,6 +154,7 @@ fn the_commands_of_every_day_take_less_than_a_blink() {
     }
     for (what, commands) in [
         ("check", vec![vec!["check"]]),
+        ("build with nothing changed", vec![vec!["build"]]),
         ("generate", vec![vec!["generate"]]),
         (
             "plan of the three environments",
