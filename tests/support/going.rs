@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::{Run, interrupt};
 
-/// Longer than anything that is waited for takes on a machine that also compiles.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than anything that is waited for takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Ends with the test.
 pub(crate) struct Going {

@@ -23,7 +23,7 @@ pub(crate) fn runtime_of(sandbox: u32) -> String {
 /// Waits until a process has ended: what is killed goes on for as long as the kernel takes to come to it.
 #[track_caller]
 pub(crate) fn ends(process: &str) {
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(5);
     let stat = || std::fs::read_to_string(format!("/proc/{process}/stat"));
     while stat().is_ok_and(|stat| !stat.contains(") Z ")) {
         assert!(Instant::now() < until, "`{process}` is still running");

@@ -11,7 +11,7 @@ export function rows(page) {
 
 /** Waits until the row of `token` has a text that `pattern` fits. */
 export async function reads(page, token, pattern) {
-  const until = Date.now() + 60_000;
+  const until = Date.now() + 15_000;
   for (;;) {
     const row = (await rows(page)).find(([name]) => name === token)?.join(" | ");
     if (pattern.test(row)) return row;
