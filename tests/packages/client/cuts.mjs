@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { subscribeOn } from "../dist/subscribe.js";
-import { fastHost, recorder } from "./fast.mjs";
+import { fastHost, fastTime, recorder } from "./fast.mjs";
 import { violations } from "./ledger.mjs";
 import { cutting, KINDS } from "./proxy.mjs";
 import { seeded } from "./random.mjs";
@@ -10,7 +10,9 @@ import { disasters, publishing } from "./storm.mjs";
 import { ingress, until } from "./world.mjs";
 
 const began = Date.now();
-const [CUTS, CLIENTS, SPEED] = [1000, 96, 20];
+const [CUTS, CLIENTS] = [1000, 96];
+/** The clients' seconds in one of ours: they wait for a dead link or a refused one for a moment only. */
+const SPEED = 20;
 const seed = Number(process.env.SEED ?? Date.now() % 1e9);
 // Rooms in which nothing was published before
 const TOKENS = [`storm:${seed}`, `storm:${seed}:clock`];
@@ -23,15 +25,18 @@ const proxy = await cutting(ingress, () => {
   return { kind: KINDS[Math.floor(random() * KINDS.length)], bytes };
 });
 const url = `http://${process.env.HOST}:${proxy.port}`;
+const time = fastTime(SPEED);
 const clients = Array.from({ length: CLIENTS }, (_, at) => {
   const record = recorder();
-  const host = fastHost(SPEED, chance, record.onFrame);
+  const host = fastHost(time, chance, record.onFrame);
   return { ...record, token: TOKENS[at % TOKENS.length], subscription: subscribeOn(host, TOKENS[at % TOKENS.length], { ...record.options, url }) };
 });
 const publishers = publishing(TOKENS, seeded(seed + 2));
 const storm = disasters(TOKENS, seeded(seed + 3), { progress: () => proxy.total() / CUTS, shares: [0.3, 0.7] });
 await until("the cuts are made", () => proxy.total() >= CUTS);
 const counts = await storm;
+// A handshake has 0.75 s in the storm, which a machine that is busy with other things may never keep: all would only try again, for ever.
+time.hurry(1);
 proxy.calm();
 await publishers.end();
 

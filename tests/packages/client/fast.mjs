@@ -3,21 +3,31 @@
 import WebSocket from "ws";
 import { here } from "../dist/host.js";
 
-/** Timers come so many times sooner, and the clock runs so many times faster. */
-export function fastHost(speed, random, onFrame = () => {}) {
+/**
+ * Time that runs `speed` times faster: timers come sooner, the clock runs faster. `hurry(speed)` changes that for what is timed from
+ * then on; the clock does not jump.
+ */
+export function fastTime(speed) {
+  let [since, shown] = [Date.now(), Date.now()];
+  const now = () => shown + (Date.now() - since) * speed;
+  return {
+    now,
+    setTimeout: (then, ms) => setTimeout(then, ms / speed),
+    hurry(faster) {
+      [shown, since, speed] = [now(), Date.now(), faster];
+    },
+  };
+}
+
+/** What a client runs on whose time is a `fastTime`. */
+export function fastHost({ now, setTimeout }, random, onFrame = () => {}) {
   class Socket extends WebSocket {
     constructor(url) {
       super(url);
       this.addEventListener("message", onFrame);
     }
   }
-  const began = Date.now();
-  return {
-    ...here({ WebSocket: Socket }),
-    random,
-    now: () => began + (Date.now() - began) * speed,
-    setTimeout: (then, ms) => setTimeout(then, ms / speed),
-  };
+  return { ...here({ WebSocket: Socket }), random, now, setTimeout };
 }
 
 /** The options of a client of one token that keeps a `log` for `violations` and counts what it was told. */
