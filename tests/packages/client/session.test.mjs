@@ -112,6 +112,32 @@ test("after a crash a greeting with an older value than the client has changes n
   }
 });
 
+test("an epoch that only a greeting or a snapshot tells of stands where its numbers say", () => {
+  // The room crashed after 1, which it had stored, and after 4, which it had not: the client came between the two
+  const value = update(1, { n: 1 }, "e1");
+  const asks = (body) => ({ kind: "snapshot", body: { token: "T", ...body } });
+  for (const greets of [(scene) => scene.frame(connected(6, { snapshot: value }, "e4")), (scene) => scene.does(asks({ epoch: "e4", seq: 6, snapshot: value }), 0)]) {
+    const late = scene();
+    late.frame(connected(3, {}, "e2"));
+    late.update(4, { n: 4 }, "e2");
+    late.frame(connected(3, { behind: true }, "e3"));
+    assert.deepEqual(greets(late).at(-1), "gap stale 1");
+    assert.deepEqual(late.session.position, { epoch: "e4", seq: 6 });
+  }
+  // What is numbered above all that the client knows the beginning of came later
+  const early = scene();
+  early.frame(connected(3, {}, "e2"));
+  early.update(4, { n: 4 }, "e2");
+  assert.deepEqual(early.frame(connected(6, { snapshot: update(6, {}, "e3") }, "e4")), ["open", "gap restarted", "show 6"]);
+});
+
+test("a client that is behind is shown what the room has stored since", () => {
+  const { frame } = scene();
+  frame(connected(9, { snapshot: update(9) }));
+  const since = { snapshots: [update(5, { type: "V" }, "e2")], snapshot: update(6, {}, "e2") };
+  assert.deepEqual(frame(connected(6, { behind: true, ...since }, "e3")), ["open", "gap behind", "show 5", "show 6"]);
+});
+
 test("an update with a lower slot or timestamp than its key's is left out and told, whatever its number", () => {
   const { frame, update: comes } = scene();
   frame(connected(0));
@@ -243,12 +269,16 @@ class Room {
     const { history, seq } = this;
     const epoch = this.name();
     const start = (more) => connected(history[0] ? history[0].seq - 1 : seq, more, epoch);
-    if (position?.seq > (position?.epoch === epoch ? seq : this.earlier.get(position?.epoch))) return [start({ behind: true }), ...history];
+    const survived = position?.epoch === epoch ? seq : this.earlier.get(position?.epoch);
+    const values = [...this.values.values()].filter((value) => !history.includes(value));
+    if (position?.seq > survived) {
+      const since = values.filter((value) => value.seq > survived);
+      return [start({ behind: true, snapshots: since.slice(0, -1), snapshot: since.at(-1) }), ...history];
+    }
     if (position?.epoch === epoch && (history[0]?.seq ?? seq + 1) <= position.seq + 1) {
       const missed = history.filter((update) => update.seq > position.seq);
       return [connected(seq, { recovered: true }, epoch), ...missed];
     }
-    const values = [...this.values.values()].filter((value) => !history.includes(value));
     return [start({ snapshots: values.slice(0, -1), snapshot: values.at(-1) }), ...history];
   }
 }

@@ -23,12 +23,20 @@ interface Flow {
   since: number;
 }
 
+/** What is known of an epoch. */
+interface Epoch {
+  /** It began at this number or below. */
+  began: number;
+  /** The highest number that came of it. */
+  highest: number;
+}
+
 export interface Session {
   /** The members that make a key. */
   readonly names: readonly string[];
   position: Position | undefined;
-  /** The highest number that came of each epoch, in the order of their beginnings; the room's own is the last. */
-  readonly epochs: Map<string, number>;
+  /** The epochs that are known, in the order of their beginnings; the room's own is the last. */
+  readonly epochs: Map<string, Epoch>;
   readonly shown: Map<string, Shown>;
   flow: Flow;
 }
@@ -103,12 +111,13 @@ function connected(session: Session, frame: Frame & Position, now: number): Effe
   const effects: Effect[] = [{ kind: "open" }];
   // Its number is the last of what follows, which is not here yet: the position rises with what comes.
   if (frame["recovered"] === true && before !== undefined) return effects;
-  if (frame["behind"] === true) {
-    effects.push({ kind: "gap", gap: { reason: "behind" } });
-  } else {
-    if (before !== undefined) effects.push({ kind: "gap", gap: { reason: before.epoch === epoch ? "missed" : "restarted" } });
-    effects.push(...state(session, frame));
-  }
+  const isBehind = frame["behind"] === true;
+  if (isBehind) effects.push({ kind: "gap", gap: { reason: "behind" } });
+  else if (before !== undefined) effects.push({ kind: "gap", gap: { reason: before.epoch === epoch ? "missed" : "restarted" } });
+  const values = valuesOf(frame);
+  // Whoever is behind is sent nothing that is older than what it has
+  if (!isBehind) place(session, values, epoch);
+  effects.push(...state(session, values));
   settle(session, { epoch, seq });
   return effects;
 }
@@ -120,14 +129,19 @@ function polled(session: Session, body: unknown): Effect[] {
   const { position, epochs } = session;
   // An answer that is older than what is known, out of a cache or after a crash, takes nothing back: the socket learns of that.
   const isOld = position?.epoch === epoch ? seq < position.seq : epochs.has(epoch) && position !== undefined;
-  const effects = state(session, body);
+  const values = valuesOf(body);
+  place(session, values, epoch);
+  const effects = state(session, values);
   if (!isOld) settle(session, { epoch, seq });
   return effects;
 }
 
 /** The values that a greeting or a snapshot has, older first. */
-function state(session: Session, frame: Frame): Effect[] {
-  const values = [...updates(frame["snapshots"]), ...updates([frame["snapshot"]])];
+function valuesOf(frame: Frame): Update[] {
+  return [...updates(frame["snapshots"]), ...updates([frame["snapshot"]])];
+}
+
+function state(session: Session, values: readonly Update[]): Effect[] {
   const fresh = values.filter((value) => !isKnown(session, value));
   const effects = fresh.flatMap((value) => shown(session, value));
   for (const value of fresh) raise(session, value);
@@ -181,21 +195,40 @@ function shown(session: Session, update: Update): Effect[] {
 
 /** Whether it came before: a number never means two updates. */
 function isKnown({ epochs }: Session, { epoch, seq }: Update): boolean {
-  const highest = epochs.get(epoch);
-  return highest !== undefined && seq <= highest;
+  const known = epochs.get(epoch);
+  return known !== undefined && seq <= known.highest;
 }
 
 function raise({ epochs }: Session, { epoch, seq }: Position): void {
-  epochs.set(epoch, Math.max(seq, epochs.get(epoch) ?? 0));
+  const known = epochs.get(epoch);
+  epochs.set(epoch, { began: Math.min(seq - 1, known?.began ?? Infinity), highest: Math.max(seq, known?.highest ?? 0) });
   forget(epochs, MAX_EPOCHS);
+}
+
+/**
+ * Puts the epochs that only these values tell of where they belong among those that are known: what a room still has of the time before
+ * an epoch has a number that is not above the one at which that epoch began. The room's own, `current`, is the newest of all.
+ */
+function place({ epochs }: Session, values: readonly Update[], current: string): void {
+  for (const { epoch, seq } of values) {
+    if (epoch === current || epochs.has(epoch)) continue;
+    const known = [...epochs];
+    const next = known.findIndex(([, { began }]) => seq <= began);
+    if (next === -1) continue;
+    known.splice(next, 0, [epoch, { began: seq - 1, highest: seq - 1 }]);
+    epochs.clear();
+    for (const [name, seen] of known) epochs.set(name, seen);
+  }
 }
 
 /** The room is at `position`, and no epoch is newer than that. */
 function settle(session: Session, position: Position): void {
   const { epochs } = session;
-  const highest = Math.max(position.seq, epochs.get(position.epoch) ?? 0);
-  epochs.delete(position.epoch);
-  raise(session, { epoch: position.epoch, seq: highest });
+  const { epoch, seq } = position;
+  const known = epochs.get(epoch);
+  epochs.delete(epoch);
+  epochs.set(epoch, { began: Math.min(seq, known?.began ?? Infinity), highest: Math.max(seq, known?.highest ?? 0) });
+  forget(epochs, MAX_EPOCHS);
   session.position = position;
 }
 
