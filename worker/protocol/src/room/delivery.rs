@@ -180,7 +180,10 @@ pub(crate) fn wrote(step: &mut Step<'_>, id: u32, sockets: u32, failed: u32) {
         Some(Sending::Push { sent, .. }) => *sent,
         None => return,
     };
-    object.sockets.count(sockets, sent.at);
+    match sent.at == object.sockets.now() {
+        true => object.sockets.count_all(sockets),
+        false => object.sockets.count(sockets, sent.at),
+    }
     object.room.counters.deliveries += u64::from(sockets) * u64::from(sent.frames);
     object.room.counters.failed_sends += u64::from(failed);
     object.flow.send(sent.seq, sent.bytes, step.now_ms);
@@ -222,6 +225,7 @@ fn close(step: &mut Step<'_>, indexes: Vec<u32>, tag: Option<&str>, close: Close
     };
     let at = first.unwrap_or(step.effects.len());
     step.effects.insert(at, effect);
+    step.object.sockets.doubt();
     membership::mark(step);
 }
 

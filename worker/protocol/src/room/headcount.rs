@@ -9,6 +9,8 @@ pub struct Headcount {
     /// When that count was taken.
     at: Moment,
     now: Moment,
+    /// Whether only sockets that were opened since make it another number.
+    exact: bool,
 }
 
 /// A moment in the life of an object: how many sockets it had opened and lost by then.
@@ -28,6 +30,12 @@ impl Headcount {
     /// closing already.
     pub fn close(&mut self) {
         self.now.closed += 1;
+        self.exact = false;
+    }
+
+    /// Notes that a socket may be gone of which the runtime has said nothing: the object closes it, or it was not opened.
+    pub fn doubt(&mut self) {
+        self.exact = false;
     }
 
     /// Now, for a count that is taken now and known later.
@@ -39,6 +47,18 @@ impl Headcount {
     pub fn count(&mut self, sockets: u32, at: Moment) {
         self.counted = Some(sockets);
         self.at = at;
+        self.exact = false;
+    }
+
+    /// Notes that there are `sockets` open ones at this moment, of which none is about to be closed.
+    pub fn count_all(&mut self, sockets: u32) {
+        self.count(sockets, self.now);
+        self.exact = true;
+    }
+
+    /// How many there are, where no count could tell another number.
+    pub fn exact(&self) -> Option<u32> {
+        self.upper_bound().filter(|_| self.exact)
     }
 
     /// The most that there can be. `None` when nobody has counted yet.
@@ -105,13 +125,15 @@ mod tests {
         Begin,
         /// A count that has begun ends: of the sockets that were there, those that are still open.
         End,
+        /// All are counted at once.
+        Count,
     }
 
     proptest! {
         #[test]
-        fn the_most_is_never_too_low(steps in proptest::collection::vec(0..6, 0..200)) {
+        fn the_most_is_never_too_low(steps in proptest::collection::vec(0..7, 0..200)) {
             let steps = steps.into_iter().map(|step| match step {
-                0 => Step::Open, 1 => Step::Shut, 2 => Step::Lose, 3 => Step::Report, 4 => Step::Begin, _ => Step::End,
+                0 => Step::Open, 1 => Step::Shut, 2 => Step::Lose, 3 => Step::Report, 4 => Step::Begin, 5 => Step::End, _ => Step::Count,
             });
             let mut headcount = Headcount::default();
             let (mut open, mut next, mut shut) = (Vec::new(), 0, 0);
@@ -119,7 +141,7 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Open => { open.push(next); next += 1; headcount.open(); }
-                    Step::Shut => if open.pop().is_some() { shut += 1; },
+                    Step::Shut => if open.pop().is_some() { shut += 1; headcount.doubt(); },
                     Step::Lose => if !open.is_empty() { open.remove(0); headcount.close(); },
                     Step::Report => if shut > 0 { shut -= 1; headcount.close(); },
                     Step::Begin => begun.push_back((open.clone(), headcount.now())),
@@ -127,6 +149,10 @@ mod tests {
                         let still = there.iter().filter(|socket| open.contains(socket)).count();
                         headcount.count(u32::try_from(still).unwrap(), at);
                     },
+                    Step::Count => headcount.count_all(u32::try_from(open.len()).unwrap()),
+                }
+                if let Some(exact) = headcount.exact() {
+                    prop_assert_eq!(exact as usize, open.len());
                 }
                 if let Some(most) = headcount.upper_bound() {
                     prop_assert!(most as usize >= open.len(), "{} of {}", most, open.len());

@@ -271,6 +271,7 @@ mod tests {
     use crate::contract::report::Report;
     use crate::contract::settings::{Conflate, RoomSettings, conflate_key};
     use crate::contract::slot::Slot;
+    use std::cell::Cell;
 
     const MINUTE_MS: u64 = 60_000;
 
@@ -301,6 +302,36 @@ mod tests {
         fn names(&self) -> Vec<(String, u64)> {
             let name = |peer: &Peer| (peer.id.clone(), peer.opened_ms);
             self.0.iter().map(name).collect()
+        }
+    }
+
+    /// Sockets that cost something to count.
+    struct Many {
+        open: Open,
+        counts: Cell<u32>,
+    }
+
+    impl Sockets for Many {
+        fn count(&self, tag: Option<&str>) -> u32 {
+            self.counts.set(self.counts.get() + 1);
+            self.open.count(tag)
+        }
+
+        fn seen(&self, tag: Option<&str>) -> Vec<Seen> {
+            self.counts.set(self.counts.get() + 1);
+            self.open.seen(tag)
+        }
+
+        fn oldest(&self) -> Option<u64> {
+            self.open.oldest()
+        }
+
+        fn newest(&self) -> Option<Peer> {
+            self.open.newest()
+        }
+
+        fn names(&self) -> Vec<(String, u64)> {
+            self.open.names()
         }
     }
 
@@ -594,6 +625,43 @@ mod tests {
             let effects = shard.on(Event::NotAccepted { request, index }, 1_000, &open);
             assert!(matches!(replies(&effects)[..], [Reply::Full { next: 2 }]));
         }
+    }
+
+    #[test]
+    fn a_full_object_touches_its_sockets_when_one_may_have_gone_and_not_for_each_client_that_it_refuses()
+     {
+        let mut full = Many {
+            open: Open(vec![socket("SOL//1", "SOL"); 10]),
+            counts: Cell::default(),
+        };
+        let mut shard = object(1_000);
+        let refused = |shard: &mut Object, full: &Many| {
+            let effects = shard.on(connecting(1), 2_000, full);
+            assert!(matches!(replies(&effects)[..], [Reply::Full { next: 2 }]));
+        };
+        for _ in 0..1_000 {
+            refused(&mut shard, &full);
+        }
+        assert_eq!(full.counts.get(), 2, "how many they are, and who is silent");
+        // It closes one, and the runtime has not told of its end yet
+        let loud = Event::Message {
+            peer: full.open.0.first().cloned(),
+            text: Some("not a ping".to_owned()),
+            bytes: 10,
+        };
+        shard.on(loud, 2_000, &full);
+        full.counts.set(0);
+        for _ in 0..1_000 {
+            refused(&mut shard, &full);
+        }
+        assert_eq!(full.counts.get(), 1);
+        let ended = Event::Closed {
+            peer: full.open.0.pop(),
+            code: 1008,
+        };
+        shard.on(ended, 2_000, &full);
+        let effects = shard.on(connecting(1), 2_000, &full);
+        assert!(replies(&effects).is_empty(), "it joins its room first");
     }
 
     #[test]

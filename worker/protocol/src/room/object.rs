@@ -329,8 +329,12 @@ impl Step<'_> {
     /// Counts the open sockets, exactly.
     pub(crate) fn count(&mut self) -> u32 {
         let open = self.open(None);
-        let now = self.object.sockets.now();
-        self.object.sockets.count(open, now);
+        let closes = |effect: &Effect| matches!(effect, Effect::Close { .. } | Effect::Hang(_));
+        let sockets = &mut self.object.sockets;
+        match self.effects.iter().any(closes) {
+            true => sockets.count(open, sockets.now()),
+            false => sockets.count_all(open),
+        }
         open
     }
 

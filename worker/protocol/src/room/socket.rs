@@ -52,14 +52,18 @@ pub(crate) fn admit(step: &mut Step<'_>, client: Client) {
 }
 
 /// Whether no socket can be added. The upper bound is known without counting and is never too low; where it says full, the
-/// sockets are counted, and those silent for too long give way, before a client is turned away.
+/// sockets are counted, unless none can have gone since the last time, and those silent for too long give way, before a client is
+/// turned away. To count 32,000 sockets takes tens of milliseconds: a crowd before a full room must not ask for that with each client.
 fn is_full(step: &mut Step<'_>) -> bool {
     let max = step.object.settings.max_connections;
     let most = step.object.sockets.upper_bound();
     if most.is_some_and(|most| most < max) {
         return false;
     }
-    let open = step.count();
+    let open = match step.object.sockets.exact() {
+        Some(open) => open,
+        None => step.count(),
+    };
     if open < max {
         return false;
     }
@@ -68,9 +72,12 @@ fn is_full(step: &mut Step<'_>) -> bool {
     if peer::is_before(step.object.full_until_ms, step.now_ms, idle_ms) {
         return true;
     }
-    let left = open.saturating_sub(give_way(step, None));
-    let now = step.object.sockets.now();
-    step.object.sockets.count(left, now);
+    let given = give_way(step, None);
+    let left = open.saturating_sub(given);
+    if given > 0 {
+        let now = step.object.sockets.now();
+        step.object.sockets.count(left, now);
+    }
     left >= max
 }
 
@@ -161,6 +168,7 @@ fn open(step: &mut Step<'_>, client: Client, tag: Option<String>) {
 /// The runtime takes no more sockets.
 pub(crate) fn not_accepted(step: &mut Step<'_>, request: Request, index: u32) {
     step.object.room.counters.connects -= 1;
+    step.object.sockets.doubt();
     full(step, request, index);
 }
 
@@ -190,6 +198,7 @@ pub(crate) fn message(step: &mut Step<'_>, peer: Option<Peer>, text: Option<&str
         peer::Reply::Close(close) => {
             step.object.room.counters.loud += u64::from(close == close::TOO_LOUD);
             step.log(|| format!("closed a socket: {}", close.reason));
+            step.object.sockets.doubt();
             step.add(Effect::Hang(close));
             membership::mark(step);
         }
