@@ -258,7 +258,7 @@ fn a_tab_that_nobody_sees_keeps_its_socket_though_its_timers_do_not_come() {
     assert_eq!(
         seen,
         json!({
-            "hidden": { "throttled": true, "handshakes": 1, "prices": [1, 2] },
+            "hidden": { "handshakes": 1, "prices": [1, 2] },
             "back": { "handshakes": 1, "prices": [1, 2, 3], "gaps": [], "lifecycle": ["hidden", "visible"] },
             "frozen": {
                 "prices": [1, 2, 3, 4],

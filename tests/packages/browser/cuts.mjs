@@ -3,7 +3,7 @@
 import { violations } from "../client/ledger.mjs";
 import { cutting, KINDS } from "../client/proxy.mjs";
 import { seeded } from "../client/random.mjs";
-import { disasters, publishing } from "../client/storm.mjs";
+import { cut, disasters, publishing } from "../client/storm.mjs";
 import { ingress } from "../client/world.mjs";
 import { hurried, recorded, socketsAlone } from "./hurried.mjs";
 import { reads, rows } from "./shown.mjs";
@@ -60,7 +60,7 @@ await play(async ({ open, window }) => {
 
   const publishers = publishing(TOKENS, seeded(seed + 1));
   const storm = disasters(TOKENS, seeded(seed + 2), { progress: () => total() / CUTS, shares: [0.3, 0.7] });
-  await until(() => total() >= CUTS, () => pause(20), PATIENCE_MS);
+  await cut(total, CUTS, { speed: FASTER, ease: hurry });
   const counts = await storm;
   await hurry(1);
   for (const proxy of proxies) proxy.calm();

@@ -31,13 +31,16 @@ await play(async ({ open, gate, context }) => {
   await other.bringToFront();
   await until(async () => (await seen()).visibility === "hidden");
   await pause(HIDDEN_MS - THROTTLED_MS);
-  const { ticks } = await seen();
+  // Of eight: a minute may begin meanwhile. A machine that is busy comes to that later
+  const isThrottled = async () => {
+    const { ticks } = await seen();
+    await pause(THROTTLED_MS);
+    return (await seen()).ticks - ticks <= 1;
+  };
+  await until(isThrottled, undefined, 60_000);
   await price(2);
   await shows(2);
-  await pause(THROTTLED_MS);
-  const later = await seen();
-  // Of eight: a minute may have begun meanwhile
-  const hidden = { throttled: later.ticks - ticks <= 1, handshakes: gate.handshakes("SOL"), prices: later.prices };
+  const hidden = { handshakes: gate.handshakes("SOL"), prices: (await seen()).prices };
 
   const sent = frames.sent;
   await page.bringToFront();

@@ -6,7 +6,7 @@ import { fastHost, fastTime, recorder } from "./fast.mjs";
 import { violations } from "./ledger.mjs";
 import { cutting, KINDS } from "./proxy.mjs";
 import { seeded } from "./random.mjs";
-import { disasters, publishing } from "./storm.mjs";
+import { cut, disasters, publishing } from "./storm.mjs";
 import { ingress, until } from "./world.mjs";
 
 const began = Date.now();
@@ -33,7 +33,7 @@ const clients = Array.from({ length: CLIENTS }, (_, at) => {
 });
 const publishers = publishing(TOKENS, seeded(seed + 2));
 const storm = disasters(TOKENS, seeded(seed + 3), { progress: () => proxy.total() / CUTS, shares: [0.3, 0.7] });
-await until("the cuts are made", () => proxy.total() >= CUTS);
+await cut(() => proxy.total(), CUTS, { speed: SPEED, ease: (speed) => time.hurry(speed) });
 const counts = await storm;
 // A handshake has 0.75 s in the storm, which a machine that is busy with other things may never keep: all would only try again, for ever.
 time.hurry(1);

@@ -39,6 +39,28 @@ export function publishing(tokens, random) {
   };
 }
 
+/** Stops that are so long tell of clients whose hurry this machine cannot keep up with, and of something wrong. */
+const [SLOW_MS, STUCK_MS] = [5000, 120_000];
+
+/**
+ * Waits until `count` cuts were made by `total`. On a busy machine no handshake may be done in the time that hurried clients give it: all
+ * would only try again, for ever. So where hardly any cut is made, they `ease`, to half of their speed.
+ */
+export async function cut(total, count, { speed, ease }) {
+  let [seen, since, eased] = [total(), Date.now(), Date.now()];
+  while (total() < count) {
+    await new Promise((rested) => setTimeout(rested, 20));
+    const now = Date.now();
+    if (total() >= seen + 10) [seen, since, eased] = [total(), now, now];
+    if (now - since > STUCK_MS) throw new Error(`of ${count} cuts ${total()} were made, and no more in ${STUCK_MS / 1000} s`);
+    if (now - eased > SLOW_MS && speed > 1) {
+      speed = Math.max(1, speed / 2);
+      eased = now;
+      await ease(speed);
+    }
+  }
+}
+
 /** Restarts the room after each of `shares` of `cuts` that have happened, and lets objects die in between, until `isOver`. */
 export async function disasters(tokens, random, { progress, shares }) {
   const counts = { restarts: 0, evictions: 0 };
