@@ -52,7 +52,7 @@ export async function cut(total, count, { speed, ease }) {
     await new Promise((rested) => setTimeout(rested, 20));
     const now = Date.now();
     if (total() >= seen + 10) [seen, since, eased] = [total(), now, now];
-    if (now - since > STUCK_MS) throw new Error(`of ${count} cuts ${total()} were made, and no more in ${STUCK_MS / 1000} s`);
+    if (now - since > STUCK_MS) throw new Error(`of ${count} cuts ${total()} were made, and hardly any more in ${STUCK_MS / 1000} s`);
     if (now - eased > SLOW_MS && speed > 1) {
       speed = Math.max(1, speed / 2);
       eased = now;

@@ -141,6 +141,7 @@ function valuesOf(frame: Frame): Update[] {
   return [...updates(frame["snapshots"]), ...updates([frame["snapshot"]])];
 }
 
+/** Shows those that are new. */
 function state(session: Session, values: readonly Update[]): Effect[] {
   const fresh = values.filter((value) => !isKnown(session, value));
   const effects = fresh.flatMap((value) => shown(session, value));
@@ -199,9 +200,14 @@ function isKnown({ epochs }: Session, { epoch, seq }: Update): boolean {
   return known !== undefined && seq <= known.highest;
 }
 
-function raise({ epochs }: Session, { epoch, seq }: Position): void {
+function raise(session: Session, { epoch, seq }: Position): void {
+  learn(session, epoch, { began: seq - 1, highest: seq });
+}
+
+/** Adds to what is known of an epoch. */
+function learn({ epochs }: Session, epoch: string, { began, highest }: Epoch): void {
   const known = epochs.get(epoch);
-  epochs.set(epoch, { began: Math.min(seq - 1, known?.began ?? Infinity), highest: Math.max(seq, known?.highest ?? 0) });
+  epochs.set(epoch, { began: Math.min(began, known?.began ?? Infinity), highest: Math.max(highest, known?.highest ?? 0) });
   forget(epochs, MAX_EPOCHS);
 }
 
@@ -227,8 +233,8 @@ function settle(session: Session, position: Position): void {
   const { epoch, seq } = position;
   const known = epochs.get(epoch);
   epochs.delete(epoch);
-  epochs.set(epoch, { began: Math.min(seq, known?.began ?? Infinity), highest: Math.max(seq, known?.highest ?? 0) });
-  forget(epochs, MAX_EPOCHS);
+  if (known !== undefined) epochs.set(epoch, known);
+  learn(session, epoch, { began: seq, highest: seq });
   session.position = position;
 }
 

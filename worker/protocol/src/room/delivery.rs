@@ -180,10 +180,7 @@ pub(crate) fn wrote(step: &mut Step<'_>, id: u32, sockets: u32, failed: u32) {
         Some(Sending::Push { sent, .. }) => *sent,
         None => return,
     };
-    match sent.at == object.sockets.now() {
-        true => object.sockets.count_all(sockets),
-        false => object.sockets.count(sockets, sent.at),
-    }
+    object.sockets.count(sockets, sent.at);
     object.room.counters.deliveries += u64::from(sockets) * u64::from(sent.frames);
     object.room.counters.failed_sends += u64::from(failed);
     object.flow.send(sent.seq, sent.bytes, step.now_ms);

@@ -329,13 +329,18 @@ impl Step<'_> {
     /// Counts the open sockets, exactly.
     pub(crate) fn count(&mut self) -> u32 {
         let open = self.open(None);
-        let closes = |effect: &Effect| matches!(effect, Effect::Close { .. } | Effect::Hang(_));
-        let sockets = &mut self.object.sockets;
-        match self.effects.iter().any(closes) {
-            true => sockets.count(open, sockets.now()),
-            false => sockets.count_all(open),
-        }
+        self.counted(open);
         open
+    }
+
+    /// Notes that `open` sockets are open now. Those that this step is about to close may be some of them.
+    pub(crate) fn counted(&mut self, open: u32) {
+        let sockets = &mut self.object.sockets;
+        sockets.count(open, sockets.now());
+        let closes = |effect: &Effect| matches!(effect, Effect::Close { .. } | Effect::Hang(_));
+        if self.effects.iter().any(closes) {
+            sockets.doubt();
+        }
     }
 
     /// About how many sockets are open; they are counted where nobody has done so since the object woke up.

@@ -53,7 +53,7 @@ pub(crate) fn admit(step: &mut Step<'_>, client: Client) {
 
 /// Whether no socket can be added. The upper bound is known without counting and is never too low; where it says full, the
 /// sockets are counted, unless none can have gone since the last time, and those silent for too long give way, before a client is
-/// turned away. To count 32,000 sockets takes tens of milliseconds: a crowd before a full room must not ask for that with each client.
+/// turned away. To count them touches every one: a crowd before a full room must not ask for that with each client.
 fn is_full(step: &mut Step<'_>) -> bool {
     let max = step.object.settings.max_connections;
     let most = step.object.sockets.upper_bound();
@@ -72,12 +72,8 @@ fn is_full(step: &mut Step<'_>) -> bool {
     if peer::is_before(step.object.full_until_ms, step.now_ms, idle_ms) {
         return true;
     }
-    let given = give_way(step, None);
-    let left = open.saturating_sub(given);
-    if given > 0 {
-        let now = step.object.sockets.now();
-        step.object.sockets.count(left, now);
-    }
+    let left = open.saturating_sub(give_way(step, None));
+    step.counted(left);
     left >= max
 }
 
